@@ -1,0 +1,218 @@
+/**
+ * Reading and writing whole files, with errors that say what to do about them. A file that is written here is
+ * either the old one or the new one, never a torn one. Not responsible for formats.
+ * @module
+ */
+import { FailureError } from "./errors.ts";
+
+/** The most bytes that {@linkcode readBytes} takes unless told otherwise: 4 GiB. */
+export const MAX_FILE_BYTES = 2 ** 32;
+
+/** Folder part of `path` (`"."` where it has none). */
+export function folderOf(path: string): string {
+  const cut = path.replace(/[/\\]+$/, "").search(/[/\\][^/\\]*$/);
+  return cut < 0 ? "." : cut === 0 ? path.slice(0, 1) : path.slice(0, cut);
+}
+
+/** Last part of `path`, without trailing separators. */
+export function baseName(path: string): string {
+  const bare = path.replace(/[/\\]+$/, "");
+  return bare.slice(bare.search(/[^/\\]*$/));
+}
+
+/** `folder` and `name` joined by one slash. */
+export function joinPath(folder: string, name: string): string {
+  return /[/\\]$/.test(folder) ? folder + name : `${folder}/${name}`;
+}
+
+/** What the system's error codes mean to a user, and the remedy. */
+const CAUSES: Record<string, string> = {
+  ENOENT: "it does not exist: check the path",
+  EACCES:
+    "the system denies access: change the file's mode or take another path",
+  EPERM:
+    "the system denies access: change the file's mode or take another path",
+  EROFS: "the file system is read-only: take another path",
+  ENOSPC: "the disk is full: free some space or take another path",
+  EDQUOT: "the disk quota is used up: free some space or take another path",
+  EISDIR: "it is a folder: name a file",
+  ENOTDIR: "a part of the path is a file, not a folder: check the path",
+  ENAMETOOLONG: "the name is too long: take a shorter one",
+  EMFILE: "too many files are open: close some or raise the limit (ulimit -n)",
+  ELOOP: "the path holds a loop of symbolic links: check the path",
+  EIO: "the device reports an error: check the disk",
+};
+
+/**
+ * Turns what a file operation threw into one clear sentence. `action` is the verb ("read", "write"), `path` what
+ * the user named. Errors that are ours already pass unchanged.
+ */
+export function fileError(
+  error: unknown,
+  action: "read" | "write",
+  path: string,
+): Error {
+  if (error instanceof FailureError) return error;
+  const head = `Cannot ${action} '${path}' as `;
+  if (error instanceof Deno.errors.NotCapable) {
+    // Deno names the access it missed; special files need all of it.
+    const text = error.message;
+    const flag = text.includes("--allow-all")
+      ? `--allow-all, or take an ordinary file`
+      : text.includes("--allow-write")
+      ? `--allow-write=${folderOf(path)}`
+      : `--allow-read=${action === "write" ? folderOf(path) : path}`;
+    return new FailureError(
+      `${head}Deno was not given permission: add ${flag}`,
+      { cause: error },
+    );
+  }
+  let code = (error as { code?: unknown } | null)?.code;
+  if (error instanceof Deno.errors.NotFound) code = "ENOENT";
+  if (error instanceof Deno.errors.PermissionDenied) code ??= "EACCES";
+  const cause = action === "write" && code === "ENOENT"
+    ? `the folder '${folderOf(path)}' does not exist: create it first`
+    : Object.hasOwn(CAUSES, String(code))
+    ? CAUSES[String(code)]
+    : `the system says: ${
+      error instanceof Error ? error.message : String(error)
+    }`;
+  return new FailureError(head + cause, { cause: error });
+}
+
+/** True where `path` exists (a file or a folder); throws FailureError where that cannot be told. */
+export function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotADirectory) return false;
+    throw fileError(error, "read", path);
+  }
+}
+
+/** Writes all of `bytes` at the file's position: `writeSync` alone may write a part. */
+export function writeFully(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) {
+    done += file.writeSync(bytes.subarray(done));
+  }
+}
+
+/**
+ * Makes a rename in `folder` survive a power cut. Best effort: it needs read permission for the folder, which is
+ * asked for without a prompt, and not every system can do it.
+ */
+function syncFolder(folder: string): void {
+  const state = Deno.permissions.querySync({ name: "read", path: folder });
+  if (state.state !== "granted") return;
+  try {
+    using handle = Deno.openSync(folder, { read: true });
+    handle.syncSync();
+  } catch { /* the data itself is synced */ }
+}
+
+/** Removes `path` if it is there; never throws. */
+function removeQuietly(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch { /* nothing more can be done */ }
+}
+
+/** Matches the temporary files of {@linkcode writeAtomic} that a killed process left behind. */
+export const TEMPORARY_NAME = /\.tmp-\d+$/;
+
+/**
+ * Writes `path` so that a reader, or a run resumed after a kill, finds the old content or the new one and nothing
+ * in between: a temporary file in the same folder, fsync, rename. With `backup`, an older `path` is kept under
+ * that name. A symbolic link at `path` is replaced, not followed. Throws FailureError; then `path` is as before.
+ */
+export function writeAtomic(
+  path: string,
+  data: Uint8Array | string,
+  options: { backup?: string } = {},
+): void {
+  const temporary = `${path}.tmp-${Deno.pid}`;
+  const bytes = typeof data === "string"
+    ? new TextEncoder().encode(data)
+    : data;
+  let created = false;
+  let moved = false;
+  try {
+    {
+      using file = Deno.openSync(temporary, {
+        write: true,
+        create: true,
+        truncate: true,
+      });
+      created = true;
+      writeFully(file, bytes);
+      file.syncSync();
+    }
+    if (options.backup !== undefined) {
+      try {
+        Deno.renameSync(path, options.backup);
+        moved = true;
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+    Deno.renameSync(temporary, path);
+    created = false;
+    moved = false;
+    syncFolder(folderOf(path));
+  } catch (error) {
+    if (created) removeQuietly(temporary);
+    if (moved && options.backup !== undefined) {
+      try {
+        Deno.renameSync(options.backup, path);
+      } catch { /* the backup still holds the content */ }
+    }
+    throw fileError(error, "write", path);
+  }
+}
+
+/**
+ * The bytes of the regular file `path`. Throws FailureError where it is missing, not a regular file (a device or
+ * a pipe could never end), larger than `maxBytes`, or not permitted.
+ */
+export function readBytes(
+  path: string,
+  options: { maxBytes?: number } = {},
+): Uint8Array<ArrayBuffer> {
+  const max = options.maxBytes ?? MAX_FILE_BYTES;
+  try {
+    const info = Deno.statSync(path);
+    if (!info.isFile) {
+      throw new FailureError(
+        `Cannot read '${path}' as it must be a file: it is a ${
+          info.isDirectory ? "folder" : "device or a pipe"
+        }`,
+      );
+    }
+    if (info.size > max) {
+      throw new FailureError(
+        `Cannot read '${path}' as it must be at most ${max} bytes long: current size is ${info.size}`,
+      );
+    }
+    return Deno.readFileSync(path);
+  } catch (error) {
+    throw fileError(error, "read", path);
+  }
+}
+
+/** The text of the UTF-8 file `path`; throws FailureError like {@linkcode readBytes}, and for other encodings. */
+export function readText(
+  path: string,
+  options: { maxBytes?: number } = {},
+): string {
+  const bytes = readBytes(path, options);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new FailureError(
+      `Cannot read '${path}' as it must be UTF-8 text: save it in that encoding`,
+      { cause: error },
+    );
+  }
+}

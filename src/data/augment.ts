@@ -1,0 +1,117 @@
+/**
+ * What is done to one image on its way into a batch: torchvision's
+ * `RandomCrop(size, padding=pad)`, `RandomHorizontalFlip()`, `ToTensor()`, `Normalize(mean, std)`, in that order,
+ * so that the border around the image is black before it is normalised. Not responsible for which images.
+ * @module
+ */
+import type { Random } from "../base/random.ts";
+
+/** Which random changes images get. */
+export interface Augment {
+  /** Black pixels put around the image before a crop of the original size is taken; 0 to 127. */
+  readonly pad: number;
+  /** Whether half of the images are mirrored left to right. */
+  readonly flip: boolean;
+}
+
+/** No changes: what evaluation uses. */
+export const NO_AUGMENT: Augment = Object.freeze({ pad: 0, flip: false });
+
+/** Row pitch of a device image: `width` rounded up to whole vectors of four. */
+export function rowPitch(width: number): number {
+  return Math.ceil(width / 4) * 4;
+}
+
+/**
+ * What a byte of channel c becomes: entry `256 c + v` is `(v / 255 - mean[c]) / std[c]`. A channel that never
+ * varies (std 0) is only centred.
+ */
+export function normaliseTable(
+  mean: readonly number[],
+  std: readonly number[],
+): Float32Array {
+  const table = new Float32Array(256 * mean.length);
+  for (let c = 0; c < mean.length; c++) {
+    for (let v = 0; v < 256; v++) {
+      table[256 * c + v] = (v / 255 - mean[c]) / (std[c] > 0 ? std[c] : 1);
+    }
+  }
+  return table;
+}
+
+/** The random choices for the images of one epoch, one entry per image; allocated once. */
+export class Placements {
+  /** Vertical shift of the crop against the image, -pad to pad. */
+  readonly dy: Int8Array;
+  /** Horizontal shift of the crop against the image, -pad to pad. */
+  readonly dx: Int8Array;
+  /** 1 where the crop is mirrored. */
+  readonly flip: Uint8Array;
+
+  /** Room for `count` images, all of them left as they are. */
+  constructor(count: number) {
+    this.dy = new Int8Array(count);
+    this.dx = new Int8Array(count);
+    this.flip = new Uint8Array(count);
+  }
+
+  /** Draws all choices anew from `random`. */
+  draw(random: Random, augment: Augment): void {
+    const { pad, flip } = augment;
+    for (let i = 0; i < this.dy.length; i++) {
+      if (pad > 0) {
+        this.dy[i] = random.below(2 * pad + 1) - pad;
+        this.dx[i] = random.below(2 * pad + 1) - pad;
+      }
+      if (flip) this.flip[i] = random.below(2);
+    }
+  }
+}
+
+/**
+ * Writes one channel of one image, cropped, mirrored and normalised, to rows of pitch `rowPitch(width)`. Output
+ * pixel (y, x) is source pixel (y + dy, x' + dx) with x' = width - 1 - x where mirrored, else x; outside of the
+ * source it is black. The lanes between the width and the pitch are set to 0. Allocates nothing.
+ */
+export function placePlane(
+  out: Float32Array,
+  outAt: number,
+  source: Uint8Array,
+  sourceAt: number,
+  height: number,
+  width: number,
+  dy: number,
+  dx: number,
+  flip: boolean,
+  table: Float32Array,
+  tableAt: number,
+): void {
+  const pitch = rowPitch(width);
+  const black = table[tableAt];
+  const step = flip ? -1 : 1;
+  const shift = flip ? width - 1 + dx : dx; // source x = shift + step * x
+  // Output pixels from `low` to before `high` lie inside the source row.
+  const low = Math.min(
+    width,
+    Math.max(0, flip ? shift - (width - 1) : -shift),
+  );
+  const high = Math.max(
+    low,
+    Math.min(width, flip ? shift + 1 : width - shift),
+  );
+  for (let y = 0; y < height; y++) {
+    const row = outAt + y * pitch;
+    const sy = y + dy;
+    if (sy < 0 || sy >= height) {
+      out.fill(black, row, row + width);
+    } else {
+      const base = sourceAt + sy * width + shift;
+      for (let x = 0; x < low; x++) out[row + x] = black;
+      for (let x = low; x < high; x++) {
+        out[row + x] = table[tableAt + source[base + step * x]];
+      }
+      for (let x = high; x < width; x++) out[row + x] = black;
+    }
+    for (let x = width; x < pitch; x++) out[row + x] = 0;
+  }
+}

@@ -1,0 +1,256 @@
+/**
+ * Discretisation: from a trained supernet's alphas and node statistics to a genotype for each rule, with every
+ * score, margin and share that went into it. Pure; the report is JSON as it stands.
+ * @module
+ */
+import { FailureError, UsageError } from "../base/errors.ts";
+import {
+  type Candidate,
+  candidatesOf,
+  CELL_KINDS,
+  type CellKind,
+  edgesOf,
+  primitivesOf,
+  type Space,
+} from "../space/space.ts";
+import { softmaxWeights } from "./alpha.ts";
+import { chooseGenotype, type MethodReport } from "./choice.ts";
+import { conditionNumber } from "./eigen.ts";
+import { type DecorrelationOptions, decorrelationOptions } from "./scope.ts";
+import {
+  DISCRETIZERS,
+  findDiscretizer,
+  type StatisticsDiscretizer,
+} from "./registry.ts";
+import {
+  correlate,
+  type Correlation,
+  type NodeStatistics,
+} from "./statistics.ts";
+import { varianceShares } from "./zca.ts";
+
+/** What {@linkcode discretize} works on. */
+export interface DiscretizationInput {
+  /** The space that was searched. */
+  readonly space: Space;
+  /** Raw alphas per kind, E x K, row-major. */
+  readonly alphas: Readonly<Record<CellKind, Float64Array>>;
+  /** Statistics of every node of every cell, or none at all. */
+  readonly statistics?: readonly NodeStatistics[];
+  /** Names of the rules; absent means all that the input allows. */
+  readonly methods?: readonly string[];
+  /** How to decorrelate. */
+  readonly options?: Partial<DecorrelationOptions>;
+}
+
+/** The weights of one mixed operation. */
+export interface EdgeWeights {
+  /** Index of the edge. */
+  readonly edge: number;
+  /** Source node. */
+  readonly from: number;
+  /** Target node. */
+  readonly to: number;
+  /** Softmax weight per primitive, `none` included. */
+  readonly weights: Readonly<Record<string, number>>;
+}
+
+/** What the statistics say about one intermediate node, over all cells of a kind. */
+export interface NodeSummary {
+  /** Intermediate node, from 0. */
+  readonly node: number;
+  /** Number of cells averaged. */
+  readonly cells: number;
+  /** Condition number of the correlation matrix; 1e7 stands for singular. */
+  readonly condition: { readonly mean: number; readonly max: number };
+  /** Part of the node's variance that its candidates explain; 1 but for rounding. */
+  readonly rSquared: { readonly mean: number; readonly min: number };
+  /** Share of the node's variance per candidate, mean over cells; adds up to the mean R^2. */
+  readonly shares: readonly (Candidate & {
+    readonly share: number;
+    /** In how many cells the candidate is constant. */
+    readonly dead: number;
+  })[];
+}
+
+/** The whole outcome of a discretisation. */
+export interface DiscretizationReport {
+  /** Name of the space. */
+  readonly space: string;
+  /** The options in force, defaults filled in. */
+  readonly options: DecorrelationOptions;
+  /** Weights of the mixed operations. */
+  readonly weights: Record<CellKind, readonly EdgeWeights[]>;
+  /** One entry for each rule, in the order asked for. */
+  readonly methods: readonly MethodReport[];
+  /** Per node; null when there were no statistics. */
+  readonly nodes: Record<CellKind, readonly NodeSummary[]> | null;
+}
+
+/**
+ * Applies each rule.
+ * @throws {UsageError} for unknown rules and options, and for a rule that needs statistics when there are none
+ * @throws {RangeError} when alphas or statistics do not fit the space
+ * @throws {FailureError} when a number is not finite or a cell lacks statistics for a node
+ */
+export function discretize(input: DiscretizationInput): DiscretizationReport {
+  const { space, alphas, statistics = [] } = input;
+  const options = decorrelationOptions(input.options);
+  const rules = input.methods?.map(findDiscretizer) ??
+    DISCRETIZERS.filter((rule) =>
+      !rule.needsStatistics || statistics.length > 0
+    );
+  const blind = rules.find((rule) => rule.needsStatistics);
+  if (statistics.length === 0 && blind) {
+    throw new UsageError(
+      `Cannot discretise by ${blind.name} without node statistics, the method must be one of ${
+        DISCRETIZERS.filter((rule) => !rule.needsStatistics).map((rule) =>
+          rule.name
+        ).join(", ")
+      } or statistics must be collected first`,
+    );
+  }
+
+  for (const kind of CELL_KINDS) checkAlphas(space, kind, alphas[kind]);
+  const weights = perKind((kind) => softmaxWeights(space, kind, alphas[kind]));
+  const correlations = statistics.length > 0
+    ? perKind((kind) => correlateCells(space, kind, statistics))
+    : null;
+
+  const methods = rules.map((rule) =>
+    chooseGenotype(
+      rule.name,
+      space,
+      (kind, node) =>
+        rule.needsStatistics
+          ? meanScores(rule, correlations![kind][node], options)
+          : rule.score(space, candidatesOf(space, kind, node), weights[kind]),
+    )
+  );
+  return {
+    space: space.name,
+    options,
+    weights: perKind((kind) => edgeWeights(space, kind, weights[kind])),
+    methods,
+    nodes: correlations && perKind((kind) => correlations[kind].map(summarize)),
+  };
+}
+
+function perKind<T>(of: (kind: CellKind) => T): Record<CellKind, T> {
+  return { normal: of("normal"), reduce: of("reduce") };
+}
+
+/** Per intermediate node of a kind its correlations in every cell of that kind, by cell index. */
+function correlateCells(
+  space: Space,
+  kind: CellKind,
+  statistics: readonly NodeStatistics[],
+): Correlation[][] {
+  const ofKind = statistics.filter((each) => each.kind === kind)
+    .toSorted((a, b) => a.cell - b.cell);
+  const cells = [...new Set(ofKind.map(({ cell }) => cell))];
+  return Array.from({ length: space.nodes }, (_, node) => {
+    const found = ofKind.filter((each) => each.node === node);
+    if (
+      cells.length === 0 || found.length !== cells.length ||
+      found.some(({ cell }, i) => cell !== cells[i])
+    ) {
+      throw new FailureError(
+        `Cannot discretise, node ${node} must have statistics once from each ${kind} cell (${
+          cells.join(", ") || "there are none"
+        }): current value is ${
+          found.map(({ cell }) => cell).join(", ") || "none"
+        }`,
+      );
+    }
+    const expected = JSON.stringify(candidatesOf(space, kind, node));
+    for (const { candidates, cell } of found) {
+      const same = candidates.map(({ edge, from, op }) => ({ edge, from, op }));
+      if (JSON.stringify(same) !== expected) {
+        throw new RangeError(
+          `Cannot discretise node ${node} of cell ${cell} (${kind}), its candidates must be those of space ` +
+            `${space.name} in order: current value is ${
+              candidates.map(({ edge, op }) => `${edge}:${op}`).join(" ")
+            }`,
+        );
+      }
+    }
+    return found.map(correlate);
+  });
+}
+
+/** Scores of a node's candidates, mean over cells. */
+function meanScores(
+  rule: StatisticsDiscretizer,
+  cells: readonly Correlation[],
+  options: DecorrelationOptions,
+): Float64Array {
+  return mean(cells.map((cell) => rule.score(cell, options)));
+}
+
+function mean(rows: readonly Float64Array[]): Float64Array {
+  return rows[0].map((_, k) =>
+    rows.reduce((sum, row) => sum + row[k], 0) / rows.length
+  );
+}
+
+function summarize(cells: readonly Correlation[], node: number): NodeSummary {
+  const size = cells[0].candidates.length;
+  const conditions = cells.map(({ matrix }) => conditionNumber(matrix, size));
+  const shares = cells.map(varianceShares);
+  const rSquared = shares.map((row) =>
+    row.reduce((sum, share) => sum + share, 0)
+  );
+  const average = (values: number[]): number =>
+    values.reduce((sum, value) => sum + value, 0) / values.length;
+  const meanShares = mean(shares);
+  return {
+    node,
+    cells: cells.length,
+    condition: { mean: average(conditions), max: Math.max(...conditions) },
+    rSquared: { mean: average(rSquared), min: Math.min(...rSquared) },
+    shares: cells[0].candidates.map((candidate, k) => ({
+      ...candidate,
+      share: meanShares[k],
+      dead: cells.filter(({ dead }) => dead[k]).length,
+    })),
+  };
+}
+
+function edgeWeights(
+  space: Space,
+  kind: CellKind,
+  weights: Float64Array,
+): EdgeWeights[] {
+  const width = space.primitives.length;
+  return edgesOf(space.nodes).map(({ index, from, to }) => ({
+    edge: index,
+    from,
+    to,
+    weights: Object.fromEntries(
+      primitivesOf(space, kind, index)
+        .map((
+          op,
+        ) => [op, weights[index * width + space.primitives.indexOf(op)]]),
+    ),
+  }));
+}
+
+function checkAlphas(space: Space, kind: CellKind, alphas: Float64Array): void {
+  const edges = edgesOf(space.nodes).length, width = space.primitives.length;
+  if (alphas.length !== edges * width) {
+    throw new RangeError(
+      `Cannot discretise, alpha of ${kind} must have ${edges} x ${width} numbers for space ${space.name}: current value is ${alphas.length}`,
+    );
+  }
+  const bad = alphas.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) {
+    throw new FailureError(
+      `Cannot discretise, alpha of ${kind} on edge ${
+        Math.floor(bad / width)
+      } for ${space.primitives[bad % width]} must be finite: current value is ${
+        alphas[bad]
+      }`,
+    );
+  }
+}

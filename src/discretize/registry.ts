@@ -1,0 +1,85 @@
+/**
+ * The only list of discretisers; help, checks and reports iterate it.
+ * @module
+ */
+import { UsageError } from "../base/errors.ts";
+import { type Candidate, didYouMean, type Space } from "../space/space.ts";
+import { alpha } from "./alpha.ts";
+import type { DecorrelationOptions } from "./scope.ts";
+import { semipartial } from "./semipartial.ts";
+import { similarity } from "./similarity.ts";
+import type { Correlation } from "./statistics.ts";
+import { zca } from "./zca.ts";
+
+interface Named {
+  /** Name on the command line and in reports. */
+  readonly name: string;
+  /** One line for help and reports. */
+  readonly summary: string;
+}
+
+/** A rule that scores the candidates of one node in one cell by their outputs. */
+export interface StatisticsDiscretizer extends Named {
+  /** Tells the two sorts of rule apart. */
+  readonly needsStatistics: true;
+  /** One signed score per candidate; a pure function. */
+  score(correlation: Correlation, options: DecorrelationOptions): Float64Array;
+}
+
+/** A rule that scores the candidates of one node by the weights of the mixed operations alone. */
+export interface WeightDiscretizer extends Named {
+  /** Tells the two sorts of rule apart. */
+  readonly needsStatistics: false;
+  /** One score per candidate from the softmax weights (E x K, row-major); a pure function. */
+  score(
+    space: Space,
+    candidates: readonly Candidate[],
+    weights: Float64Array,
+  ): Float64Array;
+}
+
+/** A rule that scores candidates. */
+export type Discretizer = StatisticsDiscretizer | WeightDiscretizer;
+
+/** All rules, the default first. */
+export const DISCRETIZERS: readonly Discretizer[] = [
+  {
+    name: "semipartial",
+    summary: "similarity of the node with what only this operation contributes",
+    needsStatistics: true,
+    score: semipartial,
+  },
+  {
+    name: "zca",
+    summary: "similarity of the node with the symmetrically whitened operation",
+    needsStatistics: true,
+    score: zca,
+  },
+  {
+    name: "similarity",
+    summary: "similarity of the node with the operation as it is (ablation)",
+    needsStatistics: true,
+    score: similarity,
+  },
+  {
+    name: "alpha",
+    summary: "largest softmax weight, DARTS' rule (baseline)",
+    needsStatistics: false,
+    score: alpha,
+  },
+];
+
+/**
+ * The rule called `name`.
+ * @throws {UsageError} when there is none; the message suggests the nearest name.
+ */
+export function findDiscretizer(name: string): Discretizer {
+  const found = DISCRETIZERS.find((each) => each.name === name);
+  if (found) return found;
+  const names = DISCRETIZERS.map((each) => each.name);
+  throw new UsageError(
+    `Cannot discretise by a method that does not exist, the name must be one of ${
+      names.join(", ")
+    }: current value is ${JSON.stringify(name)}${didYouMean(name, names)}`,
+  );
+}

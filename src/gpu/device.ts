@@ -1,0 +1,113 @@
+/**
+ * Opens the WebGPU device. Knows adapters, limits and driver names; knows nothing of tensors.
+ * @module
+ */
+import { FailureError } from "../base/errors.ts";
+
+/** Limits that kernels and the memory plan depend on; a subset of `GPUSupportedLimits`. */
+export interface GpuLimits {
+  /** Storage buffers that one dispatch may bind. */
+  readonly maxStorageBuffersPerShaderStage: number;
+  /** Largest range of a storage buffer that may be bound, in bytes. */
+  readonly maxStorageBufferBindingSize: number;
+  /** Largest range of a uniform buffer that may be bound, in bytes. */
+  readonly maxUniformBufferBindingSize: number;
+  /** Largest buffer, in bytes. */
+  readonly maxBufferSize: number;
+}
+
+const LIMIT_NAMES = [
+  "maxStorageBuffersPerShaderStage",
+  "maxStorageBufferBindingSize",
+  "maxUniformBufferBindingSize",
+  "maxBufferSize",
+] as const;
+
+/** What WebGPU guarantees everywhere; plans made for these limits run on every adapter. */
+export const PORTABLE_LIMITS: GpuLimits = {
+  maxStorageBuffersPerShaderStage: 8,
+  maxStorageBufferBindingSize: 134217728,
+  maxUniformBufferBindingSize: 65536,
+  maxBufferSize: 268435456,
+};
+
+/** An open device and what is known about it. */
+export interface Gpu {
+  /** The WebGPU device. */
+  readonly device: GPUDevice;
+  /** Name of the adapter, for example `"llvmpipe (LLVM 15.0.6, 256 bits)"`. */
+  readonly name: string;
+  /** Limits the device was opened with. */
+  readonly limits: GpuLimits;
+  /** Optional features that the device has. */
+  readonly features: readonly string[];
+  /** True for a CPU adapter (Mesa's llvmpipe, SwiftShader). */
+  readonly software: boolean;
+  /** Why the device was lost, once it was. */
+  readonly lost: () => string | undefined;
+}
+
+/**
+ * Mesa prints a harmless line where XDG_RUNTIME_DIR is unset. Where the process may set that one
+ * variable, this gives it a value before the driver loads.
+ */
+function quietDriver(): void {
+  const query = { name: "env", variable: "XDG_RUNTIME_DIR" } as const;
+  if (Deno.permissions.querySync(query).state !== "granted") return;
+  if (!Deno.env.get("XDG_RUNTIME_DIR")) Deno.env.set("XDG_RUNTIME_DIR", "/tmp");
+}
+
+/**
+ * Opens a device on the default adapter with the adapter's own limits, or with `limits` where a
+ * caller wants less (tests of portable plans do).
+ * @throws {FailureError} when there is no adapter or it refuses the limits.
+ */
+export async function openGpu(
+  options: { limits?: Partial<GpuLimits> } = {},
+): Promise<Gpu> {
+  quietDriver();
+  const adapter = await navigator.gpu?.requestAdapter({
+    powerPreference: "high-performance",
+  });
+  if (!adapter) {
+    throw new FailureError(
+      "Cannot find a WebGPU adapter: install a GPU driver with Vulkan, or the software one with " +
+        "'apt-get install mesa-vulkan-drivers libvulkan1' ('deno task setup' does it on Debian and Ubuntu)",
+    );
+  }
+  const requiredLimits: Record<string, number> = {};
+  for (const name of LIMIT_NAMES) {
+    const offered = adapter.limits[name],
+      wanted = options.limits?.[name] ?? offered;
+    if (wanted > offered) {
+      throw new FailureError(
+        `Cannot open adapter '${adapter.info.device}': limit ${name} must be at least ${wanted}, it offers ${offered}`,
+      );
+    }
+    requiredLimits[name] = wanted;
+  }
+  const features = (["timestamp-query"] as const).filter((f) =>
+    adapter.features.has(f)
+  );
+  const device = await adapter.requestDevice({
+    requiredFeatures: [...features],
+    requiredLimits,
+  });
+  let lost: string | undefined;
+  device.lost.then((info) =>
+    lost = info.message || info.reason || "unknown reason"
+  );
+  const info = adapter.info;
+  const name =
+    [info.device, info.description].filter((s) => s && !/^\d*$/.test(s)).join(
+      ", ",
+    ) || info.vendor;
+  return {
+    device,
+    name,
+    limits: requiredLimits as unknown as GpuLimits,
+    features: [...features],
+    software: /llvmpipe|lavapipe|swiftshader/i.test(name),
+    lost: () => lost,
+  };
+}

@@ -1,0 +1,73 @@
+/**
+ * Compiles shaders, each variant once per device, in parallel.
+ * @module
+ */
+import { type Constants, expand } from "./template.ts";
+
+/** A hand-written WGSL file. */
+export interface Shader {
+  /** File name without extension. */
+  readonly name: string;
+  /** Text of the file. */
+  readonly source: string;
+}
+
+/** Compute pipelines by their WGSL text. */
+export class PipelineCache {
+  readonly #device: GPUDevice;
+  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+
+  /** An empty cache on `device`. */
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** Number of distinct pipelines asked for so far. */
+  get size(): number {
+    return this.#pipelines.size;
+  }
+
+  /**
+   * The pipeline of one variant of a shader; entry point `main`, layout from the shader.
+   * @throws {Error} with `where` (operation and shapes) and the compiler's message.
+   */
+  get(
+    shader: Shader,
+    constants: Constants,
+    where: string,
+  ): Promise<GPUComputePipeline> {
+    const code = expand(shader.source, constants);
+    let pipeline = this.#pipelines.get(code);
+    if (!pipeline) {
+      pipeline = this.#compile(shader.name, code, where);
+      this.#pipelines.set(code, pipeline);
+    }
+    return pipeline;
+  }
+
+  async #compile(
+    name: string,
+    code: string,
+    where: string,
+  ): Promise<GPUComputePipeline> {
+    this.#device.pushErrorScope("validation");
+    const module = this.#device.createShaderModule({ label: name, code });
+    const scope = this.#device.popErrorScope();
+    const pipeline = this.#device.createComputePipelineAsync({
+      label: name,
+      layout: "auto",
+      compute: { module, entryPoint: "main" },
+    });
+    const [error, result] = await Promise.allSettled([scope, pipeline]);
+    const message = error.status === "fulfilled"
+      ? error.value?.message
+      : String(error.reason);
+    if (message !== undefined || result.status === "rejected") {
+      const reason = message ?? (result as PromiseRejectedResult).reason;
+      throw new Error(
+        `Cannot compile shader '${name}' for ${where}: ${reason}`,
+      );
+    }
+    return result.value;
+  }
+}

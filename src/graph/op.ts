@@ -1,0 +1,148 @@
+/**
+ * What an operation has to say about itself. The graph runtime, the tests, the plan printer and the cost model
+ * read these descriptions; nobody switches on an operation's name.
+ * @module
+ */
+import type { Shader } from "../gpu/pipelines.ts";
+import type { Constants } from "../gpu/template.ts";
+import type { GpuLimits } from "../gpu/device.ts";
+import type { TensorType } from "./tensor_type.ts";
+import type { Graph, Node, Tensor } from "./graph.ts";
+
+/** Attributes of a node: plain data, part of its identity for the shared-subexpression pass. */
+// deno-lint-ignore no-explicit-any
+export type Attributes = any;
+
+/** Buffer that a dispatch binds. */
+export interface Binding {
+  /** Where the buffer comes from. */
+  readonly from: "input" | "output" | "scratch";
+  /** Which input, output or scratch buffer of the node. */
+  readonly index: number;
+  /** Bound as `var<uniform>` instead of storage; always read-only. */
+  readonly uniform?: number;
+}
+
+/** Binds input `i` as storage. */
+export function input(index: number): Binding {
+  return { from: "input", index };
+}
+/** Binds input `i` as a uniform buffer of `bytes` bytes (which may reach past the tensor into its arena). */
+export function uniformInput(index: number, bytes: number): Binding {
+  return { from: "input", index, uniform: bytes };
+}
+/** Binds output `i` as storage. */
+export function output(index: number): Binding {
+  return { from: "output", index };
+}
+/** Binds scratch buffer `i` as storage. */
+export function scratch(index: number): Binding {
+  return { from: "scratch", index };
+}
+
+/** One dispatch of a kernel. `bindings[i]` is `@group(0) @binding(i)`. */
+export interface Dispatch {
+  /** The WGSL file. */
+  readonly shader: Shader;
+  /** Makes the variant; shapes are baked in. */
+  readonly constants: Constants;
+  /** Buffers in order of `@binding`. */
+  readonly bindings: readonly Binding[];
+  /** Static 32-bit words for a last binding `var<uniform> params: array<vec4u, PARAMS>`; absent: no such binding. */
+  readonly params?: readonly number[];
+  /** Workgroups in x, y, z; each at most 65,535. */
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** How an operation runs: dispatches in order, and the lengths (4-byte elements) of its scratch buffers. */
+export interface KernelPlan {
+  readonly dispatches: readonly Dispatch[];
+  readonly scratch?: readonly number[];
+}
+
+/** What kernel choice may depend on. */
+export interface KernelContext<A = Attributes> {
+  readonly inputs: readonly TensorType[];
+  readonly outputs: readonly TensorType[];
+  readonly attrs: A;
+  readonly limits: GpuLimits;
+}
+
+/** What a gradient rule gets. */
+export interface GradientContext<A = Attributes> {
+  /** Graph to add nodes to. */
+  readonly graph: Graph;
+  /** The forward node: its inputs, outputs and attributes. */
+  readonly node: Node<A>;
+  /** Gradient of the loss for each output; null where it does not depend on it. */
+  readonly grads: readonly (Tensor | null)[];
+  /** Which inputs need a gradient. */
+  readonly needs: readonly boolean[];
+}
+
+/** One test case of an operation. */
+export interface OpCase<A = Attributes> {
+  /** Says what is special about it. */
+  readonly name: string;
+  readonly inputs: readonly TensorType[];
+  readonly attrs: A;
+  /** Relative tolerance of the forward pass against the f64 reference; default 1e-5. */
+  readonly tolerance?: number;
+  /** Relative tolerance of gradients against finite differences; default 1e-4. */
+  readonly gradTolerance?: number;
+  /** Inputs whose gradient is compared; default every f32 input. */
+  readonly wrt?: readonly number[];
+  /**
+   * Computes input `index` from the inputs before it (for example batch statistics from the tensor that they
+   * belong to); undefined: filled as usual.
+   */
+  readonly derive?: (
+    index: number,
+    inputs: readonly Float64Array[],
+  ) => Float64Array | undefined;
+  /** Outputs that get a cotangent in the gradient test; default every f32 output. */
+  readonly through?: readonly number[];
+  /** Makes input `index`, element by element; default standard normal. `u` is uniform in [0, 1). */
+  readonly fill?: (
+    index: number,
+    element: number,
+    normal: number,
+    u: number,
+  ) => number;
+}
+
+/** An operation. `A` is the type of its attributes. */
+export interface OpSpec<A = Attributes> {
+  /** Unique name. */
+  readonly name: string;
+  /**
+   * Types of the outputs.
+   * @throws {RangeError} with the shapes it saw.
+   */
+  infer(inputs: readonly TensorType[], attrs: A): TensorType[];
+  /** Kernel choice. */
+  kernels(context: KernelContext<A>): KernelPlan;
+  /** `inPlace[o] = i`: output `o` always takes over the buffer of input `i`, which nobody may use afterwards. */
+  inPlace?(
+    inputs: readonly TensorType[],
+    attrs: A,
+  ): Readonly<Record<number, number>>;
+  /** Gradients for the inputs as graph nodes. Absent: not differentiable (backward kernels, optimisers). */
+  gradient?(context: GradientContext<A>): (Tensor | null)[];
+  /** Slow and obvious f64 version over logical row-major elements. */
+  reference?(
+    inputs: readonly Float64Array[],
+    types: readonly TensorType[],
+    attrs: A,
+  ): Float64Array[];
+  /** Name of the forward operation whose finite-difference test covers this one (instead of `reference`). */
+  readonly testedBy?: string;
+  /** Test cases; every operation with a reference has some. */
+  cases?(): OpCase<A>[];
+  /** Multiply-accumulates of one run; default 0. */
+  macs?(
+    inputs: readonly TensorType[],
+    outputs: readonly TensorType[],
+    attrs: A,
+  ): number;
+}

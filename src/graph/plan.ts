@@ -1,0 +1,227 @@
+/**
+ * Plans a program without a device: chooses kernels, lets tensors share a pool of whole buffers by liveness
+ * (WebGPU refuses one buffer bound for reading and writing in one dispatch, so ranges of one arena will not do)
+ * and says what everything costs.
+ * @module
+ */
+import type { GpuLimits } from "../gpu/device.ts";
+import { FailureError } from "../base/errors.ts";
+import type { Graph, Node, Tensor } from "./graph.ts";
+import type { Dispatch, KernelPlan } from "./op.ts";
+import { storageLength } from "./tensor_type.ts";
+import type { Arena } from "./variables.ts";
+
+/** Where a tensor or scratch buffer lives. */
+export type Place =
+  | { readonly kind: "pool"; readonly buffer: number; readonly bytes: number }
+  | {
+    readonly kind: "arena";
+    readonly arena: Arena;
+    readonly offset: number;
+    readonly bytes: number;
+  }
+  | { readonly kind: "input"; readonly name: string; readonly bytes: number };
+
+/** A node with its kernels and the places of its buffers. */
+export interface PlannedNode {
+  readonly node: Node;
+  readonly dispatches: readonly Dispatch[];
+  readonly inputs: readonly Place[];
+  readonly outputs: readonly Place[];
+  readonly scratch: readonly Place[];
+}
+
+/** A planned program. */
+export interface Plan {
+  readonly name: string;
+  readonly nodes: readonly PlannedNode[];
+  /** Bytes of the host-written inputs by name. */
+  readonly inputs: ReadonlyMap<string, number>;
+  /** Arenas that it touches. */
+  readonly arenas: ReadonlySet<Arena>;
+  /** Places of the tensors that the host reads after a run, by name. */
+  readonly results: ReadonlyMap<string, Place>;
+  /** Dispatches of one run. */
+  readonly dispatches: number;
+  /** Multiply-accumulates of one run. */
+  readonly macs: number;
+  /** Bytes that the dispatches read and write, each bound range counted once per dispatch. */
+  readonly traffic: number;
+}
+
+/**
+ * Buffers shared by programs that never run at the same time, which are all programs of one runtime.
+ * A buffer's size is final when the last program has been planned.
+ */
+export class Pool {
+  /** Sizes in bytes. */
+  readonly sizes: number[] = [];
+  #free: number[] = [];
+
+  /** With `reuse` false every tensor gets a buffer of its own (tests look for overruns that way). */
+  constructor(readonly reuse = true) {}
+
+  /** All bytes of the pool. */
+  get bytes(): number {
+    return this.sizes.reduce((a, b) => a + b, 0);
+  }
+
+  /** Everything is free again: the next program starts. */
+  reset(): void {
+    this.#free = this.reuse ? this.sizes.map((_, i) => i) : [];
+  }
+
+  /** Takes the smallest free buffer that fits, else enlarges the largest free one, else makes one. */
+  take(bytes: number): number {
+    let best = -1;
+    for (const i of this.#free) {
+      if (best < 0) best = i;
+      else {
+        const a = this.sizes[i], b = this.sizes[best];
+        if (a >= bytes ? (b < bytes || a < b) : (b < bytes && a > b)) best = i;
+      }
+    }
+    if (best < 0) return this.sizes.push(bytes) - 1;
+    this.#free.splice(this.#free.indexOf(best), 1);
+    this.sizes[best] = Math.max(this.sizes[best], bytes);
+    return best;
+  }
+
+  /** Gives a buffer back. */
+  give(buffer: number): void {
+    if (this.reuse) this.#free.push(buffer);
+  }
+}
+
+const placeBytes = (length: number): number => Math.max(16, length * 4);
+
+/**
+ * Plans one program on a pool.
+ * @param results tensors that the host reads after a run, by name.
+ * @throws {FailureError} when a tensor is larger than the adapter can bind.
+ */
+export function planProgram(
+  name: string,
+  graph: Graph,
+  results: Readonly<Record<string, Tensor>>,
+  limits: GpuLimits,
+  pool: Pool,
+): Plan {
+  pool.reset();
+  const lastUse = new Map<Tensor, number>();
+  graph.nodes.forEach((node, i) =>
+    node.inputs.forEach((t) => lastUse.set(t, i))
+  );
+  Object.values(results).forEach((t) => lastUse.set(t, Infinity));
+  const places = new Map<Tensor, Place>(),
+    inputs = new Map<string, number>(),
+    arenas = new Set<Arena>();
+  const place = (t: Tensor): Place => {
+    let at = places.get(t);
+    if (at) return at;
+    const bytes = placeBytes(storageLength(t.type));
+    if (
+      bytes > limits.maxStorageBufferBindingSize || bytes > limits.maxBufferSize
+    ) {
+      const limit = Math.min(
+        limits.maxStorageBufferBindingSize,
+        limits.maxBufferSize,
+      );
+      throw new FailureError(
+        `Cannot plan ${name}: tensor '${
+          t.node?.label ?? t.variable?.name ?? t.inputName
+        }' of ` +
+          `${(bytes / 2 ** 20).toFixed(0)} MiB must be at most the adapter's ${
+            (limit / 2 ** 20).toFixed(0)
+          } MiB: ` +
+          `use a smaller --batch-size, --init-channels or image size`,
+      );
+    }
+    if (t.variable) {
+      arenas.add(t.variable.arena);
+      at = {
+        kind: "arena",
+        arena: t.variable.arena,
+        offset: t.variable.offset * 4,
+        bytes,
+      };
+    } else if (t.inputName !== undefined) {
+      inputs.set(t.inputName, bytes);
+      at = { kind: "input", name: t.inputName, bytes };
+    } else {
+      at = { kind: "pool", buffer: pool.take(bytes), bytes };
+    }
+    places.set(t, at);
+    return at;
+  };
+  const uses = new Map<number, number>(); // tensors that still hold a pool buffer (in-place chains share one)
+  const hold = (p: Place) =>
+    p.kind === "pool" && uses.set(p.buffer, (uses.get(p.buffer) ?? 0) + 1);
+  const release = (p: Place) => {
+    if (p.kind !== "pool") return;
+    const left = uses.get(p.buffer)! - 1;
+    uses.set(p.buffer, left);
+    if (left === 0) pool.give(p.buffer);
+  };
+  let dispatches = 0, macs = 0, traffic = 0;
+  const nodes = graph.nodes.map((node, i): PlannedNode => {
+    const inputTypes = node.inputs.map((t) => t.type),
+      outputTypes = node.outputs.map((t) => t.type);
+    const inPlace = node.op.inPlace?.(inputTypes, node.attrs) ?? {};
+    const context = {
+      inputs: inputTypes,
+      outputs: outputTypes,
+      attrs: node.attrs,
+      limits,
+    };
+    const kernels: KernelPlan = node.op.kernels(context);
+    const inputPlaces = node.inputs.map(place);
+    const outputPlaces = node.outputs.map((t, o) => {
+      if (inPlace[o] !== undefined) places.set(t, inputPlaces[inPlace[o]]);
+      const at = place(t);
+      hold(at);
+      return at;
+    });
+    const scratchPlaces = (kernels.scratch ?? []).map((length): Place => {
+      const bytes = placeBytes(length);
+      return { kind: "pool", buffer: pool.take(bytes), bytes };
+    });
+    for (const at of scratchPlaces) {
+      if (at.kind === "pool") pool.give(at.buffer);
+    }
+    for (const t of new Set(node.inputs)) {
+      if (lastUse.get(t) === i && t.node) release(places.get(t)!);
+    }
+    for (const t of node.outputs) if (!lastUse.has(t)) release(places.get(t)!);
+    dispatches += kernels.dispatches.length;
+    macs += node.op.macs?.(inputTypes, outputTypes, node.attrs) ?? 0;
+    const sides = {
+      input: inputPlaces,
+      output: outputPlaces,
+      scratch: scratchPlaces,
+    };
+    for (const d of kernels.dispatches) {
+      for (const b of d.bindings) traffic += sides[b.from][b.index].bytes;
+    }
+    return {
+      node,
+      dispatches: kernels.dispatches,
+      inputs: inputPlaces,
+      outputs: outputPlaces,
+      scratch: scratchPlaces,
+    };
+  });
+  const resultPlaces = new Map(
+    Object.entries(results).map(([key, t]) => [key, place(t)]),
+  );
+  return {
+    name,
+    nodes,
+    inputs,
+    arenas,
+    results: resultPlaces,
+    dispatches,
+    macs,
+    traffic,
+  };
+}

@@ -1,0 +1,66 @@
+/**
+ * Sum of tensors of equal type; autodiff uses it to add up gradients.
+ * @module
+ */
+import source from "../../shaders/add_n.wgsl" with { type: "text" };
+import type { Graph, Tensor } from "../graph/graph.ts";
+import { type Dispatch, input, type OpSpec, output } from "../graph/op.ts";
+import { image, sameType, storageLength } from "../graph/tensor_type.ts";
+import { linear } from "./launch.ts";
+
+const shader = { name: "add_n", source };
+
+/** `y = x_0 + x_1 + ...`, added in this order. */
+export const addN: OpSpec<null> = {
+  name: "add_n",
+  infer(inputs) {
+    if (inputs.length === 0) {
+      throw new RangeError("it needs at least one tensor");
+    }
+    if (!inputs.every((t) => sameType(t, inputs[0]))) {
+      throw new RangeError("all tensors must have the same type");
+    }
+    return [inputs[0]];
+  },
+  kernels({ inputs, limits }) {
+    const LENGTH = storageLength(inputs[0]) / 4,
+      { workgroups, GRID_X } = linear(LENGTH, 64);
+    const most = limits.maxStorageBuffersPerShaderStage - 1,
+      dispatches: Dispatch[] = [];
+    for (let from = 0; from < inputs.length; from += most) {
+      const part = inputs.slice(from, from + most).map((_, i) =>
+        input(from + i)
+      );
+      dispatches.push({
+        shader,
+        constants: { COUNT: part.length, ACCUMULATE: from > 0, LENGTH, GRID_X },
+        bindings: [...part, output(0)],
+        workgroups,
+      });
+    }
+    return { dispatches };
+  },
+  gradient: ({ grads, node }) => node.inputs.map(() => grads[0]),
+  reference: (
+    inputs,
+  ) => [inputs[0].map((_, i) => inputs.reduce((sum, x) => sum + x[i], 0))],
+  cases: () => [
+    { name: "two", inputs: Array(2).fill(image(3, 2, 5, 7)), attrs: null },
+    {
+      name: "more than the portable number of bindings",
+      inputs: Array(17).fill(image(2, 1, 3, 4)),
+      attrs: null,
+    },
+  ],
+};
+
+/** Applies {@linkcode addN}; one tensor is returned as it is. */
+export function sum(
+  graph: Graph,
+  tensors: readonly Tensor[],
+  label?: string,
+): Tensor {
+  return tensors.length === 1
+    ? tensors[0]
+    : graph.apply1(addN, tensors, null, label);
+}

@@ -1,0 +1,214 @@
+/**
+ * Checks operations on the real device: forward against the f64 reference, gradients against central differences
+ * of the reference, every buffer guarded by sentinels and poisoned with NaN, padding checked to be zero.
+ * The tests run it over the registry, `doctor` over a few cases.
+ * @module
+ */
+import { Random } from "../base/random.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { gradients } from "../graph/autodiff.ts";
+import { Graph, type Tensor } from "../graph/graph.ts";
+import type { OpCase, OpSpec } from "../graph/op.ts";
+import { validate } from "../graph/passes.ts";
+import { planProgram, Pool } from "../graph/plan.ts";
+import { type HostInputs, Runtime } from "../graph/runtime.ts";
+import {
+  elementCount,
+  pack,
+  storageLength,
+  type TensorType,
+  unpack,
+} from "../graph/tensor_type.ts";
+import { addN, sum } from "./add_n.ts";
+
+/** What a check found. */
+export interface CheckResult {
+  /** Largest error of an output, relative to the largest magnitude of that output. */
+  readonly forward: number;
+  /** Largest error of a gradient, relative to the largest magnitude of that gradient; null: nothing to compare. */
+  readonly gradient: number | null;
+  /** Human-readable failures; empty when all is well. */
+  readonly failures: readonly string[];
+}
+
+function makeInputs(name: string, testCase: OpCase): Float64Array[] {
+  const made: Float64Array[] = [];
+  testCase.inputs.forEach((type, index) => {
+    const derived = testCase.derive?.(index, made);
+    if (derived) return made.push(derived.map(Math.fround));
+    const random = new Random(7, `${name}/${testCase.name}`, index);
+    const fill = testCase.fill ??
+      ((_i: number, _e: number, normal: number) => normal);
+    return made.push(
+      new Float64Array(elementCount(type)).map((_, e) =>
+        Math.fround(fill(index, e, random.normal(), random.uniform()))
+      ),
+    );
+  });
+  return made;
+}
+
+function relativeError(actual: Float64Array, expected: Float64Array): number {
+  let worst = 0, scale = 1e-30;
+  expected.forEach((e, i) => {
+    scale = Math.max(scale, Math.abs(e));
+    const error = Math.abs(actual[i] - e);
+    worst = Math.max(worst, Number.isNaN(error) ? Infinity : error);
+  });
+  return worst === 0 ? 0 : worst / scale;
+}
+
+function paddingIsZero(type: TensorType, storage: Float32Array): boolean {
+  const again = pack(type, unpack(type, storage));
+  return again.length === storageLength(type) &&
+    again.every((v, i) =>
+      Object.is(v, storage[i]) || v === storage[i] || Number.isNaN(storage[i])
+    );
+}
+
+interface Run {
+  readonly outputs: Map<string, Float32Array>;
+  readonly guardsIntact: boolean;
+}
+
+async function execute(
+  gpu: Gpu,
+  graph: Graph,
+  results: Record<string, Tensor>,
+  inputs: HostInputs,
+): Promise<Run> {
+  validate(graph);
+  const pool = new Pool(false),
+    plan = planProgram("check", graph, results, gpu.limits, pool);
+  const runtime = await Runtime.create(gpu, [plan], pool, { guard: true });
+  try {
+    runtime.run("check", inputs);
+    const outputs = new Map<string, Float32Array>();
+    for (const key of Object.keys(results)) {
+      outputs.set(key, await runtime.readResult("check", key));
+    }
+    return { outputs, guardsIntact: await runtime.guardsIntact() };
+  } finally {
+    runtime.destroy();
+  }
+}
+
+/** Runs one case of one operation. */
+export async function checkCase(
+  gpu: Gpu,
+  op: OpSpec,
+  testCase: OpCase,
+): Promise<CheckResult> {
+  const failures: string[] = [], values = makeInputs(op.name, testCase);
+  const reference = (inputs: readonly Float64Array[]) =>
+    op.reference!(inputs, testCase.inputs, testCase.attrs);
+  const expected = reference(values);
+  const host: Record<
+    string,
+    Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>
+  > = {};
+  const graph = new Graph();
+  const inPlace = op.inPlace?.(testCase.inputs, testCase.attrs) ?? {};
+  const leaves = testCase.inputs.map((type, i) => {
+    host[`x${i}`] = pack(type, values[i]);
+    const leaf = graph.input(`x${i}`, type);
+    // An operation that overwrites its input gets a copy, since host inputs stay as they are.
+    return Object.values(inPlace).includes(i)
+      ? graph.apply1(addN, [leaf], null)
+      : leaf;
+  });
+  const outputs = graph.apply(op, leaves, testCase.attrs, testCase.name);
+  const forward = await execute(
+    gpu,
+    graph,
+    Object.fromEntries(outputs.map((t, i) => [`y${i}`, t])),
+    host,
+  );
+  if (!forward.guardsIntact) {
+    failures.push("forward wrote outside of its buffers");
+  }
+  let forwardError = 0;
+  outputs.forEach((t, i) => {
+    const storage = forward.outputs.get(`y${i}`)!;
+    const error = relativeError(unpack(t.type, storage), expected[i]);
+    forwardError = Math.max(forwardError, error);
+    if (!(error <= (testCase.tolerance ?? 1e-5))) {
+      failures.push(`output ${i} is off by ${error.toExponential(2)}`);
+    }
+    if (!paddingIsZero(t.type, storage)) {
+      failures.push(`output ${i} has padding that is not zero`);
+    }
+  });
+  if (!op.gradient) return { forward: forwardError, gradient: null, failures };
+
+  const through = testCase.through ??
+    outputs.flatMap((t, i) => t.type.dtype === "f32" ? [i] : []);
+  const cotangents = expected.map((y, i) => {
+    const random = new Random(8, `${op.name}/${testCase.name}`, i);
+    return y.map(() => Math.fround(random.normal()));
+  });
+  const seeds = through.map((o) => {
+    host[`g${o}`] = pack(outputs[o].type, cotangents[o]);
+    return graph.input(`g${o}`, outputs[o].type);
+  });
+  const wrt = testCase.wrt ??
+    testCase.inputs.flatMap((t, i) => t.dtype === "f32" ? [i] : []);
+  const targets = wrt.map((i) => leaves[i]);
+  const grads = gradients(
+    graph,
+    through.map((o) => outputs[o]),
+    seeds,
+    targets,
+    (ts, l) => sum(graph, ts, l),
+  );
+  const results: Record<string, Tensor> = {};
+  grads.forEach((g, i) => g && (results[`d${wrt[i]}`] = g));
+  const backward = await execute(gpu, graph, results, host);
+  if (!backward.guardsIntact) {
+    failures.push("backward wrote outside of its buffers");
+  }
+  let gradientError = 0;
+  for (let i = 0; i < wrt.length; i++) {
+    const index = wrt[i],
+      type = testCase.inputs[index],
+      storage = backward.outputs.get(`d${index}`);
+    if (!storage) {
+      failures.push(`input ${index} has no gradient`);
+      continue;
+    }
+    if (!paddingIsZero(type, storage)) {
+      failures.push(`gradient ${index} has padding that is not zero`);
+    }
+    const numeric = finiteDifferences(values, index, (inputs) => {
+      const y = reference(inputs);
+      return through.reduce(
+        (s, o) => s + y[o].reduce((a, v, e) => a + v * cotangents[o][e], 0),
+        0,
+      );
+    });
+    const error = relativeError(unpack(type, storage), numeric);
+    gradientError = Math.max(gradientError, error);
+    if (!(error <= (testCase.gradTolerance ?? 1e-4))) {
+      failures.push(
+        `gradient of input ${index} is off by ${error.toExponential(2)}`,
+      );
+    }
+  }
+  return { forward: forwardError, gradient: gradientError, failures };
+}
+
+function finiteDifferences(
+  inputs: readonly Float64Array[],
+  index: number,
+  loss: (inputs: readonly Float64Array[]) => number,
+): Float64Array {
+  const work = inputs.map((x) => x.slice()), x = work[index], h = 1e-5;
+  return x.slice().map((value, e) => {
+    x[e] = value + h;
+    const above = loss(work);
+    x[e] = value - h;
+    const below = loss(work);
+    x[e] = value;
+    return (above - below) / (2 * h);
+  });
+}

@@ -1,0 +1,202 @@
+/**
+ * Search spaces as data: which primitives a cell may use, on which edge, and how the edges of a cell are numbered.
+ * Not responsible for what a primitive computes nor for building networks.
+ * @module
+ */
+import { UsageError } from "../base/errors.ts";
+
+/** The two kinds of cell; cells of one kind share one architecture. */
+export type CellKind = "normal" | "reduce";
+
+/** Both cell kinds, in the order in which they are reported. */
+export const CELL_KINDS: readonly CellKind[] = ["normal", "reduce"];
+
+/** The primitive that outputs zeros. It takes part in the softmax but is never chosen. */
+export const ZERO_PRIMITIVE = "none";
+
+/** The primitive that passes its input through (a factorized reduction at stride 2). */
+export const SKIP_PRIMITIVE = "skip_connect";
+
+/**
+ * Primitives counted as parameter-free, whose take-over is DARTS' known failure. `skip_connect` counts at
+ * every stride, as in the literature, although at stride 2 it holds a factorized reduction.
+ */
+export const PARAMETER_FREE: readonly string[] = [
+  ZERO_PRIMITIVE,
+  "max_pool_3x3",
+  "avg_pool_3x3",
+  SKIP_PRIMITIVE,
+];
+
+/** A cell-based search space. */
+export interface Space {
+  /** Name on the command line and in files. */
+  readonly name: string;
+  /** One line for help and reports. */
+  readonly summary: string;
+  /** Number of intermediate nodes of a cell (4 in DARTS). */
+  readonly nodes: number;
+  /** All primitives in use; the position in this list is the column of alpha. */
+  readonly primitives: readonly string[];
+  /** The primitives allowed on each edge, in the order of `primitives`; absent means all on every edge. */
+  readonly edgePrimitives?: Readonly<
+    Record<CellKind, readonly (readonly string[])[]>
+  >;
+}
+
+/** An edge of a cell. */
+export interface Edge {
+  /** Position in the list of edges: the row of alpha. */
+  readonly index: number;
+  /** Source: 0 and 1 are the cell's inputs (two cells back, one cell back), 2.. the intermediate nodes. */
+  readonly from: number;
+  /** Target: 2.. are the intermediate nodes. */
+  readonly to: number;
+}
+
+/** One operation that may be chosen for a node: a primitive other than `none` on one of its incoming edges. */
+export interface Candidate {
+  /** Index of the edge in its cell. */
+  readonly edge: number;
+  /** Source of that edge. */
+  readonly from: number;
+  /** Name of the primitive. */
+  readonly op: string;
+}
+
+/** The space of DARTS (arXiv 1806.09055), in the order of its public code. */
+export const DARTS: Space = {
+  name: "darts",
+  summary: "DARTS: zero, two pools, skip, separable and dilated convolutions",
+  nodes: 4,
+  primitives: [
+    "none",
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+  ],
+};
+
+/** Space S2 of RobustDARTS (arXiv 1909.09656): skip against one separable convolution. */
+export const S2: Space = {
+  name: "s2",
+  summary: "RobustDARTS S2: skip and separable 3x3 convolution",
+  nodes: 4,
+  primitives: ["skip_connect", "sep_conv_3x3"],
+};
+
+/** Space S3 of RobustDARTS (arXiv 1909.09656): S2 with the zero operation. */
+export const S3: Space = {
+  name: "s3",
+  summary: "RobustDARTS S3: zero, skip and separable 3x3 convolution",
+  nodes: 4,
+  primitives: ["none", "skip_connect", "sep_conv_3x3"],
+};
+
+/** All built-in spaces: the only list of them. */
+export const SPACES: readonly Space[] = [DARTS, S2, S3];
+
+/** The names of all primitives of the built-in spaces, each once. */
+export const PRIMITIVE_NAMES: readonly string[] = [
+  ...new Set(SPACES.flatMap((space) => space.primitives)),
+];
+
+/**
+ * The built-in space called `name`.
+ * @throws {UsageError} when there is none; the message suggests the nearest name.
+ */
+export function findSpace(name: string): Space {
+  const space = SPACES.find((each) => each.name === name);
+  if (space) return space;
+  const names = SPACES.map((each) => each.name);
+  throw new UsageError(
+    `Cannot use a search space that does not exist, the name must be one of ${
+      names.join(", ")
+    }: current value is ${JSON.stringify(name)}${didYouMean(name, names)}`,
+  );
+}
+
+/** `" (did you mean X?)"` for the name of `names` that is closest to `word`, or `""` when none is close. */
+export function didYouMean(word: string, names: readonly string[]): string {
+  const given = word.slice(0, 64).toLowerCase();
+  let best = "", least = Math.max(1, Math.ceil(given.length / 2));
+  for (const name of names) {
+    const distance = editDistance(given, name.toLowerCase());
+    if (distance < least) [best, least] = [name, distance];
+  }
+  return best && ` (did you mean ${JSON.stringify(best)}?)`;
+}
+
+/** Levenshtein distance with one row of memory. */
+function editDistance(a: string, b: string): number {
+  const row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    let diagonal = row[0];
+    row[0] = i;
+    for (let j = 1; j <= b.length; j++) {
+      const substitute = diagonal + (a[i - 1] === b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = Math.min(substitute, row[j] + 1, row[j - 1] + 1);
+    }
+  }
+  return row[b.length];
+}
+
+/**
+ * The edges of a cell with `nodes` intermediate nodes, in DARTS order: by target, then by source. There are
+ * nodes * (nodes + 3) / 2 of them, 14 for four nodes.
+ * @example The first edges
+ * ```ts
+ * import { edgesOf } from "./space.ts";
+ * import assert from "node:assert/strict";
+ * assert.deepEqual(edgesOf(1), [{ index: 0, from: 0, to: 2 }, { index: 1, from: 1, to: 2 }]);
+ * ```
+ */
+export function edgesOf(nodes: number): Edge[] {
+  const edges: Edge[] = [];
+  for (let to = 2; to < nodes + 2; to++) {
+    for (let from = 0; from < to; from++) {
+      edges.push({ index: edges.length, from, to });
+    }
+  }
+  return edges;
+}
+
+/** The edges that enter intermediate node `node` (0-based, so its index in the cell is `node + 2`). */
+export function incoming(nodes: number, node: number): Edge[] {
+  return edgesOf(nodes).filter((edge) => edge.to === node + 2);
+}
+
+/** The edges that leave `from` (0 and 1 are the cell's inputs, 2.. the intermediate nodes). */
+export function outgoing(nodes: number, from: number): Edge[] {
+  return edgesOf(nodes).filter((edge) => edge.from === from);
+}
+
+/** The primitives allowed on edge `edge` of a cell of kind `kind`, `none` included where it is allowed. */
+export function primitivesOf(
+  space: Space,
+  kind: CellKind,
+  edge: number,
+): readonly string[] {
+  return space.edgePrimitives?.[kind][edge] ?? space.primitives;
+}
+
+/**
+ * The candidates of intermediate node `node` (0-based): by edge, then by primitive, without `none`. This is
+ * the order of the rows of its Gram matrix.
+ */
+export function candidatesOf(
+  space: Space,
+  kind: CellKind,
+  node: number,
+): Candidate[] {
+  return incoming(space.nodes, node).flatMap(({ index, from }) =>
+    primitivesOf(space, kind, index)
+      .filter((op) => op !== ZERO_PRIMITIVE)
+      .map((op) => ({ edge: index, from, op }))
+  );
+}

@@ -1,0 +1,32 @@
+/** Every case of every operation in the registry, on the real device. */
+import assert from "node:assert/strict";
+import { openGpu } from "../src/gpu/device.ts";
+import { checkCase } from "../src/ops/check.ts";
+import { OPERATIONS } from "../src/ops/registry.ts";
+
+const portable = await openGpu({
+  limits: { maxStorageBuffersPerShaderStage: 8 },
+});
+const gpu = await openGpu();
+
+for (const op of OPERATIONS) {
+  if (op.testedBy) {
+    Deno.test(`${op.name} is tested by ${op.testedBy}`, () => {
+      const tester = OPERATIONS.find((o) => o.name === op.testedBy);
+      assert.ok(
+        tester?.gradient && tester.cases?.().length,
+        "the tester must be differentiable and have cases",
+      );
+    });
+    continue;
+  }
+  for (const testCase of op.cases!()) {
+    for (const device of [gpu, portable]) {
+      const where = device === portable ? ", 8 storage buffers" : "";
+      Deno.test(`${op.name}: ${testCase.name}${where}`, async () => {
+        const { failures } = await checkCase(device, op, testCase);
+        assert.deepEqual(failures, []);
+      });
+    }
+  }
+}
