@@ -14,10 +14,10 @@ const ARRAYS = {
   I32: Int32Array,
   U32: Uint32Array,
   U8: Uint8Array,
-} as const;
+} as const satisfies Record<TensorType, unknown>;
 
 /** The element types that are read and written. */
-export type TensorType = keyof typeof ARRAYS;
+export type TensorType = "F64" | "F32" | "I32" | "U32" | "U8";
 
 /** Any of the typed arrays a tensor's data can be. */
 export type TensorData =
@@ -204,7 +204,7 @@ export function decodeTensors(
   const fail = (why: string, cause?: unknown): never => {
     throw new FailureError(
       `Cannot read '${file}' as safetensors as ${why}: the file is damaged or of another format`,
-      { cause },
+      cause === undefined ? undefined : { cause },
     );
   };
   if (bytes.length < 10) {

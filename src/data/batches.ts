@@ -41,7 +41,7 @@ export interface BatcherOptions {
 }
 
 /** The label of an image that only fills a batch up. */
-export const IGNORED_LABEL = -1;
+export const IGNORED_LABEL: number = -1;
 
 /** Elements of a batch of `batch` images in the device layout. */
 export function batchElements(

@@ -30,7 +30,10 @@ const HEAD_BYTES = 4096;
  */
 export function decodeIdx(bytes: Uint8Array, file: string): IdxArray {
   const fail = (why: string, cause?: unknown): never => {
-    throw new FailureError(`Cannot read '${file}' as IDX as ${why}`, { cause });
+    throw new FailureError(
+      `Cannot read '${file}' as IDX as ${why}`,
+      cause === undefined ? undefined : { cause },
+    );
   };
   const zipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
   let head = bytes;
@@ -40,7 +43,7 @@ export function decodeIdx(bytes: Uint8Array, file: string): IdxArray {
         finishFlush: constants.Z_SYNC_FLUSH,
       });
     } catch (error) {
-      fail("its gzip data is damaged: fetch it again", error);
+      fail("its gzip data is cut off or damaged: fetch it again", error);
     }
   }
   if (head.length < 4) {
@@ -99,21 +102,19 @@ export function decodeIdx(bytes: Uint8Array, file: string): IdxArray {
       chunkSize: Math.min(Math.max(wanted, 1024), 1 << 20),
     });
   } catch (error) {
-    const code = (error as { code?: string }).code;
-    if (code === "ERR_BUFFER_TOO_LARGE") {
+    if ((error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") {
       fail(`${short} and holds more: fetch it again`, error);
     }
-    fail(
-      code === "Z_BUF_ERROR"
-        ? "its gzip data is cut off: fetch it again"
-        : "its gzip data is damaged: fetch it again",
-      error,
-    );
+    fail("its gzip data is cut off or damaged: fetch it again", error);
   }
   if (whole.length !== wanted) {
     fail(`${short} and holds ${whole.length}: fetch it again`);
   }
-  return { shape, data: whole.subarray(skip) };
+  // A plain array: zlib returns a Buffer, whose slice() does not copy.
+  return {
+    shape,
+    data: new Uint8Array(whole.buffer, whole.byteOffset + skip, count),
+  };
 }
 
 /** Images of an IDX file: idx3 `[N,H,W]` (one channel) or idx4 `[N,C,H,W]`, as `[N,C,H,W]`. Throws FailureError. */

@@ -237,20 +237,21 @@ function edgeWeights(
 }
 
 function checkAlphas(space: Space, kind: CellKind, alphas: Float64Array): void {
-  const edges = edgesOf(space.nodes).length, width = space.primitives.length;
-  if (alphas.length !== edges * width) {
+  const edges = edgesOf(space.nodes), width = space.primitives.length;
+  if (alphas.length !== edges.length * width) {
     throw new RangeError(
-      `Cannot discretise, alpha of ${kind} must have ${edges} x ${width} numbers for space ${space.name}: current value is ${alphas.length}`,
+      `Cannot discretise, alpha of ${kind} must have ${edges.length} x ${width} numbers for space ${space.name}: ` +
+        `current value is ${alphas.length}`,
     );
   }
-  const bad = alphas.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) {
-    throw new FailureError(
-      `Cannot discretise, alpha of ${kind} on edge ${
-        Math.floor(bad / width)
-      } for ${space.primitives[bad % width]} must be finite: current value is ${
-        alphas[bad]
-      }`,
-    );
+  for (const { index } of edges) {
+    for (const op of primitivesOf(space, kind, index)) {
+      const value = alphas[index * width + space.primitives.indexOf(op)];
+      if (!Number.isFinite(value)) {
+        throw new FailureError(
+          `Cannot discretise, alpha of ${kind} on edge ${index} for ${op} must be finite: current value is ${value}`,
+        );
+      }
+    }
   }
 }

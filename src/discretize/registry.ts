@@ -11,7 +11,8 @@ import { similarity } from "./similarity.ts";
 import type { Correlation } from "./statistics.ts";
 import { zca } from "./zca.ts";
 
-interface Named {
+/** What help and reports say about a rule. */
+export interface DiscretizerInfo {
   /** Name on the command line and in reports. */
   readonly name: string;
   /** One line for help and reports. */
@@ -19,7 +20,7 @@ interface Named {
 }
 
 /** A rule that scores the candidates of one node in one cell by their outputs. */
-export interface StatisticsDiscretizer extends Named {
+export interface StatisticsDiscretizer extends DiscretizerInfo {
   /** Tells the two sorts of rule apart. */
   readonly needsStatistics: true;
   /** One signed score per candidate; a pure function. */
@@ -27,7 +28,7 @@ export interface StatisticsDiscretizer extends Named {
 }
 
 /** A rule that scores the candidates of one node by the weights of the mixed operations alone. */
-export interface WeightDiscretizer extends Named {
+export interface WeightDiscretizer extends DiscretizerInfo {
   /** Tells the two sorts of rule apart. */
   readonly needsStatistics: false;
   /** One score per candidate from the softmax weights (E x K, row-major); a pure function. */

@@ -17,7 +17,7 @@ export interface DecorrelationOptions {
   readonly shrinkage: number;
 }
 
-/** The defaults: `node` did best in small studies; 1e-3 halves only directions of condition above 1,000. */
+/** The defaults: `node` did best in small studies; 1e-3 matters only to directions with eigenvalues near it. */
 export const DEFAULT_DECORRELATION: DecorrelationOptions = {
   scope: "node",
   shrinkage: 1e-3,

@@ -8,6 +8,7 @@
  *       let a$i = x[$(i * 2 + 1)];
  *     #endfor
  *
+ * Directives may use `$` as well (`#if NORM$k` asks for the constant `NORM3` when k is 3).
  * `$name` and `$(expression)` are replaced by integers. Every constant is also declared as a WGSL `const`
  * in front of the source, so that a plain use needs no `$`.
  * @module
@@ -56,6 +57,22 @@ function binary(op: string, a: number, b: number): number {
     default:
       return ((a % b) + b) % b;
   }
+}
+
+const tokenized = new Map<string, readonly string[]>();
+
+function tokenize(expression: string): readonly string[] {
+  const known = tokenized.get(expression);
+  if (known) return known;
+  const tokens: string[] = [], text = expression.trim();
+  TOKEN.lastIndex = 0;
+  while (TOKEN.lastIndex < text.length) {
+    const at = TOKEN.lastIndex, match = TOKEN.exec(text);
+    if (!match) throw new SyntaxError(`Cannot read '${text.slice(at)}' in shader expression '${expression}'`);
+    tokens.push(match[1]);
+  }
+  tokenized.set(expression, tokens);
+  return tokens;
 }
 
 /**
@@ -116,11 +133,23 @@ export function evaluate(expression: string, values: Constants): number {
 }
 
 function substitute(line: string, values: Constants): string {
-  if (!line.includes("$")) return line;
-  return line.replace(
-    /\$(?:([A-Za-z_]\w*)|\(((?:[^()]|\([^()]*\))*)\))/g,
-    (_, name, expression) => String(evaluate(name ?? expression, values)),
-  );
+  let out = "", from = 0;
+  for (let at = line.indexOf("$"); at >= 0; at = line.indexOf("$", from)) {
+    out += line.slice(from, at);
+    let end = at + 1;
+    if (line[end] === "(") {
+      for (let depth = 0; end < line.length; end++) {
+        if (line[end] === "(") depth++;
+        else if (line[end] === ")" && --depth === 0) break;
+      }
+      out += evaluate(substitute(line.slice(at + 2, end++), values), values);
+    } else {
+      while (end < line.length && /\w/.test(line[end])) end++;
+      out += evaluate(line.slice(at + 1, end), values);
+    }
+    from = end;
+  }
+  return out + line.slice(from);
 }
 
 function matching(
@@ -150,14 +179,14 @@ function expandLines(
     if (line.startsWith("#if ")) {
       const [otherwise, end] = matching(lines, i, /^#if /, /^#endif/);
       const middle = otherwise < 0 ? end : otherwise;
-      if (evaluate(line.slice(4), values)) {
+      if (evaluate(substitute(line.slice(4), values), values)) {
         expandLines(lines.slice(i + 1, middle), values, out);
       } else if (otherwise >= 0) {
         expandLines(lines.slice(otherwise + 1, end), values, out);
       }
       i = end;
     } else if (line.startsWith("#for ")) {
-      const match = /^#for (\w+) in (.+)\.\.(.+)$/.exec(line);
+      const match = /^#for (\w+) in (.+)\.\.(.+)$/.exec(substitute(line, values));
       if (!match) {
         throw new SyntaxError(
           `Cannot read '${line}' as '#for NAME in FROM..TO'`,

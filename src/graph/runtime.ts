@@ -55,6 +55,8 @@ export function plannedBytes(plans: readonly Plan[], pool: Pool): number {
     sum(inputs.values()) + uniforms;
 }
 
+/** Inputs can be bound as a whole uniform range of the portable size, as weights in tests are. */
+const MIN_INPUT_BYTES = 65536;
 const GUARD_BYTES = 256, GUARD_WORD = 0xdeadbeef, NAN_WORD = 0x7fc00000;
 const PARAM_ALIGNMENT = 256;
 const paramBytes = (params: readonly number[]): number =>
@@ -105,7 +107,7 @@ export class Runtime {
         const known = this.#inputs.get(name);
         if (known && known.size >= bytes) continue;
         known?.destroy();
-        this.#inputs.set(name, make(name, bytes));
+        this.#inputs.set(name, make(name, Math.max(bytes, MIN_INPUT_BYTES)));
       }
     }
   }

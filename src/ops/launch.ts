@@ -2,6 +2,7 @@
  * Launch geometry shared by the operations.
  * @module
  */
+import { rowPitch, type TensorType } from "../graph/tensor_type.ts";
 
 /** Largest number of workgroups in one dimension that WebGPU guarantees. */
 const MAX_GROUPS = 65535;
@@ -17,4 +18,21 @@ export function linear(
   const groups = Math.max(1, Math.ceil(count / size));
   const x = Math.min(groups, MAX_GROUPS), y = Math.ceil(groups / x);
   return { workgroups: [x, y, 1], GRID_X: x * size };
+}
+
+/** vec4s in one channel of an image, row padding included. */
+export function imageVec4s(type: TensorType): number {
+  const [, n, h, w] = type.shape;
+  return n * h * rowPitch(w) / 4;
+}
+
+/** Largest divisor of `n` that is at most `most`; multiples of 4 are preferred when there are any. */
+export function largestDivisor(n: number, most: number): number {
+  let best = 1;
+  for (let d = Math.min(n, most); d >= 1; d--) {
+    if (n % d !== 0) continue;
+    if (d % 4 === 0) return d;
+    best = Math.max(best, d);
+  }
+  return best;
 }

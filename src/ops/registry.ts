@@ -4,6 +4,30 @@
  */
 import type { OpSpec } from "../graph/op.ts";
 import { addN } from "./add_n.ts";
+import { depthwise, depthwiseGrad, depthwiseInputGrad } from "./depthwise.ts";
+import {
+  mixed,
+  mixedGradSums,
+  mixedInputGrad,
+  mixedWeightGrad,
+} from "./mixed.ts";
+import {
+  pointwise,
+  pointwiseInputGrad,
+  pointwiseWeightGrad,
+} from "./pointwise.ts";
 
 /** Every operation of the graph runtime. */
-export const OPERATIONS: readonly OpSpec[] = [addN];
+export const OPERATIONS: readonly OpSpec[] = [
+  addN,
+  pointwise,
+  pointwiseInputGrad,
+  pointwiseWeightGrad,
+  depthwise,
+  depthwiseGrad,
+  depthwiseInputGrad,
+  mixed,
+  mixedGradSums,
+  mixedInputGrad,
+  mixedWeightGrad,
+];

@@ -4,6 +4,7 @@
  * @module
  */
 import { UsageError } from "../base/errors.ts";
+import { nearest } from "../base/options.ts";
 
 /** The two kinds of cell; cells of one kind share one architecture. */
 export type CellKind = "normal" | "reduce";
@@ -120,30 +121,10 @@ export function findSpace(name: string): Space {
   );
 }
 
-/** `" (did you mean X?)"` for the name of `names` that is closest to `word`, or `""` when none is close. */
+/** `" (did you mean X?)"` for the name of `names` nearest to `word`, or `""` when none is near. */
 export function didYouMean(word: string, names: readonly string[]): string {
-  const given = word.slice(0, 64).toLowerCase();
-  let best = "", least = Math.max(1, Math.ceil(given.length / 2));
-  for (const name of names) {
-    const distance = editDistance(given, name.toLowerCase());
-    if (distance < least) [best, least] = [name, distance];
-  }
-  return best && ` (did you mean ${JSON.stringify(best)}?)`;
-}
-
-/** Levenshtein distance with one row of memory. */
-function editDistance(a: string, b: string): number {
-  const row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    let diagonal = row[0];
-    row[0] = i;
-    for (let j = 1; j <= b.length; j++) {
-      const substitute = diagonal + (a[i - 1] === b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = Math.min(substitute, row[j] + 1, row[j - 1] + 1);
-    }
-  }
-  return row[b.length];
+  const name = nearest(word, names);
+  return name === undefined ? "" : ` (did you mean ${JSON.stringify(name)}?)`;
 }
 
 /**

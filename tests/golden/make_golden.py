@@ -9,8 +9,9 @@ correct f32 implementation can; the deviation is printed and refused when it is 
 A file holds no inputs: parameters, images and labels follow from their names (see
 supernet.uniform). What it holds:
 
-- supernet_<norm>.safetensors: `logits`, `loss` [1] (mean cross-entropy), `logits_eval` (running statistics after
-  that one training forward), `grad.<parameter>` for every weight and for the alphas.
+- supernet_<norm>.safetensors: `logits`, `loss` [1] (mean cross-entropy), `logits_eval`
+  (running statistics after that one training forward), `grad.<parameter>` for every weight
+  and for the alphas.
 - search_rms.safetensors: `val_loss` and `train_loss` [10], `param.<parameter>` after ten
   steps of the first-order search.
 
@@ -22,10 +23,9 @@ where columns is the product of the dimensions after the first. Every element co
 
 import argparse
 import json
-import math
 import os
 import struct
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Dict, List, Tuple
 
 import numpy as np
@@ -174,7 +174,8 @@ def report(results: Tensors, rough: Tensors, limit: float) -> None:
     smallest = min(stored, key=lambda n: np.abs(stored[n]).max())
     print(f"  smallest tensor: {smallest}, max abs {np.abs(stored[smallest]).max():.1e}")
     if not off[ranked[0]] <= limit:
-        raise ArithmeticError(f"Cannot store {ranked[0]}: f32 is off by {off[ranked[0]]:.1e}, limit {limit}")
+        worst = f"{ranked[0]} is off by {off[ranked[0]]:.1e} in f32"
+        raise ArithmeticError(f"Cannot ask f32 for more than {limit}: {worst}")
 
 
 def main() -> None:

@@ -1,0 +1,42 @@
+// Copies elements FROM .. of one candidate (or of y, or of ones) into its row of the matrix that gram_blocks reads,
+// normalised per channel where it has STATS. The padding of the image's rows becomes zero in every row.
+// params[0]: vec4 of the matrix to start at, number of vec4s, first vec4 in the row, first channel in the source;
+// params[1].x: channels of the source. LENGTH vec4s per channel, VECS per image row, TAIL elements in its last vec4.
+
+#if !ONES
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+#endif
+#if STATS
+@group(0) @binding(1) var<storage, read> stats: array<f32>;
+#endif
+@group(0) @binding($(1 - ONES + STATS)) var<storage, read_write> rows: array<vec4f>;
+@group(0) @binding($(2 - ONES + STATS)) var<uniform> params: array<vec4u, 2>;
+
+#if TAIL
+const MASK = vec4f(1.0, f32($(TAIL > 1)), f32($(TAIL > 2)), 0.0);
+#else
+const MASK = vec4f(1.0);
+#endif
+
+@compute @workgroup_size(SIZE)
+fn main(
+  @builtin(global_invocation_id) gid: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  for (var i = gid.x; i < params[0].y; i += groups.x * SIZE) {
+    let element = params[0].z + i;
+#if ONES || STATS
+    let mask = select(vec4f(1.0), MASK, element % VECS == $(VECS - 1));
+#endif
+#if ONES
+    let value = mask;
+#else
+    var value = x[params[0].w * LENGTH + element];
+#endif
+#if STATS
+    let channel = params[0].w + element / LENGTH;
+    value = (value - stats[channel] * mask) * inverseSqrt(stats[params[1].x + channel] + EPS);
+#endif
+    rows[params[0].x + i] = value;
+  }
+}

@@ -1,0 +1,79 @@
+// The reductions of one edge of a mixed operation, backward: what batch norm's gradient needs is also what the
+// gradient of the weight needs (h = sum of g * zhat), so one pass over g and the candidates serves both.
+//
+// One workgroup per channel writes, for each candidate, the coefficients (p, q, t, h) of
+//   gradient of z = p * g + q * z + t,   gradient of the weight = sum over channels of h.
+// With batch statistics (BATCH<k>): p = w r, q = -w r^2 h / n, t = -w r (sum g) / n - q mean, r = 1 / sqrt(var + EPS).
+// Otherwise p = w r (r = 1 without NORM<k>), q = t = 0. Names as in mixed_sum.wgsl; params[0] = (weight row, edge, 0, 0),
+// params[1 + k] as there; coefficients lie at ((FIRST + k) * EDGES + edge) * C + c. SIZE = elements per channel.
+
+#for k in 0..COUNT
+@group(0) @binding($k) var<storage, read> z$k: array<vec4f>;
+#if NORM$k
+@group(0) @binding($(STATS_AT + STATS_SLOT$k)) var<uniform> stats$k: array<vec4f, STATS_SIZE$k>;
+#endif
+#endfor
+@group(0) @binding($COUNT) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding($(COUNT + 1)) var<uniform> weights: array<vec4f, WEIGHTS>;
+@group(0) @binding($(COUNT + 2)) var<storage, read> g: array<vec4f>;
+@group(0) @binding($PARAMS_AT) var<uniform> params: array<vec4u, $(COUNT + 1)>;
+
+var<workgroup> shared_sums: array<array<f32, $(COUNT + 1)>, WG>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let c = wid.x;
+#for k in 0..COUNT
+  let base$k = params[$(k + 1)].x + c * M4;
+#if NORM$k
+  let mean_at$k = params[$(k + 1)].y + c;
+  let var_at$k = mean_at$k + params[$(k + 1)].z;
+  let mean$k = stats$k[mean_at$k / 4][mean_at$k % 4];
+#else
+  let mean$k = 0.0;
+#endif
+  var s$k = vec4f(0);
+#endfor
+  var total = vec4f(0);
+  for (var m = lane; m < M4; m += WG) {
+    let a = g[c * M4 + m];
+    total += a;
+#for k in 0..COUNT
+    s$k += a * (z$k[base$k + m] - mean$k);
+#endfor
+  }
+#for k in 0..COUNT
+  shared_sums[lane][$k] = (s$(k).x + s$(k).y) + (s$(k).z + s$(k).w);
+#endfor
+  shared_sums[lane][COUNT] = (total.x + total.y) + (total.z + total.w);
+  workgroupBarrier();
+  // Lane k adds up sum k; sum COUNT is needed by all.
+  if (lane <= COUNT) {
+    var sum = 0.0;
+    for (var l = 0u; l < WG; l++) { sum += shared_sums[l][lane]; }
+    shared_sums[0][lane] = sum;
+  }
+  workgroupBarrier();
+  if (lane != 0) { return; }
+  let sum_g = shared_sums[0][COUNT];
+#for k in 0..COUNT
+  {
+    let row = params[0].x * COLUMNS + params[$(k + 1)].w;
+    let w = weights[row / 4][row % 4];
+#if NORM$k
+    let r = inverseSqrt(stats$k[var_at$k / 4][var_at$k % 4] + EPS);
+#else
+    let r = 1.0;
+#endif
+    let h = r * shared_sums[0][$k];
+#if BATCH$k
+    let q = -w * r * r * h / SIZE;
+    let t = -w * r * sum_g / SIZE - q * mean$k;
+#else
+    let q = 0.0;
+    let t = 0.0;
+#endif
+    y[((FIRST + $k) * EDGES + params[0].y) * C + c] = vec4f(w * r, q, t, h);
+  }
+#endfor
+}

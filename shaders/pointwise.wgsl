@@ -1,0 +1,117 @@
+// 1x1 convolution of channel-major images as a product of matrices: rows of channels, columns of pixels.
+//
+//   forward      y[g*CO + o][m] = sum_i w[g*CO + o][i] * f(x[(g % GI)*CI + i][m])
+//   TRANSPOSED   y[k*CI + i][m] = sum_{g % GI == k} sum_o w[g*CO + o][i] * x[g*CO + o][m]   (gradient of the input)
+//
+// f is the identity or ReLU (RELU). TRANSPOSED with RELU multiplies the result by (u > 0), u being the forward input.
+// Each invocation makes PV vec4s of pixels for OB output channels. Weights come as vec4s along i (VEC) from a uniform
+// buffer (UNIFORM) or from storage. M4 = vec4s of one channel, GROUPS = number of g, WG = workgroup size.
+
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+#if UNIFORM
+@group(0) @binding(1) var<uniform> w: array<vec4f, 4096>;
+#else
+#if VEC
+@group(0) @binding(1) var<storage, read> w: array<vec4f>;
+#else
+@group(0) @binding(1) var<storage, read> w: array<f32>;
+#endif
+#endif
+@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+#if TRANSPOSED && RELU
+@group(0) @binding(3) var<storage, read> u: array<vec4f>;
+#endif
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let first = wid.x * (WG * PV) + lane;
+#for p in 0..PV
+  let m$p = min(first + $p * WG, M4 - 1);
+#endfor
+#for o in 0..OB
+#for p in 0..PV
+  var s$(o)_$p = vec4f(0);
+#endfor
+#endfor
+#if TRANSPOSED
+  let block = wid.y % (CI / OB);
+  let source = wid.y / (CI / OB);
+  let channel = source * CI + block * OB;
+  for (var g = source; g < GROUPS; g += GI) {
+    for (var o = 0u; o < CO; o++) {
+      let row = g * CO + o;
+#for p in 0..PV
+      let a$p = x[row * M4 + m$p];
+#endfor
+#if VEC
+      let at = (row * CI + block * OB) / 4;
+#for q in 0..OB/4
+      let w$q = w[at + $q];
+#for c in 0..4
+#for p in 0..PV
+      s$(q*4+c)_$p += a$p * w$q[$c];
+#endfor
+#endfor
+#endfor
+#else
+      let at = row * CI + block * OB;
+#for c in 0..OB
+      let w$c = w[at + $c];
+#for p in 0..PV
+      s$(c)_$p += a$p * w$c;
+#endfor
+#endfor
+#endif
+    }
+  }
+#else
+  let channel = wid.y * OB;
+  let source = ((channel / CO) % GI) * CI;
+#if VEC
+  for (var i = 0u; i < CI; i += 4u) {
+#for c in 0..4
+#for p in 0..PV
+#if RELU
+    let a$(c)_$p = max(x[(source + i + $c) * M4 + m$p], vec4f(0));
+#else
+    let a$(c)_$p = x[(source + i + $c) * M4 + m$p];
+#endif
+#endfor
+#endfor
+#for o in 0..OB
+    let w$o = w[((channel + $o) * CI + i) / 4];
+#for p in 0..PV
+    s$(o)_$p += a0_$p * w$(o).x + a1_$p * w$(o).y + a2_$p * w$(o).z + a3_$p * w$(o).w;
+#endfor
+#endfor
+  }
+#else
+  for (var i = 0u; i < CI; i++) {
+#for p in 0..PV
+#if RELU
+    let a$p = max(x[(source + i) * M4 + m$p], vec4f(0));
+#else
+    let a$p = x[(source + i) * M4 + m$p];
+#endif
+#endfor
+#for o in 0..OB
+    let w$o = w[(channel + $o) * CI + i];
+#for p in 0..PV
+    s$(o)_$p += a$p * w$o;
+#endfor
+#endfor
+  }
+#endif
+#endif
+#for p in 0..PV
+  if (first + $p * WG < M4) {
+#for o in 0..OB
+#if TRANSPOSED && RELU
+    y[(channel + $o) * M4 + m$p] = select(vec4f(0), s$(o)_$p, u[(channel + $o) * M4 + m$p] > vec4f(0));
+#else
+    y[(channel + $o) * M4 + m$p] = s$(o)_$p;
+#endif
+#endfor
+  }
+#endfor
+}

@@ -1,0 +1,49 @@
+// y[g] = sum of squares of workgroup g's share of LENGTH vec4s; SUM: y[0] = sum of LENGTH partial sums instead.
+// LAST fills the rest of the vec4 that holds the result with zeros.
+
+#if SUM
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+#else
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+#endif
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+
+var<workgroup> joined: array<f32, SIZE>;
+
+@compute @workgroup_size(SIZE)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+#if SUM
+  var total = 0.0;
+  for (var i = lane; i < LENGTH; i += SIZE) { total += x[i]; }
+  joined[lane] = total;
+#else
+  var total = vec4f();
+  var i = group.x * SIZE + lane;
+  for (; i + $(3 * STRIDE) < LENGTH; i += $(4 * STRIDE)) {
+#for k in 0..4
+    let v$k = x[i + $(k * STRIDE)];
+#endfor
+#for k in 0..4
+    total += v$k * v$k;
+#endfor
+  }
+  for (; i < LENGTH; i += STRIDE) { total += x[i] * x[i]; }
+  joined[lane] = dot(total, vec4f(1.0));
+#endif
+  workgroupBarrier();
+  for (var half = $(SIZE / 2)u; half > 0; half /= 2) {
+    if (lane < half) { joined[lane] += joined[lane + half]; }
+    workgroupBarrier();
+  }
+  if (lane == 0) {
+    y[group.x] = joined[0];
+#if LAST
+    y[1] = 0.0;
+    y[2] = 0.0;
+    y[3] = 0.0;
+#endif
+  }
+}

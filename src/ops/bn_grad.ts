@@ -1,0 +1,164 @@
+/**
+ * Backward pass of batch normalisation in two streaming kernels: the sums that are also the gradients of beta and
+ * gamma (and, in a mixed operation, of the softmax weight), then the gradient of the input.
+ * @module
+ */
+import sumsSource from "../../shaders/bn_grad_sums.wgsl" with { type: "text" };
+import inputSource from "../../shaders/bn_grad_input.wgsl" with {
+  type: "text",
+};
+import type { Graph, Tensor } from "../graph/graph.ts";
+import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import {
+  dense,
+  elementCount,
+  image,
+  sameType,
+  type TensorType,
+} from "../graph/tensor_type.ts";
+import {
+  channelConstants,
+  channelStatistics,
+  overChannels,
+  requireDense,
+  requireImage,
+} from "./channel.ts";
+
+const sumsShader = { name: "bn_grad_sums", source: sumsSource };
+const inputShader = { name: "bn_grad_input", source: inputSource };
+
+/** Attributes of the backward operations. */
+export interface BnGradAttributes {
+  /** Added to the variance. */
+  readonly eps: number;
+}
+
+function requireInputs([x, gy, stats]: readonly TensorType[]): void {
+  requireImage(x, "x");
+  if (!gy || !sameType(x, gy)) throw new RangeError("x and gy must agree");
+  requireDense(stats, [2, x.shape[0]], "stats");
+}
+
+function sums(
+  [x, gy, stats]: readonly Float64Array[],
+  eps: number,
+): [Float64Array, Float64Array] {
+  const c = stats.length / 2, count = x.length / c;
+  const sum = new Float64Array(c), product = new Float64Array(c);
+  x.forEach((v, i) => {
+    const k = Math.floor(i / count);
+    sum[k] += gy[i];
+    product[k] += gy[i] * (v - stats[k]) / Math.sqrt(stats[c + k] + eps);
+  });
+  return [sum, product];
+}
+
+const deriveStats =
+  (x: TensorType, at: number): OpCase["derive"] => (index, inputs) =>
+    index === at ? channelStatistics(inputs[0], x) : undefined;
+
+/** `(x, gy [C,N,H,W], stats [2,C]) -> sum of gy [C], sum of gy * xhat [C]`, xhat = (x - mean) / sqrt(var + eps). */
+export const bnGradSums: OpSpec<BnGradAttributes> = {
+  name: "bn_grad_sums",
+  infer(inputs) {
+    requireInputs(inputs);
+    const type = dense([inputs[0].shape[0]]);
+    return [type, type];
+  },
+  kernels({ inputs: [x], attrs: { eps } }) {
+    const { LENGTH } = channelConstants(x);
+    return {
+      dispatches: [{
+        shader: sumsShader,
+        constants: { LENGTH, SIZE: 64, ITEMS: 4, EPS: eps },
+        bindings: [input(0), input(1), input(2), output(0), output(1)],
+        workgroups: [x.shape[0], 1, 1],
+      }],
+    };
+  },
+  reference: (inputs, _types, { eps }) => sums(inputs, eps),
+  cases: () =>
+    [image(3, 16, 8, 8), image(5, 3, 7, 13), image(2, 1, 3, 2)].map((x) => ({
+      name: `${x.shape}`,
+      inputs: [x, x, dense([2, x.shape[0]])],
+      attrs: { eps: 1e-5 },
+      derive: deriveStats(x, 2),
+    })),
+};
+
+/**
+ * `(x, gy [C,N,H,W], stats [2,C], sum of gy [C], sum of gy * xhat [C][, gamma [C]]) -> gx`:
+ * `gx = gamma / sqrt(var + eps) * (gy - sum_gy / n - xhat * sum_gy_xhat / n)`, n = N * H * W.
+ */
+export const bnGradInput: OpSpec<BnGradAttributes> = {
+  name: "bn_grad_input",
+  infer(inputs) {
+    requireInputs(inputs);
+    const c = inputs[0].shape[0];
+    requireDense(inputs[3], [c], "sum of gy");
+    requireDense(inputs[4], [c], "sum of gy * xhat");
+    if (inputs.length > 5) requireDense(inputs[5], [c], "gamma");
+    return [inputs[0]];
+  },
+  kernels({ inputs, attrs: { eps } }) {
+    const [x] = inputs, { constants, workgroups } = overChannels(x);
+    return {
+      dispatches: [{
+        shader: inputShader,
+        constants: {
+          ...channelConstants(x),
+          ...constants,
+          COUNT: elementCount(x) / x.shape[0],
+          GAMMA: inputs.length > 5,
+          EPS: eps,
+        },
+        bindings: [...inputs.map((_, i) => input(i)), output(0)],
+        workgroups,
+      }],
+    };
+  },
+  reference([x, gy, stats, sum, product, gamma], _types, { eps }) {
+    const c = stats.length / 2, count = x.length / c;
+    return [x.map((v, i) => {
+      const k = Math.floor(i / count), rstd = 1 / Math.sqrt(stats[c + k] + eps);
+      const centred = gy[i] - sum[k] / count -
+        (v - stats[k]) * rstd * product[k] / count;
+      return (gamma?.[k] ?? 1) * rstd * centred;
+    })];
+  },
+  cases: () =>
+    [image(3, 16, 8, 8), image(5, 3, 7, 13), image(2, 1, 3, 2)].flatMap((x) => {
+      const c = dense([x.shape[0]]),
+        inputs = [x, x, dense([2, x.shape[0]]), c, c];
+      const derive: OpCase["derive"] = (index, made) =>
+        deriveStats(x, 2)!(index, made) ??
+          (index === 3 || index === 4
+            ? sums(made, 1e-5)[index - 3]
+            : undefined);
+      return [
+        { name: `${x.shape}`, inputs, attrs: { eps: 1e-5 }, derive },
+        {
+          name: `${x.shape}, gamma`,
+          inputs: [...inputs, c],
+          attrs: { eps: 1e-5 },
+          derive,
+        },
+      ];
+    }),
+};
+
+/**
+ * Total derivative for `x` of `(x - mean) / sqrt(var + eps)` with batch statistics `stats` of `x`, given the
+ * gradient `gy` of the normalised tensor.
+ */
+export function batchNormGradient(
+  graph: Graph,
+  x: Tensor,
+  gy: Tensor,
+  stats: Tensor,
+  eps: number,
+): Tensor {
+  const attrs = { eps };
+  const sums = graph.apply(bnGradSums, [x, gy, stats], attrs);
+  return graph.apply1(bnGradInput, [x, gy, stats, ...sums], attrs);
+}

@@ -1,0 +1,266 @@
+/**
+ * Statistics for the discretiser: all products of the (normalised) candidates of a node, its raw sum and ones, over
+ * samples, channels and positions. From one such matrix follow all means, deviations and correlations.
+ * @module
+ */
+import packSource from "../../shaders/gram_pack.wgsl" with { type: "text" };
+import blocksSource from "../../shaders/gram_blocks.wgsl" with { type: "text" };
+import reduceSource from "../../shaders/gram_reduce.wgsl" with { type: "text" };
+import {
+  type Dispatch,
+  input,
+  type OpCase,
+  type OpSpec,
+  output,
+  scratch,
+} from "../graph/op.ts";
+import {
+  dense,
+  elementCount,
+  image,
+  type TensorType,
+} from "../graph/tensor_type.ts";
+import { channelConstants, requireDense, requireImage } from "./channel.ts";
+
+const packShader = { name: "gram_pack", source: packSource };
+const blocksShader = { name: "gram_blocks", source: blocksSource };
+const reduceShader = { name: "gram_reduce", source: reduceSource };
+
+/** Rows of a register block, invocations of a workgroup. */
+const BLOCK = 8, SIZE = 64;
+/** vec4s that an invocation sums up before it needs company, and the most invocations per pair of blocks. */
+const DEPTH = 64, MOST_LANES = 4096;
+/** Largest scratch matrix in bytes; longer rows are done in parts. */
+const MATRIX_BYTES = 2 ** 26;
+
+/** Attributes of {@linkcode gram}. */
+export interface GramAttributes {
+  /**
+   * The candidates in order of the inputs: whether a tensor of statistics follows it (the candidate is then
+   * normalised with it), and which group of `channels` channels of the tensor is meant.
+   */
+  readonly candidates: readonly {
+    readonly stats: boolean;
+    readonly group: number;
+  }[];
+  /** Channels of one candidate and of y. */
+  readonly channels: number;
+  /** Added to the variances. */
+  readonly eps: number;
+}
+
+/** Where a candidate's tensors are among the inputs. */
+interface Row {
+  readonly input: number;
+  readonly stats: boolean;
+  readonly group: number;
+}
+
+function rowsOf({ candidates }: GramAttributes): Row[] {
+  let next = 0;
+  const rows: Row[] = candidates.map(({ stats, group }) => {
+    const row = { input: next, stats, group };
+    next += stats ? 2 : 1;
+    return row;
+  });
+  return [...rows, { input: next, stats: false, group: 0 }];
+}
+
+/**
+ * Lengths in vec4s of the parts of a row, and the most that one part has.
+ * @throws {RangeError} when not even a small part fits the limit.
+ */
+function parts(
+  length: number,
+  count: number,
+  limit: number,
+): { most: number; lengths: number[] } {
+  const most = Math.min(
+    length,
+    Math.floor(Math.min(limit, MATRIX_BYTES) / (count * 16)),
+  );
+  if (most < Math.min(length, SIZE)) {
+    throw new RangeError(
+      `Cannot hold ${count} rows in ${limit} bytes: use fewer candidates`,
+    );
+  }
+  const lengths: number[] = [];
+  for (let from = 0; from < length; from += most) {
+    lengths.push(Math.min(most, length - from));
+  }
+  return { most, lengths };
+}
+
+const lanesOf = (length: number): number =>
+  Math.min(MOST_LANES, Math.ceil(length / DEPTH / SIZE) * SIZE);
+
+function kernels(
+  inputs: readonly TensorType[],
+  attrs: GramAttributes,
+  limit: number,
+): { dispatches: Dispatch[]; scratch: number[] } {
+  const rows = rowsOf(attrs), count = rows.length + 1;
+  const y = inputs[inputs.length - 1];
+  const sizes = channelConstants(y), total = sizes.LENGTH * y.shape[0];
+  const { most, lengths } = parts(total, count, limit);
+  const lanes = lengths.reduce((sum, length) => sum + lanesOf(length), 0);
+  const blocks = Math.ceil(count / BLOCK);
+  const dispatches: Dispatch[] = [];
+  let from = 0, lane = 0;
+  for (const length of lengths) {
+    for (let r = 0; r < count; r++) {
+      const row = rows[r], ONES = !row, STATS = row?.stats ?? false;
+      dispatches.push({
+        shader: packShader,
+        constants: { ...sizes, SIZE, ONES, STATS, EPS: attrs.eps },
+        bindings: [
+          ...(row ? [input(row.input)] : []),
+          ...(STATS ? [input(row.input + 1)] : []),
+          scratch(0),
+        ],
+        params: [
+          r * most,
+          length,
+          from,
+          (row?.group ?? 0) * attrs.channels,
+          STATS ? inputs[row.input].shape[0] : 0,
+          0,
+          0,
+          0,
+        ],
+        workgroups: [Math.min(4096, Math.ceil(length / (4 * SIZE))), 1, 1],
+      });
+    }
+    dispatches.push({
+      shader: blocksShader,
+      constants: { SIZE, BLOCK },
+      bindings: [scratch(0), scratch(1)],
+      params: [count, most, length, lanesOf(length), lane, lanes],
+      workgroups: [lanesOf(length) / SIZE, blocks, blocks],
+    });
+    from += length;
+    lane += lanesOf(length);
+  }
+  dispatches.push({
+    shader: reduceShader,
+    constants: { SIZE, BLOCK },
+    bindings: [scratch(1), output(0)],
+    params: [lanes / 4],
+    workgroups: [count, count, 1],
+  });
+  return {
+    dispatches,
+    scratch: [
+      count * most * 4,
+      blocks * (blocks + 1) / 2 * BLOCK * BLOCK * lanes,
+    ],
+  };
+}
+
+/**
+ * `(z_0[, stats_0], z_1[, stats_1], ..., y) -> [K+2, K+2]`: the sums of products of all pairs of rows. Row k is group
+ * `group` of `z_k [G*C,N,H,W]`, as `(z - mean) / sqrt(var + eps)` where it has `stats [2,G*C]`; row K is
+ * `y [C,N,H,W]`; row K+1 is ones, so that the last column holds the sums and the number of elements.
+ */
+export const gram: OpSpec<GramAttributes> = {
+  name: "gram",
+  infer(inputs, attrs) {
+    const rows = rowsOf(attrs), last = rows.pop()!, y = inputs[last.input];
+    if (inputs.length !== last.input + 1) {
+      throw new RangeError(
+        `it needs ${last.input + 1} tensors for ${rows.length} candidates`,
+      );
+    }
+    requireImage(y, "y");
+    const [c, ...rest] = y.shape;
+    if (c !== attrs.channels) {
+      throw new RangeError(`y must have ${attrs.channels} channels`);
+    }
+    rows.forEach((row, k) => {
+      const z = inputs[row.input];
+      requireImage(z, `candidate ${k}`);
+      if (
+        z.shape[0] % c !== 0 || (row.group + 1) * c > z.shape[0] ||
+        rest.some((d, i) => d !== z.shape[i + 1])
+      ) {
+        throw new RangeError(
+          `candidate ${k} must have group ${row.group} of ${c} channels and the size of y`,
+        );
+      }
+      if (row.stats) {
+        requireDense(
+          inputs[row.input + 1],
+          [2, z.shape[0]],
+          `stats of candidate ${k}`,
+        );
+      }
+    });
+    return [dense([rows.length + 2, rows.length + 2])];
+  },
+  kernels: ({ inputs, attrs, limits }) =>
+    kernels(
+      inputs,
+      attrs,
+      Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
+    ),
+  reference(inputs, types, attrs) {
+    const y = inputs[inputs.length - 1], n = y.length;
+    const plane = n / attrs.channels;
+    const rows = rowsOf(attrs).map(({ input, stats, group }) => {
+      const z = inputs[input].subarray(group * n, (group + 1) * n);
+      if (!stats) return z;
+      const s = inputs[input + 1], c = types[input].shape[0];
+      return z.map((v, i) => {
+        const k = group * attrs.channels + Math.floor(i / plane);
+        return (v - s[k]) / Math.sqrt(s[c + k] + attrs.eps);
+      });
+    });
+    rows.push(new Float64Array(n).fill(1));
+    return [
+      Float64Array.from(
+        rows.flatMap((a) =>
+          rows.map((b) => a.reduce((sum, v, i) => sum + v * b[i], 0))
+        ),
+      ),
+    ];
+  },
+  cases() {
+    const make = (
+      name: string,
+      y: TensorType,
+      candidates: GramAttributes["candidates"],
+      groups: number,
+    ): OpCase<GramAttributes> => {
+      const [c, ...rest] = y.shape as [number, number, number, number];
+      const z = image(groups * c, ...rest), stats = dense([2, groups * c]);
+      const inputs = [
+        ...candidates.flatMap((k) => k.stats ? [z, stats] : [z]),
+        y,
+      ];
+      return {
+        name,
+        inputs,
+        attrs: { candidates, channels: c, eps: 1e-5 },
+        tolerance: 2e-6,
+        fill: (index, e, normal, u) =>
+          inputs[index].layout === "dense"
+            ? e < groups * c ? 0.3 * normal : 0.5 + u
+            : normal + 0.3,
+      };
+    };
+    const mixed = (count: number, groups: number) =>
+      Array.from({ length: count }, (_, k) => ({
+        stats: k % 3 !== 0,
+        group: k % groups,
+      }));
+    return [
+      make("one candidate", image(2, 1, 3, 5), [{ stats: true, group: 0 }], 1),
+      make("two groups, padded rows", image(3, 4, 7, 7), mixed(5, 2), 2),
+      make("many candidates", image(4, 2, 8, 8), mixed(39, 3), 3),
+      make("long rows", image(8, 8, 28, 28), mixed(6, 1), 1),
+    ];
+  },
+  macs(inputs, [{ shape: [count] }]) {
+    return count * (count + 1) / 2 * elementCount(inputs[inputs.length - 1]);
+  },
+};

@@ -1,0 +1,417 @@
+/**
+ * The mixed operation of a supernet: softmax-weighted sums of candidate outputs. One node of the graph makes the
+ * outputs of all edges that leave one source, so that a candidate that edges share (a pool) or that was computed for
+ * all of them at once (a grouped convolution) is read where it lies. The candidates' last batch norm is folded into
+ * the sum, forward and backward: normalised candidates are never stored.
+ * @module
+ */
+import sumSource from "../../shaders/mixed_sum.wgsl" with { type: "text" };
+import sumsSource from "../../shaders/mixed_grad_sums.wgsl" with {
+  type: "text",
+};
+import inputSource from "../../shaders/mixed_input_grad.wgsl" with {
+  type: "text",
+};
+import weightSource from "../../shaders/mixed_weight_grad.wgsl" with {
+  type: "text",
+};
+import type { Tensor } from "../graph/graph.ts";
+import {
+  type Binding,
+  type Dispatch,
+  input,
+  type OpSpec,
+  output,
+  uniformInput,
+} from "../graph/op.ts";
+import {
+  dense,
+  image,
+  rowPitch,
+  sameType,
+  storageLength,
+  type TensorType,
+} from "../graph/tensor_type.ts";
+import { imageVec4s } from "./launch.ts";
+import { mixedCases, mixedReference } from "./mixed_reference.ts";
+
+const sumShader = { name: "mixed_sum", source: sumSource };
+const sumsShader = { name: "mixed_grad_sums", source: sumsSource };
+const inputShader = { name: "mixed_input_grad", source: inputSource };
+const weightShader = { name: "mixed_weight_grad", source: weightSource };
+
+/** One candidate of a mixed operation. */
+export interface MixedCandidate {
+  /** Its column in the architecture weights. */
+  readonly column: number;
+  /** `batch`: normalised with the batch's statistics; `fixed`: with constant ones; `none`: taken as it is. */
+  readonly norm: "none" | "batch" | "fixed";
+  /** For every edge, the group of channels that belongs to it, or -1 where the edge has not this candidate. */
+  readonly groups: readonly number[];
+}
+
+/** Attributes of {@linkcode mixed}. */
+export interface MixedAttributes {
+  /** Channels of an output. */
+  readonly channels: number;
+  /** Row of the architecture weights for every edge. */
+  readonly rows: readonly number[];
+  readonly candidates: readonly MixedCandidate[];
+  readonly eps: number;
+  /** Whether the last inputs are sums to add to, one per edge, which are overwritten. */
+  readonly accumulate: boolean;
+}
+
+/** Positions of the operands of a mixed operation. Input 0 holds the weights; a candidate's statistics follow it. */
+interface Operands {
+  readonly z: number[];
+  readonly stats: number[];
+  readonly sums: number[];
+}
+
+function operands({ candidates, rows, accumulate }: MixedAttributes): Operands {
+  let next = 1;
+  const z: number[] = [], stats: number[] = [];
+  for (const { norm } of candidates) {
+    z.push(next++);
+    stats.push(norm === "none" ? -1 : next++);
+  }
+  return { z, stats, sums: accumulate ? rows.map(() => next++) : [] };
+}
+
+const WG = 64, PV = 8, NONE = 0xffffffff;
+
+function sizes(channels: number, z: TensorType) {
+  const [, n, h, w] = z.shape, M4 = imageVec4s(z);
+  return { C: channels, M4, W: w, P4: rowPitch(w) / 4, SIZE: n * h * w };
+}
+
+const pixelGroups = (m4: number): number => Math.ceil(m4 / (WG * PV));
+
+/**
+ * What both passes over the candidates of one edge share: cuts them into dispatches that bind at most `most` of them
+ * and describes each candidate to the shader.
+ */
+function edgeParts(
+  inputs: readonly TensorType[],
+  attrs: MixedAttributes,
+  edge: number,
+  most: number,
+  firstStatsBinding: number,
+) {
+  const at = operands(attrs),
+    live = attrs.candidates.map((_, k) => k).filter((k) =>
+      attrs.candidates[k].groups[edge] >= 0
+    );
+  const parts = [];
+  for (let from = 0; from < live.length; from += most) {
+    const part = live.slice(from, from + most), stats: Binding[] = [];
+    const constants: Record<string, number | boolean> = {},
+      words: number[] = [];
+    part.forEach((k, i) => {
+      const { norm, groups, column } = attrs.candidates[k],
+        group = groups[edge];
+      constants[`NORM${i}`] = norm !== "none";
+      constants[`BATCH${i}`] = norm === "batch";
+      let statsChannels = 0;
+      if (norm !== "none") {
+        const type = inputs[at.stats[k]], bytes = storageLength(type) * 4;
+        statsChannels = type.shape[1];
+        constants[`STATS_SLOT${i}`] = stats.length;
+        constants[`STATS_SIZE${i}`] = bytes / 16;
+        stats.push(uniformInput(at.stats[k], bytes));
+      }
+      const first = group * attrs.channels;
+      words.push(
+        first * imageVec4s(inputs[at.z[k]]),
+        first,
+        statsChannels,
+        column,
+      );
+    });
+    const { eps } = attrs, statsAt = part.length + firstStatsBinding;
+    Object.assign(constants, {
+      COUNT: part.length,
+      COLUMNS: inputs[0].shape[1],
+      WEIGHTS: storageLength(inputs[0]) / 4,
+      STATS_AT: statsAt,
+      PARAMS_AT: statsAt + stats.length,
+      EPS: eps,
+      WG,
+    });
+    parts.push({
+      candidates: part,
+      zs: part.map((k) => input(at.z[k])),
+      stats,
+      constants,
+      words,
+    });
+  }
+  return parts;
+}
+
+/** Outputs of all edges of one source: inputs and attributes as {@linkcode MixedAttributes} says; m images `[C,N,H,W]`. */
+export const mixed: OpSpec<MixedAttributes> = {
+  name: "mixed",
+  infer(inputs, attrs) {
+    const at = operands(attrs),
+      { channels, rows, candidates } = attrs,
+      z0 = inputs[at.z[0]];
+    if (!z0) throw new RangeError("it needs at least one candidate");
+    const out = image(channels, z0.shape[1], z0.shape[2], z0.shape[3]);
+    candidates.forEach(({ groups, column, norm }, k) => {
+      const z = inputs[at.z[k]], wide = (Math.max(...groups) + 1) * channels;
+      if (
+        groups.length !== rows.length ||
+        !sameType(z, { ...out, shape: [wide, ...out.shape.slice(1)] })
+      ) {
+        throw new RangeError(
+          `candidate ${k} must be [${wide},${
+            out.shape.slice(1)
+          }] for ${rows.length} edges`,
+        );
+      }
+      if (column >= inputs[0].shape[1]) {
+        throw new RangeError(`weight column ${column} does not exist`);
+      }
+      if (norm !== "none" && inputs[at.stats[k]].shape[1] !== wide) {
+        throw new RangeError(`statistics ${k} do not fit`);
+      }
+    });
+    if (!at.sums.every((i) => sameType(inputs[i], out))) {
+      throw new RangeError("sums to add to have another shape");
+    }
+    return rows.map(() => out);
+  },
+  inPlace(_, attrs) {
+    return Object.fromEntries(operands(attrs).sums.map((i, edge) => [edge, i]));
+  },
+  kernels({ inputs, attrs, limits }) {
+    const size = sizes(attrs.channels, inputs[operands(attrs).z[0]]),
+      dispatches: Dispatch[] = [];
+    attrs.rows.forEach((row, edge) => {
+      const parts = edgeParts(
+        inputs,
+        attrs,
+        edge,
+        Math.min(limits.maxStorageBuffersPerShaderStage - 1, 8),
+        2,
+      );
+      parts.forEach(({ zs, stats, constants, words }, i) =>
+        dispatches.push({
+          shader: sumShader,
+          constants: {
+            ...size,
+            ...constants,
+            PV,
+            ACCUMULATE: attrs.accumulate || i > 0,
+          },
+          bindings: [
+            ...zs,
+            output(edge),
+            uniformInput(0, storageLength(inputs[0]) * 4),
+            ...stats,
+          ],
+          params: [row, 0, 0, 0, ...words],
+          workgroups: [pixelGroups(size.M4), attrs.channels, 1],
+        })
+      );
+    });
+    return { dispatches };
+  },
+  gradient({ graph, node, grads, needs }) {
+    const { attrs, inputs } = node,
+      at = operands(attrs),
+      result: (Tensor | null)[] = inputs.map(() => null);
+    at.sums.forEach((i, edge) => result[i] = grads[edge]);
+    // An edge that the loss does not depend on contributes nothing.
+    const live = attrs.rows.map((_, e) => e).filter((e) => grads[e]),
+      gs = live.map((e) => grads[e]!);
+    if (live.length === 0) return result;
+    const kept: MixedAttributes = {
+      ...attrs,
+      accumulate: false,
+      rows: live.map((e) => attrs.rows[e]),
+      candidates: attrs.candidates.map((c) => ({
+        ...c,
+        groups: live.map((e) => c.groups[e]),
+      })),
+    };
+    const own = at.sums.length ? inputs.slice(0, at.sums[0]) : inputs;
+    const [coefficients] = graph.apply(
+      mixedGradSums,
+      [...own, ...gs],
+      kept,
+      "sums",
+    );
+    attrs.candidates.forEach((c, k) => {
+      const z = inputs[at.z[k]];
+      if (needs[at.z[k]]) {
+        result[at.z[k]] = graph.apply1(
+          mixedInputGrad,
+          [coefficients, z, ...gs],
+          { ...kept, candidate: k },
+          `dz${c.column}`,
+        );
+      }
+    });
+    if (needs[0]) {
+      result[0] = graph.apply1(mixedWeightGrad, [coefficients], {
+        ...kept,
+        weights: inputs[0].type.shape,
+      }, "dw");
+    }
+    return result;
+  },
+  reference: mixedReference,
+  cases: mixedCases,
+};
+
+/** Coefficients `[candidates, edges, C, 4]` of the gradients; inputs of {@linkcode mixed} without sums, then the m gradients. */
+export const mixedGradSums: OpSpec<MixedAttributes> = {
+  name: "mixed_grad_sums",
+  testedBy: "mixed",
+  infer: (
+    _,
+    { candidates, rows, channels },
+  ) => [dense([candidates.length, rows.length, channels, 4])],
+  kernels({ inputs, attrs, limits }) {
+    const at = operands(attrs),
+      size = sizes(attrs.channels, inputs[at.z[0]]),
+      dispatches: Dispatch[] = [];
+    const firstGrad = inputs.length - attrs.rows.length;
+    attrs.rows.forEach((row, edge) => {
+      for (
+        const part of edgeParts(
+          inputs,
+          attrs,
+          edge,
+          Math.min(limits.maxStorageBuffersPerShaderStage - 2, 8),
+          3,
+        )
+      ) {
+        // The kernel writes a run of candidates; where an edge lacks some, the runs end there.
+        for (const run of runs(part.candidates)) {
+          const [piece] = edgePiece(inputs, attrs, edge, run);
+          dispatches.push({
+            shader: sumsShader,
+            constants: {
+              ...size,
+              ...piece.constants,
+              FIRST: run[0],
+              EDGES: attrs.rows.length,
+            },
+            bindings: [
+              ...piece.zs,
+              output(0),
+              uniformInput(0, storageLength(inputs[0]) * 4),
+              input(firstGrad + edge),
+              ...piece.stats,
+            ],
+            params: [row, edge, 0, 0, ...piece.words],
+            workgroups: [attrs.channels, 1, 1],
+          });
+        }
+      }
+    });
+    return { dispatches };
+  },
+};
+
+/** {@linkcode edgeParts} restricted to the candidates `only`. */
+function edgePiece(
+  inputs: readonly TensorType[],
+  attrs: MixedAttributes,
+  edge: number,
+  only: readonly number[],
+) {
+  const candidates = attrs.candidates.map((c, k) =>
+    only.includes(k) ? c : { ...c, groups: c.groups.map(() => -1) }
+  );
+  return edgeParts(inputs, { ...attrs, candidates }, edge, only.length, 3);
+}
+
+function runs(sorted: readonly number[]): number[][] {
+  const out: number[][] = [];
+  for (const k of sorted) {
+    const last = out.at(-1);
+    if (last && last.at(-1) === k - 1) last.push(k);
+    else out.push([k]);
+  }
+  return out;
+}
+
+/** Gradient of candidate `candidate` of {@linkcode mixed}; inputs coefficients, z, and the m gradients. */
+export const mixedInputGrad: OpSpec<
+  MixedAttributes & { readonly candidate: number }
+> = {
+  name: "mixed_input_grad",
+  testedBy: "mixed",
+  infer: ([, z]) => [z],
+  kernels({ inputs: [, z], attrs, limits }) {
+    const { candidates, candidate, rows, channels } = attrs,
+      { groups, norm } = candidates[candidate];
+    const size = sizes(channels, z),
+      NORM = norm === "batch",
+      dispatches: Dispatch[] = [];
+    const most = limits.maxStorageBuffersPerShaderStage - 2 - Number(NORM);
+    for (let from = 0; from < rows.length; from += most) {
+      const part = groups.slice(from, from + most);
+      dispatches.push({
+        shader: inputShader,
+        constants: {
+          ...size,
+          COUNT: part.length,
+          NORM,
+          EDGES: rows.length,
+          FIRST_EDGE: from,
+          CANDIDATE: candidate,
+          ACCUMULATE: from > 0,
+          PV,
+          WG,
+        },
+        bindings: [
+          ...part.map((_, e) => input(2 + from + e)),
+          input(0),
+          output(0),
+          ...(NORM ? [input(1)] : []),
+        ],
+        params: part.flatMap((g) => [g < 0 ? NONE : g, 0, 0, 0]),
+        workgroups: [pixelGroups(size.M4), z.shape[0], 1],
+      });
+    }
+    return { dispatches };
+  },
+};
+
+/** Gradient `[E, K]` of the architecture weights of {@linkcode mixed}; input coefficients. */
+export const mixedWeightGrad: OpSpec<
+  MixedAttributes & { readonly weights: readonly number[] }
+> = {
+  name: "mixed_weight_grad",
+  testedBy: "mixed",
+  infer: (_, { weights }) => [dense(weights)],
+  kernels({ outputs: [dw], attrs: { candidates, rows, channels, weights } }) {
+    const params = candidates.flatMap(({ column, groups }, k) =>
+      rows.flatMap((row, e) => [
+        groups[e] < 0 ? NONE : row * weights[1] + column,
+        (k * rows.length + e) * channels,
+        0,
+        0,
+      ])
+    );
+    return {
+      dispatches: [{
+        shader: weightShader,
+        constants: {
+          TERMS: params.length / 4,
+          SIZE: storageLength(dw),
+          C: channels,
+        },
+        bindings: [input(0), output(0)],
+        params,
+        workgroups: [1, 1, 1],
+      }],
+    };
+  },
+};

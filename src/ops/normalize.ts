@@ -1,0 +1,158 @@
+/**
+ * Batch normalisation with given statistics: those of the batch (training) or running ones (evaluation).
+ * @module
+ */
+import source from "../../shaders/normalize.wgsl" with { type: "text" };
+import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { dense, image, type TensorType } from "../graph/tensor_type.ts";
+import { bnGradInput, bnGradSums } from "./bn_grad.ts";
+import {
+  channelConstants,
+  channelStatistics,
+  overChannels,
+  requireDense,
+  requireImage,
+} from "./channel.ts";
+
+const shader = { name: "normalize", source };
+
+/** Attributes of {@linkcode normalize}. */
+export interface NormalizeAttributes {
+  /** Added to the variance. */
+  readonly eps: number;
+  /** True where the statistics are those of `x` itself: its gradient then goes through them too. */
+  readonly batch: boolean;
+}
+
+function checkParameters(
+  x: TensorType,
+  stats: TensorType,
+  perChannel: readonly TensorType[],
+): void {
+  requireImage(x, "x");
+  requireDense(stats, [2, x.shape[0]], "stats");
+  perChannel.forEach((t, i) =>
+    requireDense(t, [x.shape[0]], i ? "beta" : "gamma")
+  );
+}
+
+/** Gradient of {@linkcode normalize} where the statistics are constants: `(gy, stats[, gamma]) -> gy * gamma * rstd`. */
+export const normalizeGrad: OpSpec<{ readonly eps: number }> = {
+  name: "normalize_grad",
+  infer([gy, stats, ...gamma]) {
+    checkParameters(gy, stats, gamma);
+    return [gy];
+  },
+  kernels({ inputs, attrs: { eps } }) {
+    const { constants, workgroups } = overChannels(inputs[0]);
+    return {
+      dispatches: [{
+        shader,
+        constants: {
+          ...channelConstants(inputs[0]),
+          ...constants,
+          GAMMA: inputs.length > 2,
+          BETA: false,
+          BACKWARD: true,
+          EPS: eps,
+        },
+        bindings: [...inputs.map((_, i) => input(i)), output(0)],
+        workgroups,
+      }],
+    };
+  },
+  testedBy: "normalize",
+};
+
+/**
+ * `(x [C,N,H,W], stats [2,C][, gamma [C], beta [C]]) -> y`: `y = (x - mean) / sqrt(var + eps) [* gamma + beta]`.
+ */
+export const normalize: OpSpec<NormalizeAttributes> = {
+  name: "normalize",
+  infer([x, stats, ...affine]) {
+    if (affine.length !== 0 && affine.length !== 2) {
+      throw new RangeError("it needs both gamma and beta or neither");
+    }
+    checkParameters(x, stats, affine);
+    return [x];
+  },
+  kernels({ inputs, attrs: { eps } }) {
+    const [x] = inputs, { constants, workgroups } = overChannels(x);
+    const affine = inputs.length > 2;
+    return {
+      dispatches: [{
+        shader,
+        constants: {
+          ...channelConstants(x),
+          ...constants,
+          GAMMA: affine,
+          BETA: affine,
+          BACKWARD: false,
+          EPS: eps,
+        },
+        bindings: [...inputs.map((_, i) => input(i)), output(0)],
+        workgroups,
+      }],
+    };
+  },
+  gradient({ graph, node, grads: [gy], needs }) {
+    const [x, stats, ...affine] = node.inputs, { eps, batch } = node.attrs;
+    const gamma = affine.slice(0, 1), attrs = { eps };
+    if (!gy) return node.inputs.map(() => null);
+    const sums = batch || needs[2] || needs[3]
+      ? graph.apply(bnGradSums, [x, gy, stats], attrs, "sums")
+      : [];
+    const gx = !needs[0]
+      ? null
+      : batch
+      ? graph.apply1(bnGradInput, [x, gy, stats, ...sums, ...gamma], attrs, "x")
+      : graph.apply1(normalizeGrad, [gy, stats, ...gamma], attrs, "x");
+    return affine.length
+      ? [gx, null, sums[1] ?? null, sums[0] ?? null]
+      : [gx, null];
+  },
+  reference([x, given, gamma, beta], [type], { eps, batch }) {
+    const stats = batch ? channelStatistics(x, type) : given;
+    const c = type.shape[0], count = x.length / c;
+    return [x.map((v, i) => {
+      const k = Math.floor(i / count);
+      const normal = (v - stats[k]) / Math.sqrt(stats[c + k] + eps);
+      return gamma ? normal * gamma[k] + beta[k] : normal;
+    })];
+  },
+  cases() {
+    const cases: OpCase<NormalizeAttributes>[] = [];
+    for (const x of [image(3, 4, 8, 8), image(5, 3, 5, 7), image(2, 1, 3, 2)]) {
+      const c = x.shape[0], vector = dense([c]), stats = dense([2, c]);
+      for (const batch of [true, false]) {
+        for (const affine of [true, false]) {
+          cases.push({
+            name: `${x.shape}${affine ? ", affine" : ""}, ${
+              batch ? "batch" : "constant"
+            } statistics`,
+            inputs: affine ? [x, stats, vector, vector] : [x, stats],
+            attrs: { eps: 1e-5, batch },
+            wrt: affine ? [0, 2, 3] : [0],
+            derive: (index, inputs) =>
+              index === 1 && batch
+                ? channelStatistics(inputs[0], x)
+                : undefined,
+            fill: (index, e, normal, u) =>
+              index === 1 && e >= c ? 0.5 + u : normal,
+          });
+        }
+      }
+    }
+    const x = image(3, 32, 4, 4);
+    cases.push({
+      name: "mean 100, deviation 1",
+      inputs: [x, dense([2, 3])],
+      attrs: { eps: 1e-5, batch: true },
+      wrt: [0],
+      derive: (index, inputs) =>
+        index === 1 ? channelStatistics(inputs[0], x) : undefined,
+      fill: (_index, _e, normal) => 100 + normal,
+    });
+    return cases;
+  },
+};

@@ -1,0 +1,245 @@
+/**
+ * Grouped 1x1 convolution with an optional ReLU on load, the product that a supernet spends most of its arithmetic
+ * on. Parallel edges of a supernet node are groups of one wide convolution.
+ * @module
+ */
+import source from "../../shaders/pointwise.wgsl" with { type: "text" };
+import weightGradSource from "../../shaders/pointwise_weight_grad.wgsl" with {
+  type: "text",
+};
+import type { Tensor } from "../graph/graph.ts";
+import {
+  input,
+  type KernelContext,
+  type KernelPlan,
+  type OpSpec,
+  output,
+  scratch,
+  uniformInput,
+} from "../graph/op.ts";
+import { dense, image, type TensorType } from "../graph/tensor_type.ts";
+import { imageVec4s, largestDivisor } from "./launch.ts";
+import { reducePartials } from "./reduce_partials.ts";
+
+const shader = { name: "pointwise", source };
+const weightGradShader = {
+  name: "pointwise_weight_grad",
+  source: weightGradSource,
+};
+
+/** Bytes of the uniform range that weights are bound as; arenas of weights have this much slack. */
+export const WEIGHT_UNIFORM_BYTES = 65536;
+
+/** Attributes of {@linkcode pointwise}. */
+export interface PointwiseAttributes {
+  /** Number of groups of output channels. */
+  readonly groups: number;
+  /** Number of groups of input channels; output group g reads input group g mod inputGroups. */
+  readonly inputGroups: number;
+  /** Apply ReLU to the input on load. */
+  readonly relu: boolean;
+}
+
+interface Sizes {
+  CI: number;
+  CO: number;
+  GI: number;
+  GROUPS: number;
+  M4: number;
+}
+
+function sizesOf(
+  x: TensorType,
+  w: TensorType,
+  { groups, inputGroups }: PointwiseAttributes,
+): Sizes {
+  return {
+    CI: w.shape[1],
+    CO: w.shape[0] / groups,
+    GI: inputGroups,
+    GROUPS: groups,
+    M4: imageVec4s(x),
+  };
+}
+
+function product(
+  context: KernelContext<PointwiseAttributes>,
+  w: TensorType,
+  transposed: boolean,
+): KernelPlan {
+  const sizes = sizesOf(context.inputs[0], w, context.attrs),
+    { CI, CO, GI, GROUPS, M4 } = sizes;
+  const { relu } = context.attrs;
+  const outputs = transposed ? CI : CO, OB = largestDivisor(outputs, 16);
+  const VEC = CI % 4 === 0 && (!transposed || OB % 4 === 0);
+  const UNIFORM = VEC && GROUPS * CO * CI * 4 <= WEIGHT_UNIFORM_BYTES &&
+    context.limits.maxUniformBufferBindingSize >= WEIGHT_UNIFORM_BYTES;
+  const PV = OB > 8 ? 2 : 4, WG = M4 >= 64 * PV * 8 ? 64 : 16;
+  const mask = transposed && relu ? [input(2)] : [];
+  return {
+    dispatches: [{
+      shader,
+      constants: {
+        ...sizes,
+        OB,
+        PV,
+        WG,
+        VEC,
+        UNIFORM,
+        TRANSPOSED: transposed,
+        RELU: relu,
+      },
+      bindings: [
+        input(0),
+        UNIFORM ? uniformInput(1, WEIGHT_UNIFORM_BYTES) : input(1),
+        output(0),
+        ...mask,
+      ],
+      workgroups: [
+        Math.ceil(M4 / (WG * PV)),
+        transposed ? GI * (CI / OB) : GROUPS * (CO / OB),
+        1,
+      ],
+    }],
+  };
+}
+
+/** 1x1 convolution: x `[inputGroups*Ci, N, H, W]`, w `[groups*Co, Ci]` to `[groups*Co, N, H, W]`. No bias. */
+export const pointwise: OpSpec<PointwiseAttributes> = {
+  name: "pointwise",
+  infer([x, w], { groups, inputGroups }) {
+    const [c, n, h, width] = x.shape, [o, i] = w.shape;
+    if (x.layout !== "image" || w.shape.length !== 2) {
+      throw new RangeError("it needs an image and [Cout, Cin] weights");
+    }
+    if (
+      c !== i * inputGroups || o % groups !== 0 || groups % inputGroups !== 0
+    ) {
+      throw new RangeError(
+        `weights of ${groups} groups must fit ${inputGroups} input groups of ${c} channels`,
+      );
+    }
+    return [image(o, n, h, width)];
+  },
+  kernels: (context) => product(context, context.inputs[1], false),
+  gradient({ graph, node, grads: [gy], needs }) {
+    const [x, w] = node.inputs as [Tensor, Tensor], { attrs } = node;
+    return [
+      needs[0]
+        ? graph.apply1(
+          pointwiseInputGrad,
+          attrs.relu ? [gy!, w, x] : [gy!, w],
+          attrs,
+          "dx",
+        )
+        : null,
+      needs[1]
+        ? graph.apply1(pointwiseWeightGrad, [gy!, x], attrs, "dw")
+        : null,
+    ];
+  },
+  reference([x, w], [xt, wt], { groups, inputGroups, relu }) {
+    const [cx, n, h, width] = xt.shape,
+      m = n * h * width,
+      [cy, ci] = wt.shape,
+      co = cy / groups;
+    const y = new Float64Array(cy * m),
+      f = relu ? (v: number) => Math.max(v, 0) : (v: number) => v;
+    for (let o = 0; o < cy; o++) {
+      const from = (Math.floor(o / co) % inputGroups) * (cx / inputGroups);
+      for (let i = 0; i < ci; i++) {
+        for (let p = 0; p < m; p++) {
+          y[o * m + p] += w[o * ci + i] * f(x[(from + i) * m + p]);
+        }
+      }
+    }
+    return [y];
+  },
+  cases: () => [
+    {
+      name: "plain",
+      inputs: [image(8, 2, 3, 4), dense([8, 8])],
+      attrs: { groups: 1, inputGroups: 1, relu: false },
+    },
+    {
+      name: "wide, ReLU, odd size",
+      inputs: [image(4, 2, 3, 5), dense([32, 4])],
+      attrs: { groups: 1, inputGroups: 1, relu: true },
+    },
+    {
+      name: "3 groups of 12",
+      inputs: [image(12, 1, 3, 7), dense([12, 4])],
+      attrs: { groups: 3, inputGroups: 3, relu: false },
+    },
+    {
+      name: "6 groups on 2 input groups",
+      inputs: [image(8, 2, 3, 3), dense([12, 4])],
+      attrs: { groups: 6, inputGroups: 2, relu: true },
+    },
+    {
+      name: "channels that are no multiple of 4",
+      inputs: [image(3, 1, 5, 6), dense([10, 3])],
+      attrs: { groups: 2, inputGroups: 1, relu: true },
+    },
+    {
+      name: "more than one pixel block",
+      inputs: [image(4, 3, 9, 9), dense([4, 4])],
+      attrs: { groups: 1, inputGroups: 1, relu: false },
+    },
+  ],
+  macs: ([x, w]) =>
+    w.shape[0] * w.shape[1] * x.shape[1] * x.shape[2] * x.shape[3],
+};
+
+/** Gradient of {@linkcode pointwise} for x; inputs gy, w, and x when there is a ReLU. */
+export const pointwiseInputGrad: OpSpec<PointwiseAttributes> = {
+  name: "pointwise_input_grad",
+  testedBy: "pointwise",
+  infer([gy, w], { inputGroups }) {
+    const [, n, h, width] = gy.shape;
+    return [image(w.shape[1] * inputGroups, n, h, width)];
+  },
+  kernels: (context) => product(context, context.inputs[1], true),
+  macs: ([gy, w]) =>
+    w.shape[0] * w.shape[1] * gy.shape[1] * gy.shape[2] * gy.shape[3],
+};
+
+/** Gradient of {@linkcode pointwise} for w; inputs gy, x. */
+export const pointwiseWeightGrad: OpSpec<PointwiseAttributes> = {
+  name: "pointwise_weight_grad",
+  testedBy: "pointwise",
+  infer: (
+    [gy, x],
+    { inputGroups },
+  ) => [dense([gy.shape[0], x.shape[0] / inputGroups])],
+  kernels({ inputs: [, x], outputs: [dw], attrs }) {
+    const { CI, CO, GI, M4 } = sizesOf(x, dw, attrs);
+    const BO = largestDivisor(CO, 8),
+      BI = largestDivisor(CI, 8),
+      [rows] = dw.shape;
+    const T = Math.min(Math.ceil(M4 / 32), 256),
+      WG = T >= 64 ? 32 : 8,
+      blocks = (rows / BO) * (CI / BI);
+    return {
+      scratch: [blocks * T * BO * BI],
+      dispatches: [
+        {
+          shader: weightGradShader,
+          constants: { CI, CO, GI, M4, BO, BI, T, WG, RELU: attrs.relu },
+          bindings: [input(0), input(1), scratch(0)],
+          workgroups: [Math.ceil(T / WG), blocks, 1],
+        },
+        reducePartials({
+          count: rows * CI,
+          parts: T,
+          blockRows: BO,
+          blockColumns: BI,
+          columns: CI / BI,
+        }),
+      ],
+    };
+  },
+  macs: ([gy, x], _, { inputGroups }) =>
+    gy.shape[0] * (x.shape[0] / inputGroups) * x.shape[1] * x.shape[2] *
+    x.shape[3],
+};

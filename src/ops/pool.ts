@@ -1,0 +1,241 @@
+/**
+ * 3x3 pooling with padding 1, stride 1 or 2, and its gradients.
+ * @module
+ */
+import maxSource from "../../shaders/max_pool.wgsl" with { type: "text" };
+import maxGradSource from "../../shaders/max_pool_grad.wgsl" with {
+  type: "text",
+};
+import avgSource from "../../shaders/avg_pool.wgsl" with { type: "text" };
+import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { image, rowPitch, type TensorType } from "../graph/tensor_type.ts";
+import {
+  expectImage,
+  expectInputs,
+  expectInteger,
+  expectShape,
+} from "./expect.ts";
+import { linear } from "./launch.ts";
+
+const maxShader = { name: "max_pool", source: maxSource };
+const maxGradShader = { name: "max_pool_grad", source: maxGradSource };
+const avgShader = { name: "avg_pool", source: avgSource };
+
+/** Attributes of the pools. */
+export interface PoolAttributes {
+  readonly stride: 1 | 2;
+}
+
+/** Attributes of {@linkcode avgPoolGrad}: the pool's and the size of its input. */
+export interface AvgPoolGradAttributes extends PoolAttributes {
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Pixels along an axis of the result: `floor((size + 2 - 3) / stride) + 1`. */
+const pooled = (size: number, stride: number): number =>
+  Math.floor((size - 1) / stride) + 1;
+
+function infer(
+  inputs: readonly TensorType[],
+  { stride }: PoolAttributes,
+): TensorType[] {
+  expectInputs(inputs, ["x"]);
+  expectInteger(stride, "stride", 1, 2);
+  const [c, n, h, w] = expectImage(inputs[0], "x");
+  return [image(c, n, pooled(h, stride), pooled(w, stride))];
+}
+
+/**
+ * Geometry of one launch: an invocation makes a tile of `T` vec4s and `ROWS` rows of the result (of windows).
+ * Whole rows need the fewest loads, but more than `widest` vec4s do not fit into registers.
+ */
+function tiles(
+  big: TensorType,
+  stride: number,
+  widest: number,
+) {
+  const [c, n, H, W] = big.shape;
+  const HO = pooled(H, stride), WO = pooled(W, stride), Q = rowPitch(W) / 4;
+  const QO = rowPitch(WO) / 4, TILES = Math.ceil(QO / widest);
+  const T = Math.ceil(QO / TILES);
+  // Enough invocations to keep a device busy, unless rows get so few that the halo costs more.
+  const wanted = Math.ceil(16384 / (c * n * TILES));
+  const ROWS = Math.max(Math.ceil(HO / wanted), Math.min(HO, 7));
+  const STRIPS = Math.ceil(HO / ROWS), COUNT = c * n * STRIPS * TILES;
+  const { workgroups, GRID_X } = linear(COUNT, 64);
+  const constants = {
+    S: stride,
+    H,
+    W,
+    HO,
+    WO,
+    Q,
+    QO,
+    T,
+    TILES,
+    ROWS,
+    STRIPS,
+    COUNT,
+    GRID_X,
+  };
+  return { constants, workgroups };
+}
+
+/** Calls `visit(plane, window, pixel)` for every window and every pixel in it, in row-major order. */
+function forEachPixel(
+  [c, n, h, w]: readonly number[],
+  stride: number,
+  visit: (window: number, pixel: number) => void,
+): void {
+  const ho = pooled(h, stride), wo = pooled(w, stride);
+  for (let plane = 0; plane < c * n; plane++) {
+    for (let oy = 0; oy < ho; oy++) {
+      for (let ox = 0; ox < wo; ox++) {
+        for (let y = oy * stride - 1; y <= oy * stride + 1; y++) {
+          for (let x = ox * stride - 1; x <= ox * stride + 1; x++) {
+            if (y < 0 || y >= h || x < 0 || x >= w) continue;
+            visit((plane * ho + oy) * wo + ox, (plane * h + y) * w + x);
+          }
+        }
+      }
+    }
+  }
+}
+
+function cases(): OpCase<PoolAttributes>[] {
+  const sizes: [string, TensorType][] = [
+    ["7 x 7", image(3, 2, 7, 7)],
+    ["5 x 9", image(2, 3, 5, 9)],
+    ["one channel, batch 1, 13 x 13", image(1, 1, 13, 13)],
+    ["whole vec4s", image(2, 2, 8, 12)],
+    ["several tiles in a row", image(1, 1, 3, 70)],
+    ["several tiles and strips, whole vec4s", image(1, 1, 17, 36)],
+    ["one pixel", image(2, 1, 1, 1)],
+    ["one column", image(1, 2, 6, 1)],
+    ["two rows", image(2, 1, 2, 6)],
+  ];
+  return ([1, 2] as const).flatMap((stride) =>
+    sizes.map(([name, type]) => ({
+      name: `${name}, stride ${stride}`,
+      inputs: [type],
+      attrs: { stride },
+    }))
+  );
+}
+
+/**
+ * Gradient of {@linkcode maxPool}: (gy, x) -> gx. The first maximum of a window in row-major order gets the
+ * window's gradient.
+ */
+export const maxPoolGrad: OpSpec<PoolAttributes> = {
+  name: "max_pool_grad",
+  infer(inputs, attrs) {
+    expectInputs(inputs, ["gy", "x"]);
+    expectImage(inputs[0], "gy");
+    expectShape(inputs[0], "gy", infer([inputs[1]], attrs)[0].shape);
+    return [inputs[1]];
+  },
+  kernels({ inputs, attrs: { stride } }) {
+    const { constants, workgroups } = tiles(inputs[1], stride, 8);
+    const edge = +(constants.TILES > 1), EL = stride === 1 ? edge : 0;
+    return {
+      dispatches: [{
+        shader: maxGradShader,
+        constants: { ...constants, EL, ER: edge, NW: constants.T + EL + edge },
+        bindings: [input(0), input(1), output(0)],
+        workgroups,
+      }],
+    };
+  },
+  testedBy: "max_pool",
+};
+
+/**
+ * 3x3 max pooling, padding 1: `[C, N, H, W]` -> `[C, N, floor((H - 1) / stride) + 1, ...]`. A NaN in a window is
+ * its maximum.
+ */
+export const maxPool: OpSpec<PoolAttributes> = {
+  name: "max_pool",
+  infer,
+  kernels({ inputs, attrs: { stride } }) {
+    const { constants, workgroups } = tiles(inputs[0], stride, 8);
+    return {
+      dispatches: [{
+        shader: maxShader,
+        constants,
+        bindings: [input(0), output(0)],
+        workgroups,
+      }],
+    };
+  },
+  gradient: ({ graph, node, grads }) => [
+    grads[0] &&
+    graph.apply1(maxPoolGrad, [grads[0], node.inputs[0]], node.attrs),
+  ],
+  reference([x], [type], attrs) {
+    const [{ shape }] = infer([type], attrs);
+    const y = new Float64Array(shape.reduce((a, b) => a * b)).fill(-Infinity);
+    forEachPixel(type.shape, attrs.stride, (window, pixel) => {
+      if (x[pixel] > y[window] || Number.isNaN(x[pixel])) y[window] = x[pixel];
+    });
+    return [y];
+  },
+  cases,
+};
+
+function avgKernel(big: TensorType, stride: number, gradient: boolean) {
+  const { constants, workgroups } = tiles(big, stride, 8);
+  const { H, W, HO, WO, Q, QO } = constants;
+  const from = gradient
+    ? { HX: HO, QX: QO, HY: H, QY: Q, WY: W }
+    : { HX: H, QX: Q, HY: HO, QY: QO, WY: WO };
+  return {
+    dispatches: [{
+      shader: avgShader,
+      constants: { ...constants, ...from, GRADIENT: gradient },
+      bindings: [input(0), output(0)],
+      workgroups,
+    }],
+  };
+}
+
+/** Gradient of {@linkcode avgPool}: gy -> gx. */
+export const avgPoolGrad: OpSpec<AvgPoolGradAttributes> = {
+  name: "avg_pool_grad",
+  infer(inputs, { stride, height, width }) {
+    expectInputs(inputs, ["gy"]);
+    const [c, n] = expectImage(inputs[0], "gy");
+    const big = image(c, n, height, width);
+    expectShape(inputs[0], "gy", infer([big], { stride })[0].shape);
+    return [big];
+  },
+  kernels: ({ outputs, attrs }) => avgKernel(outputs[0], attrs.stride, true),
+  testedBy: "avg_pool",
+};
+
+/**
+ * 3x3 average pooling, padding 1, where the padding does not count: `[C, N, H, W]` ->
+ * `[C, N, floor((H - 1) / stride) + 1, ...]`.
+ */
+export const avgPool: OpSpec<PoolAttributes> = {
+  name: "avg_pool",
+  infer,
+  kernels: ({ inputs, attrs }) => avgKernel(inputs[0], attrs.stride, false),
+  gradient({ graph, node, grads }) {
+    const [, , height, width] = node.inputs[0].type.shape;
+    const attrs = { ...node.attrs, height, width };
+    return [grads[0] && graph.apply1(avgPoolGrad, [grads[0]], attrs)];
+  },
+  reference([x], [type], attrs) {
+    const [{ shape }] = infer([type], attrs);
+    const y = new Float64Array(shape.reduce((a, b) => a * b));
+    const count = new Float64Array(y.length);
+    forEachPixel(type.shape, attrs.stride, (window, pixel) => {
+      y[window] += x[pixel];
+      count[window]++;
+    });
+    return [y.map((sum, i) => sum / count[i])];
+  },
+  cases,
+};

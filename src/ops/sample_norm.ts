@@ -1,0 +1,151 @@
+/**
+ * Normalisation of every sample over its channels and positions: the readings `sample` and `rms` of iDARTS' node
+ * normalisation.
+ * @module
+ */
+import source from "../../shaders/sample_norm.wgsl" with { type: "text" };
+import {
+  type Dispatch,
+  input,
+  type OpCase,
+  type OpSpec,
+  output,
+} from "../graph/op.ts";
+import {
+  dense,
+  elementCount,
+  image,
+  sameType,
+  type TensorType,
+} from "../graph/tensor_type.ts";
+import { channelConstants, requireDense, requireImage } from "./channel.ts";
+
+const shader = { name: "sample_norm", source };
+
+/** Attributes of {@linkcode sampleNorm}. */
+export interface SampleNormAttributes {
+  /** True: subtract the mean (layer norm without scale and shift); false: only divide by the root mean square. */
+  readonly center: boolean;
+  /** Added to the mean square. */
+  readonly eps: number;
+}
+
+function dispatch(
+  x: TensorType,
+  { center, eps }: SampleNormAttributes,
+  backward: boolean,
+): Dispatch {
+  const [c, n, h, w] = x.shape, { LENGTH, VECS, TAIL } = channelConstants(x);
+  const RUN = h * VECS;
+  return {
+    shader,
+    constants: {
+      CHANNEL: LENGTH,
+      RUN,
+      VECS,
+      TAIL,
+      CENTER: center,
+      BACKWARD: backward,
+      EPS: eps,
+      SIZE: 64,
+      ITEMS: 4,
+    },
+    bindings: backward
+      ? [input(0), input(1), input(2), output(0)]
+      : [input(0), output(0), output(1)],
+    params: [c * RUN, c * h * w],
+    workgroups: [n, 1, 1],
+  };
+}
+
+/** Gradient of {@linkcode sampleNorm}: `(x, gy [C,N,H,W], stats [2,N]) -> gx`, through the statistics. */
+export const sampleNormGrad: OpSpec<SampleNormAttributes> = {
+  name: "sample_norm_grad",
+  infer([x, gy, stats]) {
+    requireImage(x, "x");
+    if (!gy || !sameType(x, gy)) throw new RangeError("x and gy must agree");
+    requireDense(stats, [2, x.shape[1]], "stats");
+    return [x];
+  },
+  kernels: ({ inputs: [x], attrs }) => ({
+    dispatches: [dispatch(x, attrs, true)],
+  }),
+  testedBy: "sample_norm",
+};
+
+/**
+ * `x [C,N,H,W] -> y, stats [2,N]`. With `center`: `y = (x - mean) / sqrt(var + eps)`, stats = mean and biased
+ * variance of every sample; without: `y = x / sqrt(mean(x^2) + eps)`, stats = 0 and mean(x^2). Differentiable in y.
+ */
+export const sampleNorm: OpSpec<SampleNormAttributes> = {
+  name: "sample_norm",
+  infer([x]) {
+    requireImage(x, "x");
+    return [x, dense([2, x.shape[1]])];
+  },
+  kernels: ({ inputs: [x], attrs }) => ({
+    dispatches: [dispatch(x, attrs, false)],
+  }),
+  gradient({ graph, node, grads: [gy, gStats] }) {
+    if (gStats) {
+      throw new TypeError(
+        `Cannot differentiate the statistics of ${node.op.name} at '${node.label}': only its first output`,
+      );
+    }
+    if (!gy) return [null];
+    const inputs = [node.inputs[0], gy, node.outputs[1]];
+    return [graph.apply1(sampleNormGrad, inputs, node.attrs)];
+  },
+  reference([x], [type], { center, eps }) {
+    const [c, n, h, w] = type.shape, plane = h * w, count = c * plane;
+    const y = x.slice(), stats = new Float64Array(2 * n);
+    for (let s = 0; s < n; s++) {
+      const elements: number[] = [];
+      for (let k = 0; k < c; k++) {
+        for (let e = 0; e < plane; e++) elements.push((k * n + s) * plane + e);
+      }
+      const sum = (f: (v: number) => number) =>
+        elements.reduce((a, e) => a + f(x[e]), 0);
+      const mean = center ? sum((v) => v) / count : 0;
+      const square = sum((v) => (v - mean) ** 2) / count;
+      for (const e of elements) y[e] = (x[e] - mean) / Math.sqrt(square + eps);
+      stats[s] = mean;
+      stats[n + s] = square;
+    }
+    return [y, stats];
+  },
+  cases() {
+    const cases: OpCase<SampleNormAttributes>[] = [];
+    for (const center of [true, false]) {
+      const attrs = { center, eps: 1e-5 }, rule = center ? "sample" : "rms";
+      for (
+        const x of [
+          image(4, 3, 8, 8),
+          image(7, 2, 5, 7),
+          image(3, 5, 3, 13),
+          image(2, 1, 3, 2),
+          image(1, 3, 1, 1),
+          image(2, 2, 12, 28),
+        ]
+      ) {
+        // One element per sample: y is (almost) constant, and so is its gradient.
+        const single = elementCount(x) === x.shape[1];
+        cases.push({
+          name: `${rule}, ${x.shape}`,
+          inputs: [x],
+          attrs: single ? { center, eps: 0.5 } : attrs,
+          through: [0],
+        });
+      }
+      cases.push({
+        name: `${rule}, mean 100, deviation 1`,
+        inputs: [image(4, 2, 8, 8)],
+        attrs,
+        through: [0],
+        gradTolerance: center ? 1e-4 : 1e-3,
+        fill: (_i, _e, normal) => 100 + normal,
+      });
+    }
+    return cases;
+  },
+};

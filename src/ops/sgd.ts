@@ -1,0 +1,116 @@
+/**
+ * One SGD step over a flat arena of parameters.
+ * @module
+ */
+import source from "../../shaders/sgd.wgsl" with { type: "text" };
+import { input, type OpSpec, output, uniformInput } from "../graph/op.ts";
+import {
+  dense,
+  sameType,
+  storageLength,
+  type TensorType,
+} from "../graph/tensor_type.ts";
+import { requireDense } from "./channel.ts";
+import { linear } from "./launch.ts";
+
+const shader = { name: "sgd", source };
+const SIZE = 64, ITEMS = 4;
+
+/** Attributes of {@linkcode sgd}. */
+export interface SgdAttributes {
+  /** Weight of the old momentum buffer. */
+  readonly momentum: number;
+  /** L2 penalty, added to the gradient. */
+  readonly weightDecay: number;
+  /** Largest norm of the gradient; 0: no clipping. */
+  readonly clip: number;
+}
+
+/** @throws {RangeError} unless `states` are dense f32 tensors of one type and `hyper` is `[8]`. */
+export function requireArenas(
+  states: readonly TensorType[],
+  hyper: TensorType,
+): void {
+  const [params] = states;
+  if (
+    params?.layout !== "dense" || params.dtype !== "f32" ||
+    states.some((t) => !t || !sameType(t, params))
+  ) {
+    throw new RangeError(
+      "parameters, gradients and optimiser state must be dense f32 tensors of one type",
+    );
+  }
+  requireDense(hyper, [8], "hyper");
+}
+
+/** Launch of an optimiser's kernel: `ITEMS` vec4s per invocation, `SIZE` apart. */
+export function overArena(type: TensorType): {
+  constants: { LENGTH: number; SIZE: number; ITEMS: number; GROUPS_X: number };
+  workgroups: [number, number, number];
+} {
+  const LENGTH = storageLength(type) / 4;
+  const { workgroups } = linear(LENGTH, SIZE * ITEMS);
+  return {
+    constants: { LENGTH, SIZE, ITEMS, GROUPS_X: workgroups[0] },
+    workgroups,
+  };
+}
+
+/**
+ * `(params, grads, momentum [L], normSquared [1], hyper [8]) -> params, momentum`, in place; hyper[0] is the
+ * learning rate, normSquared the squared norm of all gradients. As `torch.optim.SGD` after `clip_grad_norm_`: its
+ * first step is the same as one with a zero buffer.
+ */
+export const sgd: OpSpec<SgdAttributes> = {
+  name: "sgd",
+  infer([params, grads, momentum, norm, hyper]) {
+    requireArenas([params, grads, momentum], hyper);
+    requireDense(norm, [1], "normSquared");
+    return [params, momentum];
+  },
+  kernels({ inputs: [params], attrs: { momentum, weightDecay, clip } }) {
+    const { constants, workgroups } = overArena(params);
+    const bindings = [output(0), input(1), output(1), uniformInput(4, 32)];
+    if (clip > 0) bindings.push(uniformInput(3, 16));
+    return {
+      dispatches: [{
+        shader,
+        constants: {
+          ...constants,
+          MOMENTUM: momentum,
+          DECAY: weightDecay,
+          CLIP: clip,
+        },
+        bindings,
+        workgroups,
+      }],
+    };
+  },
+  inPlace: () => ({ 0: 0, 1: 2 }),
+  reference(
+    [params, grads, buffer, square, hyper],
+    _types,
+    { momentum, weightDecay, clip },
+  ) {
+    const coef = clip > 0
+      ? Math.min(1, clip / (Math.sqrt(square[0]) + 1e-6))
+      : 1;
+    const next = buffer.map((b, i) =>
+      momentum * b + coef * grads[i] + weightDecay * params[i]
+    );
+    return [params.map((p, i) => p - hyper[0] * next[i]), next];
+  },
+  cases: () =>
+    [[1, 0, 25], [130, 5, 25], [4096, 5, 4], [70_001, 0.25, 1e4]].map(
+      ([length, clip, square]) => {
+        const arena = dense([length]);
+        return {
+          name: `${length} elements, clip ${clip}, squared norm ${square}`,
+          inputs: [arena, arena, arena, dense([1]), dense([8])],
+          attrs: { momentum: 0.9, weightDecay: 3e-4, clip },
+          fill: (index: number, e: number, normal: number) =>
+            index === 3 ? square : index === 4 ? (e ? 1e9 : 0.025) : normal,
+        };
+      },
+    ),
+};

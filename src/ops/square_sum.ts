@@ -1,0 +1,64 @@
+/**
+ * Sum of squares of a flat arena: the squared norm of all gradients, for clipping.
+ * @module
+ */
+import source from "../../shaders/square_sum.wgsl" with { type: "text" };
+import { input, type OpSpec, output, scratch } from "../graph/op.ts";
+import { dense, storageLength } from "../graph/tensor_type.ts";
+
+const shader = { name: "square_sum", source };
+const SIZE = 64, MOST_GROUPS = 512, VECTORS_PER_GROUP = 1024;
+
+/** `x [L] -> [1]`: the sum of its squares, in a fixed order. */
+export const squareSum: OpSpec<null> = {
+  name: "square_sum",
+  infer([x]) {
+    if (x?.layout !== "dense" || x.dtype !== "f32") {
+      throw new RangeError("x must be a dense f32 tensor");
+    }
+    return [dense([1])];
+  },
+  kernels({ inputs: [x] }) {
+    const LENGTH = storageLength(x) / 4;
+    const groups = Math.min(
+      MOST_GROUPS,
+      Math.max(1, Math.ceil(LENGTH / VECTORS_PER_GROUP)),
+    );
+    const single = groups === 1;
+    const first = {
+      shader,
+      constants: {
+        LENGTH,
+        SIZE,
+        STRIDE: groups * SIZE,
+        SUM: false,
+        LAST: single,
+      },
+      bindings: [input(0), single ? output(0) : scratch(0)],
+      workgroups: [groups, 1, 1] as [number, number, number],
+    };
+    if (single) return { dispatches: [first] };
+    return {
+      scratch: [groups],
+      dispatches: [first, {
+        shader,
+        constants: {
+          LENGTH: groups,
+          SIZE,
+          STRIDE: SIZE,
+          SUM: true,
+          LAST: true,
+        },
+        bindings: [scratch(0), output(0)],
+        workgroups: [1, 1, 1],
+      }],
+    };
+  },
+  reference: ([x]) => [Float64Array.of(x.reduce((a, v) => a + v * v, 0))],
+  cases: () =>
+    [1, 4096, 10_007, 300_001, 2_200_000].map((length) => ({
+      name: `${length} elements`,
+      inputs: [dense([length])],
+      attrs: null,
+    })),
+};

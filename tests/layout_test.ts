@@ -1,0 +1,228 @@
+/**
+ * The layout that docs promise: layers of `src/`, shaders imported in one place each, and what would be published.
+ * @module
+ */
+/// <reference lib="deno.unstable" />
+import assert from "node:assert/strict";
+import plugin, { LAYERS } from "../scripts/layers_plugin.ts";
+
+const ROOT = new URL("../", import.meta.url);
+
+/** Messages of the plugin for `code` in `file`. */
+function lint(file: string, code: string): string[] {
+  return Deno.lint.runPlugin(plugin, file, code).map(({ id, message }) => {
+    assert.equal(id, "idarts/layers");
+    return message;
+  });
+}
+
+/** Files below `folder` (relative to the root) whose name ends in `ending`, as paths from the root. */
+function files(folder: string, ending: string): string[] {
+  return [...Deno.readDirSync(new URL(folder, ROOT))].flatMap((entry) => {
+    const path = `${folder}${entry.name}`;
+    if (entry.isDirectory) return files(`${path}/`, ending);
+    return path.endsWith(ending) ? [path] : [];
+  }).sort();
+}
+
+Deno.test("layers plugin: imports from the same layer and from lower ones pass", () => {
+  for (const [rank, names] of LAYERS.entries()) {
+    for (const name of names) {
+      for (const lower of [name, ...LAYERS.slice(0, rank).flat()]) {
+        const code = `import { x } from "../${lower}/x.ts";`;
+        assert.deepEqual(
+          lint(`src/${name}/a.ts`, code),
+          [],
+          `${name} -> ${lower}`,
+        );
+      }
+    }
+  }
+});
+
+Deno.test("layers plugin: imports from higher layers and from the side are refused", () => {
+  for (const [rank, names] of LAYERS.entries()) {
+    for (const name of names) {
+      for (
+        const other of LAYERS.slice(rank).flat().filter((other) =>
+          other !== name
+        )
+      ) {
+        const [message, ...more] = lint(
+          `src/${name}/a.ts`,
+          `import { x } from "../${other}/x.ts";`,
+        );
+        assert.deepEqual(more, []);
+        assert.match(
+          message,
+          new RegExp(`layer '${other}' from layer '${name}': imports go down`),
+        );
+      }
+    }
+  }
+});
+
+Deno.test("layers plugin: the message says what the layer may import", () => {
+  assert.deepEqual(lint("src/graph/a.ts", `import { x } from "../nn/x.ts";`), [
+    "Cannot import layer 'nn' from layer 'graph': imports go down, so 'graph' may import only base, gpu",
+  ]);
+  assert.deepEqual(lint("src/base/a.ts", `import { x } from "../gpu/x.ts";`), [
+    "Cannot import layer 'gpu' from layer 'base': imports go down, so 'base' may import no other layer",
+  ]);
+});
+
+Deno.test("layers plugin: every form of import counts", () => {
+  for (
+    const code of [
+      `import type { X } from "../ops/x.ts";`,
+      `import "../ops/x.ts";`,
+      `export * from "../ops/x.ts";`,
+      `export { x } from "../ops/x.ts";`,
+      `await import("../ops/x.ts");`,
+      `type X = import("../ops/x.ts").X;`,
+      `import { x } from "../gpu/../ops/x.ts";`,
+      `import { x } from "./deeper/../../ops/x.ts";`,
+    ]
+  ) {
+    assert.equal(lint("src/graph/a.ts", code).length, 1, code);
+    assert.equal(
+      lint(new URL("src/graph/a.ts", ROOT).pathname, code).length,
+      1,
+      code,
+    );
+  }
+  assert.equal(
+    lint("src/graph/deeper/a.ts", `import "../../ops/x.ts";`).length,
+    1,
+  );
+  assert.equal(
+    lint(
+      "src/graph/deeper/a.ts",
+      `import "../x.ts"; import "node:zlib"; import "js-yaml";`,
+    ).length,
+    0,
+  );
+});
+
+Deno.test("layers plugin: src/ does not import what lies outside it", () => {
+  for (
+    const path of [
+      "../../mod.ts",
+      "../../cli.ts",
+      "../../bench/x.ts",
+      "../x.ts",
+    ]
+  ) {
+    assert.equal(
+      lint("src/commands/a.ts", `import "${path}";`).length,
+      1,
+      path,
+    );
+  }
+});
+
+Deno.test("layers plugin: tests and files outside src/ may import anything", () => {
+  const code =
+    `import "../commands/x.ts"; import "../../shaders/x.wgsl" with { type: "text" };`;
+  assert.deepEqual(lint("src/base/a_test.ts", code), []);
+  assert.deepEqual(lint("mod.ts", `import "./src/commands/x.ts";`), []);
+  assert.deepEqual(lint("bench/a.ts", `import "../src/commands/x.ts";`), []);
+});
+
+Deno.test("layers plugin: shaders are for src/ops", () => {
+  const code =
+    `import source from "../../shaders/x.wgsl" with { type: "text" };`;
+  assert.deepEqual(lint("src/ops/a.ts", code), []);
+  assert.deepEqual(lint("src/gpu/a.ts", code), [
+    "Cannot import a shader from layer 'gpu': only 'ops' may, each shader in one file",
+  ]);
+});
+
+Deno.test("layers plugin: a new folder needs a place among the layers", () => {
+  assert.match(
+    lint("src/util/a.ts", `import "../base/x.ts";`)[0],
+    /add it to LAYERS/,
+  );
+  for (const entry of Deno.readDirSync(new URL("src/", ROOT))) {
+    assert.ok(
+      LAYERS.flat().includes(entry.name),
+      `src/${entry.name} is not in LAYERS`,
+    );
+  }
+});
+
+Deno.test("each shader is imported in exactly one place", () => {
+  const importers = new Map(
+    files("shaders/", ".wgsl").map((path) => [path, [] as string[]]),
+  );
+  const collect = (file: string): Deno.lint.Plugin => ({
+    name: "collect",
+    rules: {
+      shaders: {
+        create: () => ({
+          ImportDeclaration(node) {
+            if (!node.source.value.endsWith(".wgsl")) return;
+            const shader = new URL(node.source.value, new URL(file, ROOT)).href
+              .slice(ROOT.href.length);
+            assert.ok(
+              importers.has(shader),
+              `${file} imports ${shader}, which does not exist`,
+            );
+            importers.get(shader)!.push(file);
+          },
+        }),
+      },
+    },
+  });
+  for (
+    const file of files("src/", ".ts").filter((file) =>
+      !file.endsWith("_test.ts")
+    )
+  ) {
+    Deno.lint.runPlugin(
+      collect(file),
+      file,
+      Deno.readTextFileSync(new URL(file, ROOT)),
+    );
+  }
+  for (const [shader, where] of importers) {
+    assert.equal(where.length, 1, `${shader} is imported by [${where}]`);
+  }
+});
+
+Deno.test("the published package has every shader and module, and no test", async () => {
+  const { success, stdout, stderr } = await new Deno.Command("deno", {
+    args: [
+      "publish",
+      "--dry-run",
+      "--allow-dirty",
+      "--no-check",
+      "--allow-slow-types",
+    ],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const said = new TextDecoder().decode(stdout) +
+    new TextDecoder().decode(stderr);
+  assert.ok(success, said);
+  const listed = said.matchAll(/^\s*(file:\/\/\S+) \([\d.]+\s?\w+\)$/gm);
+  const published = new Set(
+    [...listed].map(([, url]) => url.slice(ROOT.href.length)),
+  );
+  const wanted = [
+    ...files("shaders/", ".wgsl"),
+    ...files("src/", ".ts").filter((file) => !file.endsWith("_test.ts")),
+    ...["mod.ts", "cli.ts", "LICENSE", "README.md"],
+  ];
+  assert.deepEqual(
+    wanted.filter((file) => !published.has(file)),
+    [],
+    "not published",
+  );
+  assert.deepEqual(
+    [...published].filter((file) =>
+      /_test\.ts$|^(tests|bench|scripts)\//.test(file)
+    ),
+    [],
+  );
+});
