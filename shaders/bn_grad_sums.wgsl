@@ -1,5 +1,5 @@
 // sums[c] = sum of gy, products[c] = sum of gy * xhat over channel c, xhat = (x - mean) * rstd; one workgroup per
-// channel. The padding of gy is zero, so x needs no mask.
+// channel. The padding of gy is zero, so x needs no mask. A strand of 8 invocations walks SHARE of LENGTH vec4s.
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> gy: array<vec4f>;
@@ -16,35 +16,39 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let channels = groups.x;
-  let base = group.x * LENGTH;
   let mean = stats[group.x];
   var sum = vec4f();
   var product = vec4f();
-  var i = lane;
-  for (; i + $((ITEMS - 1) * SIZE) < LENGTH; i += $(ITEMS * SIZE)) {
-#for k in 0..ITEMS
-    let g$k = gy[base + i + $(k * SIZE)];
-    let d$k = x[base + i + $(k * SIZE)] - mean;
+  let first = lane / 8 * SHARE;
+  let end = group.x * LENGTH + min(LENGTH, first + SHARE);
+  var at = group.x * LENGTH + first + lane % 8;
+  for (; at + 24 < end; at += 32) {
+#for k in 0..4
+    let g$k = gy[at + $(k * 8)];
+    let d$k = x[at + $(k * 8)] - mean;
 #endfor
-#for k in 0..ITEMS
+#for k in 0..4
     sum += g$k;
     product += g$k * d$k;
 #endfor
   }
-  for (; i < LENGTH; i += SIZE) {
-    let g = gy[base + i];
+  for (; at < end; at += 8) {
+    let g = gy[at];
     sum += g;
-    product += g * (x[base + i] - mean);
+    product += g * (x[at] - mean);
   }
-  joined[lane] = vec2f(dot(sum, vec4f(1.0)), dot(product, vec4f(1.0)));
+  var part = vec2f(dot(sum, vec4f(1.0)), dot(product, vec4f(1.0)));
+  joined[lane] = part;
   workgroupBarrier();
-  for (var half = $(SIZE / 2)u; half > 0; half /= 2) {
-    if (lane < half) { joined[lane] += joined[lane + half]; }
-    workgroupBarrier();
+  if (lane < 8) {
+    for (var k = lane + 8; k < SIZE; k += 8) { part += joined[k]; }
+    joined[lane] = part;
   }
+  workgroupBarrier();
   if (lane == 0) {
-    sums[group.x] = joined[0].x;
-    products[group.x] = joined[0].y * inverseSqrt(stats[channels + group.x] + EPS);
+    for (var k = 1; k < 8; k++) { part += joined[k]; }
+    sums[group.x] = part.x;
+    products[group.x] = part.y * inverseSqrt(stats[channels + group.x] + EPS);
     if (group.x == channels - 1) {
       for (var k = channels; k % 4 != 0; k++) {
         sums[k] = 0.0;

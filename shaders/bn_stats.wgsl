@@ -1,7 +1,8 @@
 // stats[0, c] = mean, stats[1, c] = biased variance of channel c; one workgroup per channel.
 // Every invocation sums deviations from the first element it sees, so that a large mean costs no digits; the
 // invocations' (count, mean, sum of squared deviations) are joined by the formula of Chan, Golub and LeVeque.
-// LENGTH vec4s per channel, VECS per row, TAIL elements in a row's last vec4 (0: all four).
+// LENGTH vec4s per channel, of which a strand of 8 invocations walks SHARE; VECS vec4s per row, TAIL elements in the
+// last of them (0: all four).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> stats: array<f32>;
@@ -10,7 +11,15 @@ var<workgroup> joined: array<vec3f, SIZE>;
 
 #if TAIL
 const MASK = vec4f(1.0, f32($(TAIL > 1)), f32($(TAIL > 2)), 0.0);
+fn mask(at: u32) -> vec4f { return select(vec4f(1.0), MASK, at % VECS == $(VECS - 1)); }
 #endif
+
+fn join(a: vec3f, b: vec3f) -> vec3f {
+  let count = a.x + b.x;
+  let share = b.x / max(count, 1.0);
+  let delta = b.y - a.y;
+  return vec3f(count, a.y + delta * share, a.z + b.z + delta * delta * a.x * share);
+}
 
 @compute @workgroup_size(SIZE)
 fn main(
@@ -18,62 +27,67 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let base = group.x * LENGTH;
+  let first = lane / 8 * SHARE;
+  let start = group.x * LENGTH + first + lane % 8;
+  let end = group.x * LENGTH + min(LENGTH, first + SHARE);
   var part = vec3f();
-  if (lane < LENGTH) {
-    let shift = x[base + lane].x;
+  if (start < end) {
+#if TAIL && 8 % VECS == 0
+    let always = mask(start); // a step of 8 vec4s keeps the column
+    let shift = x[start].x * always;
+#else
+    let shift = x[start].x;
+#endif
     var sum = vec4f();
     var squares = vec4f();
     var count = 0.0;
-    var i = lane;
-    for (; i + $((ITEMS - 1) * SIZE) < LENGTH; i += $(ITEMS * SIZE)) {
-#for k in 0..ITEMS
-#if TAIL
-      let last$k = (i + $(k * SIZE)) % VECS == $(VECS - 1);
-      let d$k = x[base + i + $(k * SIZE)] - shift * select(vec4f(1.0), MASK, last$k);
-      count += select(4.0, f32(TAIL), last$k);
+    var at = start;
+    for (; at + 24 < end; at += 32) {
+#for k in 0..4
+#if TAIL && 8 % VECS != 0
+      let mask$k = mask(at + $(k * 8));
+      let d$k = x[at + $(k * 8)] - shift * mask$k;
+      count += dot(mask$k, vec4f(1.0));
 #else
-      let d$k = x[base + i + $(k * SIZE)] - shift;
-      count += 4.0;
+      let d$k = x[at + $(k * 8)] - shift;
 #endif
 #endfor
-#for k in 0..ITEMS
+#for k in 0..4
       sum += d$k;
       squares += d$k * d$k;
 #endfor
     }
-    for (; i < LENGTH; i += SIZE) {
-#if TAIL
-      let last = i % VECS == $(VECS - 1);
-      let d = x[base + i] - shift * select(vec4f(1.0), MASK, last);
-      count += select(4.0, f32(TAIL), last);
+    for (; at < end; at += 8) {
+#if TAIL && 8 % VECS != 0
+      let d = x[at] - shift * mask(at);
+      count += dot(mask(at), vec4f(1.0));
 #else
-      let d = x[base + i] - shift;
-      count += 4.0;
+      let d = x[at] - shift;
 #endif
       sum += d;
       squares += d * d;
     }
+#if TAIL && 8 % VECS == 0
+    count = f32((at - start) / 8) * dot(always, vec4f(1.0));
+#endif
+#if !TAIL
+    count = f32((at - start) / 2);
+#endif
     let offset = dot(sum, vec4f(1.0)) / count;
-    part = vec3f(count, shift + offset, max(dot(squares, vec4f(1.0)) - count * offset * offset, 0.0));
+    part = vec3f(count, x[start].x + offset, max(dot(squares, vec4f(1.0)) - count * offset * offset, 0.0));
   }
   joined[lane] = part;
   workgroupBarrier();
-  for (var half = $(SIZE / 2)u; half > 0; half /= 2) {
-    if (lane < half) {
-      let a = joined[lane];
-      let b = joined[lane + half];
-      let count = a.x + b.x;
-      let share = b.x / max(count, 1.0);
-      let delta = b.y - a.y;
-      joined[lane] = vec3f(count, a.y + delta * share, a.z + b.z + delta * delta * a.x * share);
-    }
-    workgroupBarrier();
+  if (lane < 8) {
+    for (var k = lane + 8; k < SIZE; k += 8) { part = join(part, joined[k]); }
+    joined[lane] = part;
   }
+  workgroupBarrier();
   if (lane == 0) {
+    for (var k = 1; k < 8; k++) { part = join(part, joined[k]); }
     let channels = groups.x;
-    stats[group.x] = joined[0].y;
-    stats[channels + group.x] = joined[0].z / joined[0].x;
+    stats[group.x] = part.y;
+    stats[channels + group.x] = part.z / part.x;
     if (group.x == channels - 1) {
       for (var i = 2 * channels; i % 4 != 0; i++) { stats[i] = 0.0; }
     }

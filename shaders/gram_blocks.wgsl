@@ -1,7 +1,7 @@
 // Products of the rows a of block group.y and the rows b of block group.z >= group.y of a matrix, BLOCK rows each:
-// every invocation keeps BLOCK * BLOCK sums over the vec4s that are `lanes` apart and stores them as
+// every invocation keeps BLOCK * BLOCK sums over its part of the vec4s and stores them as
 // partials[pair of blocks][entry][lane] for gram_reduce. Rows behind the last repeat it; nobody reads their sums.
-// params[0]: rows, vec4s per row of the matrix, vec4s in use, lanes of this dispatch;
+// params[0]: rows, vec4s per row of the matrix, vec4s in use, vec4s of a strand of 8 invocations;
 // params[1]: first lane of this dispatch, lanes of all dispatches.
 
 @group(0) @binding(0) var<storage, read> rows: array<vec4f>;
@@ -20,7 +20,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(global_invocation_id) gid:
 #for e in 0..BLOCK * BLOCK
   var sum$e = 0.0;
 #endfor
-  for (var i = gid.x; i < params[0].z; i += params[0].w) {
+  let first = gid.x / 8 * params[0].w;
+  let end = min(params[0].z, first + params[0].w);
+  for (var i = first + gid.x % 8; i < end; i += 8) {
 #for k in 0..BLOCK
     let u$k = rows[a$k + i];
     let v$k = rows[b$k + i];

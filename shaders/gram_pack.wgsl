@@ -1,7 +1,7 @@
 // Copies elements FROM .. of one candidate (or of y, or of ones) into its row of the matrix that gram_blocks reads,
 // normalised per channel where it has STATS. The padding of the image's rows becomes zero in every row.
 // params[0]: vec4 of the matrix to start at, number of vec4s, first vec4 in the row, first channel in the source;
-// params[1].x: channels of the source. LENGTH vec4s per channel, VECS per image row, TAIL elements in its last vec4.
+// params[1]: channels of the source, vec4s of a strand of 8 invocations. LENGTH vec4s per channel, VECS per image row, TAIL elements in its last vec4.
 
 #if !ONES
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
@@ -20,10 +20,13 @@ const MASK = vec4f(1.0);
 
 @compute @workgroup_size(SIZE)
 fn main(
-  @builtin(global_invocation_id) gid: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
 ) {
-  for (var i = gid.x; i < params[0].y; i += groups.x * SIZE) {
+  let share = params[1].y;
+  let first = (group.x * $(SIZE / 8) + lane / 8) * share;
+  let end = min(params[0].y, first + share);
+  for (var i = first + lane % 8; i < end; i += 8) {
     let element = params[0].z + i;
 #if ONES || STATS
     let mask = select(vec4f(1.0), MASK, element % VECS == $(VECS - 1));

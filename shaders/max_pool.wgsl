@@ -84,7 +84,11 @@ fn across(plane: i32, r: i32, q0: i32) -> Row {
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let i = i32(gid.y * GRID_X + gid.x);
   if (i >= COUNT) { return; }
+#if TILES == 1
+  const q0 = 0;
+#else
   let q0 = (i % TILES) * T;
+#endif
   let y0 = (i / TILES % STRIPS) * ROWS;
   let plane = i / (TILES * STRIPS);
   var above = across(plane, y0 * S - 1, q0);

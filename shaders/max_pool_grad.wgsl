@@ -136,7 +136,11 @@ fn store(row: i32, q: i32, v: vec4f) {
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let i = i32(gid.y * GRID_X + gid.x);
   if (i >= COUNT) { return; }
+#if TILES == 1
+  const w0 = 0;
+#else
   let w0 = (i % TILES) * T - EL;
+#endif
   let first = (i / TILES % STRIPS) * ROWS;
   let plane = i / (TILES * STRIPS);
   // Window row o reads input rows top, middle, bottom = S * o - 1 .. S * o + 1. `top_part` gathers from the windows

@@ -1,5 +1,6 @@
 // Normalisation of every sample over its channels and positions; one workgroup per sample n, whose data are
-// params[0].x / RUN runs of RUN vec4s, CHANNEL vec4s apart. Two walks in one dispatch: the sums, then the result.
+// one run of RUN vec4s per channel, CHANNEL vec4s apart; a strand of 8 invocations walks params[0].z of the
+// params[0].x vec4s of all runs. Two walks in one dispatch: the sums, then the result.
 // Forward (x -> y, stats): CENTER: y = (x - mean) / sqrt(var + EPS), with deviations from every invocation's first
 // element, joined by the formula of Chan, Golub and LeVeque; else y = x / sqrt(mean(x^2) + EPS).
 // BACKWARD (x, gy, stats -> gx), d = x - mean, rstd = 1 / sqrt(stats + EPS):
@@ -15,7 +16,7 @@
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> stats: array<f32>;
 #endif
-// [0]: vec4s of a sample, its logical elements
+// [0]: vec4s of a sample, its logical elements, vec4s of a strand
 @group(0) @binding($(3 + BACKWARD)) var<uniform> params: array<vec4u, 1>;
 
 var<workgroup> joined: array<vec4f, SIZE>;
@@ -23,13 +24,13 @@ var<workgroup> joined: array<vec4f, SIZE>;
 // Where an invocation is: vec4 `at` of the buffer, vec4 `offset` of the run.
 struct Walk { at: u32, offset: u32 }
 
-fn start(sample: u32, lane: u32) -> Walk {
-  return Walk(sample * RUN + lane / RUN * CHANNEL + lane % RUN, lane % RUN);
+fn start(sample: u32, i: u32) -> Walk {
+  return Walk(sample * RUN + i / RUN * CHANNEL + i % RUN, i % RUN);
 }
 
 fn next(walk: Walk) -> Walk {
-  let offset = walk.offset + $(SIZE % RUN);
-  let at = walk.at + $(SIZE / RUN * CHANNEL + SIZE % RUN);
+  let offset = walk.offset + $(8 % RUN);
+  let at = walk.at + $(8 / RUN * CHANNEL + 8 % RUN);
   let over = offset >= RUN;
   return Walk(select(at, at + $(CHANNEL - RUN), over), select(offset, offset - RUN, over));
 }
@@ -43,6 +44,17 @@ fn mask(walk: Walk) -> vec4f {
 fn mask(walk: Walk) -> vec4f { return vec4f(1.0); }
 #endif
 
+fn join(a: vec4f, b: vec4f) -> vec4f {
+#if CENTER && !BACKWARD
+  let count = a.x + b.x;
+  let share = b.x / max(count, 1.0);
+  let delta = b.y - a.y;
+  return vec4f(count, a.y + delta * share, a.z + b.z + delta * delta * a.x * share, 0.0);
+#else
+  return a + b;
+#endif
+}
+
 @compute @workgroup_size(SIZE)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -50,29 +62,31 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let sample = group.x;
-  let total = params[0].x;
   let elements = f32(params[0].y);
-  var i = lane;
-  var w0 = start(sample, lane);
+  let first = lane / 8 * params[0].z + lane % 8;
+  let end = min(params[0].x, first - lane % 8 + params[0].z);
+  let walk = start(sample, first);
+  var i = first;
+  var w0 = walk;
   var part = vec4f();
 #if BACKWARD
   let mean = stats[sample];
   let rstd = inverseSqrt(stats[groups.x + sample] + EPS);
   var sum = vec4f();
   var product = vec4f();
-  for (; i + $((ITEMS - 1) * SIZE) < total; i += $(ITEMS * SIZE)) {
-#for k in 0..ITEMS
+  for (; i + 24 < end; i += 32) {
+#for k in 0..4
     let g$k = gy[w$k.at];
     let d$k = x[w$k.at] - mean;
     let w$(k + 1) = next(w$k);
 #endfor
-#for k in 0..ITEMS
+#for k in 0..4
     sum += g$k;
     product += g$k * d$k;
 #endfor
-    w0 = w$ITEMS;
+    w0 = w4;
   }
-  for (; i < total; i += SIZE) {
+  for (; i < end; i += 8) {
     let g = gy[w0.at];
     sum += g;
     product += g * (x[w0.at] - mean);
@@ -86,12 +100,12 @@ fn main(
   var count = 0.0;
 #endif
   var squares = vec4f();
-  for (; i + $((ITEMS - 1) * SIZE) < total; i += $(ITEMS * SIZE)) {
-#for k in 0..ITEMS
+  for (; i + 24 < end; i += 32) {
+#for k in 0..4
     let v$k = x[w$k.at];
     let w$(k + 1) = next(w$k);
 #endfor
-#for k in 0..ITEMS
+#for k in 0..4
 #if CENTER
     let d$k = v$k - shift * mask(w$k);
     sum += d$k;
@@ -101,9 +115,9 @@ fn main(
     squares += v$k * v$k;
 #endif
 #endfor
-    w0 = w$ITEMS;
+    w0 = w4;
   }
-  for (; i < total; i += SIZE) {
+  for (; i < end; i += 8) {
 #if CENTER
     let d = x[w0.at] - shift * mask(w0);
     sum += d;
@@ -124,22 +138,13 @@ fn main(
 #endif
   joined[lane] = part;
   workgroupBarrier();
-  for (var half = $(SIZE / 2)u; half > 0; half /= 2) {
-    if (lane < half) {
-#if CENTER && !BACKWARD
-      let a = joined[lane];
-      let b = joined[lane + half];
-      let count = a.x + b.x;
-      let share = b.x / max(count, 1.0);
-      let delta = b.y - a.y;
-      joined[lane] = vec4f(count, a.y + delta * share, a.z + b.z + delta * delta * a.x * share, 0.0);
-#else
-      joined[lane] += joined[lane + half];
-#endif
-    }
-    workgroupBarrier();
+  if (lane < 8) {
+    for (var k = lane + 8; k < SIZE; k += 8) { part = join(part, joined[k]); }
+    joined[lane] = part;
   }
-  let all = joined[0];
+  workgroupBarrier();
+  var all = joined[0];
+  for (var k = 1; k < 8; k++) { all = join(all, joined[k]); }
 #if BACKWARD
   let slope = all.y / elements * rstd * rstd;
 #if CENTER
@@ -164,20 +169,23 @@ fn main(
     }
   }
 #endif
-  i = lane;
-  w0 = start(sample, lane);
-  for (; i + $((ITEMS - 1) * SIZE) < total; i += $(ITEMS * SIZE)) {
-#for k in 0..ITEMS
+  i = first;
+  w0 = walk;
+  for (; i + 24 < end; i += 32) {
+#for k in 0..4
 #if BACKWARD
-    y[w$k.at] = (gy[w$k.at] - average * mask(w$k) - (x[w$k.at] - mean * mask(w$k)) * slope) * rstd;
+    let y$k = (gy[w$k.at] - average * mask(w$k) - (x[w$k.at] - mean * mask(w$k)) * slope) * rstd;
 #else
-    y[w$k.at] = (x[w$k.at] - mean * mask(w$k)) * rstd;
+    let y$k = (x[w$k.at] - mean * mask(w$k)) * rstd;
 #endif
     let w$(k + 1) = next(w$k);
 #endfor
-    w0 = w$ITEMS;
+#for k in 0..4
+    y[w$k.at] = y$k;
+#endfor
+    w0 = w4;
   }
-  for (; i < total; i += SIZE) {
+  for (; i < end; i += 8) {
 #if BACKWARD
     y[w0.at] = (gy[w0.at] - average * mask(w0) - (x[w0.at] - mean * mask(w0)) * slope) * rstd;
 #else

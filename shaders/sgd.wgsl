@@ -1,4 +1,4 @@
-// SGD with momentum, weight decay and clipping of the gradient norm over LENGTH vec4s, in place:
+// SGD with momentum, weight decay and clipping of the gradient norm over LENGTH vec4s (SHARE per strand of 8 invocations), in place:
 // g = coef * grad + DECAY * p;  buf = MOMENTUM * buf + g;  p -= hyper[0] * buf,
 // coef = min(1, CLIP / (norm + 1e-6)) as in torch.nn.utils.clip_grad_norm_, or 1 without CLIP.
 
@@ -18,16 +18,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 #else
   let coef = 1.0;
 #endif
-  let first = (group.y * GROUPS_X + group.x) * $(ITEMS * SIZE) + lane;
-#for k in 0..ITEMS
-  {
-    let i = first + $(k * SIZE);
-    if (i < LENGTH) {
-      let p = param[i];
-      let b = f32(MOMENTUM) * buffer[i] + (coef * grad[i] + f32(DECAY) * p);
-      buffer[i] = b;
-      param[i] = p - rate * b;
-    }
+  let first = (group.x * $(SIZE / 8) + lane / 8) * SHARE;
+  let end = min(LENGTH, first + SHARE);
+  for (var at = first + lane % 8; at < end; at += 8) {
+    let p = param[at];
+    let b = f32(MOMENTUM) * buffer[at] + (coef * grad[at] + f32(DECAY) * p);
+    buffer[at] = b;
+    param[at] = p - rate * b;
   }
-#endfor
 }

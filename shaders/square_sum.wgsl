@@ -1,4 +1,5 @@
-// y[g] = sum of squares of workgroup g's share of LENGTH vec4s; SUM: y[0] = sum of LENGTH partial sums instead.
+// y[g] = sum of squares of workgroup g's part of LENGTH vec4s, SHARE per strand of 8 invocations; SUM: y[0] = sum of
+// LENGTH partial sums instead.
 // LAST fills the rest of the vec4 that holds the result with zeros.
 
 #if SUM
@@ -21,16 +22,18 @@ fn main(
   joined[lane] = total;
 #else
   var total = vec4f();
-  var i = group.x * SIZE + lane;
-  for (; i + $(3 * STRIDE) < LENGTH; i += $(4 * STRIDE)) {
+  let first = (group.x * $(SIZE / 8) + lane / 8) * SHARE;
+  let end = min(LENGTH, first + SHARE);
+  var at = first + lane % 8;
+  for (; at + 24 < end; at += 32) {
 #for k in 0..4
-    let v$k = x[i + $(k * STRIDE)];
+    let v$k = x[at + $(k * 8)];
 #endfor
 #for k in 0..4
     total += v$k * v$k;
 #endfor
   }
-  for (; i < LENGTH; i += STRIDE) { total += x[i] * x[i]; }
+  for (; at < end; at += 8) { total += x[at] * x[at]; }
   joined[lane] = dot(total, vec4f(1.0));
 #endif
   workgroupBarrier();

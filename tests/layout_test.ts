@@ -44,9 +44,7 @@ Deno.test("layers plugin: imports from higher layers and from the side are refus
   for (const [rank, names] of LAYERS.entries()) {
     for (const name of names) {
       for (
-        const other of LAYERS.slice(rank).flat().filter((other) =>
-          other !== name
-        )
+        const other of LAYERS.slice(rank).flat().filter((other) => other !== name)
       ) {
         const [message, ...more] = lint(
           `src/${name}/a.ts`,
@@ -122,16 +120,14 @@ Deno.test("layers plugin: src/ does not import what lies outside it", () => {
 });
 
 Deno.test("layers plugin: tests and files outside src/ may import anything", () => {
-  const code =
-    `import "../commands/x.ts"; import "../../shaders/x.wgsl" with { type: "text" };`;
+  const code = `import "../commands/x.ts"; import "../../shaders/x.wgsl" with { type: "text" };`;
   assert.deepEqual(lint("src/base/a_test.ts", code), []);
   assert.deepEqual(lint("mod.ts", `import "./src/commands/x.ts";`), []);
   assert.deepEqual(lint("bench/a.ts", `import "../src/commands/x.ts";`), []);
 });
 
 Deno.test("layers plugin: shaders are for src/ops", () => {
-  const code =
-    `import source from "../../shaders/x.wgsl" with { type: "text" };`;
+  const code = `import source from "../../shaders/x.wgsl" with { type: "text" };`;
   assert.deepEqual(lint("src/ops/a.ts", code), []);
   assert.deepEqual(lint("src/gpu/a.ts", code), [
     "Cannot import a shader from layer 'gpu': only 'ops' may, each shader in one file",
@@ -175,9 +171,7 @@ Deno.test("each shader is imported in exactly one place", () => {
     },
   });
   for (
-    const file of files("src/", ".ts").filter((file) =>
-      !file.endsWith("_test.ts")
-    )
+    const file of files("src/", ".ts").filter((file) => !file.endsWith("_test.ts"))
   ) {
     Deno.lint.runPlugin(
       collect(file),
@@ -220,9 +214,7 @@ Deno.test("the published package has every shader and module, and no test", asyn
     "not published",
   );
   assert.deepEqual(
-    [...published].filter((file) =>
-      /_test\.ts$|^(tests|bench|scripts)\//.test(file)
-    ),
+    [...published].filter((file) => /_test\.ts$|^(tests|bench|scripts)\//.test(file)),
     [],
   );
 });

@@ -28,10 +28,8 @@ export function joinPath(folder: string, name: string): string {
 /** What the system's error codes mean to a user, and the remedy. */
 const CAUSES: Record<string, string> = {
   ENOENT: "it does not exist: check the path",
-  EACCES:
-    "the system denies access: change the file's mode or take another path",
-  EPERM:
-    "the system denies access: change the file's mode or take another path",
+  EACCES: "the system denies access: change the file's mode or take another path",
+  EPERM: "the system denies access: change the file's mode or take another path",
   EROFS: "the file system is read-only: take another path",
   ENOSPC: "the disk is full: free some space or take another path",
   EDQUOT: "the disk quota is used up: free some space or take another path",
@@ -55,11 +53,12 @@ export function fileError(
   if (error instanceof FailureError) return error;
   const head = `Cannot ${action} '${path}' as `;
   if (error instanceof Deno.errors.NotCapable) {
-    // Deno names the access it missed; special files need all of it.
+    // Deno names the access it missed; special files (devices, /proc) need all of it, which nobody should give.
     const text = error.message;
-    const flag = text.includes("--allow-all")
-      ? `--allow-all, or take an ordinary file`
-      : text.includes("--allow-write")
+    if (/requires all access/i.test(text)) {
+      return new FailureError(`${head}it is a special file of the system: take an ordinary file`, { cause: error });
+    }
+    const flag = text.includes("--allow-write")
       ? `--allow-write=${folderOf(path)}`
       : `--allow-read=${action === "write" ? folderOf(path) : path}`;
     return new FailureError(
@@ -74,9 +73,7 @@ export function fileError(
     ? `the folder '${folderOf(path)}' does not exist: create it first`
     : Object.hasOwn(CAUSES, String(code))
     ? CAUSES[String(code)]
-    : `the system says: ${
-      error instanceof Error ? error.message : String(error)
-    }`;
+    : `the system says: ${error instanceof Error ? error.message : String(error)}`;
   return new FailureError(head + cause, { cause: error });
 }
 
@@ -133,9 +130,7 @@ export function writeAtomic(
   options: { backup?: string } = {},
 ): void {
   const temporary = `${path}.tmp-${Deno.pid}`;
-  const bytes = typeof data === "string"
-    ? new TextEncoder().encode(data)
-    : data;
+  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
   let created = false;
   let moved = false;
   try {
@@ -185,9 +180,7 @@ export function readBytes(
     const info = Deno.statSync(path);
     if (!info.isFile) {
       throw new FailureError(
-        `Cannot read '${path}' as it must be a file: it is a ${
-          info.isDirectory ? "folder" : "device or a pipe"
-        }`,
+        `Cannot read '${path}' as it must be a file: it is a ${info.isDirectory ? "folder" : "device or a pipe"}`,
       );
     }
     if (info.size > max) {

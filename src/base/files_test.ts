@@ -1,15 +1,6 @@
 import assert from "node:assert/strict";
 import { FailureError } from "./errors.ts";
-import {
-  baseName,
-  exists,
-  fileError,
-  folderOf,
-  joinPath,
-  readBytes,
-  readText,
-  writeAtomic,
-} from "./files.ts";
+import { baseName, exists, fileError, folderOf, joinPath, readBytes, readText, writeAtomic } from "./files.ts";
 
 function inTemp(run: (folder: string) => void): void {
   const folder = Deno.makeTempDirSync({ prefix: "idarts-files-" });
@@ -111,8 +102,7 @@ Deno.test("readBytes and readText: what is no proper file gets a sentence", () =
 });
 
 Deno.test("fileError: system errors name the remedy", () => {
-  const coded = (code: string): Error =>
-    Object.assign(new Error(`${code} (os error)`), { code });
+  const coded = (code: string): Error => Object.assign(new Error(`${code} (os error)`), { code });
   assert.match(
     fileError(coded("ENOSPC"), "write", "a/b").message,
     /disk full|disk is full/,

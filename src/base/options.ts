@@ -65,8 +65,7 @@ export type Option =
   | ChoiceOption;
 
 /** `"alpha-lr"` as `"alphaLr"`. */
-export type Camel<S extends string> = S extends `${infer A}-${infer B}`
-  ? `${A}${Capitalize<Camel<B>>}`
+export type Camel<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<Camel<B>>}`
   : S;
 
 /** The type of an option's value. */
@@ -144,16 +143,10 @@ export function describeOption(option: Option): string {
     default: {
       const { kind, min, max, exclusiveMin } = option;
       const noun = kind === "int" ? "a whole number" : "a number";
-      const low = min !== undefined
-        ? ` from ${min}`
-        : exclusiveMin !== undefined
-        ? ` above ${exclusiveMin}`
-        : "";
+      const low = min !== undefined ? ` from ${min}` : exclusiveMin !== undefined ? ` above ${exclusiveMin}` : "";
       if (max === undefined) return noun + low;
       if (low === "") return `${noun} up to ${max}`;
-      return min !== undefined
-        ? `${noun + low} to ${max}`
-        : `${noun + low} and up to ${max}`;
+      return min !== undefined ? `${noun + low} to ${max}` : `${noun + low} and up to ${max}`;
     }
   }
 }
@@ -165,9 +158,7 @@ export function flagSpec(option: Option): string {
     : option.kind === "choice"
     ? "<choice>"
     : "<text>";
-  return option.kind === "boolean"
-    ? `--${option.key}`
-    : `--${option.key} ${word}`;
+  return option.kind === "boolean" ? `--${option.key}` : `--${option.key} ${word}`;
 }
 
 /** A value from outside, in few words: a hostile one may be huge when written out. */
@@ -177,16 +168,12 @@ function show(value: unknown): string {
   }
   if (Array.isArray(value)) return "a list";
   if (value instanceof Date) return "a date";
-  return typeof value === "object" && value !== null
-    ? "a mapping"
-    : String(value);
+  return typeof value === "object" && value !== null ? "a mapping" : String(value);
 }
 
 /** Text of a flag as a number; NaN for anything but a plain decimal number. */
 function parseNumber(text: string): number {
-  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim())
-    ? Number(text)
-    : NaN;
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : NaN;
 }
 
 /** The value if `option` takes it, else undefined. */
@@ -200,9 +187,7 @@ function accept(
     case "string":
       return typeof given === "string" ? given : undefined;
     case "choice":
-      return typeof given === "string" && option.choices.includes(given)
-        ? given
-        : undefined;
+      return typeof given === "string" && option.choices.includes(given) ? given : undefined;
     case "boolean":
       if (flags && given === "true") return true;
       if (flags && given === "false") return false;
@@ -211,8 +196,7 @@ function accept(
       const n = flags && typeof given === "string" ? parseNumber(given) : given;
       if (typeof n !== "number" || !Number.isFinite(n)) return undefined;
       if (option.kind === "int" && !Number.isSafeInteger(n)) return undefined;
-      const { min = -Infinity, max = Infinity, exclusiveMin = -Infinity } =
-        option;
+      const { min = -Infinity, max = Infinity, exclusiveMin = -Infinity } = option;
       return n >= min && n <= max && n > exclusiveMin ? n : undefined;
     }
   }
@@ -240,9 +224,9 @@ export class OptionSet<const T extends readonly Option[]> {
       }
       if (accept(option, option.default, false) === undefined) {
         throw new TypeError(
-          `Cannot define option '${key}' as its default must be ${
-            describeOption(option)
-          }: current value is ${show(option.default)}`,
+          `Cannot define option '${key}' as its default must be ${describeOption(option)}: current value is ${
+            show(option.default)
+          }`,
         );
       }
       this.#byKey.set(key, option);
@@ -262,27 +246,19 @@ export class OptionSet<const T extends readonly Option[]> {
       for (const [key, given] of Object.entries(values)) {
         if (given === undefined) continue;
         const option = this.#byKey.get(key);
-        const subject = flags
-          ? `--${show(key).slice(1, -1)}`
-          : `key ${show(key)} of ${source}`;
+        const subject = flags ? `--${show(key).slice(1, -1)}` : `key ${show(key)} of ${source}`;
         if (option === undefined) {
           const near = nearest(key, this.#byKey.keys());
           throw new UsageError(
             near === undefined
-              ? `Cannot use ${subject} as there is no such ${
-                flags ? "flag" : "key"
-              }: remove it`
-              : `Cannot use ${subject}: did you mean '${
-                flags ? "--" : ""
-              }${near}'?`,
+              ? `Cannot use ${subject} as there is no such ${flags ? "flag" : "key"}: remove it`
+              : `Cannot use ${subject}: did you mean '${flags ? "--" : ""}${near}'?`,
           );
         }
         const value = accept(option, given, flags);
         if (value === undefined) {
           throw new UsageError(
-            `Cannot use ${subject} as it must be ${
-              describeOption(option)
-            }: current value is ${show(given)}`,
+            `Cannot use ${subject} as it must be ${describeOption(option)}: current value is ${show(given)}`,
           );
         }
         out[camelCase(key)] = value;

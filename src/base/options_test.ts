@@ -311,8 +311,7 @@ Deno.test("options: alias bombs and prototype keys do no harm", () => {
     usage(/current value is a list/),
   );
   assert.throws(
-    () =>
-      SET.resolve([file(parseYamlOptions("x.yaml", "__proto__: {epochs: 3}"))]),
+    () => SET.resolve([file(parseYamlOptions("x.yaml", "__proto__: {epochs: 3}"))]),
     usage(/Cannot use key '__proto__'/),
   );
   assert.equal(({} as Record<string, unknown>).epochs, undefined);

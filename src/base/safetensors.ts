@@ -111,9 +111,7 @@ export function encodeTensors(
         }`,
       );
     }
-    const body = notes.map(([k, v]) =>
-      `${JSON.stringify(k)}:${JSON.stringify(v)}`
-    );
+    const body = notes.map(([k, v]) => `${JSON.stringify(k)}:${JSON.stringify(v)}`);
     parts.push(`"__metadata__":{${body.join(",")}}`);
   }
   let end = 0;
@@ -121,9 +119,7 @@ export function encodeTensors(
     const begin = end;
     end += data.byteLength;
     parts.push(
-      `${
-        JSON.stringify(name)
-      }:{"dtype":"${type}","shape":[${shape}],"data_offsets":[${begin},${end}]}`,
+      `${JSON.stringify(name)}:{"dtype":"${type}","shape":[${shape}],"data_offsets":[${begin},${end}]}`,
     );
   }
   const header = new TextEncoder().encode(`{${parts.join(",")}}`);
@@ -173,9 +169,7 @@ export function duplicateKey(json: string): string | undefined {
 
 /** A piece of untrusted text, short enough for a message. */
 function quote(value: unknown): string {
-  const text = typeof value === "string"
-    ? value
-    : JSON.stringify(value) ?? String(value);
+  const text = typeof value === "string" ? value : JSON.stringify(value) ?? String(value);
   return `'${text.length > 60 ? text.slice(0, 60) + "..." : text}'`;
 }
 
@@ -214,9 +208,7 @@ export function decodeTensors(
   const length = Number(view.getBigUint64(0, true));
   if (length > MAX_HEADER || length > bytes.length - 8) {
     fail(
-      `its header length must be at most ${
-        Math.min(MAX_HEADER, bytes.length - 8)
-      } and is ${length}`,
+      `its header length must be at most ${Math.min(MAX_HEADER, bytes.length - 8)} and is ${length}`,
     );
   }
   let text = "";
@@ -256,23 +248,17 @@ export function decodeTensors(
     const { dtype, shape, data_offsets: offsets } = value;
     if (typeof dtype !== "string" || !Object.hasOwn(ARRAYS, dtype)) {
       return fail(
-        `the dtype of tensor ${quote(name)} must be one of ${
-          Object.keys(ARRAYS).join(", ")
-        } and is ${quote(dtype)}`,
+        `the dtype of tensor ${quote(name)} must be one of ${Object.keys(ARRAYS).join(", ")} and is ${quote(dtype)}`,
       );
     }
     if (!isCounts(shape)) {
       return fail(
-        `the shape of tensor ${
-          quote(name)
-        } must be a list of whole numbers and is ${quote(shape)}`,
+        `the shape of tensor ${quote(name)} must be a list of whole numbers and is ${quote(shape)}`,
       );
     }
     if (!isCounts(offsets, 2)) {
       return fail(
-        `the data_offsets of tensor ${
-          quote(name)
-        } must be two whole numbers and are ${quote(offsets)}`,
+        `the data_offsets of tensor ${quote(name)} must be two whole numbers and are ${quote(offsets)}`,
       );
     }
     const type = dtype as TensorType;
@@ -281,32 +267,26 @@ export function decodeTensors(
       ARRAYS[type].BYTES_PER_ELEMENT;
     if (!Number.isSafeInteger(size) || end - begin !== size) {
       return fail(
-        `tensor ${quote(name)} of dtype ${type} and shape ${
-          quote(shape)
-        } must take ${size} bytes and takes ${end - begin}`,
+        `tensor ${quote(name)} of dtype ${type} and shape ${quote(shape)} must take ${size} bytes and takes ${
+          end - begin
+        }`,
       );
     }
     entries.push({ name, type, shape, begin, end });
   }
-  entries.sort((a, b) =>
-    a.begin - b.begin || a.end - b.end || byText(a.name, b.name)
-  );
+  entries.sort((a, b) => a.begin - b.begin || a.end - b.end || byText(a.name, b.name));
   const start = 8 + length;
   const total = bytes.length - start;
   let at = 0;
   for (const { name, begin, end } of entries) {
     if (end > total) {
       fail(
-        `tensor ${
-          quote(name)
-        } must end within the ${total} bytes of data and ends at ${end}`,
+        `tensor ${quote(name)} must end within the ${total} bytes of data and ends at ${end}`,
       );
     }
     if (begin !== at) {
       fail(
-        `tensor ${
-          quote(name)
-        } must begin where the one before it ends, at ${at}, and begins at ${begin}`,
+        `tensor ${quote(name)} must begin where the one before it ends, at ${at}, and begins at ${begin}`,
       );
     }
     at = end;

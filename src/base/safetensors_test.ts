@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import { FailureError } from "./errors.ts";
 import { Random } from "./random.ts";
-import {
-  decodeTensors,
-  duplicateKey,
-  encodeTensors,
-  type TensorEntry,
-} from "./safetensors.ts";
+import { decodeTensors, duplicateKey, encodeTensors, type TensorEntry } from "./safetensors.ts";
 
 const SAMPLE: [string, TensorEntry][] = [
   ["b/weight", { shape: [2, 3], data: new Float32Array([1, 2, 3, 4, 5, -0]) }],

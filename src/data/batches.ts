@@ -9,14 +9,7 @@
  */
 import { UsageError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
-import {
-  type Augment,
-  NO_AUGMENT,
-  normaliseTable,
-  Placements,
-  placePlane,
-  rowPitch,
-} from "./augment.ts";
+import { type Augment, NO_AUGMENT, normaliseTable, Placements, placePlane, rowPitch } from "./augment.ts";
 import type { Dataset } from "./dataset.ts";
 
 /** How a {@linkcode Batcher} walks over its images. */
@@ -88,9 +81,7 @@ export class Batcher {
     const bad = indices.findIndex((index) => index >= data.count);
     if (bad >= 0) {
       throw new RangeError(
-        `Cannot use index ${
-          indices[bad]
-        } of '${data.name}' as it must be below ${data.count}`,
+        `Cannot use index ${indices[bad]} of '${data.name}' as it must be below ${data.count}`,
       );
     }
     if (
@@ -107,12 +98,8 @@ export class Batcher {
     this.#table = normaliseTable(data.mean, data.std);
     this.#placements = new Placements(count);
     this.#order = indices;
-    this.batchesPerEpoch = last === "drop"
-      ? Math.floor(count / batch)
-      : Math.ceil(count / batch);
-    this.imagesPerEpoch = last === "drop"
-      ? this.batchesPerEpoch * batch
-      : count;
+    this.batchesPerEpoch = last === "drop" ? Math.floor(count / batch) : Math.ceil(count / batch);
+    this.imagesPerEpoch = last === "drop" ? this.batchesPerEpoch * batch : count;
     this.imageElements = batchElements(data, batch);
   }
 
@@ -144,8 +131,7 @@ export class Batcher {
     images: Float32Array,
     labels: Int32Array,
   ): number {
-    const { channels, height, width, images: pixels, labels: classes } =
-      this.#data;
+    const { channels, height, width, images: pixels, labels: classes } = this.#data;
     const { batch } = this.#options;
     if (!Number.isSafeInteger(epoch) || epoch < 0) {
       throw new RangeError(
@@ -247,9 +233,7 @@ export function splitHalves(
       `Cannot split '${name}' as the fraction for training must be between 0 and 1: current value is ${split}`,
     );
   }
-  const train = typeof split === "number"
-    ? Math.round(count * split)
-    : split.train;
+  const train = typeof split === "number" ? Math.round(count * split) : split.train;
   const val = typeof split === "number" ? count - train : split.val;
   if (
     !Number.isSafeInteger(train) || !Number.isSafeInteger(val) || train < 1 ||

@@ -2,12 +2,7 @@ import assert from "node:assert/strict";
 import { UsageError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
 import { normaliseTable, placePlane, rowPitch } from "./augment.ts";
-import {
-  batchElements,
-  Batcher,
-  type BatcherOptions,
-  splitHalves,
-} from "./batches.ts";
+import { batchElements, Batcher, type BatcherOptions, splitHalves } from "./batches.ts";
 import type { Dataset } from "./dataset.ts";
 
 /** A data set of noise; the label of image i is i mod classes. */
@@ -72,9 +67,7 @@ Deno.test("augment: placePlane is torchvision's pad, crop, flip, normalise", () 
         (_, y) =>
           Array.from({ length: width + 2 * pad }, (_, x) => {
             const sy = y - pad, sx = x - pad;
-            return sy >= 0 && sy < height && sx >= 0 && sx < width
-              ? source[sy * width + sx]
-              : 0;
+            return sy >= 0 && sy < height && sx >= 0 && sx < width ? source[sy * width + sx] : 0;
           }),
       );
       for (let top = 0; top <= 2 * pad; top++) {
@@ -159,14 +152,10 @@ Deno.test("batches: a batch depends on epoch and step only", () => {
   const data = noise(23, 1, 6, 5);
   const one = new Batcher(data, OPTIONS);
   assert.equal(one.batchesPerEpoch, 5);
-  const run = [[0, 0], [0, 1], [0, 4], [1, 0], [2, 3]].map(([e, s]) =>
-    filled(one, 4, e, s)
-  );
+  const run = [[0, 0], [0, 1], [0, 4], [1, 0], [2, 3]].map(([e, s]) => filled(one, 4, e, s));
   // "Resumed": a new batcher asked in another order gives the same bits.
   const two = new Batcher(data, OPTIONS);
-  const again = [[2, 3], [1, 0], [0, 4], [0, 1], [0, 0]].map(([e, s]) =>
-    filled(two, 4, e, s)
-  ).reverse();
+  const again = [[2, 3], [1, 0], [0, 4], [0, 1], [0, 0]].map(([e, s]) => filled(two, 4, e, s)).reverse();
   assert.deepEqual(again, run);
   assert.notDeepEqual(run[0].images, run[3].images);
   const other = filled(new Batcher(data, { ...OPTIONS, seed: 2 }), 4, 0, 0);
@@ -188,9 +177,7 @@ Deno.test("batches: an epoch has no image twice and only those asked for", () =>
   };
   const indices = Uint32Array.from({ length: 20 }, (_, i) => 2 * i + 1);
   const batcher = new Batcher(data, { ...OPTIONS, indices, batch: 5 });
-  const orders = [0, 1].map((epoch) =>
-    [0, 1, 2, 3].flatMap((step) => [...filled(batcher, 5, epoch, step).labels])
-  );
+  const orders = [0, 1].map((epoch) => [0, 1, 2, 3].flatMap((step) => [...filled(batcher, 5, epoch, step).labels]));
   for (const order of orders) {
     assert.deepEqual(order.toSorted((a, b) => a - b), [...indices]);
   }
@@ -270,9 +257,7 @@ Deno.test("split: disjoint, stratified, shuffled and the same each time", () => 
     () => Math.min(random.below(5), random.below(5)),
   );
   const data = { name: "x", labels, classes: 5 };
-  const sizes = [0, 1, 2, 3, 4].map((c) =>
-    labels.filter((l) => l === c).length
-  );
+  const sizes = [0, 1, 2, 3, 4].map((c) => labels.filter((l) => l === c).length);
   for (
     const split of [0.5, 0.25, 0.999, { train: 100, val: 50 }, {
       train: 1,
@@ -303,8 +288,7 @@ Deno.test("split: disjoint, stratified, shuffled and the same each time", () => 
   const { train } = splitHalves(data, 7, 0.5);
   assert.notDeepEqual(splitHalves(data, 8, 0.5).train, train);
   assert.notDeepEqual(train, train.toSorted());
-  const inOrder =
-    train.filter((i, k) => k > 0 && labels[i] >= labels[train[k - 1]]).length;
+  const inOrder = train.filter((i, k) => k > 0 && labels[i] >= labels[train[k - 1]]).length;
   assert.ok(inOrder < 0.8 * train.length, "classes are mixed");
 });
 

@@ -99,9 +99,7 @@ function readSplit(folder: string, split: Split, hint: string): RawSplit {
     const found = names.find((name) => exists(joinPath(folder, name)));
     if (found !== undefined) return joinPath(folder, found);
     throw new FailureError(
-      `Cannot open the ${split} ${what} in '${folder}' as it must hold '${
-        names[0]
-      }' (or .gz): ${hint}`,
+      `Cannot open the ${split} ${what} in '${folder}' as it must hold '${names[0]}' (or .gz): ${hint}`,
     );
   };
   const path = find("images");
@@ -219,9 +217,7 @@ export async function openData(
   const { split, limit } = options;
   const fetched = spec === "mnist";
   const folder = fetched ? options.mnistFolder ?? MNIST_FOLDER : spec;
-  const hint = fetched
-    ? "run 'deno task fetch-mnist'"
-    : "check the path, or put MNIST-like IDX files there";
+  const hint = fetched ? "run 'deno task fetch-mnist'" : "check the path, or put MNIST-like IDX files there";
   if (spec === "" || !exists(folder)) {
     throw new FailureError(
       `Cannot open data set '${spec}' as the folder '${folder}' does not exist: ${hint}`,
@@ -240,9 +236,7 @@ export async function openData(
       throw new FailureError(
         `Cannot use '${raw.path}' as its images must be [${
           train.shape.slice(1).join(", ")
-        }] like those of '${train.path}': current shape is [${
-          raw.shape.slice(1).join(", ")
-        }]`,
+        }] like those of '${train.path}': current shape is [${raw.shape.slice(1).join(", ")}]`,
       );
     }
     const bad = raw.labels.findIndex((label) => label >= classNames.length);

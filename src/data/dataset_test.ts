@@ -21,8 +21,7 @@ async function withFolder(
 ): Promise<void> {
   const folder = Deno.makeTempDirSync({ prefix: "idarts-data-" });
   try {
-    const put = (name: string, bytes: Uint8Array): void =>
-      Deno.writeFileSync(`${folder}/${name}`, bytes);
+    const put = (name: string, bytes: Uint8Array): void => Deno.writeFileSync(`${folder}/${name}`, bytes);
     put("train-images-idx3-ubyte.gz", gzipSync(idx([6, 4, 3], counting(72))));
     put("train-labels.idx1-ubyte", idx([6], [0, 0, 1, 1, 2, 2]));
     put("t10k-images.idx3-ubyte", idx([3, 4, 3], counting(36)));
@@ -150,20 +149,22 @@ Deno.test("data: files that are missing or do not fit get a sentence", async () 
       await assert.rejects(openData(folder, { split }), failure(part));
     });
   }
-  await assert.rejects(
-    openData("mnist", { split: "train", mnistFolder: "/nowhere/mnist" }),
-    failure(
-      /^Cannot open data set 'mnist' as the folder '\/nowhere\/mnist' does not exist: run 'deno task fetch-mnist'$/,
-    ),
-  );
-  await assert.rejects(
-    openData("/nowhere/x", { split: "train" }),
-    failure(/check the path/),
-  );
-  await assert.rejects(
-    openData("", { split: "train" }),
-    failure(/does not exist/),
-  );
+  await withFolder(async (folder) => {
+    await assert.rejects(
+      openData("mnist", { split: "train", mnistFolder: `${folder}/none` }),
+      failure(
+        /^Cannot open data set 'mnist' as the folder '[^']*none' does not exist: run 'deno task fetch-mnist'$/,
+      ),
+    );
+    await assert.rejects(
+      openData(`${folder}/none`, { split: "train" }),
+      failure(/none' does not exist: check the path/),
+    );
+    await assert.rejects(
+      openData("", { split: "train" }),
+      failure(/does not exist/),
+    );
+  });
 });
 
 Deno.test("data: 'mnist' reads the folder it is told and has ten classes", async () => {

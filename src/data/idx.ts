@@ -53,9 +53,7 @@ export function decodeIdx(bytes: Uint8Array, file: string): IdxArray {
   }
   const [zero, none, type, axes] = head;
   if (zero !== 0 || none !== 0 || axes < 1 || axes > 4) {
-    const magic = [...head.subarray(0, 4)].map((b) =>
-      b.toString(16).padStart(2, "0")
-    ).join("");
+    const magic = [...head.subarray(0, 4)].map((b) => b.toString(16).padStart(2, "0")).join("");
     fail(
       `its magic number must be 0000 08 and 1 to 4 axes: current value is ${magic}`,
     );
@@ -77,9 +75,7 @@ export function decodeIdx(bytes: Uint8Array, file: string): IdxArray {
   const count = shape.reduce((a, b) => a * b, 1);
   if (count < 1 || count > MAX_IDX_ELEMENTS) {
     fail(
-      `its shape must hold 1 to ${MAX_IDX_ELEMENTS} elements: current value is [${
-        shape.join(", ")
-      }]`,
+      `its shape must hold 1 to ${MAX_IDX_ELEMENTS} elements: current value is [${shape.join(", ")}]`,
     );
   }
   const wanted = skip + count;
@@ -136,9 +132,7 @@ export function readIdxLabels(path: string): IdxArray {
   const { shape, data } = decodeIdx(readBytes(path), path);
   if (shape.length !== 1) {
     throw new FailureError(
-      `Cannot read '${path}' as labels as its shape must be [N]: current value is [${
-        shape.join(", ")
-      }]`,
+      `Cannot read '${path}' as labels as its shape must be [N]: current value is [${shape.join(", ")}]`,
     );
   }
   return { shape, data };

@@ -2,13 +2,7 @@
  * Discretiser `alpha`: DARTS' rule (arXiv 1806.09055), the baseline.
  * @module
  */
-import {
-  type Candidate,
-  type CellKind,
-  edgesOf,
-  primitivesOf,
-  type Space,
-} from "../space/space.ts";
+import { type Candidate, type CellKind, edgesOf, primitivesOf, type Space } from "../space/space.ts";
 
 /**
  * The weights of the mixed operations: per edge the softmax over its primitives, `none` included.
@@ -48,7 +42,6 @@ export function alpha(
 ): Float64Array {
   return Float64Array.from(
     candidates,
-    ({ edge, op }) =>
-      weights[edge * space.primitives.length + space.primitives.indexOf(op)],
+    ({ edge, op }) => weights[edge * space.primitives.length + space.primitives.indexOf(op)],
   );
 }

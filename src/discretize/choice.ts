@@ -12,11 +12,7 @@ import {
   SKIP_PRIMITIVE,
   type Space,
 } from "../space/space.ts";
-import {
-  type CellGenotype,
-  formatGenotypePython,
-  type Genotype,
-} from "../space/genotype.ts";
+import { type CellGenotype, formatGenotypePython, type Genotype } from "../space/genotype.ts";
 
 /** A candidate and what a rule thinks of it. */
 export interface ScoredCandidate extends Candidate {
@@ -84,9 +80,7 @@ export function chooseGenotype(
     normal: cellOf(nodes.normal),
     reduce: cellOf(nodes.reduce),
   };
-  const kept = CELL_KINDS.flatMap((kind) =>
-    nodes[kind].flatMap(({ choices }) => choices)
-  );
+  const kept = CELL_KINDS.flatMap((kind) => nodes[kind].flatMap(({ choices }) => choices));
   return {
     method,
     genotype,

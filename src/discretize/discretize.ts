@@ -17,16 +17,8 @@ import { softmaxWeights } from "./alpha.ts";
 import { chooseGenotype, type MethodReport } from "./choice.ts";
 import { conditionNumber } from "./eigen.ts";
 import { type DecorrelationOptions, decorrelationOptions } from "./scope.ts";
-import {
-  DISCRETIZERS,
-  findDiscretizer,
-  type StatisticsDiscretizer,
-} from "./registry.ts";
-import {
-  correlate,
-  type Correlation,
-  type NodeStatistics,
-} from "./statistics.ts";
+import { DISCRETIZERS, findDiscretizer, type StatisticsDiscretizer } from "./registry.ts";
+import { correlate, type Correlation, type NodeStatistics } from "./statistics.ts";
 import { varianceShares } from "./zca.ts";
 
 /** What {@linkcode discretize} works on. */
@@ -97,25 +89,19 @@ export function discretize(input: DiscretizationInput): DiscretizationReport {
   const { space, alphas, statistics = [] } = input;
   const options = decorrelationOptions(input.options);
   const rules = input.methods?.map(findDiscretizer) ??
-    DISCRETIZERS.filter((rule) =>
-      !rule.needsStatistics || statistics.length > 0
-    );
+    DISCRETIZERS.filter((rule) => !rule.needsStatistics || statistics.length > 0);
   const blind = rules.find((rule) => rule.needsStatistics);
   if (statistics.length === 0 && blind) {
     throw new UsageError(
       `Cannot discretise by ${blind.name} without node statistics, the method must be one of ${
-        DISCRETIZERS.filter((rule) => !rule.needsStatistics).map((rule) =>
-          rule.name
-        ).join(", ")
+        DISCRETIZERS.filter((rule) => !rule.needsStatistics).map((rule) => rule.name).join(", ")
       } or statistics must be collected first`,
     );
   }
 
   for (const kind of CELL_KINDS) checkAlphas(space, kind, alphas[kind]);
   const weights = perKind((kind) => softmaxWeights(space, kind, alphas[kind]));
-  const correlations = statistics.length > 0
-    ? perKind((kind) => correlateCells(space, kind, statistics))
-    : null;
+  const correlations = statistics.length > 0 ? perKind((kind) => correlateCells(space, kind, statistics)) : null;
 
   const methods = rules.map((rule) =>
     chooseGenotype(
@@ -158,9 +144,7 @@ function correlateCells(
       throw new FailureError(
         `Cannot discretise, node ${node} must have statistics once from each ${kind} cell (${
           cells.join(", ") || "there are none"
-        }): current value is ${
-          found.map(({ cell }) => cell).join(", ") || "none"
-        }`,
+        }): current value is ${found.map(({ cell }) => cell).join(", ") || "none"}`,
       );
     }
     const expected = JSON.stringify(candidatesOf(space, kind, node));
@@ -169,9 +153,7 @@ function correlateCells(
       if (JSON.stringify(same) !== expected) {
         throw new RangeError(
           `Cannot discretise node ${node} of cell ${cell} (${kind}), its candidates must be those of space ` +
-            `${space.name} in order: current value is ${
-              candidates.map(({ edge, op }) => `${edge}:${op}`).join(" ")
-            }`,
+            `${space.name} in order: current value is ${candidates.map(({ edge, op }) => `${edge}:${op}`).join(" ")}`,
         );
       }
     }
@@ -189,20 +171,15 @@ function meanScores(
 }
 
 function mean(rows: readonly Float64Array[]): Float64Array {
-  return rows[0].map((_, k) =>
-    rows.reduce((sum, row) => sum + row[k], 0) / rows.length
-  );
+  return rows[0].map((_, k) => rows.reduce((sum, row) => sum + row[k], 0) / rows.length);
 }
 
 function summarize(cells: readonly Correlation[], node: number): NodeSummary {
   const size = cells[0].candidates.length;
   const conditions = cells.map(({ matrix }) => conditionNumber(matrix, size));
   const shares = cells.map(varianceShares);
-  const rSquared = shares.map((row) =>
-    row.reduce((sum, share) => sum + share, 0)
-  );
-  const average = (values: number[]): number =>
-    values.reduce((sum, value) => sum + value, 0) / values.length;
+  const rSquared = shares.map((row) => row.reduce((sum, share) => sum + share, 0));
+  const average = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const meanShares = mean(shares);
   return {
     node,

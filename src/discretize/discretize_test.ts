@@ -2,15 +2,7 @@ import assert from "node:assert/strict";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
 import { parseGenotype } from "../space/genotype.ts";
-import {
-  candidatesOf,
-  CELL_KINDS,
-  type CellKind,
-  DARTS,
-  edgesOf,
-  S3,
-  type Space,
-} from "../space/space.ts";
+import { candidatesOf, CELL_KINDS, type CellKind, DARTS, edgesOf, S3, type Space } from "../space/space.ts";
 import { softmaxWeights } from "./alpha.ts";
 import { chooseNode } from "./choice.ts";
 import { discretize } from "./discretize.ts";
@@ -127,8 +119,7 @@ Deno.test("ties go to the lower edge and the earlier primitive", () => {
     normal: new Float64Array(14 * 8),
     reduce: new Float64Array(14 * 8),
   };
-  const [{ genotype, skips, parameterFree, nodes }] =
-    discretize({ space: DARTS, alphas }).methods;
+  const [{ genotype, skips, parameterFree, nodes }] = discretize({ space: DARTS, alphas }).methods;
   const first = { op: "max_pool_3x3", from: 0 },
     second = { op: "max_pool_3x3", from: 1 };
   assert.deepEqual(genotype.normal.nodes, Array(4).fill([first, second]));
@@ -185,16 +176,12 @@ Deno.test("semipartial finds the operation that carries variance alone; argmax a
   });
   const ops = Object.fromEntries(methods.map(({ method, genotype }) => [
     method,
-    CELL_KINDS.flatMap((kind) =>
-      genotype[kind].nodes.flat().map(({ op }) => op)
-    ),
+    CELL_KINDS.flatMap((kind) => genotype[kind].nodes.flat().map(({ op }) => op)),
   ]));
   assert.deepEqual(ops.semipartial, Array(4).fill("sep_conv_3x3"));
   assert.deepEqual(ops.alpha, Array(4).fill("skip_connect"));
   assert(!ops.similarity.includes("sep_conv_3x3"), String(ops.similarity));
-  const convolution = nodes!.normal[0].shares.filter(({ op }) =>
-    op === "sep_conv_3x3"
-  );
+  const convolution = nodes!.normal[0].shares.filter(({ op }) => op === "sep_conv_3x3");
   assert(convolution.every(({ share }) => share > 0.1));
 });
 
@@ -258,9 +245,7 @@ Deno.test("scores are averaged over the cells of a kind, whatever their order", 
     score([statistics[0], statistics[2]]),
     score([statistics[1], statistics[2]]),
   ];
-  score(statistics).forEach((value, k) =>
-    assert(Math.abs(value - (first[k] + second[k]) / 2) < 1e-15)
-  );
+  score(statistics).forEach((value, k) => assert(Math.abs(value - (first[k] + second[k]) / 2) < 1e-15));
   assert.deepEqual(score(statistics.toReversed()), score(statistics));
 });
 
@@ -279,9 +264,7 @@ Deno.test("edges with their own primitives choose among those only", () => {
   for (const { genotype } of report.methods) {
     for (const { op, from } of genotype.normal.nodes[0]) {
       assert(
-        from === 0
-          ? op === "sep_conv_3x3"
-          : ["max_pool_3x3", "skip_connect"].includes(op),
+        from === 0 ? op === "sep_conv_3x3" : ["max_pool_3x3", "skip_connect"].includes(op),
       );
     }
   }

@@ -79,8 +79,8 @@ export function findDiscretizer(name: string): Discretizer {
   if (found) return found;
   const names = DISCRETIZERS.map((each) => each.name);
   throw new UsageError(
-    `Cannot discretise by a method that does not exist, the name must be one of ${
-      names.join(", ")
-    }: current value is ${JSON.stringify(name)}${didYouMean(name, names)}`,
+    `Cannot discretise by a method that does not exist, the name must be one of ${names.join(", ")}: current value is ${
+      JSON.stringify(name)
+    }${didYouMean(name, names)}`,
   );
 }

@@ -40,8 +40,7 @@ function close(
   );
 }
 
-const sum = (values: Float64Array): number =>
-  values.reduce((total, value) => total + value, 0);
+const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
 
 /** Correlations of samples z (m rows) whose node is the sum of w_k z_k. */
 function planted(z: number[][], w: number[]): Correlation {
@@ -73,12 +72,8 @@ Deno.test("check values 1: general correlations", () => {
 
 Deno.test("check values 2: an exact sum, through its Gram matrix", () => {
   const w = [.2, .3, .5], sd = [1, 1, 2], mean = [.3, -1, 2], n = 1000;
-  const covariance = P.map((row, i) =>
-    row.map((value, j) => value * sd[i] * sd[j])
-  );
-  covariance.forEach((row) =>
-    row.push(w.reduce((total, weight, j) => total + weight * row[j], 0))
-  );
+  const covariance = P.map((row, i) => row.map((value, j) => value * sd[i] * sd[j]));
+  covariance.forEach((row) => row.push(w.reduce((total, weight, j) => total + weight * row[j], 0)));
   covariance.push([...covariance.map((row) => row[3])]);
   covariance[3].push(
     w.reduce((total, weight, j) => total + weight * covariance[3][j], 0),
@@ -113,14 +108,10 @@ Deno.test("check values 2: an exact sum, through its Gram matrix", () => {
 });
 
 Deno.test("P^(-1/2) r is P^(1/2) v for an exact sum", () => {
-  const z = samples(6, 400, "identity").map((row, k, all) =>
-    row.map((x, i) => x + (k > 0 ? all[0][i] : 0))
-  );
+  const z = samples(6, 400, "identity").map((row, k, all) => row.map((x, i) => x + (k > 0 ? all[0][i] : 0)));
   const w = [.1, .2, .3, .1, .2, .1];
   const given = planted(z, w);
-  const v = w.map((weight, k) =>
-    weight * given.deviations[k] / given.nodeDeviation
-  );
+  const v = w.map((weight, k) => weight * given.deviations[k] / given.nodeDeviation);
   const root = spectralPower(given.matrix, 6, 0.5, 0).matrix;
   close(
     zca(given, EXACT),

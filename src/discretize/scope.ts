@@ -36,9 +36,7 @@ export function decorrelationOptions(
   } = options;
   if (scope !== "node" && scope !== "edge") {
     throw new UsageError(
-      `Cannot decorrelate, the scope must be node or edge: current value is ${
-        JSON.stringify(scope)
-      }`,
+      `Cannot decorrelate, the scope must be node or edge: current value is ${JSON.stringify(scope)}`,
     );
   }
   if (!(shrinkage >= 0 && shrinkage <= 1)) {
@@ -63,9 +61,7 @@ export function scoreGroups(
   const m = candidates.length;
   const scores = new Float64Array(m);
   for (const edge of new Set(candidates.map((candidate) => candidate.edge))) {
-    const group = [...candidates.keys()].filter((k) =>
-      candidates[k].edge === edge
-    );
+    const group = [...candidates.keys()].filter((k) => candidates[k].edge === edge);
     const block = Float64Array.from(
       group.flatMap((i) => group.map((j) => matrix[i * m + j])),
     );

@@ -35,8 +35,6 @@ export function semipartial(
       -1,
       shrinkage,
     );
-    return multiply(inverse, withNode).map((b, k) =>
-      nullity[k] > DEPENDENT ? 0 : b / Math.sqrt(inverse[k * size + k])
-    );
+    return multiply(inverse, withNode).map((b, k) => nullity[k] > DEPENDENT ? 0 : b / Math.sqrt(inverse[k * size + k]));
   });
 }

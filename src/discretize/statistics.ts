@@ -95,10 +95,8 @@ export function correlate(statistics: NodeStatistics): Correlation {
   const m = candidates.length, rows = m + 2;
   checkSums(statistics);
 
-  const moment = (a: number, b: number): number =>
-    (gram[a * rows + b] + gram[b * rows + a]) / (2 * count);
-  const covariance = (a: number, b: number): number =>
-    moment(a, b) - moment(a, m + 1) * moment(b, m + 1);
+  const moment = (a: number, b: number): number => (gram[a * rows + b] + gram[b * rows + a]) / (2 * count);
+  const covariance = (a: number, b: number): number => moment(a, b) - moment(a, m + 1) * moment(b, m + 1);
   const deviation = (a: number): number => {
     const variance = covariance(a, a);
     return variance > DEAD_TOLERANCE * moment(a, a) ? Math.sqrt(variance) : 0;
@@ -132,9 +130,7 @@ function checkSums(statistics: NodeStatistics): void {
   const rows = candidates.length + 2;
   if (gram.length !== rows * rows) {
     throw new RangeError(
-      `Cannot correlate ${
-        describe(statistics)
-      }, its Gram matrix must have ${rows} x ${rows} numbers for ` +
+      `Cannot correlate ${describe(statistics)}, its Gram matrix must have ${rows} x ${rows} numbers for ` +
         `${candidates.length} candidates: current value is ${gram.length}`,
     );
   }
@@ -149,9 +145,9 @@ function checkSums(statistics: NodeStatistics): void {
         : "the mean";
     };
     throw new FailureError(
-      `Cannot correlate ${describe(statistics)}, the sum of products of ${
-        name(Math.floor(bad / rows))
-      } and ${name(bad % rows)} must be finite: current value is ${gram[bad]}`,
+      `Cannot correlate ${describe(statistics)}, the sum of products of ${name(Math.floor(bad / rows))} and ${
+        name(bad % rows)
+      } must be finite: current value is ${gram[bad]}`,
     );
   }
   if (!(count > 0)) {

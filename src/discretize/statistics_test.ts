@@ -1,16 +1,10 @@
 import assert from "node:assert/strict";
 import { FailureError } from "../base/errors.ts";
 import { candidatesOf, S3 } from "../space/space.ts";
-import {
-  addBatch,
-  correlate,
-  emptyStatistics,
-  type NodeStatistics,
-} from "./statistics.ts";
+import { addBatch, correlate, emptyStatistics, type NodeStatistics } from "./statistics.ts";
 import { gramOf } from "./testing.ts";
 
-const empty = (): NodeStatistics =>
-  emptyStatistics("normal", 3, 0, candidatesOf(S3, "normal", 0));
+const empty = (): NodeStatistics => emptyStatistics("normal", 3, 0, candidatesOf(S3, "normal", 0));
 const z = [[1, 2, 3, 5], [0, 1, 0, 1], [4, 1, 1, 0], [-1, 1, -2, 2]];
 const w = [.1, .2, .3, .4];
 
@@ -22,9 +16,7 @@ Deno.test("batches add up to the statistics of all samples", () => {
     addBatch(parts, Float32Array.from(gramOf(part, w)), to - from);
   }
   assert.equal(parts.count, 4);
-  parts.gram.forEach((value, i) =>
-    assert(Math.abs(value - whole.gram[i]) < 1e-5)
-  );
+  parts.gram.forEach((value, i) => assert(Math.abs(value - whole.gram[i]) < 1e-5));
   const { matrix, deviations, dead } = correlate(whole);
   assert(Math.abs(deviations[0] - Math.sqrt(2.1875)) < 1e-12);
   assert(Math.abs(matrix[1] - .375 / Math.sqrt(2.1875 * .25)) < 1e-12);

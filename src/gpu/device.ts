@@ -86,22 +86,17 @@ export async function openGpu(
     }
     requiredLimits[name] = wanted;
   }
-  const features = (["timestamp-query"] as const).filter((f) =>
-    adapter.features.has(f)
-  );
+  const features = (["timestamp-query"] as const).filter((f) => adapter.features.has(f));
   const device = await adapter.requestDevice({
     requiredFeatures: [...features],
     requiredLimits,
   });
   let lost: string | undefined;
-  device.lost.then((info) =>
-    lost = info.message || info.reason || "unknown reason"
-  );
+  device.lost.then((info) => lost = info.message || info.reason || "unknown reason");
   const info = adapter.info;
-  const name =
-    [info.device, info.description].filter((s) => s && !/^\d*$/.test(s)).join(
-      ", ",
-    ) || info.vendor;
+  const name = [info.device, info.description].filter((s) => s && !/^\d*$/.test(s)).join(
+    ", ",
+  ) || info.vendor;
   return {
     device,
     name,

@@ -59,9 +59,7 @@ export class PipelineCache {
       compute: { module, entryPoint: "main" },
     });
     const [error, result] = await Promise.allSettled([scope, pipeline]);
-    const message = error.status === "fulfilled"
-      ? error.value?.message
-      : String(error.reason);
+    const message = error.status === "fulfilled" ? error.value?.message : String(error.reason);
     if (message !== undefined || result.status === "rejected") {
       const reason = message ?? (result as PromiseRejectedResult).reason;
       throw new Error(

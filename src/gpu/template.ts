@@ -17,8 +17,7 @@
 /** Values that a variant of a shader is made from. Booleans count as 0 or 1 in expressions. */
 export type Constants = Readonly<Record<string, number | boolean>>;
 
-const TOKEN =
-  /\s*(\d+(?:\.\d+)?|[A-Za-z_]\w*|<=|>=|==|!=|&&|\|\||[-+*/%()<>!])/y;
+const TOKEN = /\s*(\d+(?:\.\d+)?|[A-Za-z_]\w*|<=|>=|==|!=|&&|\|\||[-+*/%()<>!])/y;
 const LEVELS: readonly (readonly string[])[] = [
   ["||"],
   ["&&"],

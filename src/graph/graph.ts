@@ -107,16 +107,12 @@ export class Graph {
     } catch (error) {
       const shapes = inputs.map((t) => typeText(t.type)).join(", ");
       throw new RangeError(
-        `Cannot add ${op.name} at '${path}' to (${shapes}): ${
-          (error as Error).message
-        }`,
+        `Cannot add ${op.name} at '${path}' to (${shapes}): ${(error as Error).message}`,
       );
     }
     const outputs: Tensor[] = [];
     const node: Node<A> = { op, inputs, attrs, outputs, label: path };
-    types.forEach((type, index) =>
-      outputs.push({ id: this.#nextId++, type, node, index })
-    );
+    types.forEach((type, index) => outputs.push({ id: this.#nextId++, type, node, index }));
     this.nodes.push(node);
     return outputs;
   }
@@ -140,9 +136,7 @@ export class Graph {
     }
     if (!sameType(tensor.type, variable.type)) {
       throw new RangeError(
-        `Cannot place ${typeText(tensor.type)} into '${variable.name}': it is ${
-          typeText(variable.type)
-        }`,
+        `Cannot place ${typeText(tensor.type)} into '${variable.name}': it is ${typeText(variable.type)}`,
       );
     }
     tensor.variable = variable;

@@ -82,9 +82,7 @@ export function validate(graph: Graph): void {
     node.outputs.forEach((t, i) => {
       if (!sameType(t.type, types[i])) {
         throw new Error(
-          `Graph has ${typeText(t.type)} for ${
-            typeText(types[i])
-          } at '${node.label}'`,
+          `Graph has ${typeText(t.type)} for ${typeText(types[i])} at '${node.label}'`,
         );
       }
       defined.add(t);

@@ -109,9 +109,7 @@ export function planProgram(
 ): Plan {
   pool.reset();
   const lastUse = new Map<Tensor, number>();
-  graph.nodes.forEach((node, i) =>
-    node.inputs.forEach((t) => lastUse.set(t, i))
-  );
+  graph.nodes.forEach((node, i) => node.inputs.forEach((t) => lastUse.set(t, i)));
   Object.values(results).forEach((t) => lastUse.set(t, Infinity));
   const places = new Map<Tensor, Place>(),
     inputs = new Map<string, number>(),
@@ -128,12 +126,8 @@ export function planProgram(
         limits.maxBufferSize,
       );
       throw new FailureError(
-        `Cannot plan ${name}: tensor '${
-          t.node?.label ?? t.variable?.name ?? t.inputName
-        }' of ` +
-          `${(bytes / 2 ** 20).toFixed(0)} MiB must be at most the adapter's ${
-            (limit / 2 ** 20).toFixed(0)
-          } MiB: ` +
+        `Cannot plan ${name}: tensor '${t.node?.label ?? t.variable?.name ?? t.inputName}' of ` +
+          `${(bytes / 2 ** 20).toFixed(0)} MiB must be at most the adapter's ${(limit / 2 ** 20).toFixed(0)} MiB: ` +
           `use a smaller --batch-size, --init-channels or image size`,
       );
     }
@@ -155,8 +149,7 @@ export function planProgram(
     return at;
   };
   const uses = new Map<number, number>(); // tensors that still hold a pool buffer (in-place chains share one)
-  const hold = (p: Place) =>
-    p.kind === "pool" && uses.set(p.buffer, (uses.get(p.buffer) ?? 0) + 1);
+  const hold = (p: Place) => p.kind === "pool" && uses.set(p.buffer, (uses.get(p.buffer) ?? 0) + 1);
   const release = (p: Place) => {
     if (p.kind !== "pool") return;
     const left = uses.get(p.buffer)! - 1;

@@ -49,8 +49,7 @@ export function plannedBytes(plans: readonly Plan[], pool: Pool): number {
       }
     }
   }
-  const sum = (values: Iterable<number>) =>
-    [...values].reduce((a, b) => a + b, 0);
+  const sum = (values: Iterable<number>) => [...values].reduce((a, b) => a + b, 0);
   return pool.bytes + sum([...arenas].map((a) => a.bytes)) +
     sum(inputs.values()) + uniforms;
 }
@@ -83,11 +82,8 @@ export class Runtime {
     this.#plans = new Map(plans.map((p) => [p.name, p]));
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM |
       GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const make = (label: string, size: number) =>
-      gpu.device.createBuffer({ label, size, usage });
-    this.#pool = pool.sizes.map((bytes, i) =>
-      make(`pool ${i}`, bytes + 2 * this.#guard)
-    );
+    const make = (label: string, size: number) => gpu.device.createBuffer({ label, size, usage });
+    this.#pool = pool.sizes.map((bytes, i) => make(`pool ${i}`, bytes + 2 * this.#guard));
     if (guard) {
       pool.sizes.forEach((bytes, i) => {
         const words = new Uint32Array((bytes + 2 * GUARD_BYTES) / 4).fill(
@@ -142,11 +138,7 @@ export class Runtime {
 
   async #record(plans: readonly Plan[]): Promise<void> {
     const { device } = this.gpu, cache = new PipelineCache(device);
-    const all = plans.flatMap((plan) =>
-      plan.nodes.flatMap((node) =>
-        node.dispatches.map((d) => ({ plan, node, d }))
-      )
-    );
+    const all = plans.flatMap((plan) => plan.nodes.flatMap((node) => node.dispatches.map((d) => ({ plan, node, d }))));
     const pipelines = await Promise.all(all.map(({ node, d }) => {
       const where = `${node.node.op.name} at '${node.node.label}' (${
         node.node.inputs.map((t) => typeText(t.type)).join(", ")
@@ -198,9 +190,7 @@ export class Runtime {
     });
     if (size === 0) return { slots };
     const data = new Uint32Array(size / 4);
-    params.forEach((words, i) =>
-      words && data.set(words, slots[i]!.offset / 4)
-    );
+    params.forEach((words, i) => words && data.set(words, slots[i]!.offset / 4));
     const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
     const buffer = this.gpu.device.createBuffer({
       label: "params",

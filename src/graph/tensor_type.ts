@@ -53,9 +53,7 @@ export function pack(
   type: TensorType,
   values: ArrayLike<number>,
 ): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
-  const out = type.dtype === "f32"
-    ? new Float32Array(storageLength(type))
-    : new Int32Array(storageLength(type));
+  const out = type.dtype === "f32" ? new Float32Array(storageLength(type)) : new Int32Array(storageLength(type));
   forEachRow(type, (from, to, length) => {
     for (let i = 0; i < length; i++) out[to + i] = values[from + i];
   });
@@ -87,9 +85,7 @@ function forEachRow(
 
 /** `"f32[8,32,28,28]"`-like text for messages and plans. */
 export function typeText(type: TensorType): string {
-  return `${type.dtype}${type.layout === "image" ? " image" : ""}[${
-    type.shape.join(",")
-  }]`;
+  return `${type.dtype}${type.layout === "image" ? " image" : ""}[${type.shape.join(",")}]`;
 }
 
 /** True when shape, layout and element type agree. */

@@ -4,12 +4,7 @@
  * reads them in one copy.
  * @module
  */
-import {
-  dense,
-  elementCount,
-  storageLength,
-  type TensorType,
-} from "./tensor_type.ts";
+import { dense, elementCount, storageLength, type TensorType } from "./tensor_type.ts";
 
 /** A named tensor in an arena. */
 export interface Variable {

@@ -81,13 +81,7 @@ export const adam: OpSpec<AdamAttributes> = {
           inputs: [arena, arena, arena, arena, dense([8])],
           attrs: { beta1, beta2, eps: 1e-8, weightDecay: 1e-3 },
           fill: (index: number, e: number, normal: number, u: number) =>
-            index === 4
-              ? hyper[e] ?? 1e9
-              : t === 1 && (index === 2 || index === 3)
-              ? 0
-              : index === 3
-              ? u
-              : normal,
+            index === 4 ? hyper[e] ?? 1e9 : t === 1 && (index === 2 || index === 3) ? 0 : index === 3 ? u : normal,
         };
       },
     ),

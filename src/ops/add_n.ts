@@ -28,9 +28,7 @@ export const addN: OpSpec<null> = {
     const most = limits.maxStorageBuffersPerShaderStage - 1,
       dispatches: Dispatch[] = [];
     for (let from = 0; from < inputs.length; from += most) {
-      const part = inputs.slice(from, from + most).map((_, i) =>
-        input(from + i)
-      );
+      const part = inputs.slice(from, from + most).map((_, i) => input(from + i));
       dispatches.push({
         shader,
         constants: { COUNT: part.length, ACCUMULATE: from > 0, LENGTH, GRID_X },
@@ -60,7 +58,5 @@ export function sum(
   tensors: readonly Tensor[],
   label?: string,
 ): Tensor {
-  return tensors.length === 1
-    ? tensors[0]
-    : graph.apply1(addN, tensors, null, label);
+  return tensors.length === 1 ? tensors[0] : graph.apply1(addN, tensors, null, label);
 }

@@ -9,16 +9,11 @@ import inputSource from "../../shaders/bn_grad_input.wgsl" with {
 };
 import type { Graph, Tensor } from "../graph/graph.ts";
 import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
-import {
-  dense,
-  elementCount,
-  image,
-  sameType,
-  type TensorType,
-} from "../graph/tensor_type.ts";
+import { dense, elementCount, image, sameType, type TensorType } from "../graph/tensor_type.ts";
 import {
   channelConstants,
   channelStatistics,
+  oneWorkgroup,
   overChannels,
   requireDense,
   requireImage,
@@ -53,9 +48,8 @@ function sums(
   return [sum, product];
 }
 
-const deriveStats =
-  (x: TensorType, at: number): OpCase["derive"] => (index, inputs) =>
-    index === at ? channelStatistics(inputs[0], x) : undefined;
+const deriveStats = (x: TensorType, at: number): OpCase["derive"] => (index, inputs) =>
+  index === at ? channelStatistics(inputs[0], x) : undefined;
 
 /** `(x, gy [C,N,H,W], stats [2,C]) -> sum of gy [C], sum of gy * xhat [C]`, xhat = (x - mean) / sqrt(var + eps). */
 export const bnGradSums: OpSpec<BnGradAttributes> = {
@@ -70,7 +64,7 @@ export const bnGradSums: OpSpec<BnGradAttributes> = {
     return {
       dispatches: [{
         shader: sumsShader,
-        constants: { LENGTH, SIZE: 64, ITEMS: 4, EPS: eps },
+        constants: { LENGTH, ...oneWorkgroup(LENGTH), EPS: eps },
         bindings: [input(0), input(1), input(2), output(0), output(1)],
         workgroups: [x.shape[0], 1, 1],
       }],
@@ -106,7 +100,6 @@ export const bnGradInput: OpSpec<BnGradAttributes> = {
       dispatches: [{
         shader: inputShader,
         constants: {
-          ...channelConstants(x),
           ...constants,
           COUNT: elementCount(x) / x.shape[0],
           GAMMA: inputs.length > 5,
@@ -132,9 +125,7 @@ export const bnGradInput: OpSpec<BnGradAttributes> = {
         inputs = [x, x, dense([2, x.shape[0]]), c, c];
       const derive: OpCase["derive"] = (index, made) =>
         deriveStats(x, 2)!(index, made) ??
-          (index === 3 || index === 4
-            ? sums(made, 1e-5)[index - 3]
-            : undefined);
+          (index === 3 || index === 4 ? sums(made, 1e-5)[index - 3] : undefined);
       return [
         { name: `${x.shape}`, inputs, attrs: { eps: 1e-5 }, derive },
         {

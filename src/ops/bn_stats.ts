@@ -5,11 +5,7 @@
 import source from "../../shaders/bn_stats.wgsl" with { type: "text" };
 import { input, type OpSpec, output } from "../graph/op.ts";
 import { dense, image } from "../graph/tensor_type.ts";
-import {
-  channelConstants,
-  channelStatistics,
-  requireImage,
-} from "./channel.ts";
+import { channelConstants, channelStatistics, oneWorkgroup, requireImage } from "./channel.ts";
 
 const shader = { name: "bn_stats", source };
 
@@ -28,7 +24,7 @@ export const bnStats: OpSpec<null> = {
     return {
       dispatches: [{
         shader,
-        constants: { ...sizes, SIZE: 64, ITEMS: 4 },
+        constants: { ...sizes, ...oneWorkgroup(sizes.LENGTH) },
         bindings: [input(0), output(0)],
         workgroups: [x.shape[0], 1, 1],
       }],

@@ -12,13 +12,7 @@ import type { OpCase, OpSpec } from "../graph/op.ts";
 import { validate } from "../graph/passes.ts";
 import { planProgram, Pool } from "../graph/plan.ts";
 import { type HostInputs, Runtime } from "../graph/runtime.ts";
-import {
-  elementCount,
-  pack,
-  storageLength,
-  type TensorType,
-  unpack,
-} from "../graph/tensor_type.ts";
+import { elementCount, pack, storageLength, type TensorType, unpack } from "../graph/tensor_type.ts";
 import { addN, sum } from "./add_n.ts";
 
 /** What a check found. */
@@ -61,9 +55,7 @@ function relativeError(actual: Float64Array, expected: Float64Array): number {
 function paddingIsZero(type: TensorType, storage: Float32Array): boolean {
   const again = pack(type, unpack(type, storage));
   return again.length === storageLength(type) &&
-    again.every((v, i) =>
-      Object.is(v, storage[i]) || v === storage[i] || Number.isNaN(storage[i])
-    );
+    again.every((v, i) => Object.is(v, storage[i]) || v === storage[i] || Number.isNaN(storage[i]));
 }
 
 interface Run {
@@ -100,8 +92,7 @@ export async function checkCase(
   testCase: OpCase,
 ): Promise<CheckResult> {
   const failures: string[] = [], values = makeInputs(op.name, testCase);
-  const reference = (inputs: readonly Float64Array[]) =>
-    op.reference!(inputs, testCase.inputs, testCase.attrs);
+  const reference = (inputs: readonly Float64Array[]) => op.reference!(inputs, testCase.inputs, testCase.attrs);
   const expected = reference(values);
   const host: Record<
     string,
@@ -113,9 +104,7 @@ export async function checkCase(
     host[`x${i}`] = pack(type, values[i]);
     const leaf = graph.input(`x${i}`, type);
     // An operation that overwrites its input gets a copy, since host inputs stay as they are.
-    return Object.values(inPlace).includes(i)
-      ? graph.apply1(addN, [leaf], null)
-      : leaf;
+    return Object.values(inPlace).includes(i) ? graph.apply1(addN, [leaf], null) : leaf;
   });
   const outputs = graph.apply(op, leaves, testCase.attrs, testCase.name);
   const forward = await execute(

@@ -9,20 +9,9 @@ import gradSource from "../../shaders/depthwise_grad.wgsl" with {
   type: "text",
 };
 import type { Tensor } from "../graph/graph.ts";
-import {
-  input,
-  type OpCase,
-  type OpSpec,
-  output,
-  scratch,
-} from "../graph/op.ts";
-import {
-  dense,
-  image,
-  rowPitch,
-  type TensorType,
-} from "../graph/tensor_type.ts";
-import { batchNormGradient } from "/tmp/bn_stub.ts";
+import { input, type OpCase, type OpSpec, output, scratch } from "../graph/op.ts";
+import { dense, image, rowPitch, type TensorType } from "../graph/tensor_type.ts";
+import { batchNormGradient } from "./bn_grad.ts";
 import { channelStatistics } from "./reference.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
@@ -49,8 +38,7 @@ export interface DepthwiseAttributes {
   readonly eps: number;
 }
 
-const isNorm = (p: Prologue): boolean =>
-  p === "batch-norm-relu" || p === "fixed-norm-relu";
+const isNorm = (p: Prologue): boolean => p === "batch-norm-relu" || p === "fixed-norm-relu";
 
 /** Widest tile of a row that one invocation holds, in vec4s. */
 const WIDEST_TILE = 8;
@@ -88,8 +76,7 @@ function cut(rows: number, columns: number, n: number) {
   return { TILES, TV, CHUNKS, RC: Math.ceil(rows / CHUNKS) };
 }
 
-const workgroupSize = (count: number): number =>
-  count >= 64 ? 32 : count >= 16 ? 16 : 8;
+const workgroupSize = (count: number): number => count >= 64 ? 32 : count >= 16 ? 16 : 8;
 
 /** Depthwise convolution: x `[C, N, H, W]`, w `[e*C, K, K]`, K odd, "same" padding, to `[e*C, N, ceil(H/s), ceil(W/s)]`. */
 export const depthwise: OpSpec<DepthwiseAttributes> = {
@@ -165,9 +152,7 @@ export const depthwise: OpSpec<DepthwiseAttributes> = {
       attrs,
     );
     const normalised = attrs.prologue === "batch-norm-relu";
-    const dx: Tensor = normalised && needs[0]
-      ? batchNormGradient(graph, x, gx, stats, attrs.eps)
-      : gx;
+    const dx: Tensor = normalised && needs[0] ? batchNormGradient(graph, x, gx, stats, attrs.eps) : gx;
     return [dx, needs[1] ? dw : null, null];
   },
   reference([x, w, stats], [xt, wt], attrs) {
@@ -192,8 +177,7 @@ export const depthwise: OpSpec<DepthwiseAttributes> = {
     return [y];
   },
   cases: depthwiseCases,
-  macs: ([, w], [y]) =>
-    y.shape[0] * y.shape[1] * y.shape[2] * y.shape[3] * w.shape[1] ** 2,
+  macs: ([, w], [y]) => y.shape[0] * y.shape[1] * y.shape[2] * y.shape[3] * w.shape[1] ** 2,
 };
 
 function prologueReference(
@@ -204,9 +188,7 @@ function prologueReference(
 ): Float64Array {
   if (prologue === "none") return x;
   if (prologue === "relu") return x.map((v) => Math.max(v, 0));
-  const used = prologue === "batch-norm-relu"
-      ? channelStatistics(x, channels)
-      : stats!,
+  const used = prologue === "batch-norm-relu" ? channelStatistics(x, channels) : stats!,
     size = x.length / channels;
   return x.map((v, i) => {
     const c = Math.floor(i / size);
@@ -238,15 +220,9 @@ function depthwiseCases(): OpCase<DepthwiseAttributes>[] {
       wrt: full.prologue === "fixed-norm-relu" ? [1] : [0, 1],
       // Away from ReLU's kink, so that finite differences see a smooth function.
       fill: (index, _e, normal, u) =>
-        index === 0 && full.prologue !== "none"
-          ? normal + 0.02 * Math.sign(normal)
-          : index === 2
-          ? 0.5 + u
-          : normal,
+        index === 0 && full.prologue !== "none" ? normal + 0.02 * Math.sign(normal) : index === 2 ? 0.5 + u : normal,
       derive: (index, inputs) =>
-        index === 2 && full.prologue === "batch-norm-relu"
-          ? channelStatistics(inputs[0], c)
-          : undefined,
+        index === 2 && full.prologue === "batch-norm-relu" ? channelStatistics(inputs[0], c) : undefined,
     });
   };
   add("plain", image(2, 2, 8, 8), 3, 1, {});

@@ -11,9 +11,7 @@ export function expectInputs(
 ): void {
   if (types.length !== names.length) {
     throw new RangeError(
-      `it needs ${names.length} inputs (${
-        names.join(", ")
-      }), it got ${types.length}`,
+      `it needs ${names.length} inputs (${names.join(", ")}), it got ${types.length}`,
     );
   }
 }
@@ -43,9 +41,7 @@ export function expectDense(
     type.shape.length !== rank
   ) {
     throw new RangeError(
-      `${name} must be a dense ${dtype} tensor of rank ${rank}: it is ${
-        typeText(type)
-      }`,
+      `${name} must be a dense ${dtype} tensor of rank ${rank}: it is ${typeText(type)}`,
     );
   }
   return type.shape;
@@ -75,9 +71,7 @@ export function expectInteger(
   most: number = Infinity,
 ): void {
   if (!Number.isInteger(value) || value < least || value > most) {
-    const range = most === Infinity
-      ? `at least ${least}`
-      : `from ${least} to ${most}`;
+    const range = most === Infinity ? `at least ${least}` : `from ${least} to ${most}`;
     throw new RangeError(
       `attribute ${name} must be an integer ${range}: it is ${value}`,
     );

@@ -6,21 +6,9 @@
 import packSource from "../../shaders/gram_pack.wgsl" with { type: "text" };
 import blocksSource from "../../shaders/gram_blocks.wgsl" with { type: "text" };
 import reduceSource from "../../shaders/gram_reduce.wgsl" with { type: "text" };
-import {
-  type Dispatch,
-  input,
-  type OpCase,
-  type OpSpec,
-  output,
-  scratch,
-} from "../graph/op.ts";
-import {
-  dense,
-  elementCount,
-  image,
-  type TensorType,
-} from "../graph/tensor_type.ts";
-import { channelConstants, requireDense, requireImage } from "./channel.ts";
+import { type Dispatch, input, type KernelPlan, type OpCase, type OpSpec, output, scratch } from "../graph/op.ts";
+import { dense, elementCount, image, storageLength, type TensorType } from "../graph/tensor_type.ts";
+import { channelConstants, manyWorkgroups, requireDense, requireImage } from "./channel.ts";
 
 const packShader = { name: "gram_pack", source: packSource };
 const blocksShader = { name: "gram_blocks", source: blocksSource };
@@ -66,94 +54,113 @@ function rowsOf({ candidates }: GramAttributes): Row[] {
   return [...rows, { input: next, stats: false, group: 0 }];
 }
 
-/**
- * Lengths in vec4s of the parts of a row, and the most that one part has.
- * @throws {RangeError} when not even a small part fits the limit.
- */
-function parts(
-  length: number,
-  count: number,
-  limit: number,
-): { most: number; lengths: number[] } {
-  const most = Math.min(
-    length,
-    Math.floor(Math.min(limit, MATRIX_BYTES) / (count * 16)),
-  );
-  if (most < Math.min(length, SIZE)) {
-    throw new RangeError(
-      `Cannot hold ${count} rows in ${limit} bytes: use fewer candidates`,
-    );
-  }
-  const lengths: number[] = [];
-  for (let from = 0; from < length; from += most) {
-    lengths.push(Math.min(most, length - from));
-  }
-  return { most, lengths };
+/** A run of the rows' elements that is done at once: its vec4s, and the invocations per pair of blocks. */
+interface Part {
+  readonly length: number;
+  readonly lanes: number;
 }
 
-const lanesOf = (length: number): number =>
-  Math.min(MOST_LANES, Math.ceil(length / DEPTH / SIZE) * SIZE);
+/**
+ * Cuts `count` rows of `length` vec4s into parts whose matrix and partial sums can be bound.
+ * @throws {RangeError} when there are too many rows for that.
+ */
+function cut(length: number, count: number, pairs: number, limit: number): Part[] {
+  const bytes = Math.min(limit, MATRIX_BYTES);
+  const most = Math.min(length, Math.floor(bytes / (count * 16)));
+  const number = Math.ceil(length / most);
+  const budget = Math.min(
+    MOST_LANES,
+    Math.floor(bytes / (pairs * BLOCK * BLOCK * 4)),
+  );
+  const mostLanes = Math.floor(budget / number / SIZE) * SIZE;
+  if (!(mostLanes > 0)) {
+    throw new RangeError(
+      `Cannot plan gram: ${count} rows of ${
+        length * 16
+      } bytes must fit the adapter's buffers of ${limit} bytes in at most ` +
+        `${Math.floor(budget / SIZE)} parts: use a smaller batch`,
+    );
+  }
+  return Array.from({ length: number }, (_, i) => {
+    const part = Math.min(most, length - i * most);
+    const lanes = Math.ceil(part / DEPTH / SIZE) * SIZE;
+    return { length: part, lanes: Math.min(mostLanes, lanes) };
+  });
+}
+
+function packRow(
+  r: number,
+  row: Row | undefined,
+  inputs: readonly TensorType[],
+  attrs: GramAttributes,
+  part: { readonly from: number; readonly length: number; readonly pitch: number },
+): Dispatch {
+  const { groups, SIZE, SHARE } = manyWorkgroups(part.length);
+  const STATS = row?.stats ?? false;
+  return {
+    shader: packShader,
+    constants: {
+      ...channelConstants(inputs[inputs.length - 1]),
+      SIZE,
+      ONES: !row,
+      STATS,
+      EPS: attrs.eps,
+    },
+    bindings: [
+      ...(row ? [input(row.input)] : []),
+      ...(row && STATS ? [input(row.input + 1)] : []),
+      scratch(0),
+    ],
+    params: [
+      r * part.pitch,
+      part.length,
+      part.from,
+      (row?.group ?? 0) * attrs.channels,
+      row && STATS ? inputs[row.input].shape[0] : 0,
+      SHARE,
+    ],
+    workgroups: [groups, 1, 1],
+  };
+}
 
 function kernels(
   inputs: readonly TensorType[],
   attrs: GramAttributes,
   limit: number,
-): { dispatches: Dispatch[]; scratch: number[] } {
+): KernelPlan {
   const rows = rowsOf(attrs), count = rows.length + 1;
-  const y = inputs[inputs.length - 1];
-  const sizes = channelConstants(y), total = sizes.LENGTH * y.shape[0];
-  const { most, lengths } = parts(total, count, limit);
-  const lanes = lengths.reduce((sum, length) => sum + lanesOf(length), 0);
-  const blocks = Math.ceil(count / BLOCK);
+  const blocks = Math.ceil(count / BLOCK), pairs = blocks * (blocks + 1) / 2;
+  const total = storageLength(inputs[inputs.length - 1]) / 4;
+  const parts = cut(total, count, pairs, limit), pitch = parts[0].length;
+  const allLanes = parts.reduce((sum, part) => sum + part.lanes, 0);
   const dispatches: Dispatch[] = [];
   let from = 0, lane = 0;
-  for (const length of lengths) {
+  for (const { length, lanes } of parts) {
     for (let r = 0; r < count; r++) {
-      const row = rows[r], ONES = !row, STATS = row?.stats ?? false;
-      dispatches.push({
-        shader: packShader,
-        constants: { ...sizes, SIZE, ONES, STATS, EPS: attrs.eps },
-        bindings: [
-          ...(row ? [input(row.input)] : []),
-          ...(STATS ? [input(row.input + 1)] : []),
-          scratch(0),
-        ],
-        params: [
-          r * most,
-          length,
-          from,
-          (row?.group ?? 0) * attrs.channels,
-          STATS ? inputs[row.input].shape[0] : 0,
-          0,
-          0,
-          0,
-        ],
-        workgroups: [Math.min(4096, Math.ceil(length / (4 * SIZE))), 1, 1],
-      });
+      const part = { from, length, pitch };
+      dispatches.push(packRow(r, rows[r], inputs, attrs, part));
     }
+    const share = 8 * Math.ceil(length / lanes);
     dispatches.push({
       shader: blocksShader,
       constants: { SIZE, BLOCK },
       bindings: [scratch(0), scratch(1)],
-      params: [count, most, length, lanesOf(length), lane, lanes],
-      workgroups: [lanesOf(length) / SIZE, blocks, blocks],
+      params: [count, pitch, length, share, lane, allLanes],
+      workgroups: [lanes / SIZE, blocks, blocks],
     });
     from += length;
-    lane += lanesOf(length);
+    lane += lanes;
   }
   dispatches.push({
     shader: reduceShader,
     constants: { SIZE, BLOCK },
     bindings: [scratch(1), output(0)],
-    params: [lanes / 4],
+    params: [allLanes / 4],
     workgroups: [count, count, 1],
   });
   return {
     dispatches,
-    scratch: [
-      count * most * 4,
-      blocks * (blocks + 1) / 2 * BLOCK * BLOCK * lanes,
-    ],
+    scratch: [count * pitch * 4, pairs * BLOCK * BLOCK * allLanes],
   };
 }
 
@@ -218,9 +225,7 @@ export const gram: OpSpec<GramAttributes> = {
     rows.push(new Float64Array(n).fill(1));
     return [
       Float64Array.from(
-        rows.flatMap((a) =>
-          rows.map((b) => a.reduce((sum, v, i) => sum + v * b[i], 0))
-        ),
+        rows.flatMap((a) => rows.map((b) => a.reduce((sum, v, i) => sum + v * b[i], 0))),
       ),
     ];
   },
@@ -243,9 +248,7 @@ export const gram: OpSpec<GramAttributes> = {
         attrs: { candidates, channels: c, eps: 1e-5 },
         tolerance: 2e-6,
         fill: (index, e, normal, u) =>
-          inputs[index].layout === "dense"
-            ? e < groups * c ? 0.3 * normal : 0.5 + u
-            : normal + 0.3,
+          inputs[index].layout === "dense" ? e < groups * c ? 0.3 * normal : 0.5 + u : normal + 0.3,
       };
     };
     const mixed = (count: number, groups: number) =>

@@ -16,22 +16,8 @@ import weightSource from "../../shaders/mixed_weight_grad.wgsl" with {
   type: "text",
 };
 import type { Tensor } from "../graph/graph.ts";
-import {
-  type Binding,
-  type Dispatch,
-  input,
-  type OpSpec,
-  output,
-  uniformInput,
-} from "../graph/op.ts";
-import {
-  dense,
-  image,
-  rowPitch,
-  sameType,
-  storageLength,
-  type TensorType,
-} from "../graph/tensor_type.ts";
+import { type Binding, type Dispatch, input, type OpSpec, output, uniformInput } from "../graph/op.ts";
+import { dense, image, rowPitch, sameType, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { imageVec4s } from "./launch.ts";
 import { mixedCases, mixedReference } from "./mixed_reference.ts";
 
@@ -100,9 +86,7 @@ function edgeParts(
   firstStatsBinding: number,
 ) {
   const at = operands(attrs),
-    live = attrs.candidates.map((_, k) => k).filter((k) =>
-      attrs.candidates[k].groups[edge] >= 0
-    );
+    live = attrs.candidates.map((_, k) => k).filter((k) => attrs.candidates[k].groups[edge] >= 0);
   const parts = [];
   for (let from = 0; from < live.length; from += most) {
     const part = live.slice(from, from + most), stats: Binding[] = [];
@@ -166,9 +150,7 @@ export const mixed: OpSpec<MixedAttributes> = {
         !sameType(z, { ...out, shape: [wide, ...out.shape.slice(1)] })
       ) {
         throw new RangeError(
-          `candidate ${k} must be [${wide},${
-            out.shape.slice(1)
-          }] for ${rows.length} edges`,
+          `candidate ${k} must be [${wide},${out.shape.slice(1)}] for ${rows.length} edges`,
         );
       }
       if (column >= inputs[0].shape[1]) {
@@ -325,9 +307,7 @@ function edgePiece(
   edge: number,
   only: readonly number[],
 ) {
-  const candidates = attrs.candidates.map((c, k) =>
-    only.includes(k) ? c : { ...c, groups: c.groups.map(() => -1) }
-  );
+  const candidates = attrs.candidates.map((c, k) => only.includes(k) ? c : { ...c, groups: c.groups.map(() => -1) });
   return edgeParts(inputs, { ...attrs, candidates }, edge, only.length, 3);
 }
 

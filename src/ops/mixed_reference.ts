@@ -21,11 +21,7 @@ export function mixedReference(
   for (const { norm, groups, column } of candidates) {
     const z = inputs[next], wide = types[next].shape[0];
     next += norm === "none" ? 1 : 2;
-    const stats = norm === "batch"
-      ? channelStatistics(z, wide)
-      : norm === "fixed"
-      ? inputs[next - 1]
-      : null;
+    const stats = norm === "batch" ? channelStatistics(z, wide) : norm === "fixed" ? inputs[next - 1] : null;
     rows.forEach((row, e) => {
       if (groups[e] < 0) return;
       const first = groups[e] * channels, w = weights[row * columns + column];
@@ -36,9 +32,7 @@ export function mixedReference(
       });
     });
   }
-  return accumulate
-    ? y.map((s, e) => s.map((v, i) => v + inputs[next + e][i]))
-    : y;
+  return accumulate ? y.map((s, e) => s.map((v, i) => v + inputs[next + e][i])) : y;
 }
 
 /** Cases: shared and grouped candidates, edges without some, more edges and candidates than a device binds. */
@@ -69,10 +63,7 @@ export function mixedCases(): OpCase<MixedAttributes>[] {
       attrs: { channels: c, rows, candidates, eps: 1e-5, accumulate },
       wrt: inputs.flatMap((_, i) => isStats.has(i) ? [] : [i]),
       fill: (index, _e, normal, u) => isStats.has(index) ? 0.5 + u : normal,
-      derive: (index, made) =>
-        statsOf.has(index)
-          ? channelStatistics(made[index - 1], statsOf.get(index)!)
-          : undefined,
+      derive: (index, made) => statsOf.has(index) ? channelStatistics(made[index - 1], statsOf.get(index)!) : undefined,
     };
   };
   const shared = (

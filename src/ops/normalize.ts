@@ -6,13 +6,7 @@ import source from "../../shaders/normalize.wgsl" with { type: "text" };
 import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";
 import { bnGradInput, bnGradSums } from "./bn_grad.ts";
-import {
-  channelConstants,
-  channelStatistics,
-  overChannels,
-  requireDense,
-  requireImage,
-} from "./channel.ts";
+import { channelStatistics, overChannels, requireDense, requireImage } from "./channel.ts";
 
 const shader = { name: "normalize", source };
 
@@ -31,9 +25,7 @@ function checkParameters(
 ): void {
   requireImage(x, "x");
   requireDense(stats, [2, x.shape[0]], "stats");
-  perChannel.forEach((t, i) =>
-    requireDense(t, [x.shape[0]], i ? "beta" : "gamma")
-  );
+  perChannel.forEach((t, i) => requireDense(t, [x.shape[0]], i ? "beta" : "gamma"));
 }
 
 /** Gradient of {@linkcode normalize} where the statistics are constants: `(gy, stats[, gamma]) -> gy * gamma * rstd`. */
@@ -49,7 +41,6 @@ export const normalizeGrad: OpSpec<{ readonly eps: number }> = {
       dispatches: [{
         shader,
         constants: {
-          ...channelConstants(inputs[0]),
           ...constants,
           GAMMA: inputs.length > 2,
           BETA: false,
@@ -83,7 +74,6 @@ export const normalize: OpSpec<NormalizeAttributes> = {
       dispatches: [{
         shader,
         constants: {
-          ...channelConstants(x),
           ...constants,
           GAMMA: affine,
           BETA: affine,
@@ -99,17 +89,13 @@ export const normalize: OpSpec<NormalizeAttributes> = {
     const [x, stats, ...affine] = node.inputs, { eps, batch } = node.attrs;
     const gamma = affine.slice(0, 1), attrs = { eps };
     if (!gy) return node.inputs.map(() => null);
-    const sums = batch || needs[2] || needs[3]
-      ? graph.apply(bnGradSums, [x, gy, stats], attrs, "sums")
-      : [];
+    const sums = batch || needs[2] || needs[3] ? graph.apply(bnGradSums, [x, gy, stats], attrs, "sums") : [];
     const gx = !needs[0]
       ? null
       : batch
       ? graph.apply1(bnGradInput, [x, gy, stats, ...sums, ...gamma], attrs, "x")
       : graph.apply1(normalizeGrad, [gy, stats, ...gamma], attrs, "x");
-    return affine.length
-      ? [gx, null, sums[1] ?? null, sums[0] ?? null]
-      : [gx, null];
+    return affine.length ? [gx, null, sums[1] ?? null, sums[0] ?? null] : [gx, null];
   },
   reference([x, given, gamma, beta], [type], { eps, batch }) {
     const stats = batch ? channelStatistics(x, type) : given;
@@ -127,18 +113,12 @@ export const normalize: OpSpec<NormalizeAttributes> = {
       for (const batch of [true, false]) {
         for (const affine of [true, false]) {
           cases.push({
-            name: `${x.shape}${affine ? ", affine" : ""}, ${
-              batch ? "batch" : "constant"
-            } statistics`,
+            name: `${x.shape}${affine ? ", affine" : ""}, ${batch ? "batch" : "constant"} statistics`,
             inputs: affine ? [x, stats, vector, vector] : [x, stats],
             attrs: { eps: 1e-5, batch },
             wrt: affine ? [0, 2, 3] : [0],
-            derive: (index, inputs) =>
-              index === 1 && batch
-                ? channelStatistics(inputs[0], x)
-                : undefined,
-            fill: (index, e, normal, u) =>
-              index === 1 && e >= c ? 0.5 + u : normal,
+            derive: (index, inputs) => index === 1 && batch ? channelStatistics(inputs[0], x) : undefined,
+            fill: (index, e, normal, u) => index === 1 && e >= c ? 0.5 + u : normal,
           });
         }
       }
@@ -149,8 +129,7 @@ export const normalize: OpSpec<NormalizeAttributes> = {
       inputs: [x, dense([2, 3])],
       attrs: { eps: 1e-5, batch: true },
       wrt: [0],
-      derive: (index, inputs) =>
-        index === 1 ? channelStatistics(inputs[0], x) : undefined,
+      derive: (index, inputs) => index === 1 ? channelStatistics(inputs[0], x) : undefined,
       fill: (_index, _e, normal) => 100 + normal,
     });
     return cases;

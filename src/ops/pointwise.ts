@@ -8,15 +8,7 @@ import weightGradSource from "../../shaders/pointwise_weight_grad.wgsl" with {
   type: "text",
 };
 import type { Tensor } from "../graph/graph.ts";
-import {
-  input,
-  type KernelContext,
-  type KernelPlan,
-  type OpSpec,
-  output,
-  scratch,
-  uniformInput,
-} from "../graph/op.ts";
+import { input, type KernelContext, type KernelPlan, type OpSpec, output, scratch, uniformInput } from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";
 import { imageVec4s, largestDivisor } from "./launch.ts";
 import { reducePartials } from "./reduce_partials.ts";
@@ -133,9 +125,7 @@ export const pointwise: OpSpec<PointwiseAttributes> = {
           "dx",
         )
         : null,
-      needs[1]
-        ? graph.apply1(pointwiseWeightGrad, [gy!, x], attrs, "dw")
-        : null,
+      needs[1] ? graph.apply1(pointwiseWeightGrad, [gy!, x], attrs, "dw") : null,
     ];
   },
   reference([x, w], [xt, wt], { groups, inputGroups, relu }) {
@@ -187,8 +177,7 @@ export const pointwise: OpSpec<PointwiseAttributes> = {
       attrs: { groups: 1, inputGroups: 1, relu: false },
     },
   ],
-  macs: ([x, w]) =>
-    w.shape[0] * w.shape[1] * x.shape[1] * x.shape[2] * x.shape[3],
+  macs: ([x, w]) => w.shape[0] * w.shape[1] * x.shape[1] * x.shape[2] * x.shape[3],
 };
 
 /** Gradient of {@linkcode pointwise} for x; inputs gy, w, and x when there is a ReLU. */
@@ -200,8 +189,7 @@ export const pointwiseInputGrad: OpSpec<PointwiseAttributes> = {
     return [image(w.shape[1] * inputGroups, n, h, width)];
   },
   kernels: (context) => product(context, context.inputs[1], true),
-  macs: ([gy, w]) =>
-    w.shape[0] * w.shape[1] * gy.shape[1] * gy.shape[2] * gy.shape[3],
+  macs: ([gy, w]) => w.shape[0] * w.shape[1] * gy.shape[1] * gy.shape[2] * gy.shape[3],
 };
 
 /** Gradient of {@linkcode pointwise} for w; inputs gy, x. */

@@ -9,12 +9,7 @@ import maxGradSource from "../../shaders/max_pool_grad.wgsl" with {
 import avgSource from "../../shaders/avg_pool.wgsl" with { type: "text" };
 import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, type TensorType } from "../graph/tensor_type.ts";
-import {
-  expectImage,
-  expectInputs,
-  expectInteger,
-  expectShape,
-} from "./expect.ts";
+import { expectImage, expectInputs, expectInteger, expectShape } from "./expect.ts";
 import { linear } from "./launch.ts";
 
 const maxShader = { name: "max_pool", source: maxSource };
@@ -33,8 +28,7 @@ export interface AvgPoolGradAttributes extends PoolAttributes {
 }
 
 /** Pixels along an axis of the result: `floor((size + 2 - 3) / stride) + 1`. */
-const pooled = (size: number, stride: number): number =>
-  Math.floor((size - 1) / stride) + 1;
+const pooled = (size: number, stride: number): number => Math.floor((size - 1) / stride) + 1;
 
 function infer(
   inputs: readonly TensorType[],
@@ -59,8 +53,8 @@ function tiles(
   const HO = pooled(H, stride), WO = pooled(W, stride), Q = rowPitch(W) / 4;
   const QO = rowPitch(WO) / 4, TILES = Math.ceil(QO / widest);
   const T = Math.ceil(QO / TILES);
-  // Enough invocations to keep a device busy, unless rows get so few that the halo costs more.
-  const wanted = Math.ceil(16384 / (c * n * TILES));
+  // Whole planes are fastest where there are enough of them to keep a device busy.
+  const wanted = Math.ceil(512 / (c * n * TILES));
   const ROWS = Math.max(Math.ceil(HO / wanted), Math.min(HO, 7));
   const STRIPS = Math.ceil(HO / ROWS), COUNT = c * n * STRIPS * TILES;
   const { workgroups, GRID_X } = linear(COUNT, 64);
@@ -187,9 +181,7 @@ export const maxPool: OpSpec<PoolAttributes> = {
 function avgKernel(big: TensorType, stride: number, gradient: boolean) {
   const { constants, workgroups } = tiles(big, stride, 8);
   const { H, W, HO, WO, Q, QO } = constants;
-  const from = gradient
-    ? { HX: HO, QX: QO, HY: H, QY: Q, WY: W }
-    : { HX: H, QX: Q, HY: HO, QY: QO, WY: WO };
+  const from = gradient ? { HX: HO, QX: QO, HY: H, QY: Q, WY: W } : { HX: H, QX: Q, HY: HO, QY: QO, WY: WO };
   return {
     dispatches: [{
       shader: avgShader,

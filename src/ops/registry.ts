@@ -3,31 +3,76 @@
  * @module
  */
 import type { OpSpec } from "../graph/op.ts";
+import { accumulateTally } from "./accumulate_tally.ts";
+import { adam } from "./adam.ts";
 import { addN } from "./add_n.ts";
+import { bnGradInput, bnGradSums } from "./bn_grad.ts";
+import { bnStats } from "./bn_stats.ts";
+import { concat, split, zeros } from "./concat.ts";
+import { conv2d, conv2dInputGrad, conv2dWeightGrad } from "./conv2d.ts";
+import { crossEntropy, crossEntropyGrad } from "./cross_entropy.ts";
 import { depthwise, depthwiseGrad, depthwiseInputGrad } from "./depthwise.ts";
-import {
-  mixed,
-  mixedGradSums,
-  mixedInputGrad,
-  mixedWeightGrad,
-} from "./mixed.ts";
-import {
-  pointwise,
-  pointwiseInputGrad,
-  pointwiseWeightGrad,
-} from "./pointwise.ts";
+import { globalAvgPool, globalAvgPoolGrad } from "./global_avg_pool.ts";
+import { gram } from "./gram.ts";
+import { linear, linearInputGrad, linearWeightGrad } from "./linear.ts";
+import { meanSquare } from "./mean_square.ts";
+import { mixed, mixedGradSums, mixedInputGrad, mixedWeightGrad } from "./mixed.ts";
+import { normalize, normalizeGrad } from "./normalize.ts";
+import { pointwise, pointwiseInputGrad, pointwiseWeightGrad } from "./pointwise.ts";
+import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from "./pool.ts";
+import { runningUpdate } from "./running_update.ts";
+import { sampleNorm, sampleNormGrad } from "./sample_norm.ts";
+import { sgd } from "./sgd.ts";
+import { softmax, softmaxGrad } from "./softmax.ts";
+import { spaceToPhases, spaceToPhasesGrad } from "./space_to_phases.ts";
+import { squareSum } from "./square_sum.ts";
 
 /** Every operation of the graph runtime. */
 export const OPERATIONS: readonly OpSpec[] = [
-  addN,
+  conv2d,
+  conv2dInputGrad,
+  conv2dWeightGrad,
   pointwise,
   pointwiseInputGrad,
   pointwiseWeightGrad,
   depthwise,
   depthwiseGrad,
   depthwiseInputGrad,
+  maxPool,
+  maxPoolGrad,
+  avgPool,
+  avgPoolGrad,
+  spaceToPhases,
+  spaceToPhasesGrad,
+  bnStats,
+  bnGradSums,
+  bnGradInput,
+  normalize,
+  normalizeGrad,
+  sampleNorm,
+  sampleNormGrad,
   mixed,
   mixedGradSums,
   mixedInputGrad,
   mixedWeightGrad,
+  softmax,
+  softmaxGrad,
+  concat,
+  split,
+  zeros,
+  addN,
+  globalAvgPool,
+  globalAvgPoolGrad,
+  linear,
+  linearInputGrad,
+  linearWeightGrad,
+  crossEntropy,
+  crossEntropyGrad,
+  squareSum,
+  sgd,
+  adam,
+  runningUpdate,
+  accumulateTally,
+  meanSquare,
+  gram,
 ];

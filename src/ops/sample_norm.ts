@@ -4,21 +4,9 @@
  * @module
  */
 import source from "../../shaders/sample_norm.wgsl" with { type: "text" };
-import {
-  type Dispatch,
-  input,
-  type OpCase,
-  type OpSpec,
-  output,
-} from "../graph/op.ts";
-import {
-  dense,
-  elementCount,
-  image,
-  sameType,
-  type TensorType,
-} from "../graph/tensor_type.ts";
-import { channelConstants, requireDense, requireImage } from "./channel.ts";
+import { type Dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { dense, elementCount, image, sameType, type TensorType } from "../graph/tensor_type.ts";
+import { channelConstants, oneWorkgroup, requireDense, requireImage } from "./channel.ts";
 
 const shader = { name: "sample_norm", source };
 
@@ -36,7 +24,7 @@ function dispatch(
   backward: boolean,
 ): Dispatch {
   const [c, n, h, w] = x.shape, { LENGTH, VECS, TAIL } = channelConstants(x);
-  const RUN = h * VECS;
+  const RUN = h * VECS, { SIZE, SHARE } = oneWorkgroup(c * RUN);
   return {
     shader,
     constants: {
@@ -47,13 +35,10 @@ function dispatch(
       CENTER: center,
       BACKWARD: backward,
       EPS: eps,
-      SIZE: 64,
-      ITEMS: 4,
+      SIZE,
     },
-    bindings: backward
-      ? [input(0), input(1), input(2), output(0)]
-      : [input(0), output(0), output(1)],
-    params: [c * RUN, c * h * w],
+    bindings: backward ? [input(0), input(1), input(2), output(0)] : [input(0), output(0), output(1)],
+    params: [c * RUN, c * h * w, SHARE],
     workgroups: [n, 1, 1],
   };
 }
@@ -104,8 +89,7 @@ export const sampleNorm: OpSpec<SampleNormAttributes> = {
       for (let k = 0; k < c; k++) {
         for (let e = 0; e < plane; e++) elements.push((k * n + s) * plane + e);
       }
-      const sum = (f: (v: number) => number) =>
-        elements.reduce((a, e) => a + f(x[e]), 0);
+      const sum = (f: (v: number) => number) => elements.reduce((a, e) => a + f(x[e]), 0);
       const mean = center ? sum((v) => v) / count : 0;
       const square = sum((v) => (v - mean) ** 2) / count;
       for (const e of elements) y[e] = (x[e] - mean) / Math.sqrt(square + eps);
@@ -126,6 +110,7 @@ export const sampleNorm: OpSpec<SampleNormAttributes> = {
           image(2, 1, 3, 2),
           image(1, 3, 1, 1),
           image(2, 2, 12, 28),
+          image(40, 1, 12, 9),
         ]
       ) {
         // One element per sample: y is (almost) constant, and so is its gradient.

@@ -4,17 +4,10 @@
  */
 import source from "../../shaders/sgd.wgsl" with { type: "text" };
 import { input, type OpSpec, output, uniformInput } from "../graph/op.ts";
-import {
-  dense,
-  sameType,
-  storageLength,
-  type TensorType,
-} from "../graph/tensor_type.ts";
-import { requireDense } from "./channel.ts";
-import { linear } from "./launch.ts";
+import { dense, sameType, storageLength, type TensorType } from "../graph/tensor_type.ts";
+import { manyWorkgroups, requireDense, type Strands } from "./channel.ts";
 
 const shader = { name: "sgd", source };
-const SIZE = 64, ITEMS = 4;
 
 /** Attributes of {@linkcode sgd}. */
 export interface SgdAttributes {
@@ -43,17 +36,14 @@ export function requireArenas(
   requireDense(hyper, [8], "hyper");
 }
 
-/** Launch of an optimiser's kernel: `ITEMS` vec4s per invocation, `SIZE` apart. */
+/** Launch of an optimiser's kernel over a flat arena. */
 export function overArena(type: TensorType): {
-  constants: { LENGTH: number; SIZE: number; ITEMS: number; GROUPS_X: number };
+  constants: Strands & { readonly LENGTH: number };
   workgroups: [number, number, number];
 } {
   const LENGTH = storageLength(type) / 4;
-  const { workgroups } = linear(LENGTH, SIZE * ITEMS);
-  return {
-    constants: { LENGTH, SIZE, ITEMS, GROUPS_X: workgroups[0] },
-    workgroups,
-  };
+  const { groups, ...strands } = manyWorkgroups(LENGTH);
+  return { constants: { LENGTH, ...strands }, workgroups: [groups, 1, 1] };
 }
 
 /**
@@ -92,12 +82,8 @@ export const sgd: OpSpec<SgdAttributes> = {
     _types,
     { momentum, weightDecay, clip },
   ) {
-    const coef = clip > 0
-      ? Math.min(1, clip / (Math.sqrt(square[0]) + 1e-6))
-      : 1;
-    const next = buffer.map((b, i) =>
-      momentum * b + coef * grads[i] + weightDecay * params[i]
-    );
+    const coef = clip > 0 ? Math.min(1, clip / (Math.sqrt(square[0]) + 1e-6)) : 1;
+    const next = buffer.map((b, i) => momentum * b + coef * grads[i] + weightDecay * params[i]);
     return [params.map((p, i) => p - hyper[0] * next[i]), next];
   },
   cases: () =>

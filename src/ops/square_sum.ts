@@ -5,9 +5,9 @@
 import source from "../../shaders/square_sum.wgsl" with { type: "text" };
 import { input, type OpSpec, output, scratch } from "../graph/op.ts";
 import { dense, storageLength } from "../graph/tensor_type.ts";
+import { manyWorkgroups } from "./channel.ts";
 
 const shader = { name: "square_sum", source };
-const SIZE = 64, MOST_GROUPS = 512, VECTORS_PER_GROUP = 1024;
 
 /** `x [L] -> [1]`: the sum of its squares, in a fixed order. */
 export const squareSum: OpSpec<null> = {
@@ -20,20 +20,11 @@ export const squareSum: OpSpec<null> = {
   },
   kernels({ inputs: [x] }) {
     const LENGTH = storageLength(x) / 4;
-    const groups = Math.min(
-      MOST_GROUPS,
-      Math.max(1, Math.ceil(LENGTH / VECTORS_PER_GROUP)),
-    );
+    const { groups, ...strands } = manyWorkgroups(LENGTH);
     const single = groups === 1;
     const first = {
       shader,
-      constants: {
-        LENGTH,
-        SIZE,
-        STRIDE: groups * SIZE,
-        SUM: false,
-        LAST: single,
-      },
+      constants: { LENGTH, ...strands, SUM: false, LAST: single },
       bindings: [input(0), single ? output(0) : scratch(0)],
       workgroups: [groups, 1, 1] as [number, number, number],
     };
@@ -44,8 +35,7 @@ export const squareSum: OpSpec<null> = {
         shader,
         constants: {
           LENGTH: groups,
-          SIZE,
-          STRIDE: SIZE,
+          SIZE: 64,
           SUM: true,
           LAST: true,
         },

@@ -117,13 +117,9 @@ export function genotypeText(genotype: Genotype): string {
       ...nodes.map(([first]) => `${first.op}(${first.from})`.length),
     );
     const lines = nodes.map(([first, second], i) =>
-      `  ${i + 2} = ${
-        `${first.op}(${first.from})`.padEnd(width)
-      } + ${second.op}(${second.from})\n`
+      `  ${i + 2} = ${`${first.op}(${first.from})`.padEnd(width)} + ${second.op}(${second.from})\n`
     );
-    return `${kind}\n${lines.join("")}  output = concat(${
-      concat.join(", ")
-    })\n`;
+    return `${kind}\n${lines.join("")}  output = concat(${concat.join(", ")})\n`;
   }).join("");
 }
 
@@ -143,9 +139,7 @@ function graphOf(genotype: Genotype): Graph {
     nodeAttributes: { fontname: FONT, fontsize: 12, height: 0.3, width: 0.3 },
     edgeAttributes: { arrowsize: 0.6 },
     // Graphviz stacks clusters from the bottom in left-to-right graphs.
-    subgraphs: CELL_KINDS.toReversed().map((kind) =>
-      clusterOf(kind, genotype[kind])
-    ),
+    subgraphs: CELL_KINDS.toReversed().map((kind) => clusterOf(kind, genotype[kind])),
   };
 }
 

@@ -4,8 +4,7 @@ import { DARTS } from "../space/space.ts";
 import { cellSvg, genotypeText } from "./cell_svg.ts";
 
 Deno.test({
-  name:
-    "the drawing is one self-contained document, the same bytes each time, made without permissions",
+  name: "the drawing is one self-contained document, the same bytes each time, made without permissions",
   permissions: "none",
   async fn() {
     const svg = await cellSvg(DARTS_V2);
@@ -42,9 +41,7 @@ Deno.test("other shapes are drawn too: one node, a source read twice, a node tha
       concat: [2],
     },
     reduce: {
-      nodes: DARTS.primitives.slice(1).map((op, i) =>
-        [choice(op, i), choice(op, i + 1)] as const
-      ),
+      nodes: DARTS.primitives.slice(1).map((op, i) => [choice(op, i), choice(op, i + 1)] as const),
       concat: [8],
     },
   };

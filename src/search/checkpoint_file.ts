@@ -5,12 +5,7 @@
  */
 import { crc32 } from "node:zlib";
 import { FailureError } from "../base/errors.ts";
-import {
-  decodeTensors,
-  encodeTensors,
-  type TensorEntry,
-  tensorType,
-} from "../base/safetensors.ts";
+import { decodeTensors, encodeTensors, type TensorEntry, tensorType } from "../base/safetensors.ts";
 
 /** The state of a run at one step. */
 export interface Checkpoint {

@@ -21,11 +21,7 @@ import {
   writeFully,
 } from "../base/files.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
-import {
-  type Checkpoint,
-  decodeCheckpoint,
-  encodeCheckpoint,
-} from "./checkpoint_file.ts";
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint_file.ts";
 
 /** One line of the metrics; numbers that are not finite become null. */
 export interface MetricRecord {
@@ -52,9 +48,7 @@ const DAMAGED = "checkpoint.damaged.safetensors";
 function parseMetric(line: string): MetricRecord | undefined {
   try {
     const value = JSON.parse(line) as MetricRecord | null;
-    return Number.isSafeInteger(value?.step)
-      ? value as MetricRecord
-      : undefined;
+    return Number.isSafeInteger(value?.step) ? value as MetricRecord : undefined;
   } catch {
     return undefined;
   }
@@ -86,9 +80,7 @@ export class RunFolder implements Disposable {
   static create(path: string, options: RunFolderOptions = {}): RunFolder {
     const check = (): void => {
       // A lock or a temporary file is all that a run leaves which was killed before it wrote its configuration.
-      const other = RunFolder.#list(path).find((name) =>
-        name !== LOCK && !TEMPORARY_NAME.test(name)
-      );
+      const other = RunFolder.#list(path).find((name) => name !== LOCK && !TEMPORARY_NAME.test(name));
       if (other === undefined) return;
       throw new UsageError(
         `Cannot start a run in '${path}' as the folder must be empty: it holds '${other}', so use --resume to go on with its run or take another --out`,
@@ -262,15 +254,12 @@ export class RunFolder implements Disposable {
     const lines = new TextDecoder().decode(readBytes(path)).split("\n");
     const torn = lines.pop() !== ""; // a whole file ends with a line feed
     const records = lines.map(parseMetric);
-    const damaged =
-      records.filter((record, i) => record === undefined && lines[i] !== "")
-        .length;
+    const damaged = records.filter((record, i) => record === undefined && lines[i] !== "")
+      .length;
     if (damaged > 0) {
       this.#warn(`Dropped ${damaged} damaged lines of '${path}'`);
     }
-    const kept = lines.filter((_, i) =>
-      (records[i]?.step ?? Infinity) <= afterStep
-    );
+    const kept = lines.filter((_, i) => (records[i]?.step ?? Infinity) <= afterStep);
     const dropped = lines.length - kept.length + (torn ? 1 : 0);
     if (dropped > 0) {
       writeAtomic(path, kept.map((line) => line + "\n").join(""));
@@ -320,18 +309,14 @@ export class RunFolder implements Disposable {
       if (path === previous) {
         if (problems.length > 0) this.#setAside(newest);
         this.#warn(
-          `${
-            problems[0] ?? `Cannot find '${newest}'`
-          }; going on from step ${checkpoint.step} of '${previous}'`,
+          `${problems[0] ?? `Cannot find '${newest}'`}; going on from step ${checkpoint.step} of '${previous}'`,
         );
       }
       return checkpoint;
     }
     if (problems.length === 0) return undefined;
     throw new FailureError(
-      `${
-        problems[0]
-      }, and there is no older checkpoint to go on from: start again with another --out`,
+      `${problems[0]}, and there is no older checkpoint to go on from: start again with another --out`,
     );
   }
 

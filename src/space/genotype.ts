@@ -83,9 +83,7 @@ export const DARTS_V2: Genotype = {
  * @throws {FailureError} one sentence that names `file`, the place in it and what was expected.
  */
 export function parseGenotype(text: string, file: string): Genotype {
-  return /^\s*[{[]/.test(text)
-    ? parseGenotypeJson(text, file)
-    : parseGenotypePython(text, file);
+  return /^\s*[{[]/.test(text) ? parseGenotypeJson(text, file) : parseGenotypePython(text, file);
 }
 
 /**
@@ -173,9 +171,7 @@ export function formatGenotypePython(genotype: Genotype): string {
       ? `range(${concat[0]}, ${concat[0] + concat.length})`
       : `[${concat.join(", ")}]`;
   const { normal, reduce } = genotype;
-  return `Genotype(normal=${pairs(normal)}, normal_concat=${
-    outputs(normal)
-  }, ` +
+  return `Genotype(normal=${pairs(normal)}, normal_concat=${outputs(normal)}, ` +
     `reduce=${pairs(reduce)}, reduce_concat=${outputs(reduce)})`;
 }
 

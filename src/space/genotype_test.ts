@@ -211,12 +211,8 @@ Deno.test("mutated texts are read or refused, never anything else", () => {
       for (let edits = 1 + random.below(3); edits > 0; edits--) {
         const at = random.below(text.length),
           length = random.below(4) === 0 ? random.below(40) : random.below(2);
-        const insert = random.below(3) === 0
-          ? ""
-          : alphabet[random.below(alphabet.length)];
-        text = random.below(20) === 0
-          ? text.slice(0, at)
-          : text.slice(0, at) + insert + text.slice(at + length);
+        const insert = random.below(3) === 0 ? "" : alphabet[random.below(alphabet.length)];
+        text = random.below(20) === 0 ? text.slice(0, at) : text.slice(0, at) + insert + text.slice(at + length);
       }
       try {
         const genotype = parseGenotype(text, "mutant");

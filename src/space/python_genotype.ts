@@ -33,8 +33,7 @@ interface Token {
   at: number;
 }
 
-const TOKEN =
-  /(?:[ \t\r\n\f]+|#[^\n]*)|([A-Za-z_]\w*)|(\d{1,6})(?!\w)|'([^'"\\\n]*)'|"([^'"\\\n]*)"|([=()[\],])/y;
+const TOKEN = /(?:[ \t\r\n\f]+|#[^\n]*)|([A-Za-z_]\w*)|(\d{1,6})(?!\w)|'([^'"\\\n]*)'|"([^'"\\\n]*)"|([=()[\],])/y;
 
 /**
  * Parses the text form.
@@ -44,10 +43,8 @@ export function parsePython(text: string, file: string): PythonFields {
   const tokens = tokenize(text, file);
   let next = 0;
 
-  const fail = (expected: string): never =>
-    unexpected(text, file, tokens[next].at, expected);
-  const peek = (sign: string): boolean =>
-    tokens[next].kind === "sign" && tokens[next].text === sign;
+  const fail = (expected: string): never => unexpected(text, file, tokens[next].at, expected);
+  const peek = (sign: string): boolean => tokens[next].kind === "sign" && tokens[next].text === sign;
   const accept = (sign: string): boolean => peek(sign) && ++next > 0;
   const expect = (sign: string): void => {
     if (!accept(sign)) fail(`"${sign}"`);
@@ -140,9 +137,7 @@ function unexpected(
   expected: string,
 ): never {
   const lines = text.slice(0, at).split("\n");
-  const here = at < text.length
-    ? JSON.stringify(text.slice(at, at + 20))
-    : "the end of the text";
+  const here = at < text.length ? JSON.stringify(text.slice(at, at + 20)) : "the end of the text";
   throw new FailureError(
     `Cannot read ${file} as a Python genotype: line ${lines.length}, column ${
       lines[lines.length - 1].length + 1

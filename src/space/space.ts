@@ -115,9 +115,9 @@ export function findSpace(name: string): Space {
   if (space) return space;
   const names = SPACES.map((each) => each.name);
   throw new UsageError(
-    `Cannot use a search space that does not exist, the name must be one of ${
-      names.join(", ")
-    }: current value is ${JSON.stringify(name)}${didYouMean(name, names)}`,
+    `Cannot use a search space that does not exist, the name must be one of ${names.join(", ")}: current value is ${
+      JSON.stringify(name)
+    }${didYouMean(name, names)}`,
   );
 }
 

@@ -1,0 +1,143 @@
+/**
+ * Supernet steps of two standard sizes, with PyTorch's times beside them where /usr/bin/python3 has torch.
+ *
+ *     deno task bench                 both sizes, 5 steps each
+ *     deno task bench --small         the first size only
+ *     deno task bench --profile       where the time goes, by operation (timestamp queries)
+ *     deno task bench --json          one JSON object per size
+ */
+import { Random } from "../src/base/random.ts";
+import { openGpu } from "../src/gpu/device.ts";
+import { resolveSearchConfig } from "../src/search/config.ts";
+import { SearchEngine } from "../src/search/engine.ts";
+import { planSearch } from "../src/search/programs.ts";
+import { DARTS } from "../src/space/space.ts";
+import type { NodeNorm, SupernetConfig } from "../src/space/supernet.ts";
+
+const flags = new Set(Deno.args), steps = 5;
+const normFlag = Deno.args.find((a) => a.startsWith("--norm="))?.slice(7) ?? "rms";
+const base = { space: DARTS, classes: 10, inputChannels: 3, nodeNorm: normFlag as NodeNorm };
+const SIZES: readonly SupernetConfig[] = [
+  { ...base, channels: 8, cells: 5, batch: 32, height: 28, width: 28 },
+  { ...base, channels: 16, cells: 8, batch: 16, height: 32, width: 32 },
+];
+
+const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1];
+
+async function ours(config: SupernetConfig) {
+  const began = performance.now(), gpu = await openGpu(), optimizer = resolveSearchConfig([]);
+  const plan = planSearch(config, optimizer, gpu.limits), planned = performance.now();
+  const engine = await SearchEngine.create(gpu, plan), { runtime } = engine;
+  engine.initialise(0, 1e-3);
+  const created = performance.now(), random = new Random(0, "bench");
+  const elements = config.inputChannels * config.batch * config.height * (Math.ceil(config.width / 4) * 4);
+  const images = new Float32Array(elements).map(() => random.normal());
+  const labels = Int32Array.from({ length: config.batch }, () => random.below(config.classes));
+  const inputs = { images, labels, hyper: new Float32Array([0.025, 3e-4, 0.5, 0.001]) };
+  for (const name of ["alpha_step", "weight_step"]) runtime.run(name, inputs);
+  await runtime.idle();
+  const first = performance.now();
+  const result: Record<string, unknown> = {
+    adapter: gpu.name,
+    config: `C=${config.channels}, ${config.cells} cells, batch ${config.batch}, ` +
+      `${config.height}x${config.width}x${config.inputChannels}, node norm ${config.nodeNorm}`,
+    planMs: Math.round(planned - began),
+    createMs: Math.round(created - planned),
+    firstStepsMs: Math.round(first - created),
+    gpuMiB: Math.round(plan.bytes / 2 ** 20),
+    rssMiB: 0,
+  };
+  for (const name of ["weight_step", "alpha_step"]) {
+    const times: number[] = [], js: number[] = [];
+    for (let i = 0; i < steps; i++) {
+      const start = performance.now();
+      runtime.run(name, inputs);
+      js.push(performance.now() - start);
+      await runtime.idle();
+      times.push(performance.now() - start);
+    }
+    const { macs, dispatches, traffic } = plan.plans.find((p) => p.name === name)!, ms = median(times);
+    result[name] = {
+      ms: Math.round(ms),
+      gflops: +(2 * macs / ms / 1e6).toFixed(1),
+      gmacs: +(macs / 1e9).toFixed(2),
+      dispatches,
+      boundGiB: +(traffic / 2 ** 30).toFixed(2),
+      jsShare: +(median(js) / ms).toFixed(4),
+    };
+  }
+  result.rssMiB = Math.round(Deno.memoryUsage().rss / 2 ** 20);
+  if (flags.has("--profile")) {
+    for (const name of ["weight_step", "alpha_step"]) {
+      await runtime.profile(name, inputs);
+      report(name, await runtime.profile(name, inputs));
+    }
+  }
+  engine.destroy();
+  gpu.device.destroy();
+  return result;
+}
+
+function report(name: string, times: Awaited<ReturnType<SearchEngine["runtime"]["profile"]>>): void {
+  const rows = new Map<string, { ms: number; count: number }>();
+  let total = 0;
+  for (const { shader, nanoseconds } of times) {
+    const row = rows.get(shader) ?? { ms: 0, count: 0 };
+    row.ms += nanoseconds / 1e6;
+    row.count++;
+    total += nanoseconds / 1e6;
+    rows.set(shader, row);
+  }
+  console.error(`${name}: ${total.toFixed(0)} ms in ${times.length} dispatches`);
+  for (const [shader, { ms, count }] of [...rows].sort((a, b) => b[1].ms - a[1].ms)) {
+    console.error(
+      `  ${shader.padEnd(24)} ${ms.toFixed(1).padStart(8)} ms ${(100 * ms / total).toFixed(1).padStart(5)} % ${
+        String(count).padStart(5)
+      } x`,
+    );
+  }
+}
+
+async function torch(config: SupernetConfig): Promise<Record<string, unknown> | undefined> {
+  const options = {
+    channels: config.channels,
+    cells: config.cells,
+    batch: config.batch,
+    size: config.height,
+    "in-channels": config.inputChannels,
+    classes: config.classes,
+    norm: config.nodeNorm,
+    steps,
+  };
+  const args = Object.entries(options).flatMap(([key, value]) => [`--${key}`, String(value)]);
+  try {
+    const command = new Deno.Command("/usr/bin/python3", { args: ["bench/pytorch_supernet.py", ...args, "--json"] });
+    const { success, stdout } = await command.output();
+    return success ? JSON.parse(new TextDecoder().decode(stdout)) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+for (const config of flags.has("--small") ? SIZES.slice(0, 1) : SIZES) {
+  const idarts = await ours(config), pytorch = flags.has("--no-torch") ? undefined : await torch(config);
+  if (flags.has("--json")) {
+    console.log(JSON.stringify({ idarts, pytorch }));
+    continue;
+  }
+  console.log(idarts);
+  if (!pytorch) console.log("PyTorch: not found (apt-get install python3-torch libopenblas0-pthread)");
+  else {
+    console.log("PyTorch:", pytorch);
+    const ratio = (name: string, peer: string) => {
+      const { ms } = idarts[name] as { ms: number };
+      return `${(ms / (pytorch[peer] as number)).toFixed(2)}x`;
+    };
+    console.log(
+      `idarts / PyTorch: weight step ${ratio("weight_step", "weight_step_ms")}, alpha step ` +
+        `${ratio("alpha_step", "alpha_step_ms")} (weights frozen in PyTorch: ${
+          ratio("alpha_step", "alpha_step_frozen_ms")
+        })`,
+    );
+  }
+}

@@ -1,0 +1,38 @@
+// Softmax of the rows of dense [R, K]; GRADIENT: gx = y (gy - sum of gy y). One invocation per row.
+
+#if GRADIENT
+@group(0) @binding(0) var<storage, read> gy: array<f32>;
+@group(0) @binding(1) var<storage, read> y: array<f32>;
+@group(0) @binding(2) var<storage, read_write> gx: array<f32>;
+#else
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+#endif
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u) {
+  let r = gid.y * GRID_X + gid.x;
+  if (r >= R) { return; }
+  let start = r * K;
+  let end = start + K;
+#if GRADIENT
+  var sum = 0.0;
+  for (var i = start; i < end; i++) { sum += gy[i] * y[i]; }
+  for (var i = start; i < end; i++) { gx[i] = y[i] * (gy[i] - sum); }
+#else
+  var most = x[start];
+  for (var i = start + 1; i < end; i++) { most = max(most, x[i]); }
+  var sum = 0.0;
+  for (var i = start; i < end; i++) { sum += exp(x[i] - most); }
+  for (var i = start; i < end; i++) { y[i] = exp(x[i] - most) / sum; }
+#endif
+  if (r == R - 1) {
+    for (var i = R * K; i < PADDED; i++) {
+#if GRADIENT
+      gx[i] = 0.0;
+#else
+      y[i] = 0.0;
+#endif
+    }
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Puts a list of options on a command as flags, and turns flags, a YAML file and a preset into a configuration.
+ * @module
+ */
+import { type Command, Option as Flag } from "commander";
+import { UsageError } from "../base/errors.ts";
+import { readText } from "../base/files.ts";
+import {
+  flagSpec,
+  type Layer,
+  MAX_YAML_BYTES,
+  nearest,
+  type Option,
+  parseYamlOptions,
+} from "../base/options.ts";
+import { resolveSearchConfig, SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
+
+/** What commander hands to an action: values by camelCase name. */
+export type Parsed = Readonly<Record<string, unknown>>;
+
+/** Adds a flag for each option under the heading of its group. */
+export function addOptions(command: Command, options: readonly Option[]): void {
+  for (const option of options) {
+    const { group, help, key } = option;
+    command.addOption(new Flag(flagSpec(option), `${help}${describeDefault(option)}`).helpGroup(`${group}:`));
+    if (option.kind === "boolean") command.addOption(new Flag(`--no-${key}`).hideHelp());
+  }
+}
+
+function describeDefault(option: Option): string {
+  const choices = option.kind === "choice" ? [option.choices.join(", ")] : [];
+  const fallback = option.kind === "boolean"
+    ? [option.default ? `default: on; --no-${option.key}` : "default: off"]
+    : option.default === null
+    ? []
+    : [`default: ${option.default}`];
+  const notes = [...choices, ...fallback];
+  return notes.length > 0 ? ` (${notes.join("; ")})` : "";
+}
+
+/** Adds `--config` and `--preset` and the options of a search. */
+export function addSearchOptions(command: Command): void {
+  const group = "Configuration:";
+  command.addOption(new Flag("--config <file>", "YAML file with the same keys as the flags below").helpGroup(group));
+  command.addOption(
+    new Flag("--preset <name>", `named set of values (${Object.keys(SEARCH_PRESETS).join(", ")})`).helpGroup(group),
+  );
+  addOptions(command, SEARCH_OPTIONS.options);
+}
+
+/** The layers that the user gave: file, then flags. */
+export function searchLayers(parsed: Parsed): Layer[] {
+  const layers: Layer[] = [];
+  if (typeof parsed.config === "string") {
+    const text = readText(parsed.config, { maxBytes: MAX_YAML_BYTES });
+    layers.push({ source: `'${parsed.config}'`, values: parseYamlOptions(parsed.config, text) });
+  }
+  return [...layers, SEARCH_OPTIONS.flagLayer(parsed)];
+}
+
+/**
+ * The configuration that the user asked for: defaults, preset, file, flags.
+ * @throws {UsageError} for unknown presets, keys and values
+ */
+export function searchConfig(parsed: Parsed): SearchConfig {
+  const preset = parsed.preset as string | undefined;
+  if (preset !== undefined && !Object.hasOwn(SEARCH_PRESETS, preset)) {
+    throw new UsageError(chooseMessage("--preset", preset, Object.keys(SEARCH_PRESETS)));
+  }
+  return resolveSearchConfig(searchLayers(parsed), preset);
+}
+
+/** "Cannot use X as it must be one of A, B: current value is C (did you mean A?)". */
+export function chooseMessage(what: string, value: string, choices: readonly string[]): string {
+  const near = nearest(value, choices);
+  return `Cannot use ${what} as it must be one of ${choices.join(", ")}: current value is '${value.slice(0, 60)}'` +
+    (near === undefined ? "" : ` (did you mean '${near}'?)`);
+}
+
+/** `"3x32x32"` as channels, height and width. */
+export function parseShape(text: string): { channels: number; height: number; width: number } {
+  const match = /^(\d{1,4})x(\d{1,5})x(\d{1,5})$/.exec(text);
+  const [channels, height, width] = match?.slice(1).map(Number) ?? [];
+  if (!match || channels < 1) {
+    throw new UsageError(
+      `Cannot use --shape as it must be channels x height x width like 3x32x32: current value is '${text.slice(0, 60)}'`,
+    );
+  }
+  return { channels, height, width };
+}

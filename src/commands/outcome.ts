@@ -1,0 +1,112 @@
+/**
+ * What a search or a discretisation found, as text for people: the cell, what each rule picked, and the evidence.
+ * @module
+ */
+import type { DiscretizationReport, NodeSummary } from "../discretize/discretize.ts";
+import { genotypeText } from "../report/cell_svg.ts";
+import type { EpochRecord } from "../search/records.ts";
+import { findPrimitive } from "../space/primitives.ts";
+import { CELL_KINDS } from "../space/space.ts";
+import { methodReport } from "./run_files.ts";
+import { percent, table } from "./terminal.ts";
+
+/** An operation and the node that it reads, short: `sep 3×3(0)`. */
+function short(choice: { readonly op: string; readonly from: number }): string {
+  return `${findPrimitive(choice.op).label}(${choice.from})`;
+}
+
+/** The cell of the chosen rule, as text and as Python text. */
+export function cellLines(report: DiscretizationReport, chosen: string): string[] {
+  const { genotype, text } = methodReport(report, chosen);
+  return [`The cell (rule: ${chosen})`, ...indent(genotypeText(genotype)), "", "As Python text", `  ${text}`];
+}
+
+function indent(text: string): string[] {
+  return text.trimEnd().split("\n").map((line) => `  ${line}`);
+}
+
+/** Side by side what each rule picked at each node, the stronger operation first, with its score. */
+export function comparisonLines(report: DiscretizationReport): string[] {
+  const { methods } = report, rows: string[][] = [];
+  for (const kind of CELL_KINDS) {
+    for (const { node } of methods[0].nodes[kind]) {
+      for (const rank of [0, 1] as const) {
+        const label = rank === 0 ? `${kind} ${node + 2}` : "";
+        rows.push([
+          label,
+          ...methods.map((m) => {
+            const choice = m.nodes[kind][node].choices[rank];
+            return `${short(choice).padEnd(11)} ${choice.score.toFixed(3).padStart(6)}`;
+          }),
+        ]);
+      }
+    }
+  }
+  rows.push(["skips", ...methods.map((m) => `${m.skips} of ${rows.length}`)]);
+  rows.push(["no weights", ...methods.map((m) => `${m.parameterFree} of ${rows.length - 1}`)]);
+  const { scope, shrinkage } = report.options;
+  return [
+    `What each rule picked: operation(source) and score; scope ${scope}, shrinkage ${shrinkage}`,
+    ...table(["node", ...methods.map((m) => m.method)], rows),
+  ];
+}
+
+/** Per node: how far its candidates are correlated, and which of them carry its variance. */
+export function varianceLines(report: DiscretizationReport): string[] {
+  const { nodes } = report;
+  if (!nodes) return [];
+  const rows = CELL_KINDS.flatMap((kind) =>
+    nodes[kind].map((summary) => [
+      `${kind} ${summary.node + 2}`,
+      summary.condition.max >= 1e7 ? "singular" : summary.condition.max.toFixed(0),
+      sumOfShares(summary).toFixed(4),
+      summary.shares.toSorted((a, b) => b.share - a.share).slice(0, 4).map((c) => `${short(c)} ${percent(c.share)}`)
+        .join(", "),
+    ])
+  );
+  return [
+    "Where a node's variance comes from (zca squared; the shares of all candidates add up to 1)",
+    ...table(["node", "condition", "sum", "largest shares"], rows),
+  ];
+}
+
+function sumOfShares({ shares }: NodeSummary): number {
+  return shares.reduce((sum, { share }) => sum + share, 0);
+}
+
+/** The epochs of a run, a row each. */
+export function epochLines(epochs: readonly EpochRecord[]): string[] {
+  if (epochs.length === 0) return [];
+  const number = (value: number | null): string => value === null ? "-" : value.toFixed(3);
+  const methods = Object.keys(epochs[0].skips);
+  const rows = epochs.map((e) => [
+    String(e.epoch),
+    number(e.trainLoss),
+    percent(e.trainAccuracy),
+    number(e.valLoss),
+    percent(e.valAccuracy),
+    number(e.evalLoss),
+    percent(e.evalAccuracy),
+    number((e.alphaEntropy.normal + e.alphaEntropy.reduce) / 2),
+    e.imbalance.before.toFixed(2),
+    e.imbalance.after.toFixed(2),
+    methods.map((m) => e.skips[m]).join("/"),
+    e.secondsPerStep.toFixed(3),
+  ]);
+  const header = ["epoch", "train", "acc", "val", "acc", "eval", "acc", "entropy", "norms", "after", "skips", "s/step"];
+  return [
+    "Measured (losses and accuracies; entropy of the alphas, 1 = undecided; largest over smallest node norm before",
+    `and after normalisation; skip-connections picked by ${methods.join("/")})`,
+    ...table(header, rows),
+  ];
+}
+
+/** One epoch on one line. */
+export function epochLine(e: EpochRecord, epochs: number, used: readonly string[]): string {
+  const chosen = used.map((m) => `${m} ${e.skips[m]}`).join(", ");
+  return `epoch ${String(e.epoch).padStart(String(epochs).length)}/${epochs}  ` +
+    `train ${e.trainLoss.toFixed(3)} ${percent(e.trainAccuracy)}  ` +
+    `val ${e.valLoss.toFixed(3)} ${percent(e.valAccuracy)}  ` +
+    `eval ${e.evalLoss.toFixed(3)} ${percent(e.evalAccuracy)}  ` +
+    `norms ${e.imbalance.before.toFixed(2)} to ${e.imbalance.after.toFixed(2)}  skips: ${chosen}`;
+}

@@ -1,0 +1,129 @@
+/**
+ * The files that commands put into a run folder beside what the search itself writes: `config.json`, and the outcome
+ * of a discretisation (report, genotypes, picture).
+ * @module
+ */
+import { FailureError, UsageError } from "../base/errors.ts";
+import { exists, fileError, joinPath, writeAtomic } from "../base/files.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { MethodReport } from "../discretize/choice.ts";
+import type { DiscretizationReport } from "../discretize/discretize.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { cellSvg } from "../report/cell_svg.ts";
+import { resolveSearchConfig, SEARCH_OPTIONS, type SearchConfig } from "../search/config.ts";
+import type { RunFolder } from "../search/run_folder.ts";
+import { formatGenotypeJson } from "../space/genotype.ts";
+
+/** Version of this package. */
+export const VERSION = "0.1.0";
+
+/** Value of the field `format` of a run's `config.json`. */
+const FORMAT = "idarts-run/1";
+
+/** Shape and identity of a data set. */
+export type DataRecord = Pick<
+  Dataset,
+  "name" | "fingerprint" | "count" | "channels" | "height" | "width" | "classes"
+>;
+
+/** What a run's `config.json` says. */
+export interface RunRecord {
+  /** The resolved configuration. */
+  readonly config: SearchConfig;
+  /** The data that the run began with. */
+  readonly data: DataRecord;
+  /** Name of the adapter that the run began on. */
+  readonly adapter: string;
+}
+
+/** Writes `config.json`, which makes a folder a run. */
+export function writeRun(folder: RunFolder, config: SearchConfig, data: Dataset, gpu: Gpu): void {
+  const { name, fingerprint, count, channels, height, width, classes } = data;
+  folder.writeJson("config.json", {
+    format: FORMAT,
+    version: VERSION,
+    adapter: gpu.name,
+    data: { name, fingerprint, count, channels, height, width, classes },
+    config: SEARCH_OPTIONS.toRecord(config),
+  });
+}
+
+/**
+ * Reads `config.json`.
+ * @throws {FailureError} where it is damaged or of another program.
+ */
+export function readRun(folder: RunFolder): RunRecord {
+  const file = folder.file("config.json"), value = folder.readJson("config.json");
+  const fail = (what: string): never => {
+    throw new FailureError(`Cannot use '${file}' as ${what}: the file is damaged or of another program`);
+  };
+  if (!isRecord(value) || value.format !== FORMAT) return fail(`its format must be '${FORMAT}'`);
+  const { data, config, adapter } = value;
+  if (!isRecord(config)) return fail("its config must be a mapping of keys to values");
+  const numbers = ["count", "channels", "height", "width", "classes"] as const;
+  if (
+    !isRecord(data) || typeof data.name !== "string" || typeof data.fingerprint !== "string" ||
+    !numbers.every((key) => Number.isSafeInteger(data[key]) && (data[key] as number) > 0)
+  ) {
+    return fail("its data must say name, fingerprint, count, channels, height, width and classes");
+  }
+  try {
+    return {
+      config: resolveSearchConfig([{ source: `'${file}'`, values: config }]),
+      data: data as unknown as DataRecord,
+      adapter: String(adapter),
+    };
+  } catch (error) {
+    if (error instanceof UsageError) throw new FailureError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The entry of the rule called `method`. */
+export function methodReport(report: DiscretizationReport, method: string): MethodReport {
+  return report.methods.find((each) => each.method === method)!;
+}
+
+/**
+ * Writes the outcome of a discretisation into `folder`: `genotype.json` and `.txt` (Python) of the chosen rule, those
+ * of every rule in `genotypes/`, `cells.svg`, and last `discretization.json` with every score. Each file is atomic.
+ * @throws {FailureError} when the folder cannot be written.
+ */
+export async function writeOutcome(
+  folder: string,
+  report: DiscretizationReport,
+  chosen: string,
+  context: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const put = (name: string, text: string): void => writeAtomic(joinPath(folder, name), text);
+  const picture = await cellSvg(methodReport(report, chosen).genotype);
+  makeFolder(joinPath(folder, "genotypes"));
+  for (const { method, genotype, text } of report.methods) {
+    put(`genotypes/${method}.json`, formatGenotypeJson(genotype));
+    put(`genotypes/${method}.txt`, text + "\n");
+    if (method !== chosen) continue;
+    put("genotype.json", formatGenotypeJson(genotype));
+    put("genotype.txt", text + "\n");
+  }
+  put("cells.svg", picture);
+  put("discretization.json", JSON.stringify({ chosen, ...context, ...report }, null, 1) + "\n");
+}
+
+/** Makes a folder and those above it. */
+export function makeFolder(path: string): void {
+  try {
+    Deno.mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw fileError(error, "write", path);
+  }
+}
+
+/** `path`, or `path-2`, `path-3`, ... whichever does not exist yet. */
+export function freshPath(path: string): string {
+  if (!exists(path)) return path;
+  for (let n = 2;; n++) if (!exists(`${path}-${n}`)) return `${path}-${n}`;
+}

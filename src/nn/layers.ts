@@ -1,0 +1,102 @@
+/**
+ * Layers: the few combinations of operations that DARTS networks consist of, with their weights.
+ * @module
+ */
+import type { Graph, Tensor } from "../graph/graph.ts";
+import { bnStats } from "../ops/bn_stats.ts";
+import { conv2d } from "../ops/conv2d.ts";
+import { depthwise } from "../ops/depthwise.ts";
+import { globalAvgPool } from "../ops/global_avg_pool.ts";
+import { linear } from "../ops/linear.ts";
+import { normalize } from "../ops/normalize.ts";
+import { pointwise } from "../ops/pointwise.ts";
+import { spaceToPhases } from "../ops/space_to_phases.ts";
+import type { NetworkVariables } from "./variables.ts";
+
+/** Epsilon of batch norms. */
+export const BN_EPS = 1e-5;
+
+/** Builds layers into a graph: names weights and decides between batch and running statistics. */
+export class Builder {
+  /** `training` selects the batch's statistics, inference the running ones. */
+  constructor(readonly graph: Graph, readonly variables: NetworkVariables, readonly training: boolean) {}
+
+  /** The weight `name`, uniform in +-1/sqrt(fanIn) at the start. */
+  weight(name: string, shape: readonly number[], fanIn: number): Tensor {
+    return this.graph.variable(this.variables.weight(name, shape, { uniform: 1 / Math.sqrt(fanIn) }));
+  }
+
+  /** Statistics `[2, C]` with which batch norm `name` normalises `z`. */
+  statistics(z: Tensor, name: string): Tensor {
+    const [c, n, h, w] = z.type.shape, { batch, running } = this.variables.batchNorm(name, c, n * h * w);
+    if (!this.training) return this.graph.variable(running);
+    const stats = this.graph.apply1(bnStats, [z], null, `${name}/stats`);
+    if (!stats.variable) this.graph.place(stats, batch);
+    return stats;
+  }
+
+  /** Batch norm without affine parameters. */
+  batchNorm(z: Tensor, name: string): Tensor {
+    return this.graph.apply1(normalize, [z, this.statistics(z, name)], { eps: BN_EPS, batch: this.training }, name);
+  }
+
+  /** Batch norm with scale `name.gamma` and shift `name.beta`. */
+  affineBatchNorm(z: Tensor, name: string): Tensor {
+    const c = z.type.shape[0], { graph, variables } = this;
+    const gamma = graph.variable(variables.weight(`${name}.gamma`, [c], { constant: 1 }));
+    const beta = graph.variable(variables.weight(`${name}.beta`, [c], { constant: 0 }));
+    const stats = this.statistics(z, name);
+    return graph.apply1(normalize, [z, stats, gamma, beta], { eps: BN_EPS, batch: this.training }, name);
+  }
+
+  /** 3x3 convolution without bias. */
+  conv3x3(x: Tensor, name: string, channels: number, stride = 1): Tensor {
+    const ci = x.type.shape[0], w = this.weight(name, [channels, ci, 3, 3], ci * 9);
+    return this.graph.apply1(conv2d, [x, w], { stride, padding: 1, relu: false }, name);
+  }
+
+  /** 1x1 convolution in groups (see `pointwise`). */
+  pointwise(
+    x: Tensor,
+    name: string,
+    channels: number,
+    options: { groups?: number; inputGroups?: number; relu?: boolean } = {},
+  ): Tensor {
+    const { groups = 1, inputGroups = 1, relu = false } = options, ci = x.type.shape[0] / inputGroups;
+    const w = this.weight(name, [channels, ci], ci);
+    return this.graph.apply1(pointwise, [x, w], { groups, inputGroups, relu }, name);
+  }
+
+  /** Depthwise convolution of ReLU(x), or of ReLU(BN(x)) where the statistics of x are given. */
+  depthwise(
+    x: Tensor,
+    name: string,
+    options: { size: number; edges?: number; dilation?: number; stride?: 1 | 2; stats?: Tensor },
+  ): Tensor {
+    const { size, edges = 1, dilation = 1, stride = 1, stats } = options;
+    const w = this.weight(name, [edges * x.type.shape[0], size, size], size * size);
+    const prologue = !stats ? "relu" : this.training ? "batch-norm-relu" : "fixed-norm-relu";
+    const attrs = { stride, dilation, prologue, eps: BN_EPS } as const;
+    return this.graph.apply1(depthwise, stats ? [x, w, stats] : [x, w], attrs, name);
+  }
+
+  /**
+   * The convolutions of a factorized reduction, `edges` at a time: ReLU, then half of each edge's channels from the
+   * even pixels and half from the odd ones. Odd sizes are padded with zeros. No batch norm.
+   */
+  factorizedReduce(x: Tensor, name: string, channels: number, edges = 1): Tensor {
+    if (channels % 2 !== 0) {
+      throw new RangeError(`Cannot halve ${channels} channels at '${name}': channels must be even`);
+    }
+    const phases = this.graph.apply1(spaceToPhases, [x], { relu: true }, `${name}/phases`);
+    return this.pointwise(phases, name, edges * channels, { groups: 2 * edges, inputGroups: 2 });
+  }
+
+  /** Global average pooling and a linear layer: logits `[N, classes]`. */
+  classifier(x: Tensor, classes: number): Tensor {
+    const features = x.type.shape[0], pooled = this.graph.apply1(globalAvgPool, [x], null, "pool");
+    const w = this.weight("classifier.weight", [classes, features], features);
+    const b = this.weight("classifier.bias", [classes], features);
+    return this.graph.apply1(linear, [pooled, w, b], null, "classifier");
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * The variables of a network and how they start: weights with their initialisers, and the statistics of every batch
+ * norm. Networks built several times for different programs (training, inference) share one set.
+ * @module
+ */
+import { Random } from "../base/random.ts";
+import { dense, elementCount, pack, sameType } from "../graph/tensor_type.ts";
+import { Arena, type Variable } from "../graph/variables.ts";
+import { WEIGHT_UNIFORM_BYTES } from "../ops/pointwise.ts";
+
+/** How a weight starts. */
+export type Initializer =
+  /** Uniform in +-bound. PyTorch's convolutions and linear layers use bound = 1 / sqrt(fan-in). */
+  | { readonly uniform: number }
+  /** A constant. */
+  | { readonly constant: number };
+
+/** Weights and batch-norm statistics of one network. */
+export class NetworkVariables {
+  /** Trained weights. */
+  readonly weights: Arena = new Arena("weights", WEIGHT_UNIFORM_BYTES);
+  /** Statistics `[2, C]` of the current batch: means, then biased variances. */
+  readonly statistics: Arena = new Arena("statistics");
+  /** Running means and unbiased variances, same layout. */
+  readonly running: Arena = new Arena("running");
+  readonly #initializers = new Map<Variable, Initializer>();
+  readonly #elements = new Map<Variable, number>();
+
+  /** Declares a weight, or finds it when the network is built again. */
+  weight(name: string, shape: readonly number[], initializer: Initializer): Variable {
+    const known = this.weights.variables.find((v) => v.name === name);
+    if (known) {
+      if (!sameType(known.type, dense(shape))) throw new TypeError(`Cannot declare weight '${name}' with two shapes`);
+      return known;
+    }
+    const variable = this.weights.add(name, dense(shape));
+    this.#initializers.set(variable, initializer);
+    return variable;
+  }
+
+  /**
+   * Declares the statistics of a batch norm over `channels` channels of `elements` elements each, or finds them.
+   * @returns the batch's and the running statistics.
+   */
+  batchNorm(name: string, channels: number, elements: number): { batch: Variable; running: Variable } {
+    const known = this.statistics.variables.find((v) => v.name === name);
+    if (known) return { batch: known, running: this.running.get(name) };
+    const batch = this.statistics.add(name, dense([2, channels])),
+      running = this.running.add(name, dense([2, channels]));
+    this.#elements.set(batch, elements);
+    return { batch, running };
+  }
+
+  /** Initial weights in storage order; a pure function of the seed and the names. */
+  initialWeights(seed: number): Float32Array<ArrayBuffer> {
+    const data = new Float32Array(this.weights.length);
+    for (const variable of this.weights.variables) {
+      const initializer = this.#initializers.get(variable)!, random = new Random(seed, `init/${variable.name}`);
+      const values = new Float64Array(elementCount(variable.type)).map(() =>
+        "constant" in initializer ? initializer.constant : (2 * random.uniform() - 1) * initializer.uniform
+      );
+      data.set(pack(variable.type, values), variable.offset);
+    }
+    return data;
+  }
+
+  /** Running statistics before the first batch: mean 0, variance 1. */
+  initialRunning(): Float32Array<ArrayBuffer> {
+    const data = new Float32Array(this.running.length);
+    for (const { type, offset } of this.running.variables) {
+      data.fill(1, offset + type.shape[1], offset + 2 * type.shape[1]);
+    }
+    return data;
+  }
+
+  /** Factors that make the batch's statistics what the running ones average: variances become unbiased, n / (n - 1). */
+  runningFactors(): Float32Array<ArrayBuffer> {
+    const data = new Float32Array(this.statistics.length);
+    for (const variable of this.statistics.variables) {
+      const { type, offset } = variable, n = this.#elements.get(variable)!, channels = type.shape[1];
+      data.fill(1, offset, offset + channels);
+      data.fill(n > 1 ? n / (n - 1) : 1, offset + channels, offset + 2 * channels);
+    }
+    return data;
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Mean over all positions, in front of the classifier.
+ * @module
+ */
+import source from "../../shaders/global_avg_pool.wgsl" with { type: "text" };
+import { input, type OpSpec, output } from "../graph/op.ts";
+import { dense, image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";
+import { expectDense, expectImage, expectInputs } from "./expect.ts";
+import { linear } from "./launch.ts";
+
+const shader = { name: "global_avg_pool", source };
+
+function kernels(big: TensorType, COUNT: number, GRADIENT: boolean) {
+  const [C, N, H, W] = big.shape, Q = rowPitch(W) / 4;
+  const { workgroups, GRID_X } = linear(COUNT, 64);
+  return {
+    dispatches: [{
+      shader,
+      constants: { GRADIENT, C, N, H, W, Q, LENGTH: H * Q, COUNT, GRID_X },
+      bindings: [input(0), output(0)],
+      workgroups,
+    }],
+  };
+}
+
+/** Gradient of {@linkcode globalAvgPool}: gy -> gx. */
+export const globalAvgPoolGrad: OpSpec<{ height: number; width: number }> = {
+  name: "global_avg_pool_grad",
+  infer(inputs, { height, width }) {
+    expectInputs(inputs, ["gy"]);
+    const [n, c] = expectDense(inputs[0], "gy", 2);
+    return [image(c, n, height, width)];
+  },
+  kernels: ({ outputs: [gx] }) => kernels(gx, storageLength(gx) / 4, true),
+  testedBy: "global_avg_pool",
+};
+
+/** Image `[C, N, H, W]` -> dense `[N, C]`. */
+export const globalAvgPool: OpSpec<null> = {
+  name: "global_avg_pool",
+  infer(inputs) {
+    expectInputs(inputs, ["x"]);
+    const [c, n] = expectImage(inputs[0], "x");
+    return [dense([n, c])];
+  },
+  kernels: ({ inputs: [x], outputs: [y] }) => kernels(x, storageLength(y), false),
+  gradient({ graph, node, grads }) {
+    const [, , height, width] = node.inputs[0].type.shape;
+    const attrs = { height, width };
+    return [grads[0] && graph.apply1(globalAvgPoolGrad, [grads[0]], attrs)];
+  },
+  reference([x], [{ shape: [c, n, h, w] }]) {
+    const y = new Float64Array(n * c);
+    x.forEach((v, i) => {
+      const plane = Math.floor(i / (h * w));
+      y[plane % n * c + Math.floor(plane / n)] += v / (h * w);
+    });
+    return [y];
+  },
+  cases: () =>
+    [
+      image(3, 5, 7, 7),
+      image(1, 1, 5, 9),
+      image(5, 2, 4, 8),
+      image(3, 1, 1, 1),
+    ].map((type) => ({
+      name: type.shape.join(" x "),
+      inputs: [type],
+      attrs: null,
+    })),
+};

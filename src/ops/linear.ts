@@ -1,0 +1,137 @@
+/**
+ * The classifier's layer and its gradients.
+ * @module
+ */
+import source from "../../shaders/linear.wgsl" with { type: "text" };
+import { type Binding, input, type KernelPlan, type OpSpec, output } from "../graph/op.ts";
+import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";
+import { expectDense, expectInputs, expectShape } from "./expect.ts";
+import { linear as launch } from "./launch.ts";
+
+const shader = { name: "linear", source };
+
+/** A matrix product: sizes, and strides of a(i, k) and b(k, j). */
+interface Product {
+  readonly ROWS: number;
+  readonly COLUMNS: number;
+  readonly DEPTH: number;
+  readonly AI: number;
+  readonly AK: number;
+  readonly BK: number;
+  readonly BJ: number;
+}
+
+function kernels(
+  product: Product,
+  bindings: readonly Binding[],
+  flags: { BIAS: boolean; ROW_SUMS: boolean },
+): KernelPlan {
+  const { ROWS, COLUMNS } = product, BLOCKS_J = Math.ceil(COLUMNS / 4);
+  const COUNT = Math.ceil(ROWS / 4) * BLOCKS_J;
+  const PADDED = storageLength(dense([ROWS, COLUMNS]));
+  const SUMS_PADDED = storageLength(dense([ROWS]));
+  const { workgroups, GRID_X } = launch(COUNT, 16);
+  const constants = {
+    ...product,
+    ...flags,
+    BLOCKS_J,
+    COUNT,
+    PADDED,
+    SUMS_PADDED,
+    GRID_X,
+  };
+  return { dispatches: [{ shader, constants, bindings, workgroups }] };
+}
+
+const macs = (inputs: readonly TensorType[]): number => inputs[0].shape[0] * inputs[0].shape[1] * inputs[1].shape[1];
+
+/** Gradient of {@linkcode linear} for x: (gy `[N, O]`, w `[O, F]`) -> gx `[N, F]`. */
+export const linearInputGrad: OpSpec<null> = {
+  name: "linear_input_grad",
+  infer(inputs) {
+    expectInputs(inputs, ["gy", "w"]);
+    const [n, o] = expectDense(inputs[0], "gy", 2);
+    const [, f] = expectDense(inputs[1], "w", 2);
+    expectShape(inputs[1], "w", [o, f]);
+    return [dense([n, f])];
+  },
+  kernels({ inputs: [gy, w] }) {
+    const [ROWS, DEPTH] = gy.shape, COLUMNS = w.shape[1];
+    return kernels(
+      { ROWS, COLUMNS, DEPTH, AI: DEPTH, AK: 1, BK: COLUMNS, BJ: 1 },
+      [input(0), input(1), output(0)],
+      { BIAS: false, ROW_SUMS: false },
+    );
+  },
+  testedBy: "linear",
+  macs,
+};
+
+/** Gradients of {@linkcode linear} for w and b: (gy `[N, O]`, x `[N, F]`) -> gw `[O, F]`, gb `[O]`. */
+export const linearWeightGrad: OpSpec<null> = {
+  name: "linear_weight_grad",
+  infer(inputs) {
+    expectInputs(inputs, ["gy", "x"]);
+    const [n, o] = expectDense(inputs[0], "gy", 2);
+    const [, f] = expectDense(inputs[1], "x", 2);
+    expectShape(inputs[1], "x", [n, f]);
+    return [dense([o, f]), dense([o])];
+  },
+  kernels({ inputs: [gy, x] }) {
+    const [DEPTH, ROWS] = gy.shape, COLUMNS = x.shape[1];
+    return kernels(
+      { ROWS, COLUMNS, DEPTH, AI: 1, AK: ROWS, BK: COLUMNS, BJ: 1 },
+      [input(0), input(1), output(0), output(1)],
+      { BIAS: false, ROW_SUMS: true },
+    );
+  },
+  testedBy: "linear",
+  macs,
+};
+
+/** (x `[N, F]`, w `[O, F]`, b `[O]`) -> `x w^T + b`, `[N, O]`. */
+export const linear: OpSpec<null> = {
+  name: "linear",
+  infer(inputs) {
+    expectInputs(inputs, ["x", "w", "b"]);
+    const [n, f] = expectDense(inputs[0], "x", 2);
+    const [o] = expectDense(inputs[1], "w", 2);
+    expectShape(inputs[1], "w", [o, f]);
+    expectDense(inputs[2], "b", 1);
+    expectShape(inputs[2], "b", [o]);
+    return [dense([n, o])];
+  },
+  kernels({ inputs: [x, w] }) {
+    const [ROWS, DEPTH] = x.shape, COLUMNS = w.shape[0];
+    return kernels(
+      { ROWS, COLUMNS, DEPTH, AI: DEPTH, AK: 1, BK: 1, BJ: DEPTH },
+      [input(0), input(1), input(2), output(0)],
+      { BIAS: true, ROW_SUMS: false },
+    );
+  },
+  gradient({ graph, node, grads, needs }) {
+    const [gy] = grads, [x, w] = node.inputs;
+    if (!gy) return [null, null, null];
+    const [gw, gb] = needs[1] || needs[2] ? graph.apply(linearWeightGrad, [gy, x], null) : [null, null];
+    const gx = needs[0] ? graph.apply1(linearInputGrad, [gy, w], null) : null;
+    return [gx, gw, gb];
+  },
+  reference([x, w, b], [{ shape: [n, f] }, { shape: [o] }]) {
+    const y = new Float64Array(n * o);
+    y.forEach((_, i) => {
+      const row = Math.floor(i / o), column = i % o;
+      y[i] = b[column];
+      for (let k = 0; k < f; k++) y[i] += x[row * f + k] * w[column * f + k];
+    });
+    return [y];
+  },
+  cases: () =>
+    [[5, 7, 3], [8, 16, 10], [1, 1, 1], [3, 33, 4], [1, 6, 9]].map((
+      [n, f, o],
+    ) => ({
+      name: `[${n}, ${f}] to ${o}`,
+      inputs: [dense([n, f]), dense([o, f]), dense([o])],
+      attrs: null,
+    })),
+  macs: (inputs) => inputs[0].shape[0] * inputs[0].shape[1] * inputs[1].shape[0],
+};

@@ -1,0 +1,130 @@
+/**
+ * Splits an image into its even and its odd pixels: the front of a FactorizedReduce, whose two 1x1 convolutions
+ * with stride 2 become one grouped product over the phases.
+ * @module
+ */
+import source from "../../shaders/space_to_phases.wgsl" with { type: "text" };
+import { input, type OpSpec, output } from "../graph/op.ts";
+import { image, rowPitch, storageLength } from "../graph/tensor_type.ts";
+import { expectImage, expectInputs, expectShape } from "./expect.ts";
+import { linear } from "./launch.ts";
+
+const shader = { name: "space_to_phases", source };
+
+/** Attributes of {@linkcode spaceToPhases}. */
+export interface PhasesAttributes {
+  /** Whether ReLU comes first. */
+  readonly relu: boolean;
+}
+
+/** Attributes of {@linkcode spaceToPhasesGrad}: the forward's and the size of its input. */
+export interface PhasesGradAttributes extends PhasesAttributes {
+  readonly height: number;
+  readonly width: number;
+}
+
+const half = (size: number): number => Math.ceil(size / 2);
+
+function constants(
+  [c, n, H, W]: readonly number[],
+  GRADIENT: boolean,
+  RELU: boolean,
+) {
+  const Q = rowPitch(W) / 4, HO = half(H), QO = rowPitch(half(W)) / 4;
+  return { GRADIENT, RELU, H, W, HO, Q, QO, PLANES: c * n };
+}
+
+/** Gradient of {@linkcode spaceToPhases}: (gy, x when relu) -> gx. */
+export const spaceToPhasesGrad: OpSpec<PhasesGradAttributes> = {
+  name: "space_to_phases_grad",
+  infer(inputs, { relu, height, width }) {
+    expectInputs(inputs, relu ? ["gy", "x"] : ["gy"]);
+    const [c2, n] = expectImage(inputs[0], "gy");
+    expectShape(inputs[0], "gy", [c2, n, half(height), half(width)]);
+    if (c2 % 2 !== 0) {
+      throw new RangeError(`gy must have an even number of channels: ${c2}`);
+    }
+    const big = image(c2 / 2, n, height, width);
+    if (relu) expectShape(inputs[1], "x", big.shape);
+    return [big];
+  },
+  kernels({ outputs, attrs }) {
+    const COUNT = storageLength(outputs[0]) / 4;
+    const { workgroups, GRID_X } = linear(COUNT, 64);
+    return {
+      dispatches: [{
+        shader,
+        constants: {
+          ...constants(outputs[0].shape, true, attrs.relu),
+          COUNT,
+          GRID_X,
+        },
+        bindings: attrs.relu ? [input(0), input(1), output(0)] : [input(0), output(0)],
+        workgroups,
+      }],
+    };
+  },
+  testedBy: "space_to_phases",
+};
+
+/**
+ * `[C, N, H, W]` -> `[2C, N, ceil(H/2), ceil(W/2)]`: channels below C are `x[2y, 2x]`, the others
+ * `x[2y+1, 2x+1]`, zero outside of the image; after ReLU where `relu` is set.
+ */
+export const spaceToPhases: OpSpec<PhasesAttributes> = {
+  name: "space_to_phases",
+  infer(inputs) {
+    expectInputs(inputs, ["x"]);
+    const [c, n, h, w] = expectImage(inputs[0], "x");
+    return [image(2 * c, n, half(h), half(w))];
+  },
+  kernels({ inputs, outputs, attrs }) {
+    const COUNT = storageLength(outputs[0]) / 4;
+    const { workgroups, GRID_X } = linear(COUNT, 64);
+    return {
+      dispatches: [{
+        shader,
+        constants: {
+          ...constants(inputs[0].shape, false, attrs.relu),
+          COUNT,
+          GRID_X,
+        },
+        bindings: [input(0), output(0)],
+        workgroups,
+      }],
+    };
+  },
+  gradient({ graph, node, grads }) {
+    if (!grads[0]) return [null];
+    const [x] = node.inputs, [, , height, width] = x.type.shape;
+    const inputs = node.attrs.relu ? [grads[0], x] : [grads[0]];
+    const attrs = { ...node.attrs, height, width };
+    return [graph.apply1(spaceToPhasesGrad, inputs, attrs)];
+  },
+  reference([x], [{ shape: [c, n, h, w] }], { relu }) {
+    const ho = half(h), wo = half(w), y = new Float64Array(2 * c * n * ho * wo);
+    y.forEach((_, i) => {
+      const plane = Math.floor(i / (ho * wo)), odd = plane >= c * n ? 1 : 0;
+      const r = Math.floor(i / wo) % ho * 2 + odd, k = i % wo * 2 + odd;
+      if (r >= h || k >= w) return;
+      const v = x[((plane - odd * c * n) * h + r) * w + k];
+      y[i] = relu ? Math.max(v, 0) : v;
+    });
+    return [y];
+  },
+  cases: () =>
+    [true, false].flatMap((relu) =>
+      [
+        image(3, 2, 7, 7),
+        image(2, 1, 5, 9),
+        image(1, 1, 13, 13),
+        image(2, 2, 8, 8),
+        image(1, 2, 6, 12),
+        image(2, 1, 1, 1),
+      ].map((type) => ({
+        name: `${type.shape.join(" x ")}${relu ? ", relu" : ""}`,
+        inputs: [type],
+        attrs: { relu },
+      }))
+    ),
+};

@@ -1,0 +1,245 @@
+/**
+ * The options of a search: the one list from which come flags, YAML keys, help, defaults and validation. Defaults are
+ * the published recipe (DARTS' public code); where the method leaves a choice, what small studies favoured.
+ * @module
+ */
+import { defineOptions, type Layer, type Resolved } from "../base/options.ts";
+import { UsageError } from "../base/errors.ts";
+import { DISCRETIZERS } from "../discretize/registry.ts";
+import { DEFAULT_DECORRELATION } from "../discretize/scope.ts";
+import { SPACES } from "../space/space.ts";
+import { NODE_NORMS } from "../space/supernet.ts";
+
+/** Options of `search`. */
+export const SEARCH_OPTIONS = defineOptions([
+  {
+    key: "data",
+    kind: "string",
+    default: "mnist",
+    group: "Data",
+    help: "'mnist', or a folder of IDX files (.gz or not) with MNIST's usual names",
+  },
+  {
+    key: "images",
+    kind: "int",
+    min: 2,
+    default: null,
+    group: "Data",
+    help: "training images to use in all; half of them train the weights, half the architecture (default: all)",
+  },
+  { key: "pad", kind: "int", min: 0, max: 64, default: 4, group: "Data", help: "pixels of padding for random crops" },
+  { key: "flip", kind: "boolean", default: false, group: "Data", help: "flip images at random (not for digits)" },
+  {
+    key: "space",
+    kind: "choice",
+    choices: SPACES.map((s) => s.name),
+    default: "darts",
+    group: "Supernet",
+    help: "search space",
+  },
+  {
+    key: "init-channels",
+    kind: "int",
+    min: 2,
+    max: 512,
+    default: 16,
+    group: "Supernet",
+    help: "channels of the first cells; even",
+  },
+  { key: "cells", kind: "int", min: 3, max: 64, default: 8, group: "Supernet", help: "number of cells" },
+  {
+    key: "node-norm",
+    kind: "choice",
+    choices: NODE_NORMS,
+    default: "rms",
+    group: "Supernet",
+    help: "normalisation of the nodes ('none' is plain DARTS)",
+  },
+  { key: "epochs", kind: "int", min: 1, max: 100000, default: 50, group: "Search", help: "passes over the images" },
+  { key: "batch-size", kind: "int", min: 2, max: 4096, default: 64, group: "Search", help: "images per step" },
+  {
+    key: "steps-per-epoch",
+    kind: "int",
+    min: 1,
+    default: null,
+    group: "Search",
+    help: "steps of an epoch (default: as many as the images give)",
+  },
+  {
+    key: "seed",
+    kind: "int",
+    min: 0,
+    max: 2 ** 52,
+    default: 0,
+    group: "Search",
+    help: "same seed and adapter: same bits",
+  },
+  {
+    key: "weight-lr",
+    kind: "number",
+    exclusiveMin: 0,
+    default: 0.025,
+    group: "Search",
+    help: "learning rate of the weights (SGD), at the start",
+  },
+  {
+    key: "weight-lr-min",
+    kind: "number",
+    min: 0,
+    default: 0.001,
+    group: "Search",
+    help: "the same at the end (cosine schedule)",
+  },
+  { key: "momentum", kind: "number", min: 0, max: 0.9999, default: 0.9, group: "Search", help: "momentum of SGD" },
+  { key: "weight-decay", kind: "number", min: 0, default: 3e-4, group: "Search", help: "weight decay of the weights" },
+  {
+    key: "clip",
+    kind: "number",
+    min: 0,
+    default: 5,
+    group: "Search",
+    help: "largest global norm of the weights' gradient; 0 = no clipping",
+  },
+  {
+    key: "label-smoothing",
+    kind: "number",
+    min: 0,
+    max: 0.9,
+    default: 0,
+    group: "Search",
+    help: "label smoothing of the training loss",
+  },
+  {
+    key: "alpha-lr",
+    kind: "number",
+    min: 0,
+    default: 3e-4,
+    group: "Search",
+    help: "learning rate of the architecture (Adam)",
+  },
+  { key: "alpha-beta1", kind: "number", min: 0, max: 0.9999, default: 0.5, group: "Search", help: "Adam's beta 1" },
+  { key: "alpha-beta2", kind: "number", min: 0, max: 0.99999, default: 0.999, group: "Search", help: "Adam's beta 2" },
+  {
+    key: "alpha-weight-decay",
+    kind: "number",
+    min: 0,
+    default: 1e-3,
+    group: "Search",
+    help: "weight decay of the architecture",
+  },
+  {
+    key: "alpha-init",
+    kind: "number",
+    min: 0,
+    default: 1e-3,
+    group: "Search",
+    help: "standard deviation of the first alphas",
+  },
+  {
+    key: "discretizer",
+    kind: "choice",
+    choices: DISCRETIZERS.map((d) => d.name),
+    default: "semipartial",
+    group: "Discretisation",
+    help: "rule whose cell is the result (the others are written beside it)",
+  },
+  {
+    key: "scope",
+    kind: "choice",
+    choices: ["node", "edge"],
+    default: DEFAULT_DECORRELATION.scope,
+    group: "Discretisation",
+    help: "decorrelate all candidates of a node, or those of one edge",
+  },
+  {
+    key: "shrinkage",
+    kind: "number",
+    min: 0,
+    max: 1,
+    default: DEFAULT_DECORRELATION.shrinkage,
+    group: "Discretisation",
+    help: "weight of the identity in the correlation matrix that is inverted",
+  },
+  {
+    key: "statistics-images",
+    kind: "int",
+    min: 1,
+    default: 512,
+    group: "Discretisation",
+    help: "images of the architecture half for the final statistics",
+  },
+  {
+    key: "probe-images",
+    kind: "int",
+    min: 1,
+    default: 128,
+    group: "Discretisation",
+    help: "the same after each epoch, for node norms and what each rule would pick",
+  },
+  {
+    key: "eval-images",
+    kind: "int",
+    min: 1,
+    default: 2000,
+    group: "Run",
+    help: "images of the architecture half that the supernet is evaluated on after each epoch",
+  },
+  {
+    key: "checkpoint-steps",
+    kind: "int",
+    min: 1,
+    default: 100,
+    group: "Run",
+    help: "write a checkpoint every so many steps, besides after each epoch",
+  },
+  {
+    key: "memory-limit",
+    kind: "int",
+    min: 1,
+    default: null,
+    group: "Run",
+    help: "refuse a plan of more MiB of GPU memory than this",
+  },
+]);
+
+/** A resolved configuration of a search. */
+export type SearchConfig = Resolved<typeof SEARCH_OPTIONS.options>;
+
+/** Named sets of values. */
+export const SEARCH_PRESETS: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>> = {
+  demo: {
+    "init-channels": 4,
+    "cells": 3,
+    "batch-size": 32,
+    "images": 4000,
+    "epochs": 4,
+    "steps-per-epoch": 32,
+    "pad": 2,
+    "weight-lr": 0.1,
+    "alpha-lr": 6e-3,
+    "statistics-images": 256,
+    "probe-images": 64,
+    "eval-images": 512,
+  },
+};
+
+/**
+ * Defaults, then the preset, then the layers (file, flags).
+ * @throws {UsageError} for an unknown preset, key or value.
+ */
+export function resolveSearchConfig(layers: readonly Layer[], preset?: string): SearchConfig {
+  const chosen = preset === undefined ? undefined : SEARCH_PRESETS[preset];
+  if (preset !== undefined && !chosen) {
+    throw new UsageError(`Cannot use preset '${preset}': it must be one of ${Object.keys(SEARCH_PRESETS).join(", ")}`);
+  }
+  const config = SEARCH_OPTIONS.resolve([
+    ...(chosen ? [{ source: `preset '${preset}'`, values: chosen }] : []),
+    ...layers,
+  ]);
+  if (config.weightLrMin > config.weightLr) {
+    throw new UsageError(
+      `Cannot use weight-lr-min as it must be at most weight-lr ${config.weightLr}: current value is ${config.weightLrMin}`,
+    );
+  }
+  return config;
+}

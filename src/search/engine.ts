@@ -1,0 +1,218 @@
+/**
+ * The state of a search on the device: initial values, one bilevel step, evaluation, statistics, and its tensors to
+ * and from the host. Knows nothing of files, epochs or schedules.
+ * @module
+ */
+import { FailureError } from "../base/errors.ts";
+import { Random } from "../base/random.ts";
+import type { TensorEntry } from "../base/safetensors.ts";
+import { addBatch, emptyStatistics, type NodeStatistics } from "../discretize/statistics.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { Runtime } from "../graph/runtime.ts";
+import { elementCount, pack, unpack } from "../graph/tensor_type.ts";
+import type { Arena } from "../graph/variables.ts";
+import { CELL_KINDS, type CellKind } from "../space/space.ts";
+import { nodeName, type SearchPlan } from "./programs.ts";
+
+/** A batch on the host: images `[C, N, H, W]` in storage order, labels `[N]` padded to a multiple of 4. */
+export interface HostBatch {
+  readonly images: Float32Array<ArrayBuffer>;
+  readonly labels: Int32Array<ArrayBuffer>;
+}
+
+/** Sums over the steps since the last reset. */
+export interface Tally {
+  /** Mean loss per counted image. */
+  readonly loss: number;
+  /** Share of correct answers. */
+  readonly accuracy: number;
+  /** Counted images. */
+  readonly count: number;
+  /** 1-based step since the reset whose loss was first not finite; 0 if none. */
+  readonly firstBadStep: number;
+}
+
+/** RMS of a node before and after node normalisation. */
+export interface NodeNormRecord {
+  readonly cell: number;
+  readonly kind: CellKind;
+  readonly node: number;
+  readonly before: number;
+  readonly after: number;
+}
+
+/** Learning rates of one step, and the number of alpha steps done, this one included. */
+export interface StepRates {
+  readonly weightLr: number;
+  readonly alphaLr: number;
+  readonly alphaStep: number;
+  readonly alphaBeta1: number;
+  readonly alphaBeta2: number;
+}
+
+type Metric = "train" | "val" | "eval";
+
+/** A search on a device. */
+export class SearchEngine {
+  readonly #runtime: Runtime;
+  readonly #hyper = new Float32Array(8);
+
+  private constructor(readonly plan: SearchPlan, runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  /**
+   * Allocates and compiles everything.
+   * @throws {FailureError} when the device has not enough memory.
+   */
+  static async create(gpu: Gpu, plan: SearchPlan): Promise<SearchEngine> {
+    const engine = new SearchEngine(plan, await Runtime.create(gpu, plan.plans, plan.pool));
+    engine.#runtime.write(plan.arenas.factors, plan.variables.runningFactors());
+    return engine;
+  }
+
+  /** The runtime, for benchmarks. */
+  get runtime(): Runtime {
+    return this.#runtime;
+  }
+
+  /** Starts from scratch: a pure function of the seed. */
+  initialise(seed: number, alphaInit: number): void {
+    const { arenas, variables } = this.plan, alphas = new Float32Array(arenas.alphas.length);
+    for (const v of arenas.alphas.variables) {
+      const random = new Random(seed, `init/alphas.${v.name}`);
+      const values = new Float64Array(elementCount(v.type)).map(() => alphaInit * random.normal());
+      alphas.set(pack(v.type, values), v.offset);
+    }
+    for (const arena of [arenas.momentum, arenas.alphaM, arenas.alphaV, arenas.metrics]) this.#clear(arena);
+    this.#runtime.write(arenas.weights, variables.initialWeights(seed));
+    this.#runtime.write(arenas.running, variables.initialRunning());
+    this.#runtime.write(arenas.alphas, alphas);
+  }
+
+  #clear(arena: Arena): void {
+    this.#runtime.write(arena, new Float32Array(arena.length));
+  }
+
+  /** One step of the search: the architecture on `val`, then the weights on `train`. Does not wait for the device. */
+  step(val: HostBatch, train: HostBatch, rates: StepRates): void {
+    const { weightLr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 } = rates;
+    this.#hyper.set([weightLr, alphaLr, 1 - alphaBeta1 ** alphaStep, 1 - alphaBeta2 ** alphaStep]);
+    this.#runtime.run("alpha_step", { images: val.images, labels: val.labels, hyper: this.#hyper });
+    this.#runtime.run("weight_step", { images: train.images, labels: train.labels, hyper: this.#hyper });
+  }
+
+  /** Adds a batch to the `eval` tally, with running statistics. */
+  evaluate(batch: HostBatch): void {
+    this.#runtime.run("evaluate", { images: batch.images, labels: batch.labels });
+  }
+
+  /** Forgets the tallies. */
+  resetTallies(...metrics: Metric[]): void {
+    const { metrics: arena } = this.plan.arenas;
+    for (const name of metrics) this.#runtime.write(arena.get(name), new Float32Array(8));
+  }
+
+  /** Waits for the device and reads the tallies. */
+  async tallies(): Promise<Record<Metric, Tally>> {
+    const { metrics } = this.plan.arenas, data = await this.#runtime.readArena(metrics);
+    return Object.fromEntries(metrics.variables.map(({ name, offset }) => {
+      const [loss, correct, count, _steps, firstBadStep] = data.subarray(offset, offset + 8);
+      return [name, { loss: loss / count, accuracy: correct / count, count, firstBadStep }];
+    })) as Record<Metric, Tally>;
+  }
+
+  /** Statistics of every node over batches, with frozen weights and batch statistics in the batch norms. */
+  async statistics(batches: Iterable<HostBatch>): Promise<{ statistics: NodeStatistics[]; norms: NodeNormRecord[] }> {
+    const { nodes, arenas } = this.plan;
+    const statistics = nodes.map((n) =>
+      emptyStatistics(n.kind, n.cell, n.node, n.candidates.map(({ edge, from, op }) => ({ edge, from, op })))
+    );
+    const squares = new Float64Array(nodes.length);
+    let count = 0;
+    for (const batch of batches) {
+      this.#runtime.run("statistics", { images: batch.images, labels: batch.labels });
+      const grams = await this.#runtime.readArena(arenas.grams), norms = await this.#runtime.readArena(arenas.norms);
+      nodes.forEach((node, i) => {
+        const { type, offset } = arenas.grams.get(nodeName(node));
+        const gram = unpack(type, grams.subarray(offset, offset + elementCount(type)));
+        addBatch(statistics[i], gram, elementCount(node.sum.type));
+        squares[i] += norms[arenas.norms.get(nodeName(node)).offset];
+      });
+      count++;
+    }
+    const records = nodes.map((n, i): NodeNormRecord => {
+      const { gram, count: elements, candidates } = statistics[i], rows = candidates.length + 2, y = rows - 2;
+      const before = Math.sqrt(gram[y * rows + y] / elements), after = Math.sqrt(squares[i] / count);
+      return { cell: n.cell, kind: n.kind, node: n.node, before, after };
+    });
+    return { statistics, norms: records };
+  }
+
+  /** Raw alphas `[edges, primitives]` of each kind. */
+  async alphas(): Promise<Record<CellKind, Float64Array>> {
+    const { alphas } = this.plan.arenas, data = await this.#runtime.readArena(alphas);
+    return Object.fromEntries(CELL_KINDS.map((kind) => {
+      const { type, offset } = alphas.get(kind);
+      return [kind, unpack(type, data.subarray(offset, offset + elementCount(type)))];
+    })) as Record<CellKind, Float64Array>;
+  }
+
+  /** Arenas that make up the state of a search; everything else is recomputed. */
+  #stateArenas(): Arena[] {
+    const { weights, momentum, running, alphas, alphaM, alphaV, metrics } = this.plan.arenas;
+    return [weights, momentum, running, alphas, alphaM, alphaV, metrics];
+  }
+
+  /**
+   * All tensors of a checkpoint, by `arena/variable`.
+   * @throws {FailureError} when a value is not finite.
+   */
+  async save(): Promise<[string, TensorEntry][]> {
+    const out: [string, TensorEntry][] = [];
+    for (const arena of this.#stateArenas()) {
+      const data = await this.#runtime.readArena(arena);
+      for (const { name, type, offset } of arena.variables) {
+        const values = data.subarray(offset, offset + elementCount(type));
+        if (!values.every(Number.isFinite)) {
+          throw new FailureError(`The ${arena.name} of '${name}' are no longer finite numbers`);
+        }
+        out.push([`${arena.name}/${name}`, { shape: [...type.shape], data: values }]);
+      }
+    }
+    return out;
+  }
+
+  /**
+   * Puts the tensors of a checkpoint back.
+   * @throws {FailureError} when it belongs to another supernet.
+   */
+  load(tensors: ReadonlyMap<string, TensorEntry>, file: string): void {
+    const arenas = this.#stateArenas(), expected = arenas.reduce((n, a) => n + a.variables.length, 0);
+    if (tensors.size !== expected) {
+      throw new FailureError(
+        `Cannot use '${file}' as it must hold the ${expected} tensors of this supernet: it holds ${tensors.size}`,
+      );
+    }
+    const filled = arenas.map((arena) => {
+      const data = new Float32Array(arena.length);
+      for (const { name, type, offset } of arena.variables) {
+        const entry = tensors.get(`${arena.name}/${name}`);
+        if (!entry || !(entry.data instanceof Float32Array) || entry.shape.join() !== type.shape.join()) {
+          throw new FailureError(
+            `Cannot use '${file}' as tensor '${arena.name}/${name}' must be F32 [${type.shape}]: ` +
+              (entry ? `it is [${entry.shape}]` : "it is missing"),
+          );
+        }
+        data.set(entry.data, offset);
+      }
+      return data;
+    });
+    arenas.forEach((arena, i) => this.#runtime.write(arena, filled[i]));
+  }
+
+  /** Frees the device memory. */
+  destroy(): void {
+    this.#runtime.destroy();
+  }
+}

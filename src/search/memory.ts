@@ -1,0 +1,62 @@
+/**
+ * Refuses a search that does not fit in memory before anything is allocated, and says what would fit.
+ * @module
+ */
+import { FailureError, UsageError } from "../base/errors.ts";
+import type { Gpu } from "../gpu/device.ts";
+
+const MIB = 2 ** 20;
+
+/**
+ * Bytes that a plan may take: the user's limit, and on a software adapter the free memory of the machine where the
+ * process may ask for it (`--allow-sys=systemMemoryInfo`). Undefined when nothing is known.
+ */
+export function memoryBudget(
+  gpu: Pick<Gpu, "software">,
+  limitMiB: number | null,
+): { bytes: number; source: string } | undefined {
+  if (limitMiB !== null) return { bytes: limitMiB * MIB, source: "--memory-limit" };
+  if (!gpu.software) return undefined;
+  const asked = Deno.permissions.querySync({ name: "sys", kind: "systemMemoryInfo" });
+  if (asked.state !== "granted") return undefined;
+  return { bytes: Deno.systemMemoryInfo().available, source: "free memory" };
+}
+
+/**
+ * @param bytes bytes of the plan with the batch size `batch`.
+ * @param planned bytes of a plan with another batch size; may throw, which counts as too large.
+ * @throws {FailureError} when the plan exceeds the budget; it names the largest batch that fits.
+ */
+export function checkMemory(
+  bytes: number,
+  budget: { bytes: number; source: string } | undefined,
+  batch: number,
+  planned: (batch: number) => number,
+): void {
+  if (!budget || bytes <= budget.bytes) return;
+  const fits = largestBatch(batch, budget.bytes, planned), mib = (n: number) => `${Math.ceil(n / MIB)} MiB`;
+  throw new FailureError(
+    `Cannot search with batch-size ${batch}: it needs ${mib(bytes)} of GPU memory and ${budget.source} is ` +
+      `${mib(budget.bytes)}: ` +
+      (fits > 0 ? `use --batch-size ${fits} or less` : `use fewer --init-channels or --cells`),
+  );
+}
+
+/** Largest batch size from 2 below `batch` whose plan takes at most `budget` bytes; 0 if none. */
+export function largestBatch(batch: number, budget: number, planned: (batch: number) => number): number {
+  const fits = (n: number): boolean => {
+    try {
+      return planned(n) <= budget;
+    } catch (error) {
+      if (error instanceof FailureError || error instanceof UsageError) return false;
+      throw error;
+    }
+  };
+  let low = 1, high = batch; // low fits (or is the sentinel 1), high does not
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low >= 2 ? low : 0;
+}

@@ -1,0 +1,215 @@
+/**
+ * The programs of a search, planned together on one pool of buffers: the alpha step, the weight step, evaluation, and
+ * the statistics for the discretisers. Planning needs no device, so what a search will cost is known before it starts.
+ * @module
+ */
+import type { GpuLimits } from "../gpu/device.ts";
+import { gradients } from "../graph/autodiff.ts";
+import { Graph, type Tensor } from "../graph/graph.ts";
+import { dropUnused, shareSubexpressions, validate } from "../graph/passes.ts";
+import { type Plan, planProgram, Pool } from "../graph/plan.ts";
+import { plannedBytes } from "../graph/runtime.ts";
+import { dense } from "../graph/tensor_type.ts";
+import { Arena } from "../graph/variables.ts";
+import { BN_EPS, Builder } from "../nn/layers.ts";
+import { NetworkVariables } from "../nn/variables.ts";
+import { accumulateTally } from "../ops/accumulate_tally.ts";
+import { adam } from "../ops/adam.ts";
+import { sum } from "../ops/add_n.ts";
+import { crossEntropy } from "../ops/cross_entropy.ts";
+import { gram } from "../ops/gram.ts";
+import { meanSquare } from "../ops/mean_square.ts";
+import { runningUpdate } from "../ops/running_update.ts";
+import { sgd } from "../ops/sgd.ts";
+import { softmax } from "../ops/softmax.ts";
+import { squareSum } from "../ops/square_sum.ts";
+import { CELL_KINDS, type CellKind } from "../space/space.ts";
+import {
+  alphaArena,
+  buildSupernet,
+  type BuiltNode,
+  type BuiltSupernet,
+  checkSupernet,
+  type SupernetConfig,
+  supernetInputs,
+} from "../space/supernet.ts";
+
+/** Constants of the two optimisers and of the loss. Learning rates change from step to step and are inputs. */
+export interface OptimizerConfig {
+  readonly momentum: number;
+  readonly weightDecay: number;
+  /** Largest global norm of the weights' gradient; 0 = no clipping. */
+  readonly clip: number;
+  readonly alphaBeta1: number;
+  readonly alphaBeta2: number;
+  readonly alphaWeightDecay: number;
+  readonly labelSmoothing: number;
+}
+
+/** Momentum of the running statistics, PyTorch's default. */
+const RUNNING_MOMENTUM = 0.1;
+
+/** Epsilon of Adam, PyTorch's default. */
+const ADAM_EPS = 1e-8;
+
+/** Everything that outlives a step, by purpose. */
+export interface SearchArenas {
+  readonly weights: Arena;
+  readonly gradients: Arena;
+  readonly momentum: Arena;
+  readonly statistics: Arena;
+  readonly running: Arena;
+  /** Factors that make batch variances unbiased. */
+  readonly factors: Arena;
+  readonly alphas: Arena;
+  readonly alphaGradients: Arena;
+  readonly alphaM: Arena;
+  readonly alphaV: Arena;
+  /** Tallies `train`, `val`, `eval` (see `accumulate_tally`). */
+  readonly metrics: Arena;
+  /** Gram matrix of every node, named `cell.node`. */
+  readonly grams: Arena;
+  /** Mean square of every node's output, named `cell.node`. */
+  readonly norms: Arena;
+}
+
+/** Names of the programs. */
+export type ProgramName = "alpha_step" | "weight_step" | "evaluate" | "statistics";
+
+/** The planned programs of a search. */
+export interface SearchPlan {
+  readonly config: SupernetConfig;
+  readonly variables: NetworkVariables;
+  readonly arenas: SearchArenas;
+  readonly plans: readonly Plan[];
+  readonly pool: Pool;
+  /** Intermediate nodes in the order of the statistics. */
+  readonly nodes: readonly BuiltNode[];
+  /** GPU bytes, all programs and optimiser state included. */
+  readonly bytes: number;
+  /** Nodes removed by the shared-subexpression pass, per program. */
+  readonly shared: Readonly<Record<ProgramName, number>>;
+}
+
+/** Name of a node's variables in the arenas of statistics. */
+export function nodeName(node: { cell: number; node: number }): string {
+  return `${node.cell}.${node.node}`;
+}
+
+/**
+ * Builds, differentiates and plans the programs.
+ * @throws {UsageError} when the supernet cannot be built; {FailureError} when the adapter cannot bind a tensor.
+ */
+export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, limits: GpuLimits): SearchPlan {
+  checkSupernet(config);
+  const variables = new NetworkVariables(), alphas = alphaArena(config.space), metrics = new Arena("metrics");
+  for (const name of ["train", "val", "eval"]) metrics.add(name, dense([8]));
+  const pool = new Pool(), plans: Plan[] = [], shared: Partial<Record<ProgramName, number>> = {};
+
+  const start = (training: boolean) => {
+    const graph = new Graph(),
+      builder = new Builder(graph, variables, training),
+      inputs = supernetInputs(graph, config);
+    const softened = Object.fromEntries(
+      CELL_KINDS.map((
+        kind,
+      ) => [kind, graph.apply1(softmax, [graph.variable(alphas.get(kind))], null, `alphas.${kind}`)]),
+    ) as Record<CellKind, Tensor>;
+    return { graph, inputs, net: buildSupernet(builder, config, inputs.images, softened) };
+  };
+  const lossOf = (
+    graph: Graph,
+    net: BuiltSupernet,
+    labels: Tensor,
+    metric: string,
+  ): { loss: Tensor; tally: Tensor } => {
+    const attrs = { labelSmoothing: metric === "train" ? optimizer.labelSmoothing : 0 };
+    const [loss, tally] = graph.apply(crossEntropy, [net.logits, labels], attrs, "loss");
+    return { loss, tally: graph.apply1(accumulateTally, [tally, graph.variable(metrics.get(metric))], null, metric) };
+  };
+  const finish = (name: ProgramName, graph: Graph, roots: Tensor[], results: Record<string, Tensor> = {}) => {
+    shared[name] = shareSubexpressions(graph);
+    dropUnused(graph, [...roots, ...Object.values(results)]);
+    validate(graph);
+    plans.push(planProgram(name, graph, results, limits, pool));
+  };
+  const add = (ts: readonly Tensor[], label: string, graph: Graph) => sum(graph, ts, label);
+
+  // The first build declares every weight and statistic, so that their twins can be laid out.
+  const weightStep = start(true);
+  const weightGrads = variables.weights.like("gradients"), momentum = variables.weights.like("momentum");
+  const factors = variables.statistics.like("factors");
+  {
+    const { graph, inputs, net } = weightStep, { loss, tally } = lossOf(graph, net, inputs.labels, "train");
+    const leaves = variables.weights.variables.map((v) => graph.variable(v));
+    const grads = gradients(graph, [loss], [null], leaves, (ts, label) => add(ts, label, graph));
+    grads.forEach((g, i) => g && graph.place(g, weightGrads.get(variables.weights.variables[i].name)));
+    const whole = (arena: Arena) => graph.variable(arena.whole()), hyper = graph.input("hyper", dense([8]));
+    const norm = graph.apply1(squareSum, [whole(weightGrads)], null, "clip");
+    const { momentum: rate, weightDecay, clip } = optimizer;
+    const updated = graph.apply(
+      sgd,
+      [whole(variables.weights), whole(weightGrads), whole(momentum), norm, hyper],
+      { momentum: rate, weightDecay, clip },
+      "sgd",
+    );
+    const running = graph.apply1(
+      runningUpdate,
+      [whole(variables.statistics), whole(factors), whole(variables.running)],
+      { momentum: RUNNING_MOMENTUM },
+      "running",
+    );
+    finish("weight_step", graph, [tally, running, ...updated], { logits: net.logits });
+  }
+
+  const alphaGrads = alphas.like("alpha_gradients"), alphaM = alphas.like("alpha_m"), alphaV = alphas.like("alpha_v");
+  {
+    const { graph, inputs, net } = start(true), { loss, tally } = lossOf(graph, net, inputs.labels, "val");
+    const leaves = alphas.variables.map((v) => graph.variable(v));
+    const grads = gradients(graph, [loss], [null], leaves, (ts, label) => add(ts, label, graph));
+    grads.forEach((g, i) => g && graph.place(g, alphaGrads.get(alphas.variables[i].name)));
+    const whole = (arena: Arena) => graph.variable(arena.whole()), hyper = graph.input("hyper", dense([8]));
+    const { alphaBeta1: beta1, alphaBeta2: beta2, alphaWeightDecay: weightDecay } = optimizer;
+    const updated = graph.apply(
+      adam,
+      [whole(alphas), whole(alphaGrads), whole(alphaM), whole(alphaV), hyper],
+      { beta1, beta2, eps: ADAM_EPS, weightDecay },
+      "adam",
+    );
+    finish("alpha_step", graph, [tally, ...updated]);
+  }
+  {
+    const { graph, inputs, net } = start(false), { tally } = lossOf(graph, net, inputs.labels, "eval");
+    finish("evaluate", graph, [tally], { logits: net.logits });
+  }
+  const grams = new Arena("grams"), norms = new Arena("norms"), { graph, net: { nodes } } = start(true);
+  for (const node of nodes) {
+    const name = nodeName(node), inputs = node.candidates.flatMap((c) => c.stats ? [c.z, c.stats] : [c.z]);
+    const matrix = graph.apply1(gram, [...inputs, node.sum], {
+      candidates: node.candidates.map((c) => ({ stats: c.stats !== null, group: c.group })),
+      channels: node.sum.type.shape[0],
+      eps: BN_EPS,
+    }, `cells.${name}/gram`);
+    graph.place(matrix, grams.add(name, matrix.type));
+    graph.place(graph.apply1(meanSquare, [node.output], null, `cells.${name}/norm`), norms.add(name, dense([1])));
+  }
+  finish("statistics", graph, []);
+
+  const arenas: SearchArenas = {
+    weights: variables.weights,
+    gradients: weightGrads,
+    momentum,
+    statistics: variables.statistics,
+    running: variables.running,
+    factors,
+    alphas,
+    alphaGradients: alphaGrads,
+    alphaM,
+    alphaV,
+    metrics,
+    grams,
+    norms,
+  };
+  const bytes = plannedBytes(plans, pool);
+  return { config, variables, arenas, plans, pool, nodes, bytes, shared: shared as Record<ProgramName, number> };
+}

@@ -1,0 +1,67 @@
+/**
+ * What is recorded after each epoch of a search, and how it is summarised.
+ * @module
+ */
+import type { DiscretizationReport } from "../discretize/discretize.ts";
+import type { CellKind } from "../space/space.ts";
+import type { NodeNormRecord } from "./engine.ts";
+
+/** What is recorded after each epoch. */
+export interface EpochRecord {
+  /** Steps done since the start. */
+  readonly step: number;
+  /** Epochs done. */
+  readonly epoch: number;
+  readonly trainLoss: number;
+  readonly trainAccuracy: number;
+  /** Loss and accuracy of the alpha steps. */
+  readonly valLoss: number;
+  readonly valAccuracy: number;
+  /** On images of the architecture half with running statistics. */
+  readonly evalLoss: number;
+  readonly evalAccuracy: number;
+  readonly weightLr: number;
+  /** Entropy of the softmaxed alphas relative to a uniform choice, mean over edges. */
+  readonly alphaEntropy: Record<CellKind, number>;
+  /** Mean weight of every primitive over the edges. */
+  readonly meanWeights: Record<CellKind, Record<string, number>>;
+  readonly nodes: readonly NodeNormRecord[];
+  /** Largest over smallest RMS of the nodes of a cell, mean over cells, before and after normalisation. */
+  readonly imbalance: { readonly before: number; readonly after: number };
+  /** Skip-connections that each discretiser would pick now, of 2 x 2 x nodes. */
+  readonly skips: Record<string, number>;
+  /** What each discretiser would pick now. */
+  readonly genotypes: Record<string, string>;
+  /** Wall-clock seconds per step; not reproducible, unlike the rest. */
+  readonly secondsPerStep: number;
+}
+
+/** Entropy of the alphas and mean weight of every primitive. */
+export function summariseWeights(report: DiscretizationReport): Pick<EpochRecord, "alphaEntropy" | "meanWeights"> {
+  const alphaEntropy = {} as Record<CellKind, number>, meanWeights = {} as Record<CellKind, Record<string, number>>;
+  for (const [kind, edges] of Object.entries(report.weights) as [CellKind, typeof report.weights.normal][]) {
+    let entropy = 0;
+    const means: Record<string, number> = {};
+    for (const { weights } of edges) {
+      const values = Object.values(weights);
+      const nats = values.reduce((h, w) => h - (w > 0 ? w * Math.log(w) : 0), 0);
+      entropy += values.length > 1 ? nats / Math.log(values.length) / edges.length : 0;
+      for (const [op, w] of Object.entries(weights)) means[op] = (means[op] ?? 0) + w / edges.length;
+    }
+    alphaEntropy[kind] = entropy;
+    meanWeights[kind] = means;
+  }
+  return { alphaEntropy, meanWeights };
+}
+
+/** Largest over smallest RMS of the nodes of a cell, mean over cells. */
+export function imbalanceOf(norms: readonly NodeNormRecord[]): EpochRecord["imbalance"] {
+  const cells = new Set(norms.map((n) => n.cell));
+  let before = 0, after = 0;
+  for (const cell of cells) {
+    const nodes = norms.filter((n) => n.cell === cell);
+    before += Math.max(...nodes.map((n) => n.before)) / Math.min(...nodes.map((n) => n.before)) / cells.size;
+    after += Math.max(...nodes.map((n) => n.after)) / Math.min(...nodes.map((n) => n.after)) / cells.size;
+  }
+  return { before, after };
+}

@@ -1,0 +1,358 @@
+/**
+ * The search: alternating steps of architecture and weights on disjoint halves of the training images (DARTS, first
+ * order), measured after each epoch, checkpointed, and discretised at the end. Everything that it draws at random is
+ * a function of the seed and the step, so a run that resumes from a checkpoint has the same bits as one that never
+ * stopped. Not responsible for drawings and reports.
+ * @module
+ */
+import { FailureError, UsageError } from "../base/errors.ts";
+import type { TensorEntry } from "../base/safetensors.ts";
+import { Batcher, splitHalves } from "../data/batches.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
+import type { NodeStatistics } from "../discretize/statistics.ts";
+import { type Gpu, openGpu } from "../gpu/device.ts";
+import { DeviceLostError } from "../graph/runtime.ts";
+import type { Genotype } from "../space/genotype.ts";
+import { findSpace } from "../space/space.ts";
+import type { SupernetConfig } from "../space/supernet.ts";
+import type { SearchConfig } from "./config.ts";
+import { type HostBatch, SearchEngine } from "./engine.ts";
+import { checkMemory, memoryBudget } from "./memory.ts";
+import { planSearch, type SearchPlan } from "./programs.ts";
+import { type EpochRecord, imbalanceOf, summariseWeights } from "./records.ts";
+import type { RunFolder } from "./run_folder.ts";
+import { cosine } from "./schedule.ts";
+
+/** Where a search is. */
+export interface Progress {
+  /** Epoch from 0. */
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Steps done in this epoch. */
+  readonly step: number;
+  readonly stepsPerEpoch: number;
+  /** Mean losses of this epoch so far. */
+  readonly trainLoss: number;
+  readonly valLoss: number;
+  /** Seconds per step, lately. */
+  readonly secondsPerStep: number;
+}
+
+/** Callbacks and resources of a search; all optional. */
+export interface SearchOptions {
+  /** Device to use; it is opened if left out. */
+  readonly gpu?: Gpu;
+  /** Folder for metrics and checkpoints, open for writing. Without one nothing is written. */
+  readonly folder?: RunFolder;
+  /** Go on from the folder's checkpoint. */
+  readonly resume?: boolean;
+  /** Stops the search after the current step, with a checkpoint. */
+  readonly signal?: AbortSignal;
+  readonly onStart?: (plan: SearchPlan, gpu: Gpu, stepsPerEpoch: number) => void;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly onEpoch?: (record: EpochRecord) => void;
+  readonly warn?: (message: string) => void;
+}
+
+/** The outcome of a search. */
+export interface SearchResult {
+  /** Cell of the configured discretiser. */
+  readonly genotype: Genotype;
+  /** All discretisers, with every score. */
+  readonly report: DiscretizationReport;
+  readonly statistics: readonly NodeStatistics[];
+  /** Records of this process' epochs. */
+  readonly epochs: readonly EpochRecord[];
+  readonly plan: SearchPlan;
+}
+
+/** The search was stopped by its signal; its folder holds a checkpoint. */
+export class SearchInterrupted extends FailureError {}
+
+/** Longest time without looking at the loss, in seconds; steps are not waited for in between. */
+const SYNC_SECONDS = 0.5;
+
+/** Times that a lost device is replaced before the search gives up. */
+const MAX_DEVICES = 3;
+
+/** The supernet that a configuration describes for a data set. */
+export function supernetConfig(config: SearchConfig, data: Dataset): SupernetConfig {
+  return {
+    space: findSpace(config.space),
+    channels: config.initChannels,
+    cells: config.cells,
+    classes: data.classes,
+    inputChannels: data.channels,
+    height: data.height,
+    width: data.width,
+    batch: config.batchSize,
+    nodeNorm: config.nodeNorm,
+  };
+}
+
+/**
+ * Searches a cell for `data`.
+ * @example A search of two steps on noise (use real images and the default options)
+ * ```ts
+ * import { resolveSearchConfig, search } from "../../mod.ts";
+ * const count = 64, labels = Int32Array.from({ length: count }, (_, i) => i % 2);
+ * const images = Uint8Array.from({ length: count * 64 }, (_, i) => (i * 7919) % 251);
+ * const data = {
+ *   name: "noise", images, labels, count, channels: 1, height: 8, width: 8, classes: 2,
+ *   classNames: ["even", "odd"], mean: [0.5], std: [0.3], fingerprint: "0",
+ * };
+ * const config = resolveSearchConfig([{
+ *   source: "example",
+ *   values: { "init-channels": 2, cells: 3, "batch-size": 8, epochs: 1, "steps-per-epoch": 2, space: "s3" },
+ * }]);
+ * const { genotype } = await search(config, data);
+ * console.assert(genotype.normal.nodes.length === 4);
+ * ```
+ * @throws {FailureError} for what cannot be done on this machine, and when the loss stops being finite.
+ * @throws {SearchInterrupted} when `options.signal` was raised.
+ */
+export async function search(config: SearchConfig, data: Dataset, options: SearchOptions = {}): Promise<SearchResult> {
+  let gpu = options.gpu ?? await openGpu();
+  const run = new SearchRun(config, data, options);
+  for (let devices = 1;; devices++) {
+    try {
+      return await run.on(gpu);
+    } catch (error) {
+      const lost = gpu.lost();
+      if (lost === undefined && !(error instanceof DeviceLostError)) throw error;
+      if (devices === MAX_DEVICES) {
+        throw new FailureError(
+          `The GPU device was lost ${devices} times (${lost}): update the driver or use a smaller --batch-size`,
+        );
+      }
+      options.warn?.(`The GPU device was lost (${lost}); going on from the last checkpoint on a new one`);
+      gpu = await openGpu({ limits: gpu.limits });
+    }
+  }
+}
+
+interface Snapshot {
+  readonly step: number;
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+}
+
+class SearchRun {
+  readonly #config: SearchConfig;
+  readonly #data: Dataset;
+  readonly #options: SearchOptions;
+  readonly #train: Batcher;
+  readonly #val: Batcher;
+  readonly #halves: { train: Uint32Array; val: Uint32Array };
+  readonly #stepsPerEpoch: number;
+  readonly #records: EpochRecord[] = [];
+  /** Newest state on the host: what a new device starts from. */
+  #snapshot: Snapshot | undefined;
+
+  constructor(config: SearchConfig, data: Dataset, options: SearchOptions) {
+    this.#config = config;
+    this.#data = data;
+    this.#options = options;
+    const images = Math.min(config.images ?? data.count, data.count), half = Math.floor(images / 2);
+    this.#halves = splitHalves(data, config.seed, { train: half, val: images - half });
+    const shared = { batch: config.batchSize, seed: config.seed, shuffle: true, last: "drop" } as const;
+    const augment = { pad: config.pad, flip: config.flip };
+    this.#train = new Batcher(data, { ...shared, indices: this.#halves.train, stream: "batches/train", augment });
+    this.#val = new Batcher(data, { ...shared, indices: this.#halves.val, stream: "batches/val", augment });
+    const most = Math.min(this.#train.batchesPerEpoch, this.#val.batchesPerEpoch);
+    this.#stepsPerEpoch = Math.min(config.stepsPerEpoch ?? most, most);
+    if (options.resume && options.folder) this.#snapshot = this.#readSnapshot(options.folder);
+  }
+
+  #readSnapshot(folder: RunFolder): Snapshot | undefined {
+    const checkpoint = folder.readCheckpoint();
+    if (!checkpoint) return undefined;
+    const state = checkpoint.state as { fingerprint?: unknown } | null;
+    if (state?.fingerprint !== this.#data.fingerprint) {
+      throw new UsageError(
+        `Cannot resume '${folder.path}' with data set '${this.#data.name}': the images are not those that the run began with`,
+      );
+    }
+    return { step: checkpoint.step, tensors: checkpoint.tensors };
+  }
+
+  #batch(): { images: Float32Array<ArrayBuffer>; labels: Int32Array<ArrayBuffer> } {
+    const labels = new Int32Array(Math.ceil(this.#config.batchSize / 4) * 4);
+    return { images: new Float32Array(this.#train.imageElements), labels };
+  }
+
+  /** Runs to the end on one device, from the newest snapshot or from the start. */
+  async on(gpu: Gpu): Promise<SearchResult> {
+    const { epochs, batchSize, memoryLimit, seed, alphaInit } = this.#config, { folder } = this.#options;
+    const net = supernetConfig(this.#config, this.#data);
+    const plan = planSearch(net, this.#config, gpu.limits);
+    checkMemory(
+      plan.bytes,
+      memoryBudget(gpu, memoryLimit),
+      batchSize,
+      (batch) => planSearch({ ...net, batch }, this.#config, gpu.limits).bytes,
+    );
+    this.#options.onStart?.(plan, gpu, this.#stepsPerEpoch);
+    const engine = await SearchEngine.create(gpu, plan);
+    try {
+      if (this.#snapshot) engine.load(this.#snapshot.tensors, folder?.path ?? "snapshot");
+      else engine.initialise(seed, alphaInit);
+      let step = this.#snapshot?.step ?? 0;
+      folder?.truncateMetrics(step === 0 ? -1 : step);
+      this.#records.splice(0, this.#records.length, ...this.#records.filter((r) => r.step <= step));
+      while (step < epochs * this.#stepsPerEpoch) step = await this.#epoch(engine, step);
+      const { statistics } = await engine.statistics(this.#statisticsBatches(this.#config.statisticsImages));
+      const report = await this.#discretize(engine, statistics);
+      const chosen = report.methods.find((m) => m.method === this.#config.discretizer)!;
+      return { genotype: chosen.genotype, report, statistics, epochs: this.#records, plan };
+    } finally {
+      engine.destroy();
+    }
+  }
+
+  /** Runs from `step` to the end of its epoch. @returns the steps done then. */
+  async #epoch(engine: SearchEngine, start: number): Promise<number> {
+    const { epochs, weightLr, weightLrMin, alphaLr, alphaBeta1, alphaBeta2, checkpointSteps } = this.#config;
+    const steps = this.#stepsPerEpoch, epoch = Math.floor(start / steps), train = this.#batch(), val = this.#batch();
+    const lr = cosine(weightLr, weightLrMin, epoch, epochs);
+    if (start % steps === 0) engine.resetTallies("train", "val");
+    let step = start, synced = start, began = performance.now(), secondsPerStep = 0, busy = 0;
+    while (step < (epoch + 1) * steps) {
+      this.#val.fill(epoch, step % steps, val.images, val.labels);
+      this.#train.fill(epoch, step % steps, train.images, train.labels);
+      engine.step(val, train, { weightLr: lr, alphaLr, alphaStep: step + 1, alphaBeta1, alphaBeta2 });
+      step++;
+      const last = step % steps === 0, due = step % checkpointSteps === 0 || this.#options.signal?.aborted === true;
+      if (last || due || (step - synced) * secondsPerStep >= SYNC_SECONDS || secondsPerStep === 0) {
+        const tallies = await engine.tallies(), now = performance.now();
+        busy += (now - began) / 1000;
+        secondsPerStep = (now - began) / 1000 / (step - synced);
+        synced = step;
+        this.#checkLoss(tallies.train.firstBadStep, tallies.val.firstBadStep, epoch);
+        this.#options.onProgress?.({
+          epoch,
+          epochs,
+          step: (step - 1) % steps + 1,
+          stepsPerEpoch: steps,
+          trainLoss: tallies.train.loss,
+          valLoss: tallies.val.loss,
+          secondsPerStep,
+        });
+        if (due && !last) await this.#checkpoint(engine, step, epoch);
+        // Lets signals and timers in; the device is idle anyway.
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        if (this.#options.signal?.aborted && !last) this.#interrupt(step);
+        began = performance.now();
+      }
+    }
+    await this.#record(engine, step, epoch, lr, busy / (step - start));
+    await this.#checkpoint(engine, step, epoch);
+    if (this.#options.signal?.aborted && step < epochs * steps) this.#interrupt(step);
+    return step;
+  }
+
+  #interrupt(step: number): never {
+    throw new SearchInterrupted(`Stopped after step ${step}`);
+  }
+
+  #checkLoss(train: number, val: number, epoch: number): void {
+    if (train === 0 && val === 0) return;
+    const first = Math.min(train || Infinity, val || Infinity), what = val === first ? "validation" : "training";
+    const step = epoch * this.#stepsPerEpoch + first;
+    throw new FailureError(
+      `The ${what} loss is no longer a finite number at step ${step} (epoch ${epoch + 1}): ` +
+        this.#keptCheckpoint() + "start again with a smaller --weight-lr, --alpha-lr or --clip",
+    );
+  }
+
+  #keptCheckpoint(): string {
+    if (!this.#options.folder) return "";
+    return this.#snapshot
+      ? `the checkpoint of step ${this.#snapshot.step} is kept in '${this.#options.folder.path}'; `
+      : "there is no checkpoint yet; ";
+  }
+
+  async #checkpoint(engine: SearchEngine, step: number, epoch: number): Promise<void> {
+    let tensors: [string, TensorEntry][];
+    try {
+      tensors = await engine.save();
+    } catch (error) {
+      if (!(error instanceof FailureError) || error instanceof DeviceLostError) throw error;
+      throw new FailureError(
+        `${error.message} after step ${step} (epoch ${epoch + 1}): ` + this.#keptCheckpoint() +
+          "start again with a smaller --weight-lr, --alpha-lr or --clip",
+      );
+    }
+    this.#options.folder?.writeCheckpoint(step, tensors, {
+      fingerprint: this.#data.fingerprint,
+      epoch,
+      stepsPerEpoch: this.#stepsPerEpoch,
+    });
+    this.#snapshot = { step, tensors: new Map(tensors) };
+  }
+
+  *#statisticsBatches(images: number): Generator<HostBatch> {
+    yield* wholeBatches(this.#data, this.#halves.val, images, this.#config.batchSize, this.#config.seed);
+  }
+
+  async #discretize(engine: SearchEngine, statistics: readonly NodeStatistics[]): Promise<DiscretizationReport> {
+    const { scope, shrinkage } = this.#config, { space } = engine.plan.config;
+    const options = { scope: scope as "node" | "edge", shrinkage };
+    return discretize({ space, alphas: await engine.alphas(), statistics, options });
+  }
+
+  async #record(engine: SearchEngine, step: number, epoch: number, lr: number, secondsPerStep: number): Promise<void> {
+    const { seed, batchSize, evalImages, probeImages } = this.#config, batch = this.#batch();
+    const indices = this.#halves.val.subarray(0, Math.min(evalImages, this.#halves.val.length));
+    const shared = { batch: batchSize, seed, shuffle: false, last: "fill" } as const;
+    const evaluation = new Batcher(this.#data, { ...shared, indices, stream: "batches/eval" });
+    engine.resetTallies("eval");
+    for (let i = 0; i < evaluation.batchesPerEpoch; i++) {
+      evaluation.fill(0, i, batch.images, batch.labels);
+      engine.evaluate(batch);
+    }
+    const { train, val, eval: measured } = await engine.tallies();
+    const { statistics, norms } = await engine.statistics(this.#statisticsBatches(probeImages));
+    const report = await this.#discretize(engine, statistics);
+    const record: EpochRecord = {
+      step,
+      epoch: epoch + 1,
+      trainLoss: train.loss,
+      trainAccuracy: train.accuracy,
+      valLoss: val.loss,
+      valAccuracy: val.accuracy,
+      evalLoss: measured.loss,
+      evalAccuracy: measured.accuracy,
+      weightLr: lr,
+      ...summariseWeights(report),
+      nodes: norms,
+      imbalance: imbalanceOf(norms),
+      skips: Object.fromEntries(report.methods.map((m) => [m.method, m.skips])),
+      genotypes: Object.fromEntries(report.methods.map((m) => [m.method, m.text])),
+      secondsPerStep,
+    };
+    this.#records.push(record);
+    this.#options.folder?.appendMetric({ ...record });
+    this.#options.onEpoch?.(record);
+  }
+}
+
+/** Full batches of the first images of `indices`, in order, without augmentation; at least one batch. */
+export function* wholeBatches(
+  data: Dataset,
+  indices: Uint32Array,
+  images: number,
+  batch: number,
+  seed: number,
+): Generator<HostBatch> {
+  const count = Math.max(batch, Math.min(indices.length, images)), used = indices.subarray(0, count);
+  const batcher = new Batcher(data, { batch, seed, shuffle: false, last: "drop", indices: used, stream: "statistics" });
+  const host = {
+    images: new Float32Array(batcher.imageElements),
+    labels: new Int32Array(Math.ceil(batch / 4) * 4),
+  };
+  for (let i = 0; i < batcher.batchesPerEpoch; i++) {
+    batcher.fill(0, i, host.images, host.labels);
+    yield host;
+  }
+}

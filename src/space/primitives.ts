@@ -1,0 +1,117 @@
+/**
+ * The primitives: what may stand on an edge of a cell. In the supernet one primitive is built for all edges that
+ * leave a source with one stride, either once for all of them (a pool) or as groups of one wide tensor
+ * (a convolution, whose weights differ from edge to edge).
+ * @module
+ */
+import type { Tensor } from "../graph/graph.ts";
+import type { Builder } from "../nn/layers.ts";
+import { avgPool, maxPool } from "../ops/pool.ts";
+
+/** What a primitive is built from. */
+export interface PrimitiveContext {
+  readonly builder: Builder;
+  /** Source tensor `[C, N, H, W]`. */
+  readonly x: Tensor;
+  /** Name of its weights, for example `cells.0.from1.sep_conv_3x3`. */
+  readonly name: string;
+  /** Number of edges to build for. */
+  readonly edges: number;
+  readonly stride: 1 | 2;
+}
+
+/** What a primitive gives to the mixed operation. */
+export interface PrimitiveOutput {
+  /** Output before its last batch norm: `[C, ...]` when shared, else `[edges*C, ...]`. */
+  readonly z: Tensor;
+  /** Statistics of the last batch norm, or null when there is none (identity). */
+  readonly stats: Tensor | null;
+  /** One output for all edges. */
+  readonly shared: boolean;
+}
+
+/** A primitive. */
+export interface Primitive {
+  /** Its standard name. */
+  readonly name: string;
+  /** Short label for drawings and tables. */
+  readonly label: string;
+  /**
+   * Has no weights at stride 1. `skip_connect` counts at every stride, as in the literature, although at stride 2 it
+   * is a factorized reduction.
+   */
+  readonly parameterFree: boolean;
+  /** Builds it for the supernet; null: it outputs zeros. */
+  readonly build: (context: PrimitiveContext) => PrimitiveOutput | null;
+}
+
+function pool(name: string, label: string, op: typeof maxPool): Primitive {
+  return {
+    name,
+    label,
+    parameterFree: true,
+    build({ builder, x, name: path, stride }) {
+      const z = builder.graph.apply1(op, [x], { stride }, path);
+      return { z, stats: builder.statistics(z, path), shared: true };
+    },
+  };
+}
+
+function separable(size: number): Primitive {
+  return {
+    name: `sep_conv_${size}x${size}`,
+    label: `sep ${size}×${size}`,
+    parameterFree: false,
+    build({ builder, x, name, edges, stride }) {
+      const channels = edges * x.type.shape[0];
+      const d1 = builder.depthwise(x, `${name}.dw1`, { size, edges, stride });
+      const p1 = builder.pointwise(d1, `${name}.pw1`, channels, { groups: edges, inputGroups: edges });
+      const d2 = builder.depthwise(p1, `${name}.dw2`, { size, stats: builder.statistics(p1, `${name}.bn1`) });
+      const z = builder.pointwise(d2, `${name}.pw2`, channels, { groups: edges, inputGroups: edges });
+      return { z, stats: builder.statistics(z, `${name}.bn2`), shared: false };
+    },
+  };
+}
+
+function dilated(size: number): Primitive {
+  return {
+    name: `dil_conv_${size}x${size}`,
+    label: `dil ${size}×${size}`,
+    parameterFree: false,
+    build({ builder, x, name, edges, stride }) {
+      const d = builder.depthwise(x, `${name}.dw`, { size, edges, stride, dilation: 2 });
+      const options = { groups: edges, inputGroups: edges };
+      const z = builder.pointwise(d, `${name}.pw`, edges * x.type.shape[0], options);
+      return { z, stats: builder.statistics(z, `${name}.bn`), shared: false };
+    },
+  };
+}
+
+/** Every primitive: the only list of them. */
+export const PRIMITIVES: readonly Primitive[] = [
+  { name: "none", label: "none", parameterFree: true, build: () => null },
+  pool("max_pool_3x3", "max 3×3", maxPool),
+  pool("avg_pool_3x3", "avg 3×3", avgPool),
+  {
+    name: "skip_connect",
+    label: "skip",
+    parameterFree: true,
+    build({ builder, x, name, edges, stride }) {
+      if (stride === 1) return { z: x, stats: null, shared: true };
+      const z = builder.factorizedReduce(x, `${name}.reduce`, x.type.shape[0], edges);
+      return { z, stats: builder.statistics(z, `${name}.bn`), shared: false };
+    },
+  },
+  separable(3),
+  separable(5),
+  separable(7),
+  dilated(3),
+  dilated(5),
+];
+
+/** The primitive called `name`. */
+export function findPrimitive(name: string): Primitive {
+  const primitive = PRIMITIVES.find((p) => p.name === name);
+  if (!primitive) throw new RangeError(`Cannot find primitive '${name}'`);
+  return primitive;
+}

@@ -1,0 +1,230 @@
+/**
+ * The supernet: a stem, a stack of cells whose edges carry mixed operations, and a classifier (DARTS, arXiv
+ * 1806.09055), with node normalisation (iDARTS, arXiv 2108.11014; the formulas are our reading of its abstract).
+ * @module
+ */
+import { UsageError } from "../base/errors.ts";
+import type { Graph, Tensor } from "../graph/graph.ts";
+import { dense, image } from "../graph/tensor_type.ts";
+import { Arena } from "../graph/variables.ts";
+import { BN_EPS, Builder } from "../nn/layers.ts";
+import type { NetworkVariables } from "../nn/variables.ts";
+import { concat } from "../ops/concat.ts";
+import { mixed, type MixedCandidate } from "../ops/mixed.ts";
+import { sampleNorm } from "../ops/sample_norm.ts";
+import { findPrimitive } from "./primitives.ts";
+import { CELL_KINDS, type CellKind, edgesOf, outgoing, primitivesOf, type Space } from "./space.ts";
+
+/**
+ * How the raw sum s of an intermediate node is normalised:
+ * `none`: not at all (plain DARTS); `batch`: per channel over batch and space; `sample`: per sample over channels and
+ * space, centred; `rms`: per sample, s / sqrt(mean(s^2) + eps).
+ */
+export type NodeNorm = "none" | "batch" | "sample" | "rms";
+
+/** All node normalisations. */
+export const NODE_NORMS = ["none", "batch", "sample", "rms"] as const;
+
+/** Size and kind of a supernet. */
+export interface SupernetConfig {
+  readonly space: Space;
+  /** Channels C of the first cells; doubled at each reduction. */
+  readonly channels: number;
+  readonly cells: number;
+  readonly classes: number;
+  readonly inputChannels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly batch: number;
+  readonly nodeNorm: NodeNorm;
+}
+
+/** A candidate of a node: where its output lies. */
+export interface BuiltCandidate {
+  readonly edge: number;
+  readonly from: number;
+  readonly op: string;
+  /** Tensor that holds it, `[groups*C, N, H, W]`, before the last batch norm. */
+  readonly z: Tensor;
+  readonly stats: Tensor | null;
+  /** Its group of channels in z. */
+  readonly group: number;
+}
+
+/** An intermediate node of a built supernet. */
+export interface BuiltNode {
+  readonly kind: CellKind;
+  readonly cell: number;
+  /** 0-based. */
+  readonly node: number;
+  /** Raw sum s `[C, N, H, W]`. */
+  readonly sum: Tensor;
+  /** After node normalisation. */
+  readonly output: Tensor;
+  /** In the order of `candidatesOf`. */
+  readonly candidates: readonly BuiltCandidate[];
+}
+
+/** A supernet in a graph. */
+export interface BuiltSupernet {
+  /** `[N, classes]`. */
+  readonly logits: Tensor;
+  readonly nodes: readonly BuiltNode[];
+}
+
+/** Indices of the cells that halve the image: floor(L/3) and floor(2L/3). */
+export function reductionCells(cells: number): readonly number[] {
+  return [Math.floor(cells / 3), Math.floor(2 * cells / 3)];
+}
+
+/** Arena of the architecture parameters: `normal` and `reduce`, each `[edges, primitives]`. */
+export function alphaArena(space: Space): Arena {
+  const arena = new Arena("alphas"), rows = edgesOf(space.nodes).length;
+  for (const kind of CELL_KINDS) arena.add(kind, dense([rows, space.primitives.length]));
+  return arena;
+}
+
+/**
+ * Checks that a supernet can be built.
+ * @throws {UsageError} naming the option.
+ */
+export function checkSupernet(config: SupernetConfig): void {
+  const { channels, cells, height, width } = config;
+  if (channels % 2 !== 0) {
+    throw new UsageError(
+      `Cannot use init-channels as it is: it must be even for the factorized reductions: current value is ${channels}`,
+    );
+  }
+  if (cells < 3) {
+    throw new UsageError(
+      `Cannot use cells as it is: it must be at least 3 (one normal, two reductions): current value is ${cells}`,
+    );
+  }
+  if (Math.min(height, width) < 4) {
+    throw new UsageError(
+      `Cannot search on images of ${height}x${width}: they must be at least 4x4, since two cells halve them`,
+    );
+  }
+}
+
+/**
+ * Builds the supernet on `images` `[inputChannels, N, H, W]`.
+ * @param weights softmaxed architecture weights `[edges, primitives]` of each kind of cell.
+ */
+export function buildSupernet(
+  builder: Builder,
+  config: SupernetConfig,
+  images: Tensor,
+  weights: Readonly<Record<CellKind, Tensor>>,
+): BuiltSupernet {
+  const { graph } = builder, nodes: BuiltNode[] = [], reductions = reductionCells(config.cells);
+  const stem = graph.scope("stem", () => {
+    return builder.affineBatchNorm(builder.conv3x3(images, "stem.conv", 3 * config.channels), "stem.bn");
+  });
+  let before = stem, last = stem, channels = config.channels, afterReduction = false;
+  for (let cell = 0; cell < config.cells; cell++) {
+    const kind: CellKind = reductions.includes(cell) ? "reduce" : "normal";
+    if (kind === "reduce") channels *= 2;
+    const built = graph.scope(`cells.${cell}`, () => {
+      const path = `cells.${cell}`;
+      const first = afterReduction
+        ? builder.factorizedReduce(before, `${path}.pre0`, channels)
+        : builder.pointwise(before, `${path}.pre0`, channels, { relu: true });
+      const second = builder.pointwise(last, `${path}.pre1`, channels, { relu: true });
+      const inputs = [builder.batchNorm(first, `${path}.pre0.bn`), builder.batchNorm(second, `${path}.pre1.bn`)];
+      return buildCell(builder, config, { cell, kind, path, inputs, weights: weights[kind] });
+    });
+    nodes.push(...built);
+    before = last;
+    last = graph.apply1(concat, built.map((n) => n.output), null, `cells.${cell}/concat`);
+    afterReduction = kind === "reduce";
+  }
+  return { logits: graph.scope("head", () => builder.classifier(last, config.classes)), nodes };
+}
+
+interface CellContext {
+  readonly cell: number;
+  readonly kind: CellKind;
+  readonly path: string;
+  readonly inputs: readonly Tensor[];
+  readonly weights: Tensor;
+}
+
+function buildCell(builder: Builder, config: SupernetConfig, context: CellContext): BuiltNode[] {
+  const { space } = config, { cell, kind, path, inputs, weights } = context;
+  const states = inputs.slice(), sums: Tensor[] = [], candidates: BuiltCandidate[][] = [], built: BuiltNode[] = [];
+  for (let node = 0; node < space.nodes; node++) candidates.push([]);
+  for (let from = 0; from < space.nodes + 1; from++) {
+    if (from >= 2) states.push(finishNode(from - 2));
+    const edges = outgoing(space.nodes, from), stride = kind === "reduce" && from < 2 ? 2 : 1;
+    const operands: Tensor[] = [weights], described: MixedCandidate[] = [];
+    space.primitives.forEach((op, column) => {
+      const used = edges.map((e) => primitivesOf(space, kind, e.index).includes(op)),
+        count = used.filter(Boolean).length;
+      if (count === 0) return;
+      const name = `${path}.from${from}.${op}`;
+      const output = findPrimitive(op).build({ builder, x: states[from], name, edges: count, stride });
+      if (!output) return;
+      let next = 0;
+      const groups = used.map((yes) => !yes ? -1 : output.shared ? 0 : next++);
+      const norm = !output.stats ? "none" : builder.training ? "batch" : "fixed";
+      described.push({ column, norm, groups });
+      operands.push(output.z, ...(output.stats ? [output.stats] : []));
+      edges.forEach((e, i) => {
+        if (groups[i] < 0) return;
+        candidates[e.to - 2].push({ edge: e.index, from, op, z: output.z, stats: output.stats, group: groups[i] });
+      });
+    });
+    const before = edges.map((e) => sums[e.to - 2]), accumulate = from > 0;
+    const rows = edges.map((e) => e.index),
+      attrs = {
+        channels: states[from].type.shape[0],
+        rows,
+        candidates: described,
+        eps: BN_EPS,
+        accumulate,
+      };
+    const outputs = builder.graph.apply(
+      mixed,
+      [...operands, ...(accumulate ? before : [])],
+      attrs,
+      `from${from}/mixed`,
+    );
+    edges.forEach((e, i) => sums[e.to - 2] = outputs[i]);
+  }
+  finishNode(space.nodes - 1);
+  return built;
+
+  /** Normalises the finished sum of a node. */
+  function finishNode(node: number): Tensor {
+    const sum = sums[node], output = normalizeNode(builder, config.nodeNorm, sum, `${path}.node${node}`);
+    built.push({ kind, cell, node, sum, output, candidates: candidates[node] });
+    return output;
+  }
+}
+
+function normalizeNode(builder: Builder, norm: NodeNorm, sum: Tensor, name: string): Tensor {
+  switch (norm) {
+    case "none":
+      return sum;
+    case "batch":
+      return builder.batchNorm(sum, name);
+    case "sample":
+    case "rms":
+      return builder.graph.apply1(sampleNorm, [sum], { center: norm === "sample", eps: BN_EPS }, name);
+  }
+}
+
+/** Graph inputs of a supernet program: `images` and `labels`. */
+export function supernetInputs(graph: Graph, config: SupernetConfig): { images: Tensor; labels: Tensor } {
+  const { inputChannels, batch, height, width } = config;
+  return {
+    images: graph.input("images", image(inputChannels, batch, height, width)),
+    labels: graph.input("labels", dense([batch], "i32")),
+  };
+}
+
+/** Number of weights of a supernet whose graph was built with `variables` (alphas not counted). */
+export function weightCount(variables: NetworkVariables): number {
+  return variables.weights.elements;
+}

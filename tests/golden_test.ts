@@ -1,0 +1,211 @@
+/**
+ * Whole supernets against PyTorch: logits, loss, gradients of every weight and of the alphas for each node
+ * normalisation, inference with running statistics, and ten steps of the search with both optimisers. The files come
+ * from tests/golden/make_golden.py, which computes in f64.
+ */
+import assert from "node:assert/strict";
+import { hashName } from "../src/base/random.ts";
+import { decodeTensors } from "../src/base/safetensors.ts";
+import { openGpu } from "../src/gpu/device.ts";
+import { elementCount, pack, type TensorType, unpack } from "../src/graph/tensor_type.ts";
+import type { Arena } from "../src/graph/variables.ts";
+import { resolveSearchConfig } from "../src/search/config.ts";
+import { SearchEngine } from "../src/search/engine.ts";
+import { planSearch } from "../src/search/programs.ts";
+import { DARTS } from "../src/space/space.ts";
+import { type NodeNorm, type SupernetConfig } from "../src/space/supernet.ts";
+
+/** The generator's stream for a name: uniform numbers in [0, 1). */
+function uniforms(name: string, count: number): Float64Array {
+  const h = hashName(name);
+  return new Float64Array(count).map((_, i) => {
+    let x = (h + Math.imul(i, 0x9e3779b9)) >>> 0;
+    x = Math.imul(x ^ (x >>> 16), 0x85ebca6b) >>> 0;
+    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35) >>> 0;
+    return ((x ^ (x >>> 16)) >>> 0) / 2 ** 32;
+  });
+}
+
+function parameter(name: string, shape: readonly number[]): Float64Array {
+  const fanIn = shape.slice(1).reduce((a, b) => a * b, 1);
+  const [center, bound] = name.endsWith(".gamma")
+    ? [1, 0.2]
+    : name.endsWith(".beta")
+    ? [0, 0.2]
+    : name === "classifier.bias"
+    ? [0, 0.1]
+    : name.startsWith("alphas.")
+    ? [0, 0.5]
+    : [0, 1.5 / Math.sqrt(fanIn)];
+  const count = shape.reduce((a, b) => a * b, 1);
+  return uniforms(name, count).map((u) => Math.fround(center + (2 * u - 1) * bound));
+}
+
+/** Large tensors are stored as one random projection per row. */
+function projected(name: string, shape: readonly number[], values: Float64Array): Float64Array {
+  const rows = shape[0], columns = values.length / rows, u = uniforms(`project.${name}`, values.length);
+  return new Float64Array(rows).map((_, r) => {
+    let sum = 0;
+    for (let c = 0; c < columns; c++) sum += values[r * columns + c] * (2 * u[r * columns + c] - 1);
+    return sum;
+  });
+}
+
+interface Golden {
+  readonly config: SupernetConfig;
+  readonly tensor: (name: string) => { shape: readonly number[]; data: Float32Array };
+  readonly names: readonly string[];
+}
+
+function readGolden(file: string): Golden {
+  const { tensors, metadata } = decodeTensors(Deno.readFileSync(`tests/golden/${file}`), file);
+  const number = (key: string) => Number(metadata.get(key));
+  return {
+    config: {
+      space: DARTS,
+      channels: number("channels"),
+      cells: number("cells"),
+      classes: number("classes"),
+      inputChannels: number("inputChannels"),
+      height: number("height"),
+      width: number("width"),
+      batch: number("batch"),
+      nodeNorm: metadata.get("norm") as NodeNorm,
+    },
+    tensor: (name) => tensors.get(name) as { shape: number[]; data: Float32Array },
+    names: [...tensors.keys()],
+  };
+}
+
+function hostBatch(config: SupernetConfig, images: string, labels: string) {
+  const { batch: n, inputChannels: c, height: h, width: w, classes } = config, size = h * w;
+  const values = uniforms(images, n * c * size).map((u) => Math.fround((2 * u - 1) * 1.7));
+  const type: TensorType = { shape: [c, n, h, w], layout: "image", dtype: "f32" };
+  // The generator's order is [N, C, H, W].
+  const moved = new Float64Array(values.length);
+  for (let i = 0; i < n * c; i++) {
+    const at = ((i % c) * n + Math.floor(i / c)) * size;
+    moved.set(values.subarray(i * size, (i + 1) * size), at);
+  }
+  return {
+    images: pack(type, moved) as Float32Array<ArrayBuffer>,
+    labels: Int32Array.from(uniforms(labels, n), (u) => Math.floor(u * classes)),
+  };
+}
+
+function compare(name: string, actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): number {
+  assert.equal(actual.length, expected.length, `${name} has another size`);
+  let worst = 0, scale = 1e-12;
+  for (let i = 0; i < expected.length; i++) {
+    scale = Math.max(scale, Math.abs(expected[i]));
+    worst = Math.max(worst, Math.abs(actual[i] - expected[i]));
+  }
+  assert.ok(worst / scale <= tolerance, `${name} is off by ${(worst / scale).toExponential(2)}`);
+  return worst / scale;
+}
+
+const gpu = await openGpu();
+const optimizer = resolveSearchConfig([{ source: "test", values: { "alpha-lr": 3e-3 } }]);
+
+async function start(config: SupernetConfig): Promise<SearchEngine> {
+  const plan = planSearch(config, optimizer, gpu.limits), engine = await SearchEngine.create(gpu, plan);
+  engine.initialise(0, 0);
+  const set = (arena: Arena, prefix: string) => {
+    for (const v of arena.variables) {
+      const values = parameter(prefix + v.name, v.type.shape);
+      engine.runtime.write(v, pack(v.type, values) as Float32Array<ArrayBuffer>);
+    }
+  };
+  set(plan.arenas.weights, "");
+  set(plan.arenas.alphas, "alphas.");
+  return engine;
+}
+
+/** Every variable of an arena against the golden tensors `prefix + name`. */
+async function compareArena(
+  engine: SearchEngine,
+  arena: Arena,
+  golden: Golden,
+  prefix: string,
+  own: string,
+  tolerance: number,
+): Promise<number> {
+  const data = await engine.runtime.readArena(arena);
+  let count = 0;
+  for (const { name, type, offset } of arena.variables) {
+    const expected = golden.tensor(prefix + own + name), values = unpack(type, data.subarray(offset));
+    const same = expected.shape.join() === type.shape.join();
+    const actual = same ? values : projected(own + name, type.shape, values);
+    compare(prefix + own + name, actual.subarray(0, same ? elementCount(type) : actual.length), expected.data, tolerance);
+    count++;
+  }
+  return count;
+}
+
+const NOTHING = { weightLr: 0, alphaLr: 0, alphaStep: 1, alphaBeta1: 0.5, alphaBeta2: 0.999 };
+
+for (const norm of ["none", "batch", "sample", "rms"]) {
+  Deno.test(`supernet with node normalisation ${norm} agrees with PyTorch`, async () => {
+    const golden = readGolden(`supernet_${norm}.safetensors`), { config } = golden;
+    assert.equal(config.nodeNorm, norm);
+    const engine = await start(config), { arenas } = engine.plan, batch = hostBatch(config, "images", "labels");
+    try {
+      engine.step(batch, batch, NOTHING);
+      const logits = await engine.runtime.readResult("weight_step", "logits");
+      compare("logits", logits.subarray(0, config.batch * config.classes), golden.tensor("logits").data, 1e-4);
+      const { train } = await engine.tallies();
+      compare("loss", [train.loss], golden.tensor("loss").data, 1e-5);
+      const weights = await compareArena(engine, arenas.gradients, golden, "grad.", "", 1e-4);
+      const alphas = await compareArena(engine, arenas.alphaGradients, golden, "grad.", "alphas.", 1e-4);
+      assert.equal(weights + alphas, golden.names.filter((n) => n.startsWith("grad.")).length);
+      engine.evaluate(batch);
+      const inference = await engine.runtime.readResult("evaluate", "logits");
+      const expected = golden.tensor("logits_eval").data;
+      compare("inference logits", inference.subarray(0, expected.length), expected, 1e-4);
+    } finally {
+      engine.destroy();
+    }
+  });
+}
+
+Deno.test("ten steps of the search agree with PyTorch", async () => {
+  const golden = readGolden("search_rms.safetensors"), { config } = golden;
+  const engine = await start(config), { arenas } = engine.plan, losses = { train: [0], val: [0] };
+  try {
+    for (let t = 0; t < 10; t++) {
+      engine.resetTallies("train", "val");
+      const rates = { ...NOTHING, weightLr: 0.025, alphaLr: 3e-3, alphaStep: t + 1 };
+      engine.step(
+        hostBatch(config, `val${t}`, `val${t}.labels`),
+        hostBatch(config, `train${t}`, `train${t}.labels`),
+        rates,
+      );
+      const { train, val } = await engine.tallies();
+      losses.train[t] = train.loss;
+      losses.val[t] = val.loss;
+    }
+    compare("training losses", losses.train, golden.tensor("train_loss").data, 1e-4);
+    compare("validation losses", losses.val, golden.tensor("val_loss").data, 1e-4);
+    const tolerance = 1e-4; // Mistakes in an optimiser show above it: see tests/golden/README.md.
+    const weights = await compareArena(engine, arenas.weights, golden, "param.", "", tolerance);
+    const alphas = await compareArena(engine, arenas.alphas, golden, "param.", "alphas.", tolerance);
+    assert.equal(weights + alphas, golden.names.filter((n) => n.startsWith("param.")).length);
+  } finally {
+    engine.destroy();
+  }
+});
+
+Deno.test("the DARTS supernet for CIFAR-10 has 1,930,618 weights", () => {
+  const config: SupernetConfig = {
+    space: DARTS,
+    channels: 16,
+    cells: 8,
+    classes: 10,
+    inputChannels: 3,
+    height: 32,
+    width: 32,
+    batch: 2,
+    nodeNorm: "none",
+  };
+  assert.equal(planSearch(config, optimizer, gpu.limits).variables.weights.elements, 1_930_618);
+});
