@@ -1,5 +1,5 @@
-// Adam with L2 weight decay over LENGTH vec4s (SHARE per strand of 8 invocations), in place. hyper[1] learning rate, hyper[2] = 1 - BETA1^t,
-// hyper[3] = 1 - BETA2^t:
+// Adam with L2 weight decay over LENGTH vec4s (SHARE per strand of 8 invocations), in place.
+// hyper[1] learning rate, hyper[2] = 1 - BETA1^t, hyper[3] = 1 - BETA2^t:
 // g = grad + DECAY * p;  m = BETA1 * m + (1 - BETA1) * g;  v = BETA2 * v + (1 - BETA2) * g^2;
 // p -= rate / hyper[2] * m / (sqrt(v) / sqrt(hyper[3]) + EPS).
 

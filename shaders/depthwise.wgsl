@@ -6,7 +6,7 @@
 // r<k>_<LOADS - 1> are the neighbours. Rows of one invocation are RU apart (dilated rows of one parity).
 //
 // H, W input size; HO output rows; P4, Q4 vec4s of an input and output row; N images; CLASSES row classes;
-// CHUNKS chunks of rows; TILES tiles of columns; A window rows that an output row advances by.
+// CHUNKS chunks of rows; TILES tiles of columns; A window rows that an output row advances by. params[0].x = CI.
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
@@ -14,6 +14,7 @@
 #if NORM
 @group(0) @binding(3) var<storage, read> stats: array<f32>;
 #endif
+@group(0) @binding($(3 + NORM)) var<uniform> params: array<vec4u, 1>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: vec3u) {
@@ -23,6 +24,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
   let tile = (gid.x / N) % TILES;
   let row_class = (gid.x / (N * TILES)) % CLASSES;
   let chunk = gid.x / (N * TILES * CLASSES);
+  let CI = params[0].x;
   let source = channel % CI;
   let plane = (source * N + n) * (H * P4);
   let plane_out = (channel * N + n) * (HO * Q4);

@@ -6,7 +6,7 @@
 //
 // With NORM gx is the gradient of the normalised input. A strided gy is read as if zeros stood between its elements
 // (S = 2). Names as in depthwise.wgsl; here H, W, P4 describe x and gx, HO, WO, Q4 describe gy, and each invocation
-// walks down RC rows of gx. REPEATS is the number of e. PARTS partial sums per weight.
+// walks down RC rows of gx. PARTS partial sums per weight. params[0] = (CI, number of e, 0, 0).
 
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
@@ -20,10 +20,12 @@
 #if WEIGHTS
 @group(0) @binding($(4 + NORM)) var<storage, read_write> partial: array<f32>;
 #endif
+@group(0) @binding($(3 + (MASK || WEIGHTS) + NORM + WEIGHTS)) var<uniform> params: array<vec4u, 1>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: vec3u) {
   if (gid.x >= N * CHUNKS * CLASSES * TILES) { return; }
+  let CI = params[0].x;
   let source = wid.y;
   let n = gid.x % N;
   let tile = (gid.x / N) % TILES;
@@ -37,7 +39,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
 #endif
   let first = i32(chunk * RC);
   let top = i32(row_class) + first * RU - PAD;
-  for (var e = 0u; e < REPEATS; e++) {
+  for (var e = 0u; e < params[0].y; e++) {
     let channel = e * CI + source;
     let plane_out = (channel * N + n) * (HO * Q4);
 #for k in 0..K*K
@@ -140,9 +142,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
           if (v == P4 - 1) { s$v *= vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0); }
 #endif
           if (live) {
-#if REPEATS > 1
             if (e > 0) { s$v += gx[index]; }
-#endif
             gx[index] = s$v;
           }
         }

@@ -1,7 +1,8 @@
-// Copies elements FROM .. of one candidate (or of y, or of ones) into its row of the matrix that gram_blocks reads,
+// Copies a part of one candidate (or of y, or of ones) into its row of the matrix that gram_blocks reads,
 // normalised per channel where it has STATS. The padding of the image's rows becomes zero in every row.
 // params[0]: vec4 of the matrix to start at, number of vec4s, first vec4 in the row, first channel in the source;
-// params[1]: channels of the source, vec4s of a strand of 8 invocations. LENGTH vec4s per channel, VECS per image row, TAIL elements in its last vec4.
+// params[1]: channels of the source, vec4s of a strand of 8 invocations.
+// LENGTH vec4s per channel, VECS per image row, TAIL elements in its last vec4 (0: all four).
 
 #if !ONES
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;

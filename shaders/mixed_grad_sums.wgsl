@@ -4,8 +4,8 @@
 // One workgroup per channel writes, for each candidate, the coefficients (p, q, t, h) of
 //   gradient of z = p * g + q * z + t,   gradient of the weight = sum over channels of h.
 // With batch statistics (BATCH<k>): p = w r, q = -w r^2 h / n, t = -w r (sum g) / n - q mean, r = 1 / sqrt(var + EPS).
-// Otherwise p = w r (r = 1 without NORM<k>), q = t = 0. Names as in mixed_sum.wgsl; params[0] = (weight row, edge, 0, 0),
-// params[1 + k] as there; coefficients lie at ((FIRST + k) * EDGES + edge) * C + c. SIZE = elements per channel.
+// Otherwise p = w r (r = 1 without NORM<k>), q = t = 0. Names as in mixed_sum.wgsl; params[0] = (weight row, first
+// coefficient, stride between candidates, 0), params[1 + k] as there. SIZE = elements per channel.
 
 #for k in 0..COUNT
 @group(0) @binding($k) var<storage, read> z$k: array<vec4f>;
@@ -73,7 +73,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     let q = 0.0;
     let t = 0.0;
 #endif
-    y[((FIRST + $k) * EDGES + params[0].y) * C + c] = vec4f(w * r, q, t, h);
+    y[params[0].y + $k * params[0].z + c] = vec4f(w * r, q, t, h);
   }
 #endfor
 }

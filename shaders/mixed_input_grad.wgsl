@@ -1,6 +1,7 @@
 // Gradient of one candidate of a mixed operation from the coefficients of mixed_grad_sums.wgsl:
 // gz[group] = [gz +] sum over the edges e of the group: p_e * g_e + q_e * z + t_e.
-// Workgroup row y = group * C + c. params[e].x is the group of edge FIRST_EDGE + e or 0xffffffff. NORM: q and t count.
+// Workgroup row y = group * C + c. NORM: q and t count. params[0] = (C, first coefficient, 0, 0);
+// params[1 + e].x is the group of edge e or 0xffffffff.
 
 #for e in 0..COUNT
 @group(0) @binding($e) var<storage, read> g$e: array<vec4f>;
@@ -10,17 +11,18 @@
 #if NORM
 @group(0) @binding($(COUNT + 2)) var<storage, read> z: array<vec4f>;
 #endif
-@group(0) @binding($(COUNT + 2 + NORM)) var<uniform> params: array<vec4u, COUNT>;
+@group(0) @binding($(COUNT + 2 + NORM)) var<uniform> params: array<vec4u, $(COUNT + 1)>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let C = params[0].x;
   let c = wid.y % C;
   let group = wid.y / C;
   var q = 0.0;
   var t = 0.0;
 #for e in 0..COUNT
-  let in$e = params[$e].x == group;
-  let k$e = select(vec4f(0), coefficients[(CANDIDATE * EDGES + FIRST_EDGE + $e) * C + c], in$e);
+  let in$e = params[$(e + 1)].x == group;
+  let k$e = select(vec4f(0), coefficients[params[0].y + $e * C + c], in$e);
   q += k$(e).y;
   t += k$(e).z;
 #endfor

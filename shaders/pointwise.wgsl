@@ -5,7 +5,8 @@
 //
 // f is the identity or ReLU (RELU). TRANSPOSED with RELU multiplies the result by (u > 0), u being the forward input.
 // Each invocation makes PV vec4s of pixels for OB output channels. Weights come as vec4s along i (VEC) from a uniform
-// buffer (UNIFORM) or from storage. M4 = vec4s of one channel, GROUPS = number of g, WG = workgroup size.
+// buffer (UNIFORM) or from storage. M4 = vec4s of one channel, WG = workgroup size.
+// params[0] = (GI, number of g, 0, 0): known to differ between layers that are otherwise alike.
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 #if UNIFORM
@@ -21,6 +22,7 @@
 #if TRANSPOSED && RELU
 @group(0) @binding(3) var<storage, read> u: array<vec4f>;
 #endif
+@group(0) @binding($(3 + (TRANSPOSED && RELU))) var<uniform> params: array<vec4u, 1>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -37,7 +39,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let block = wid.y % (CI / OB);
   let source = wid.y / (CI / OB);
   let channel = source * CI + block * OB;
-  for (var g = source; g < GROUPS; g += GI) {
+  for (var g = source; g < params[0].y; g += params[0].x) {
     for (var o = 0u; o < CO; o++) {
       let row = g * CO + o;
 #for p in 0..PV
@@ -66,7 +68,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   }
 #else
   let channel = wid.y * OB;
-  let source = ((channel / CO) % GI) * CI;
+  let source = ((channel / CO) % params[0].x) * CI;
 #if VEC
   for (var i = 0u; i < CI; i += 4u) {
 #for c in 0..4

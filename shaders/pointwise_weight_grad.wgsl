@@ -1,10 +1,11 @@
 // Gradient of the weights of a 1x1 convolution: dw[g*CO + o][i] = sum_m gy[g*CO + o][m] * f(x[(g % GI)*CI + i][m]).
 // Each invocation adds up a BO x BI block over the vec4s lane, lane + T, lane + 2T, ... and stores it as one of T
-// partial sums, which reduce_partials.wgsl adds in order. f is the identity or ReLU (RELU).
+// partial sums, which reduce_partials.wgsl adds in order. f is the identity or ReLU (RELU). params[0].x = GI.
 
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(3) var<uniform> params: array<vec4u, 1>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: vec3u) {
@@ -12,7 +13,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
   if (t >= T) { return; }
   let block = wid.y;
   let out_channel = (block / (CI / BI)) * BO;
-  let in_channel = ((out_channel / CO) % GI) * CI + (block % (CI / BI)) * BI;
+  let in_channel = ((out_channel / CO) % params[0].x) * CI + (block % (CI / BI)) * BI;
 #for o in 0..BO
 #for i in 0..BI
   var s$(o)_$i = 0.0;

@@ -1,4 +1,5 @@
-// SGD with momentum, weight decay and clipping of the gradient norm over LENGTH vec4s (SHARE per strand of 8 invocations), in place:
+// SGD with momentum, weight decay and clipping of the gradient norm over LENGTH vec4s (SHARE per strand of 8
+// invocations), in place:
 // g = coef * grad + DECAY * p;  buf = MOMENTUM * buf + g;  p -= hyper[0] * buf,
 // coef = min(1, CLIP / (norm + 1e-6)) as in torch.nn.utils.clip_grad_norm_, or 1 without CLIP.
 

@@ -5,14 +5,7 @@
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { readText } from "../base/files.ts";
-import {
-  flagSpec,
-  type Layer,
-  MAX_YAML_BYTES,
-  nearest,
-  type Option,
-  parseYamlOptions,
-} from "../base/options.ts";
+import { flagSpec, type Layer, MAX_YAML_BYTES, nearest, type Option, parseYamlOptions } from "../base/options.ts";
 import { resolveSearchConfig, SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 
 /** What commander hands to an action: values by camelCase name. */
@@ -83,7 +76,9 @@ export function parseShape(text: string): { channels: number; height: number; wi
   const [channels, height, width] = match?.slice(1).map(Number) ?? [];
   if (!match || channels < 1) {
     throw new UsageError(
-      `Cannot use --shape as it must be channels x height x width like 3x32x32: current value is '${text.slice(0, 60)}'`,
+      `Cannot use --shape as it must be channels x height x width like 3x32x32: current value is '${
+        text.slice(0, 60)
+      }'`,
     );
   }
   return { channels, height, width };

@@ -122,6 +122,28 @@ export function makeFolder(path: string): void {
   }
 }
 
+/**
+ * Checks that a folder can be made or is empty.
+ * @throws {UsageError} where something is in the way.
+ */
+export function expectFresh(path: string): void {
+  if (path !== "" && !exists(path)) return;
+  const entries = path === "" || !Deno.statSync(path).isDirectory ? undefined : [...listFolder(path)];
+  if (entries?.length === 0) return;
+  throw new UsageError(
+    `Cannot write to '${path}' as it must be a new folder: ` +
+      (entries === undefined ? "it is none" : `it holds '${entries[0]}'`) + ", so take another --out",
+  );
+}
+
+function* listFolder(path: string): Generator<string> {
+  try {
+    for (const { name } of Deno.readDirSync(path)) yield name;
+  } catch (error) {
+    throw fileError(error, "read", path);
+  }
+}
+
 /** `path`, or `path-2`, `path-3`, ... whichever does not exist yet. */
 export function freshPath(path: string): string {
   if (!exists(path)) return path;

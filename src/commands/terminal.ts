@@ -92,7 +92,9 @@ function columns(): number {
 /** Rows below a header, columns as wide as their widest entry; the first column to the left, numbers to the right. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[], indent = "  "): string[] {
   const all = [header, ...rows], widths = header.map((_, c) => Math.max(...all.map((row) => row[c]?.length ?? 0)));
-  const numeric = header.map((_, c) => c > 0 && rows.every((row) => /^[-–]?[\d.,]*( ?[%a-zA-Z→/]+)?[\d.]*$/.test(row[c])));
+  const numeric = header.map((_, c) =>
+    c > 0 && rows.every((row) => /^[-–]?[\d.,]*( ?[%a-zA-Z→/]+)?[\d.]*$/.test(row[c]))
+  );
   return all.map((row) =>
     (indent + row.map((text, c) => numeric[c] ? text.padStart(widths[c]) : text.padEnd(widths[c])).join("  ")).trimEnd()
   );

@@ -6,6 +6,7 @@
 import { Random } from "../base/random.ts";
 import { dense, elementCount, pack, sameType } from "../graph/tensor_type.ts";
 import { Arena, type Variable } from "../graph/variables.ts";
+import { STATISTICS_UNIFORM_BYTES } from "../ops/mixed.ts";
 import { WEIGHT_UNIFORM_BYTES } from "../ops/pointwise.ts";
 
 /** How a weight starts. */
@@ -20,9 +21,9 @@ export class NetworkVariables {
   /** Trained weights. */
   readonly weights: Arena = new Arena("weights", WEIGHT_UNIFORM_BYTES);
   /** Statistics `[2, C]` of the current batch: means, then biased variances. */
-  readonly statistics: Arena = new Arena("statistics");
+  readonly statistics: Arena = new Arena("statistics", STATISTICS_UNIFORM_BYTES);
   /** Running means and unbiased variances, same layout. */
-  readonly running: Arena = new Arena("running");
+  readonly running: Arena = new Arena("running", STATISTICS_UNIFORM_BYTES);
   readonly #initializers = new Map<Variable, Initializer>();
   readonly #elements = new Map<Variable, number>();
 

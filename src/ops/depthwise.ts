@@ -105,7 +105,7 @@ export const depthwise: OpSpec<DepthwiseAttributes> = {
     return [image(o, n, Math.ceil(h / stride), Math.ceil(width / stride))];
   },
   kernels({ inputs: [x, w], attrs }) {
-    const { CO, PAD, ...g } = geometry(x, w, attrs),
+    const { CI, CO, PAD, ...g } = geometry(x, w, attrs),
       norm = isNorm(attrs.prologue);
     // Row classes: dilated rows of one parity at stride 1; a dilation equal to the stride has one class.
     const CLASSES = g.S === 1 ? g.D : 1,
@@ -139,6 +139,7 @@ export const depthwise: OpSpec<DepthwiseAttributes> = {
           ...(norm ? { EPS: attrs.eps } : {}),
         },
         bindings: [input(0), input(1), output(0), ...(norm ? [input(2)] : [])],
+        params: [CI, 0, 0, 0],
         workgroups: [Math.ceil(count / WG), CO, 1],
       }],
     };
@@ -265,7 +266,7 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
     testedBy: "depthwise",
     infer: ([, w, x]) => weights ? [x, w] : [x],
     kernels({ inputs: [, w, x], attrs }) {
-      const { CO, ...g } = geometry(x, w, attrs),
+      const { CI, CO, ...g } = geometry(x, w, attrs),
         norm = isNorm(attrs.prologue),
         RU = g.D;
       const CLASSES = g.D,
@@ -291,7 +292,6 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
               CLASSES,
               WG,
               LOADS: TV + 2,
-              REPEATS: CO / g.CI,
               MASK,
               WEIGHTS: weights,
               NORM: norm,
@@ -306,7 +306,8 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
               ...(norm ? [input(3)] : []),
               ...(weights ? [scratch(0)] : []),
             ],
-            workgroups: [Math.ceil(count / WG), g.CI, 1],
+            params: [CI, CO / CI, 0, 0],
+            workgroups: [Math.ceil(count / WG), CI, 1],
           },
           ...(weights
             ? [

@@ -65,11 +65,17 @@ function operands({ candidates, rows, accumulate }: MixedAttributes): Operands {
   return { z, stats, sums: accumulate ? rows.map(() => next++) : [] };
 }
 
+/**
+ * Bytes that statistics are bound as, so that layers which differ in width alone share a pipeline; arenas of
+ * statistics have this much slack.
+ */
+export const STATISTICS_UNIFORM_BYTES = 16384;
+
 const WG = 64, PV = 8, NONE = 0xffffffff;
 
-function sizes(channels: number, z: TensorType) {
+function sizes(z: TensorType) {
   const [, n, h, w] = z.shape, M4 = imageVec4s(z);
-  return { C: channels, M4, W: w, P4: rowPitch(w) / 4, SIZE: n * h * w };
+  return { M4, W: w, P4: rowPitch(w) / 4, SIZE: n * h * w };
 }
 
 const pixelGroups = (m4: number): number => Math.ceil(m4 / (WG * PV));
@@ -99,7 +105,7 @@ function edgeParts(
       constants[`BATCH${i}`] = norm === "batch";
       let statsChannels = 0;
       if (norm !== "none") {
-        const type = inputs[at.stats[k]], bytes = storageLength(type) * 4;
+        const type = inputs[at.stats[k]], bytes = Math.max(STATISTICS_UNIFORM_BYTES, storageLength(type) * 4);
         statsChannels = type.shape[1];
         constants[`STATS_SLOT${i}`] = stats.length;
         constants[`STATS_SIZE${i}`] = bytes / 16;
@@ -169,7 +175,7 @@ export const mixed: OpSpec<MixedAttributes> = {
     return Object.fromEntries(operands(attrs).sums.map((i, edge) => [edge, i]));
   },
   kernels({ inputs, attrs, limits }) {
-    const size = sizes(attrs.channels, inputs[operands(attrs).z[0]]),
+    const size = sizes(inputs[operands(attrs).z[0]]),
       dispatches: Dispatch[] = [];
     attrs.rows.forEach((row, edge) => {
       const parts = edgeParts(
@@ -259,7 +265,7 @@ export const mixedGradSums: OpSpec<MixedAttributes> = {
   ) => [dense([candidates.length, rows.length, channels, 4])],
   kernels({ inputs, attrs, limits }) {
     const at = operands(attrs),
-      size = sizes(attrs.channels, inputs[at.z[0]]),
+      size = sizes(inputs[at.z[0]]),
       dispatches: Dispatch[] = [];
     const firstGrad = inputs.length - attrs.rows.length;
     attrs.rows.forEach((row, edge) => {
@@ -277,12 +283,7 @@ export const mixedGradSums: OpSpec<MixedAttributes> = {
           const [piece] = edgePiece(inputs, attrs, edge, run);
           dispatches.push({
             shader: sumsShader,
-            constants: {
-              ...size,
-              ...piece.constants,
-              FIRST: run[0],
-              EDGES: attrs.rows.length,
-            },
+            constants: { ...size, ...piece.constants },
             bindings: [
               ...piece.zs,
               output(0),
@@ -290,7 +291,13 @@ export const mixedGradSums: OpSpec<MixedAttributes> = {
               input(firstGrad + edge),
               ...piece.stats,
             ],
-            params: [row, edge, 0, 0, ...piece.words],
+            params: [
+              row,
+              (run[0] * attrs.rows.length + edge) * attrs.channels,
+              attrs.rows.length * attrs.channels,
+              0,
+              ...piece.words,
+            ],
             workgroups: [attrs.channels, 1, 1],
           });
         }
@@ -331,7 +338,7 @@ export const mixedInputGrad: OpSpec<
   kernels({ inputs: [, z], attrs, limits }) {
     const { candidates, candidate, rows, channels } = attrs,
       { groups, norm } = candidates[candidate];
-    const size = sizes(channels, z),
+    const size = sizes(z),
       NORM = norm === "batch",
       dispatches: Dispatch[] = [];
     const most = limits.maxStorageBuffersPerShaderStage - 2 - Number(NORM);
@@ -343,9 +350,6 @@ export const mixedInputGrad: OpSpec<
           ...size,
           COUNT: part.length,
           NORM,
-          EDGES: rows.length,
-          FIRST_EDGE: from,
-          CANDIDATE: candidate,
           ACCUMULATE: from > 0,
           PV,
           WG,
@@ -356,7 +360,10 @@ export const mixedInputGrad: OpSpec<
           output(0),
           ...(NORM ? [input(1)] : []),
         ],
-        params: part.flatMap((g) => [g < 0 ? NONE : g, 0, 0, 0]),
+        params: [
+          ...[channels, (candidate * rows.length + from) * channels, 0, 0],
+          ...part.flatMap((g) => [g < 0 ? NONE : g, 0, 0, 0]),
+        ],
         workgroups: [pixelGroups(size.M4), z.shape[0], 1],
       });
     }

@@ -28,7 +28,7 @@ function checkParameters(
   perChannel.forEach((t, i) => requireDense(t, [x.shape[0]], i ? "beta" : "gamma"));
 }
 
-/** Gradient of {@linkcode normalize} where the statistics are constants: `(gy, stats[, gamma]) -> gy * gamma * rstd`. */
+/** Gradient of {@linkcode normalize} with constant statistics: `(gy, stats[, gamma]) -> gy * gamma / sqrt(var + eps)`. */
 export const normalizeGrad: OpSpec<{ readonly eps: number }> = {
   name: "normalize_grad",
   infer([gy, stats, ...gamma]) {

@@ -54,14 +54,8 @@ function sizesOf(
   };
 }
 
-function product(
-  context: KernelContext<PointwiseAttributes>,
-  w: TensorType,
-  transposed: boolean,
-): KernelPlan {
-  const sizes = sizesOf(context.inputs[0], w, context.attrs),
-    { CI, CO, GI, GROUPS, M4 } = sizes;
-  const { relu } = context.attrs;
+function product(context: KernelContext<PointwiseAttributes>, w: TensorType, transposed: boolean): KernelPlan {
+  const { CI, CO, GI, GROUPS, M4 } = sizesOf(context.inputs[0], w, context.attrs), { relu } = context.attrs;
   const outputs = transposed ? CI : CO, OB = largestDivisor(outputs, 16);
   const VEC = CI % 4 === 0 && (!transposed || OB % 4 === 0);
   const UNIFORM = VEC && GROUPS * CO * CI * 4 <= WEIGHT_UNIFORM_BYTES &&
@@ -71,27 +65,10 @@ function product(
   return {
     dispatches: [{
       shader,
-      constants: {
-        ...sizes,
-        OB,
-        PV,
-        WG,
-        VEC,
-        UNIFORM,
-        TRANSPOSED: transposed,
-        RELU: relu,
-      },
-      bindings: [
-        input(0),
-        UNIFORM ? uniformInput(1, WEIGHT_UNIFORM_BYTES) : input(1),
-        output(0),
-        ...mask,
-      ],
-      workgroups: [
-        Math.ceil(M4 / (WG * PV)),
-        transposed ? GI * (CI / OB) : GROUPS * (CO / OB),
-        1,
-      ],
+      constants: { CI, CO, M4, OB, PV, WG, VEC, UNIFORM, TRANSPOSED: transposed, RELU: relu },
+      bindings: [input(0), UNIFORM ? uniformInput(1, WEIGHT_UNIFORM_BYTES) : input(1), output(0), ...mask],
+      params: [GI, GROUPS, 0, 0],
+      workgroups: [Math.ceil(M4 / (WG * PV)), transposed ? GI * (CI / OB) : GROUPS * (CO / OB), 1],
     }],
   };
 }
@@ -213,8 +190,9 @@ export const pointwiseWeightGrad: OpSpec<PointwiseAttributes> = {
       dispatches: [
         {
           shader: weightGradShader,
-          constants: { CI, CO, GI, M4, BO, BI, T, WG, RELU: attrs.relu },
+          constants: { CI, CO, M4, BO, BI, T, WG, RELU: attrs.relu },
           bindings: [input(0), input(1), scratch(0)],
+          params: [GI, 0, 0, 0],
           workgroups: [Math.ceil(T / WG), blocks, 1],
         },
         reducePartials({

@@ -22,18 +22,13 @@ export function reducePartials(
   },
   out = 0,
 ): Dispatch {
-  const { workgroups, GRID_X } = linear(sizes.count, 64);
+  const length = Math.ceil(sizes.count / 4) * 4, { workgroups, GRID_X } = linear(length, 64);
+  const { count, parts, blockRows, blockColumns, columns } = sizes;
   return {
     shader,
-    constants: {
-      COUNT: sizes.count,
-      T: sizes.parts,
-      BO: sizes.blockRows,
-      BI: sizes.blockColumns,
-      COLUMNS: sizes.columns,
-      GRID_X,
-    },
+    constants: {},
     bindings: [scratch(0), output(out)],
+    params: [count, parts, blockRows, blockColumns, columns, GRID_X, length, 0],
     workgroups,
   };
 }

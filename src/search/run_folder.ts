@@ -38,7 +38,8 @@ export interface RunFolderOptions {
 }
 
 const CONFIG = "config.json";
-const METRICS = "metrics.jsonl";
+/** Name of the file that holds the metrics of a run. */
+export const METRICS_FILE = "metrics.jsonl";
 const LOCK = "lock";
 const NEWEST = "checkpoint.safetensors";
 const PREVIOUS = "checkpoint.prev.safetensors";
@@ -218,7 +219,7 @@ export class RunFolder implements Disposable {
   /** Appends a line to the metrics and hands it to the system: it survives a kill of this process. Throws FailureError. */
   appendMetric(record: MetricRecord): void {
     this.#expectLock();
-    const path = this.file(METRICS);
+    const path = this.file(METRICS_FILE);
     const line = new TextEncoder().encode(
       (this.#torn ? "\n" : "") + JSON.stringify(record) + "\n",
     );
@@ -234,7 +235,7 @@ export class RunFolder implements Disposable {
 
   /** All whole lines of the metrics, oldest first; damaged lines are left out. Throws FailureError. */
   readMetrics(): MetricRecord[] {
-    const path = this.file(METRICS);
+    const path = this.file(METRICS_FILE);
     if (!exists(path)) return [];
     return new TextDecoder().decode(readBytes(path)).split("\n")
       .map(parseMetric).filter((record) => record !== undefined);
@@ -246,7 +247,7 @@ export class RunFolder implements Disposable {
    */
   truncateMetrics(afterStep: number): number {
     this.#expectLock();
-    const path = this.file(METRICS);
+    const path = this.file(METRICS_FILE);
     if (!exists(path)) return 0;
     this.#metrics?.close();
     this.#metrics = undefined;
@@ -281,7 +282,7 @@ export class RunFolder implements Disposable {
     try {
       this.#metrics?.syncDataSync();
     } catch (error) {
-      throw fileError(error, "write", this.file(METRICS));
+      throw fileError(error, "write", this.file(METRICS_FILE));
     }
     writeAtomic(this.file(NEWEST), bytes, { backup: this.file(PREVIOUS) });
   }
@@ -328,6 +329,17 @@ export class RunFolder implements Disposable {
     } catch (error) {
       throw fileError(error, "write", path);
     }
+  }
+
+  /** Removes the folder where nothing of value is in it: a new run that came to nothing before its first checkpoint. */
+  discardIfEmpty(): void {
+    if (this.#lock === undefined) return;
+    try {
+      const names = RunFolder.#list(this.path);
+      if (names.some((name) => name !== LOCK && name !== CONFIG)) return;
+      for (const name of names) Deno.removeSync(this.file(name));
+      Deno.removeSync(this.path);
+    } catch { /* what is left are two small files; the failure that led here matters more */ }
   }
 
   /** Gives the folder free for other processes. May be called twice. */

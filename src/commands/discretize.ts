@@ -1,0 +1,159 @@
+/**
+ * `idarts discretize <run>`: decides again from a checkpoint, by another rule, with other options or on other images.
+ * @module
+ */
+import { type Command, Option as Flag } from "commander";
+import { FailureError, UsageError } from "../base/errors.ts";
+import { joinPath } from "../base/files.ts";
+import { defineOptions } from "../base/options.ts";
+import { type Dataset, MNIST_FOLDER, openData } from "../data/dataset.ts";
+import type { DecorrelationOptions } from "../discretize/scope.ts";
+import { DISCRETIZERS } from "../discretize/registry.ts";
+import { openGpu } from "../gpu/device.ts";
+import { rediscretize } from "../search/rediscretize.ts";
+import { RunFolder } from "../search/run_folder.ts";
+import { addOptions, type Parsed } from "./flags.ts";
+import { cellLines, comparisonLines, varianceLines } from "./outcome.ts";
+import { type DataRecord, expectFresh, methodReport, readRun, VERSION, writeOutcome } from "./run_files.ts";
+import { commandLine, pairs, Terminal } from "./terminal.ts";
+
+const OPTIONS = defineOptions([
+  {
+    key: "method",
+    kind: "choice",
+    choices: DISCRETIZERS.map((d) => d.name),
+    default: null,
+    group: "Discretisation",
+    help: "rule whose cell is the result (default: the run's)",
+  },
+  {
+    key: "scope",
+    kind: "choice",
+    choices: ["node", "edge"],
+    default: null,
+    group: "Discretisation",
+    help: "decorrelate all candidates of a node, or those of one edge (default: the run's)",
+  },
+  {
+    key: "shrinkage",
+    kind: "number",
+    min: 0,
+    max: 1,
+    default: null,
+    group: "Discretisation",
+    help: "weight of the identity in the correlation matrix that is inverted (default: the run's)",
+  },
+  {
+    key: "statistics-images",
+    kind: "int",
+    min: 1,
+    default: null,
+    group: "Discretisation",
+    help: "images of the architecture half for the statistics (default: the run's)",
+  },
+  {
+    key: "data",
+    kind: "string",
+    default: null,
+    group: "Discretisation",
+    help:
+      "other data of the same image shape for the statistics: 'mnist' or a folder of IDX files (default: the run's)",
+  },
+]);
+
+/** Declares the verb. */
+export function discretizeCommand(program: Command): Command {
+  const command = program.command("discretize <run>")
+    .summary("decide again from the checkpoint of a run")
+    .description(
+      "Decides again which operations stay, from the newest checkpoint of a run (finished, stopped or still running).\n" +
+        "Prints the cell and the evidence; with --out, writes them into a folder of their own. The run stays as it is.\n\n" +
+        "Rules:\n" + DISCRETIZERS.map((d) => `  ${d.name.padEnd(12)} ${d.summary}`).join("\n"),
+    );
+  addOptions(command, OPTIONS.options);
+  command.addOption(
+    new Flag("--out <folder>", "write the outcome into this folder, which must be new (runs/mnist-demo/zca, say)")
+      .helpGroup("Output:"),
+  );
+  command.addOption(new Flag("--json", "the whole report as one JSON line").helpGroup("Output:"));
+  command.addHelpText(
+    "after",
+    `
+Examples:
+  ${commandLine(["discretize", "runs/mnist-demo", "--method", "zca"], { read: [MNIST_FOLDER, "runs"], write: [] })}
+  ${
+      commandLine(["discretize", "runs/mnist-demo", "--scope", "edge", "--out", "runs/mnist-demo/edge"], {
+        read: [MNIST_FOLDER, "runs"],
+        write: ["runs"],
+      })
+    }
+
+Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
+  );
+  return command;
+}
+
+/** Runs the verb. @returns the exit code */
+export async function runDiscretize(parsed: Parsed, [path]: readonly string[]): Promise<number> {
+  const terminal = new Terminal(parsed.json === true), warn = (message: string): void => terminal.warn(message);
+  const options = OPTIONS.resolve([OPTIONS.flagLayer(parsed)]);
+  const folder = RunFolder.view(path, { warn }), run = readRun(folder);
+  const method = options.method ?? run.config.discretizer;
+  const checkpoint = folder.readCheckpoint();
+  if (!checkpoint) {
+    throw new FailureError(
+      `Cannot discretise '${path}' as it must hold a checkpoint: go on with 'search --resume ${path}' first`,
+    );
+  }
+  const data = await openData(options.data ?? run.config.data, { split: "train" });
+  checkData(data, run.data, options.data !== null);
+  const images = options.statisticsImages ?? run.config.statisticsImages;
+  terminal.progress(() => "opening the GPU and taking statistics ...");
+  const out = parsed.out as string | undefined;
+  if (out !== undefined) expectFresh(out);
+  try {
+    const gpu = await openGpu();
+    const report = await rediscretize(run.config, data, checkpoint, {
+      gpu,
+      images,
+      classes: run.data.classes,
+      scope: (options.scope ?? undefined) as DecorrelationOptions["scope"] | undefined,
+      shrinkage: options.shrinkage ?? undefined,
+      source: folder.path,
+    });
+    gpu.device.destroy();
+    const context = { version: VERSION, run: path, step: checkpoint.step, data: data.name, images };
+    if (out !== undefined) await writeOutcome(out, report, method, context);
+    const { genotype, text } = methodReport(report, method);
+    terminal.event({ event: "result", chosen: method, genotype, python: text, ...context, report });
+    [
+      `${path} after ${checkpoint.step} steps; statistics of ${images} images of '${data.name}' at most`,
+      "",
+      ...cellLines(report, method),
+      "",
+      ...comparisonLines(report),
+      "",
+      ...varianceLines(report),
+      ...(out === undefined ? [] : ["", ...pairs([["picture", joinPath(out, "cells.svg")], ["written to", out]])]),
+    ].forEach((line) => terminal.line(line));
+    return 0;
+  } finally {
+    terminal.close();
+  }
+}
+
+function checkData(data: Dataset, expected: DataRecord, other: boolean): void {
+  const shape = (d: Pick<Dataset, "channels" | "height" | "width">): string => `${d.channels}x${d.height}x${d.width}`;
+  if (shape(data) !== shape(expected)) {
+    throw new UsageError(
+      `Cannot take statistics of '${data.name}' as its images must be ${shape(expected)} like those of the run: ` +
+        `current shape is ${shape(data)}`,
+    );
+  }
+  if (!other && data.fingerprint !== expected.fingerprint) {
+    throw new UsageError(
+      `Cannot discretise on '${data.name}' as its images must be those that the run began with: they differ, so name ` +
+        `the data with --data if that is what you want`,
+    );
+  }
+}

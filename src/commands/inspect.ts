@@ -1,0 +1,230 @@
+/**
+ * `idarts inspect`: what a search would run and cost, before anything is allocated.
+ * @module
+ */
+import { type Command, InvalidArgumentError, Option as Flag } from "commander";
+import { FailureError, UsageError } from "../base/errors.ts";
+import { defineOptions } from "../base/options.ts";
+import { type Dataset, MNIST_FOLDER, openData } from "../data/dataset.ts";
+import { type GpuLimits, openGpu, PORTABLE_LIMITS } from "../gpu/device.ts";
+import type { Plan } from "../graph/plan.ts";
+import { type SearchConfig } from "../search/config.ts";
+import { largestBatch, memoryBudget } from "../search/memory.ts";
+import { planSearch, type ProgramName, type SearchPlan } from "../search/programs.ts";
+import { supernetConfig } from "../search/search.ts";
+import { edgesOf, primitivesOf, type Space } from "../space/space.ts";
+import { reductionCells, weightCount } from "../space/supernet.ts";
+import { addOptions, addSearchOptions, chooseMessage, type Parsed, parseShape, searchConfig } from "./flags.ts";
+import { planLines, planRecord } from "./plan_text.ts";
+import { commandLine, count, magnitude, mebibytes, pairs, table, Terminal } from "./terminal.ts";
+
+const OPTIONS = defineOptions([
+  {
+    key: "shape",
+    kind: "string",
+    default: null,
+    group: "Inspect",
+    help: "channels x height x width of the images, like 3x32x32 (default: those of --data)",
+  },
+  {
+    key: "classes",
+    kind: "int",
+    min: 2,
+    max: 100000,
+    default: null,
+    group: "Inspect",
+    help: "number of classes, with --shape",
+  },
+]);
+
+/** Names of the programs of a search, in the order in which they are planned. */
+const PROGRAMS: readonly ProgramName[] = ["weight_step", "alpha_step", "evaluate", "statistics"];
+
+/** Largest batch size that is tried. */
+const MAX_BATCH = 4096;
+
+/** Declares the verb. */
+export function inspectCommand(program: Command): Command {
+  const command = program.command("inspect")
+    .summary("space, plan, memory and cost of a search before running it")
+    .description(
+      "Plans a search without running it: the space, the programs with their dispatches, multiply-accumulates and\n" +
+        "traffic, GPU memory by purpose, and the largest batch that fits. Takes the options of 'search'. Needs no data\n" +
+        "with --shape and --classes, and no GPU (without one it plans for the limits that every adapter has).",
+    );
+  addOptions(command, OPTIONS.options);
+  command.addOption(
+    new Flag("--plan [program]", `print a program node by node (${PROGRAMS.join(", ")})`).helpGroup("Inspect:")
+      .argParser((text: string) => {
+        if ((PROGRAMS as readonly string[]).includes(text)) return text;
+        throw new InvalidArgumentError(chooseMessage("--plan", text, PROGRAMS));
+      }).preset(PROGRAMS[0]),
+  );
+  command.addOption(new Flag("--json", "everything as one JSON line").helpGroup("Inspect:"));
+  addSearchOptions(command);
+  command.addHelpText(
+    "after",
+    `
+Examples:
+  ${commandLine(["inspect", "--preset", "demo"], { read: [MNIST_FOLDER], write: [] })}
+  ${commandLine(["inspect", "--shape", "3x32x32", "--classes", "10", "--plan"], { read: [], write: [] })}
+
+The largest batch that fits is told for --memory-limit (MiB), or for the free memory where the adapter is software and
+Deno may ask for it (--allow-sys=systemMemoryInfo); otherwise for the adapter's limits alone.
+Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
+  );
+  return command;
+}
+
+type Shape = Pick<Dataset, "channels" | "height" | "width" | "classes">;
+
+/** Where plans are made for. */
+interface Target {
+  readonly adapter: string | null;
+  readonly software: boolean;
+  readonly limits: GpuLimits;
+}
+
+/** Runs the verb. @returns the exit code */
+export async function runInspect(parsed: Parsed): Promise<number> {
+  const terminal = new Terminal(parsed.json === true), config = searchConfig(parsed);
+  const shape = await shapeOf(config, OPTIONS.resolve([OPTIONS.flagLayer(parsed)]));
+  const target = await findTarget(terminal);
+  const net = supernetConfig(config, shape as Dataset);
+  const plan = planSearch(net, config, target.limits);
+  const budget = memoryBudget(target, config.memoryLimit);
+  terminal.progress(() => "looking for the largest batch that fits ...");
+  const largest = largestBatch(
+    MAX_BATCH + 1,
+    budget?.bytes ?? Infinity,
+    (batch) => planSearch({ ...net, batch }, config, target.limits).bytes,
+  );
+  terminal.close();
+  const shown = parsed.plan as ProgramName | undefined;
+  const find = (name: ProgramName): Plan => plan.plans.find((p) => p.name === name)!;
+  terminal.event({
+    event: "inspect",
+    adapter: target.adapter,
+    limits: target.limits,
+    space: { name: net.space.name, nodes: net.space.nodes, primitives: net.space.primitives },
+    parameters: weightCount(plan.variables),
+    alphas: plan.arenas.alphas.elements,
+    gpuBytes: plan.bytes,
+    memory: Object.fromEntries(memory(plan)),
+    programs: PROGRAMS.map((name) => ({ ...programRecord(find(name)), shared: plan.shared[name] })),
+    budget: budget ?? null,
+    largestBatch: largest,
+    fits: budget === undefined || plan.bytes <= budget.bytes,
+    ...(shown ? { plan: planRecord(find(shown)) } : {}),
+  });
+  [
+    "Space",
+    ...spaceLines(net.space, config),
+    "",
+    `Supernet for images of ${shape.channels}x${shape.height}x${shape.width} and ${shape.classes} classes`,
+    ...pairs([
+      ["cells", `${config.cells}, reductions at ${reductionCells(config.cells).join(" and ")} (from 0)`],
+      ["weights", `${count(weightCount(plan.variables))}`],
+      ["alphas", `${count(plan.arenas.alphas.elements)}`],
+      ["node norm", config.nodeNorm],
+      ["adapter", target.adapter ?? "none found: planned for the limits that every adapter has"],
+    ]),
+    "",
+    "Programs (one search step is an alpha step and a weight step)",
+    ...table(
+      ["program", "nodes", "shared away", "dispatches", "MACs", "traffic"],
+      PROGRAMS.map((name) => {
+        const { nodes, dispatches, macs, traffic } = programRecord(find(name));
+        return [
+          name,
+          count(nodes),
+          count(plan.shared[name]),
+          count(dispatches),
+          magnitude(macs),
+          mebibytes(traffic),
+        ];
+      }),
+    ),
+    "",
+    "GPU memory",
+    ...table(["purpose", "size"], [
+      ...memory(plan).map(([name, bytes]) => [name, mebibytes(bytes)]),
+      ["in all", mebibytes(plan.bytes)],
+    ]),
+    "",
+    budgetLine(config, plan, budget, largest),
+    ...(shown ? ["", ...planLines(find(shown))] : []),
+  ].forEach((line) => terminal.line(line));
+  return 0;
+}
+
+async function shapeOf(
+  config: SearchConfig,
+  options: { shape: string | null; classes: number | null },
+): Promise<Shape> {
+  if (options.shape !== null) {
+    if (options.classes === null) throw new UsageError("Cannot use --shape without --classes: add --classes 10, say");
+    return { ...parseShape(options.shape), classes: options.classes };
+  }
+  if (options.classes !== null) throw new UsageError("Cannot use --classes without --shape: add --shape 3x32x32, say");
+  try {
+    return await openData(config.data, { split: "train" });
+  } catch (error) {
+    if (!(error instanceof FailureError)) throw error;
+    throw new FailureError(`${error.message}; or give --shape and --classes, which need no data`, { cause: error });
+  }
+}
+
+async function findTarget(terminal: Terminal): Promise<Target> {
+  try {
+    const gpu = await openGpu();
+    gpu.device.destroy();
+    return { adapter: gpu.name, software: gpu.software, limits: gpu.limits };
+  } catch (error) {
+    if (!(error instanceof FailureError)) throw error;
+    terminal.warn(error.message);
+    return { adapter: null, software: false, limits: PORTABLE_LIMITS };
+  }
+}
+
+/** GPU bytes by purpose; they add up to the plan's. */
+function memory(plan: SearchPlan): [string, number][] {
+  const { arenas, pool, bytes } = plan,
+    size = (...names: (keyof typeof arenas)[]): number => names.reduce((sum, name) => sum + arenas[name].bytes, 0);
+  const rows: [string, number][] = [
+    ["activations and gradients", pool.bytes],
+    ["weights, gradients, momentum", size("weights", "gradients", "momentum")],
+    ["batch norm statistics", size("statistics", "running", "factors")],
+    ["alphas and Adam", size("alphas", "alphaGradients", "alphaM", "alphaV")],
+    ["similarities of nodes", size("grams", "norms")],
+  ];
+  return [...rows, ["batches, metrics, parameters", bytes - rows.reduce((sum, [, n]) => sum + n, 0)]];
+}
+
+function programRecord({ name, nodes, dispatches, macs, traffic }: Plan) {
+  return { name, nodes: nodes.length, dispatches, macs, traffic };
+}
+
+function spaceLines(space: Space, config: SearchConfig): string[] {
+  const edges = edgesOf(space.nodes), perEdge = edges.map(({ index }) => primitivesOf(space, "normal", index).length);
+  return pairs([
+    ["name", `${space.name}: ${space.summary}`],
+    ["cell", `${space.nodes} nodes, ${edges.length} edges of up to ${Math.max(...perEdge)} operations`],
+    ["operations", space.primitives.join(", ")],
+    ["decided by", `${config.discretizer}, scope ${config.scope}, shrinkage ${config.shrinkage}`],
+  ]);
+}
+
+function budgetLine(
+  config: SearchConfig,
+  plan: SearchPlan,
+  budget: { bytes: number; source: string } | undefined,
+  largest: number,
+): string {
+  const most = largest >= MAX_BATCH ? `${MAX_BATCH} or more` : largest === 0 ? "none" : count(largest);
+  if (!budget) return `The largest batch that the limits of the adapter allow: ${most} (its memory is not known)`;
+  const fits = plan.bytes <= budget.bytes ? "fits" : "does not fit";
+  return `Batch ${config.batchSize} ${fits} in ${
+    mebibytes(budget.bytes)
+  } (${budget.source}); the largest that does: ${most}`;
+}

@@ -1,0 +1,57 @@
+/**
+ * A planned program, node by node: where it comes from, what runs, shapes, bytes and multiply-accumulates.
+ * @module
+ */
+import type { Place, Plan, PlannedNode } from "../graph/plan.ts";
+import { typeText } from "../graph/tensor_type.ts";
+import { count, magnitude, mebibytes, table } from "./terminal.ts";
+
+/** Names of the kernels of a node, each with how often it runs. */
+function kernels({ dispatches }: PlannedNode): string {
+  const times = new Map<string, number>();
+  for (const { shader } of dispatches) times.set(shader.name, (times.get(shader.name) ?? 0) + 1);
+  return [...times].map(([name, n]) => n === 1 ? name : `${name} x${n}`).join(", ") || "-";
+}
+
+function macs({ node }: PlannedNode): number {
+  return node.op.macs?.(node.inputs.map((t) => t.type), node.outputs.map((t) => t.type), node.attrs) ?? 0;
+}
+
+function where(place: Place): string {
+  if (place.kind === "pool") return `#${place.buffer}`;
+  return place.kind === "arena" ? place.arena.name : place.name;
+}
+
+function traffic({ dispatches, inputs, outputs, scratch }: PlannedNode): number {
+  const sides = { input: inputs, output: outputs, scratch };
+  return dispatches.flatMap((d) => d.bindings).reduce((sum, b) => sum + sides[b.from][b.index].bytes, 0);
+}
+
+/** The nodes of a plan as a table; `#7` is a buffer of the pool, a word the variables that a tensor lies in. */
+export function planLines(plan: Plan): string[] {
+  const rows = plan.nodes.map((planned) => [
+    planned.node.label,
+    planned.node.op.name,
+    kernels(planned),
+    planned.node.outputs.map((t, i) => `${typeText(t.type)} ${where(planned.outputs[i])}`).join(", "),
+    mebibytes(traffic(planned)),
+    magnitude(macs(planned)),
+  ]);
+  return [
+    `Program ${plan.name}: ${count(plan.nodes.length)} nodes, ${count(plan.dispatches)} dispatches`,
+    ...table(["node", "operation", "kernels", "outputs (#n: buffer)", "traffic", "MACs"], rows),
+  ];
+}
+
+/** The same for machines. */
+export function planRecord(plan: Plan): Record<string, unknown>[] {
+  return plan.nodes.map((planned) => ({
+    label: planned.node.label,
+    op: planned.node.op.name,
+    kernels: planned.dispatches.map(({ shader, workgroups }) => ({ shader: shader.name, workgroups })),
+    inputs: planned.node.inputs.map((t) => typeText(t.type)),
+    outputs: planned.node.outputs.map((t, i) => ({ type: typeText(t.type), place: where(planned.outputs[i]) })),
+    traffic: traffic(planned),
+    macs: macs(planned),
+  }));
+}

@@ -1,0 +1,270 @@
+/**
+ * `idarts search`: a search in a run folder, new or resumed, with what it found and measured at the end.
+ * @module
+ */
+import { type Command, Option as Flag } from "commander";
+import { UsageError } from "../base/errors.ts";
+import { type Dataset, MNIST_FOLDER, openData } from "../data/dataset.ts";
+import { openGpu } from "../gpu/device.ts";
+import { SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
+import type { SearchPlan } from "../search/programs.ts";
+import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
+import type { EpochRecord } from "../search/records.ts";
+import { search, SearchInterrupted, type SearchResult } from "../search/search.ts";
+import { weightCount } from "../space/supernet.ts";
+import { addSearchOptions, type Parsed, searchConfig, searchLayers } from "./flags.ts";
+import { cellLines, comparisonLines, epochLine, epochLines, varianceLines } from "./outcome.ts";
+import { freshPath, methodReport, readRun, VERSION, writeOutcome, writeRun } from "./run_files.ts";
+import { SearchClock } from "./search_clock.ts";
+import { listenForStop } from "./stop.ts";
+import { commandLine, count, duration, mebibytes, pairs, Terminal } from "./terminal.ts";
+
+/** Options that a resumed run may change: they have no effect on what the search computes. */
+const HARMLESS: readonly string[] = ["data", "checkpoint-steps", "memory-limit", "discretizer"];
+
+/** Declares the verb. */
+export function searchCommand(program: Command): Command {
+  const command = program.command("search")
+    .summary("search a cell on images")
+    .description(
+      "Searches a cell: trains a supernet whose edges carry every operation on one half of the training images, and\n" +
+        "the weights of the operations on the other half, then decides which operations stay. Everything is written\n" +
+        "into a run folder: configuration, metrics, checkpoints, genotypes (JSON and Python text) and a picture.",
+    );
+  command.addOption(
+    new Flag("--out <folder>", "run folder to make (default: runs/<data>-<preset or seed>, numbered)").helpGroup(
+      "Run:",
+    ),
+  );
+  command.addOption(
+    new Flag("--resume <run>", "go on with the run in this folder, to the same bits as if it had never stopped")
+      .helpGroup("Run:"),
+  );
+  command.addOption(new Flag("--json", "one JSON line for each event: start, epoch, result").helpGroup("Run:"));
+  addSearchOptions(command);
+  command.addHelpText(
+    "after",
+    `
+Examples:
+  A first search in a few minutes, on MNIST (fetched by 'deno task fetch-mnist'):
+    ${commandLine(["search", "--preset", "demo"], { read: [MNIST_FOLDER, "runs"], write: ["runs"] })}
+  Fashion-MNIST, four times as many channels, from a file whose keys are the flags ('init-channels: 16'):
+    ${
+      commandLine(["search", "--config", "search.yaml", "--data", "fashion"], {
+        read: ["fashion", "search.yaml", "runs"],
+        write: ["runs"],
+      })
+    }
+  After Ctrl-C, a kill or a power cut:
+    ${commandLine(["search", "--resume", "runs/mnist-demo"], { read: [MNIST_FOLDER, "runs"], write: ["runs"] })}
+
+Ctrl-C stops after the current step, with a checkpoint; a second one stops at once.
+Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C (143 by SIGTERM).`,
+  );
+  return command;
+}
+
+/** What to run, and where. */
+interface Job {
+  readonly config: SearchConfig;
+  readonly folder: RunFolder;
+  readonly resume: boolean;
+  /** Fingerprint of the data that a resumed run began with. */
+  readonly fingerprint?: string;
+  /** Adapter that it began on. */
+  readonly adapter?: string;
+}
+
+/** Runs the verb. @returns the exit code */
+export async function runSearch(parsed: Parsed): Promise<number> {
+  const terminal = new Terminal(parsed.json === true), warn = (message: string): void => terminal.warn(message);
+  using stop = listenForStop();
+  const job = typeof parsed.resume === "string" ? resumeJob(parsed, parsed.resume, warn) : newJob(parsed, warn);
+  using folder = job.folder;
+  let done = false;
+  try {
+    const data = await openData(job.config.data, { split: "train" });
+    if (job.fingerprint !== undefined && data.fingerprint !== job.fingerprint) {
+      throw new UsageError(
+        `Cannot resume '${folder.path}' with --data ${job.config.data} as the images must be those that the run ` +
+          `began with: they differ, so take the same data or start a new run with --out`,
+      );
+    }
+    await searchIn(job, data, terminal, stop.signal);
+    done = true;
+    return 0;
+  } catch (error) {
+    if (!(error instanceof SearchInterrupted)) throw error;
+    terminal.close();
+    const again = commandLine(["search", "--resume", folder.path], places(job.config, folder.path));
+    terminal.event({ event: "stopped", folder: folder.path, message: error.message });
+    terminal.line(`${error.message}; go on with: ${again}`);
+    return stop.exitCode();
+  } finally {
+    terminal.close();
+    if (!done && !job.resume) folder.discardIfEmpty();
+  }
+}
+
+function newJob(parsed: Parsed, warn: (message: string) => void): Job {
+  const config = searchConfig(parsed), preset = parsed.preset as string | undefined;
+  const data = config.data.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "") || "data";
+  const path = (parsed.out as string | undefined) ?? freshPath(`runs/${data}-${preset ?? config.seed}`);
+  if (path === "") throw new UsageError("Cannot use --out as it must name a folder: it is empty");
+  return { config, folder: RunFolder.create(path, { warn }), resume: false };
+}
+
+function resumeJob(parsed: Parsed, path: string, warn: (message: string) => void): Job {
+  if (parsed.out !== undefined) {
+    throw new UsageError(`Cannot use --out together with --resume: the run stays in '${path}', so leave --out away`);
+  }
+  const folder = RunFolder.open(path, { warn });
+  try {
+    const run = readRun(folder), stored = SEARCH_OPTIONS.toRecord(run.config);
+    const preset = parsed.preset as string | undefined, presets: Readonly<Record<string, object>> = SEARCH_PRESETS;
+    const base = preset === undefined ? {} : { ...presets[preset] };
+    if (preset !== undefined && !Object.hasOwn(presets, preset)) searchConfig({ preset }); // says what is wrong
+    const config = SEARCH_OPTIONS.resolve([
+      { source: folder.file("config.json"), values: stored },
+      { source: `preset '${preset}'`, values: base as Record<string, unknown> },
+      ...searchLayers(parsed),
+    ]);
+    for (const [key, value] of Object.entries(SEARCH_OPTIONS.toRecord(config))) {
+      if (value === stored[key] || HARMLESS.includes(key)) continue;
+      throw new UsageError(
+        `Cannot change --${key} of the run in '${path}' as it must stay ${stored[key] ?? "unset"}: current value is ` +
+          `${value}; leave it away, or start a new run with --out`,
+      );
+    }
+    return { config, folder, resume: true, fingerprint: run.data.fingerprint, adapter: run.adapter };
+  } catch (error) {
+    folder.close();
+    throw error;
+  }
+}
+
+/** Folders that a run reads and writes. */
+function places(config: SearchConfig, path: string): { read: string[]; write: string[] } {
+  return { read: [config.data === "mnist" ? MNIST_FOLDER : config.data, path], write: [path] };
+}
+
+async function searchIn(job: Job, data: Dataset, terminal: Terminal, signal: AbortSignal): Promise<void> {
+  const { config, folder, resume } = job, began = performance.now();
+  terminal.progress(() => "opening the GPU and planning the supernet ...");
+  const gpu = await openGpu();
+  if (job.adapter !== undefined && job.adapter !== gpu.name) {
+    terminal.warn(`The run began on adapter '${job.adapter}' and goes on on '${gpu.name}': the bits may differ`);
+  }
+  const clock = new SearchClock(config.epochs);
+  let plan: SearchPlan | undefined;
+  const onStart = (planned: SearchPlan, _gpu: unknown, stepsPerEpoch: number): void => {
+    if (plan) return; // once more, on a new device
+    plan = planned;
+    if (!resume) writeRun(folder, config, data, gpu);
+    const { bytes, variables } = planned;
+    terminal.event({
+      event: "start",
+      version: VERSION,
+      folder: folder.path,
+      resume,
+      adapter: gpu.name,
+      parameters: weightCount(variables),
+      gpuBytes: bytes,
+      stepsPerEpoch,
+      config: SEARCH_OPTIONS.toRecord(config),
+    });
+    const images = config.images === null || config.images >= data.count
+      ? count(data.count)
+      : `${count(config.images)} of ${count(data.count)}`;
+    terminal.line(`idarts ${VERSION}: ${resume ? "going on with a search" : "search"}`);
+    pairs([
+      [
+        "data",
+        `${data.name}: ${images} images of ${data.channels}x${data.height}x${data.width}, ${data.classes} classes`,
+      ],
+      [
+        "supernet",
+        `space ${config.space}, ${config.cells} cells, ${config.initChannels} channels, node norm ${config.nodeNorm}: ` +
+        `${count(weightCount(variables))} weights`,
+      ],
+      ["steps", `${config.epochs} epochs of ${stepsPerEpoch} steps, batch ${config.batchSize}, seed ${config.seed}`],
+      ["adapter", gpu.name],
+      ["GPU memory", mebibytes(bytes)],
+      ["run folder", folder.path],
+    ]).forEach((line) => terminal.line(line));
+    terminal.progress(() => "compiling shaders ...");
+  };
+  const onEpoch = (record: EpochRecord): void => {
+    terminal.event({ event: "epoch", ...record });
+    terminal.line(epochLine(record, config.epochs, [...new Set([config.discretizer, "alpha"])]));
+  };
+  const result = await search(config, data, {
+    gpu,
+    folder,
+    resume,
+    signal,
+    onStart,
+    onEpoch,
+    onProgress: (progress) => terminal.progress(() => clock.line(progress)),
+    warn: (message) => terminal.warn(message),
+  });
+  const seconds = (performance.now() - began) / 1000;
+  await writeOutcome(folder.path, result.report, config.discretizer, {
+    version: VERSION,
+    step: result.epochs.at(-1)?.step ?? folder.readCheckpoint()?.step,
+    images: config.statisticsImages,
+  });
+  gpu.device.destroy();
+  report(job, result, terminal, seconds);
+}
+
+function report({ config, folder }: Job, result: SearchResult, terminal: Terminal, seconds: number): void {
+  const epochs = folder.readMetrics() as unknown as EpochRecord[], chosen = config.discretizer, last = epochs.at(-1);
+  const { genotype, text } = methodReport(result.report, chosen), file = (name: string): string => folder.file(name);
+  terminal.event({
+    event: "result",
+    folder: folder.path,
+    chosen,
+    genotype,
+    python: text,
+    genotypes: Object.fromEntries(result.report.methods.map((m) => [m.method, m.text])),
+    evalAccuracy: last?.evalAccuracy,
+    evalLoss: last?.evalLoss,
+    parameters: weightCount(result.plan.variables),
+    gpuBytes: result.plan.bytes,
+    seconds,
+    files: {
+      picture: file("cells.svg"),
+      genotype: file("genotype.json"),
+      discretization: file("discretization.json"),
+      metrics: file(METRICS_FILE),
+    },
+  });
+  const read = [...new Set(places(config, folder.path).read)];
+  const steps = epochs.map((e) => e.secondsPerStep), mean = steps.reduce((a, b) => a + b, 0) / steps.length;
+  [
+    "",
+    ...cellLines(result.report, chosen),
+    "",
+    ...comparisonLines(result.report),
+    "",
+    ...varianceLines(result.report),
+    "",
+    ...epochLines(epochs),
+    "",
+    ...pairs([
+      ["time", `${duration(seconds)} in all, ${duration(mean)} a step (architecture and weights)`],
+      ["GPU memory", `${mebibytes(result.plan.bytes)} at most`],
+      ["weights", `${count(weightCount(result.plan.variables))} in the supernet`],
+      ["picture", file("cells.svg")],
+      ["genotype", `${file("genotype.json")}, ${file("genotype.txt")}`],
+      ["evidence", `${file("discretization.json")}, ${file(METRICS_FILE)}`],
+      ["run folder", folder.path],
+    ]),
+    "",
+    "Decide again from this search, by another rule or on other images:",
+    `  ${commandLine(["discretize", folder.path, "--method", other(chosen)], { read, write: [] })}`,
+  ].forEach((line) => terminal.line(line));
+}
+
+const other = (chosen: string): string => chosen === "zca" ? "semipartial" : "zca";

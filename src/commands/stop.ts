@@ -1,0 +1,41 @@
+/**
+ * Ctrl-C and SIGTERM: the first asks for a stop, the second quits at once.
+ * @module
+ */
+
+/** Exit codes by signal, as shells have them. */
+const CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+
+type Signal = keyof typeof CODES;
+
+/** A listener for the signals that ask a process to stop. */
+export interface Stop extends Disposable {
+  /** Raised by the first signal. */
+  readonly signal: AbortSignal;
+  /** The exit code that says which signal it was. */
+  readonly exitCode: () => number;
+}
+
+/** Listens until disposed. */
+export function listenForStop(): Stop {
+  const controller = new AbortController();
+  let code = 1;
+  const listeners = (Object.keys(CODES) as Signal[])
+    .filter((signal) => Deno.build.os !== "windows" || signal === "SIGINT")
+    .map((signal) => {
+      const listener = (): void => {
+        if (controller.signal.aborted) Deno.exit(CODES[signal]);
+        code = CODES[signal];
+        controller.abort();
+      };
+      Deno.addSignalListener(signal, listener);
+      return { signal, listener };
+    });
+  return {
+    signal: controller.signal,
+    exitCode: () => code,
+    [Symbol.dispose](): void {
+      for (const { signal, listener } of listeners) Deno.removeSignalListener(signal, listener);
+    },
+  };
+}

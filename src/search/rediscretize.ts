@@ -1,0 +1,77 @@
+/**
+ * Discretises the supernet of a checkpoint again: with other options, or by its statistics on other images.
+ * @module
+ */
+import { FailureError, UsageError } from "../base/errors.ts";
+import { splitHalves } from "../data/batches.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
+import type { DecorrelationOptions } from "../discretize/scope.ts";
+import { type Gpu, openGpu } from "../gpu/device.ts";
+import type { Checkpoint } from "./checkpoint_file.ts";
+import type { SearchConfig } from "./config.ts";
+import { SearchEngine } from "./engine.ts";
+import { checkMemory, memoryBudget } from "./memory.ts";
+import { planSearch } from "./programs.ts";
+import { supernetConfig, wholeBatches } from "./search.ts";
+
+/** What a checkpoint is discretised with. */
+export interface RediscretizeOptions extends Partial<DecorrelationOptions> {
+  /** Images of the architecture half for the statistics; those of the configuration if left out. */
+  readonly images?: number;
+  /** Number of classes that the supernet was built for; that of the data if left out. */
+  readonly classes?: number;
+  /** Device to use; it is opened if left out. */
+  readonly gpu?: Gpu;
+  /** Names the checkpoint in messages. */
+  readonly source?: string;
+}
+
+/**
+ * Discretises a checkpoint by every rule.
+ * @param config the configuration of its search
+ * @param data images of the shape that it was searched on; the architecture half of them is used
+ * @throws {FailureError} when the checkpoint does not belong to the configuration, or memory does not suffice.
+ */
+export async function rediscretize(
+  config: SearchConfig,
+  data: Dataset,
+  checkpoint: Pick<Checkpoint, "tensors">,
+  options: RediscretizeOptions = {},
+): Promise<DiscretizationReport> {
+  const gpu = options.gpu ?? await openGpu(), net = supernetConfig(config, data);
+  const sized = { ...net, classes: options.classes ?? net.classes };
+  const plan = planSearch(sized, config, gpu.limits);
+  checkMemory(
+    plan.bytes,
+    memoryBudget(gpu, config.memoryLimit),
+    config.batchSize,
+    (batch) => planSearch({ ...sized, batch }, config, gpu.limits).bytes,
+  );
+  const total = Math.min(config.images ?? data.count, data.count), train = Math.floor(total / 2);
+  const { val } = splitHalves(data, config.seed, { train, val: total - train });
+  if (val.length < config.batchSize) {
+    throw new UsageError(
+      `Cannot take statistics of '${data.name}' as half of its images must fill a batch of ${config.batchSize}: ` +
+        `current number is ${val.length}, so take more images`,
+    );
+  }
+  const engine = await SearchEngine.create(gpu, plan);
+  try {
+    engine.load(checkpoint.tensors, options.source ?? "checkpoint");
+    const images = options.images ?? config.statisticsImages;
+    const { statistics } = await engine.statistics(wholeBatches(data, val, images, config.batchSize, config.seed));
+    const decorrelation = {
+      scope: options.scope ?? config.scope as DecorrelationOptions["scope"],
+      shrinkage: options.shrinkage ?? config.shrinkage,
+    };
+    return discretize({ space: net.space, alphas: await engine.alphas(), statistics, options: decorrelation });
+  } catch (error) {
+    const lost = gpu.lost();
+    if (lost === undefined) throw error;
+    throw new FailureError(`The GPU device was lost (${lost}): try again, or update the driver`, { cause: error });
+  } finally {
+    engine.destroy();
+    if (!options.gpu) gpu.device.destroy();
+  }
+}
