@@ -33,29 +33,134 @@
  */
 
 // Searching
-export * from "./src/search/search.ts";
-export * from "./src/search/records.ts";
-export * from "./src/search/config.ts";
-export * from "./src/search/rediscretize.ts";
-export * from "./src/search/programs.ts";
-export * from "./src/search/memory.ts";
-export * from "./src/search/run_folder.ts";
+export {
+  type Progress,
+  search,
+  SearchInterrupted,
+  type SearchOptions,
+  type SearchResult,
+  supernetConfig,
+} from "./src/search/search.ts";
+export type { EpochRecord } from "./src/search/records.ts";
+export type { NodeNormRecord } from "./src/search/engine.ts";
+export {
+  resolveSearchConfig,
+  SEARCH_OPTION_LIST,
+  SEARCH_OPTIONS,
+  SEARCH_PRESETS,
+  type SearchConfig,
+} from "./src/search/config.ts";
+export { rediscretize, type RediscretizeOptions } from "./src/search/rediscretize.ts";
+export { checkMemory, largestBatch, memoryBudget } from "./src/search/memory.ts";
+export { type MetricRecord, METRICS_FILE, RunFolder, type RunFolderOptions } from "./src/search/run_folder.ts";
+export type { Checkpoint } from "./src/search/checkpoint_file.ts";
+export type { TensorData, TensorEntry } from "./src/base/safetensors.ts";
+
+// Options: how configurations are declared and resolved
+export {
+  type BooleanOption,
+  type Camel,
+  type ChoiceOption,
+  type Layer,
+  type NumberOption,
+  type Option,
+  type OptionBase,
+  OptionSet,
+  type OptionValue,
+  parseYamlOptions,
+  type Resolved,
+  type StringOption,
+} from "./src/base/options.ts";
 
 // Data
-export * from "./src/data/dataset.ts";
+export { type Dataset, MNIST_FOLDER, openData, type OpenDataOptions, type Split } from "./src/data/dataset.ts";
 
 // Spaces and genotypes
-export * from "./src/space/space.ts";
-export * from "./src/space/supernet.ts";
-export * from "./src/space/genotype.ts";
+export {
+  type Candidate,
+  candidatesOf,
+  CELL_KINDS,
+  type CellKind,
+  DARTS,
+  type Edge,
+  edgesOf,
+  findSpace,
+  primitivesOf,
+  S2,
+  S3,
+  type Space,
+  SPACES,
+} from "./src/space/space.ts";
+export {
+  type CellGenotype,
+  checkGenotype,
+  type Choice,
+  DARTS_V2,
+  formatGenotypeJson,
+  formatGenotypePython,
+  type Genotype,
+  parseGenotype,
+  parseGenotypeJson,
+  parseGenotypePython,
+} from "./src/space/genotype.ts";
+export {
+  type BuiltCandidate,
+  type BuiltNode,
+  NODE_NORMS,
+  type NodeNorm,
+  type SupernetConfig,
+  weightCount,
+} from "./src/space/supernet.ts";
 
 // Discretisation
-export * from "./src/discretize/discretize.ts";
-export * from "./src/discretize/registry.ts";
+export {
+  type DiscretizationInput,
+  type DiscretizationReport,
+  discretize,
+  type EdgeWeights,
+  type NodeSummary,
+} from "./src/discretize/discretize.ts";
+export type { MethodReport, NodeChoice, ScoredCandidate, ScoredChoice } from "./src/discretize/choice.ts";
+export type { DecorrelationOptions } from "./src/discretize/scope.ts";
+export type { Correlation, NodeStatistics } from "./src/discretize/statistics.ts";
+export {
+  type Discretizer,
+  type DiscretizerInfo,
+  DISCRETIZERS,
+  findDiscretizer,
+  type StatisticsDiscretizer,
+  type WeightDiscretizer,
+} from "./src/discretize/registry.ts";
 
 // Reports
-export * from "./src/report/cell_svg.ts";
+export { cellSvg, genotypeText } from "./src/report/cell_svg.ts";
+
+// Plans: what a search runs and costs, known without a device
+export {
+  type OptimizerConfig,
+  planSearch,
+  type ProgramName,
+  type SearchArenas,
+  type SearchPlan,
+} from "./src/search/programs.ts";
+export { type Place, type Plan, type PlannedNode, Pool } from "./src/graph/plan.ts";
+export { Graph, type Node, type Tensor } from "./src/graph/graph.ts";
+export { Arena, type Variable } from "./src/graph/variables.ts";
+export type { TensorType } from "./src/graph/tensor_type.ts";
+export type {
+  Attributes,
+  Binding,
+  Dispatch,
+  GradientContext,
+  KernelContext,
+  KernelPlan,
+  OpCase,
+  OpSpec,
+} from "./src/graph/op.ts";
+export type { Shader } from "./src/gpu/pipelines.ts";
+export type { Constants } from "./src/gpu/template.ts";
+export { type Initializer, NetworkVariables } from "./src/nn/variables.ts";
 
 // Device and errors
-export * from "./src/gpu/device.ts";
-export * from "./src/base/errors.ts";
+export { type Gpu, type GpuLimits, openGpu, PORTABLE_LIMITS } from "./src/gpu/device.ts";
+export { FailureError, UsageError } from "./src/base/errors.ts";

@@ -5,7 +5,8 @@
 //   gradient of z = p * g + q * z + t,   gradient of the weight = sum over channels of h.
 // With batch statistics (BATCH<k>): p = w r, q = -w r^2 h / n, t = -w r (sum g) / n - q mean, r = 1 / sqrt(var + EPS).
 // Otherwise p = w r (r = 1 without NORM<k>), q = t = 0. Names as in mixed_sum.wgsl; params[0] = (weight row, first
-// coefficient, stride between candidates, 0), params[1 + k] as there. SIZE = elements per channel.
+// coefficient, stride between candidates, vec4s per channel), params[1] = (elements per channel, vec4s that a strand
+// of 8 invocations walks, 0, 0), params[2 + k] as params[1 + k] there.
 
 #for k in 0..COUNT
 @group(0) @binding($k) var<storage, read> z$k: array<vec4f>;
@@ -16,18 +17,20 @@
 @group(0) @binding($COUNT) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding($(COUNT + 1)) var<uniform> weights: array<vec4f, WEIGHTS>;
 @group(0) @binding($(COUNT + 2)) var<storage, read> g: array<vec4f>;
-@group(0) @binding($PARAMS_AT) var<uniform> params: array<vec4u, $(COUNT + 1)>;
+@group(0) @binding($PARAMS_AT) var<uniform> params: array<vec4u, $(COUNT + 2)>;
 
 var<workgroup> shared_sums: array<array<f32, $(COUNT + 1)>, WG>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
   let c = wid.x;
+  let M4 = params[0].w;
+  let size = f32(params[1].x);
 #for k in 0..COUNT
-  let base$k = params[$(k + 1)].x + c * M4;
+  let base$k = params[$(k + 2)].x + c * M4;
 #if NORM$k
-  let mean_at$k = params[$(k + 1)].y + c;
-  let var_at$k = mean_at$k + params[$(k + 1)].z;
+  let mean_at$k = params[$(k + 2)].y + c;
+  let var_at$k = mean_at$k + params[$(k + 2)].z;
   let mean$k = stats$k[mean_at$k / 4][mean_at$k % 4];
 #else
   let mean$k = 0.0;
@@ -35,7 +38,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   var s$k = vec4f(0);
 #endfor
   var total = vec4f(0);
-  for (var m = lane; m < M4; m += WG) {
+  let first = lane / 8 * params[1].y;
+  let end = min(M4, first + params[1].y);
+  for (var m = first + lane % 8; m < end; m += 8) {
     let a = g[c * M4 + m];
     total += a;
 #for k in 0..COUNT
@@ -58,7 +63,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let sum_g = shared_sums[0][COUNT];
 #for k in 0..COUNT
   {
-    let row = params[0].x * COLUMNS + params[$(k + 1)].w;
+    let row = params[0].x * COLUMNS + params[$(k + 2)].w % 65536;
     let w = weights[row / 4][row % 4];
 #if NORM$k
     let r = inverseSqrt(stats$k[var_at$k / 4][var_at$k % 4] + EPS);
@@ -67,13 +72,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endif
     let h = r * shared_sums[0][$k];
 #if BATCH$k
-    let q = -w * r * r * h / SIZE;
-    let t = -w * r * sum_g / SIZE - q * mean$k;
+    let q = -w * r * r * h / size;
+    let t = -w * r * sum_g / size - q * mean$k;
 #else
     let q = 0.0;
     let t = 0.0;
 #endif
-    y[params[0].y + $k * params[0].z + c] = vec4f(w * r, q, t, h);
+    y[params[0].y + params[$(k + 2)].w / 65536 * params[0].z + c] = vec4f(w * r, q, t, h);
   }
 #endfor
 }

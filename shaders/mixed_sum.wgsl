@@ -1,9 +1,11 @@
 // One edge of a mixed operation: y = [y +] sum_k weight_k * zhat_k over COUNT candidates.
 //
 // Where NORM<k> is set zhat = (z - mean) / sqrt(var + EPS), so that normalised candidates are never stored; else
-// zhat = z. params[0].x is the edge's row in the architecture weights (COLUMNS wide); params[1 + k] = (first vec4 of
-// the edge's channels in z_k, their first channel in the statistics, channels of the statistics, weight column).
-// M4 vec4s per channel, P4 per row; each invocation takes PV of them. STATS_AT is the binding of the statistics.
+// zhat = z. params[0] = (the edge's row in the architecture weights, which are COLUMNS wide; vec4s per channel; vec4s
+// per row; vec4s that a strand of 8 invocations walks); params[1 + k] = (first vec4 of the edge's channels in z_k,
+// their first channel in the statistics, channels of the statistics, weight
+// column + 65536 * the candidate's number). TAIL elements fill the last vec4
+// of a row (0: all four). STATS_AT is the first binding of statistics.
 
 #for k in 0..COUNT
 @group(0) @binding($k) var<storage, read> z$k: array<vec4f>;
@@ -18,9 +20,10 @@
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
   let c = wid.y;
+  let M4 = params[0].y;
   var shift = 0.0;
 #for k in 0..COUNT
-  let row$k = params[0].x * COLUMNS + params[$(k + 1)].w;
+  let row$k = params[0].x * COLUMNS + params[$(k + 1)].w % 65536;
 #if NORM$k
   let mean_at$k = params[$(k + 1)].y + c;
   let var_at$k = mean_at$k + params[$(k + 1)].z;
@@ -31,20 +34,19 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endif
   let base$k = params[$(k + 1)].x + c * M4;
 #endfor
-  for (var p = 0u; p < PV; p++) {
-    let m = (wid.x * PV + p) * WG + lane;
-    if (m < M4) {
-      var sum = vec4f(shift);
+  let first = (wid.x * (WG / 8) + lane / 8) * params[0].w;
+  let end = min(M4, first + params[0].w);
+  for (var m = first + lane % 8; m < end; m += 8) {
+    var sum = vec4f(shift);
 #for k in 0..COUNT
-      sum += a$k * z$k[base$k + m];
+    sum += a$k * z$k[base$k + m];
 #endfor
-#if W % 4 != 0
-      if (m % P4 == P4 - 1) { sum *= vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0); }
+#if TAIL
+    if (m % params[0].z == params[0].z - 1) { sum *= vec4f(1.0, f32($(TAIL > 1)), f32($(TAIL > 2)), 0.0); }
 #endif
 #if ACCUMULATE
-      sum += y[c * M4 + m];
+    sum += y[c * M4 + m];
 #endif
-      y[c * M4 + m] = sum;
-    }
+    y[c * M4 + m] = sum;
   }
 }

@@ -5,8 +5,8 @@
 //
 // f is the identity or ReLU (RELU). TRANSPOSED with RELU multiplies the result by (u > 0), u being the forward input.
 // Each invocation makes PV vec4s of pixels for OB output channels. Weights come as vec4s along i (VEC) from a uniform
-// buffer (UNIFORM) or from storage. M4 = vec4s of one channel, WG = workgroup size.
-// params[0] = (GI, number of g, 0, 0): known to differ between layers that are otherwise alike.
+// buffer (UNIFORM) or from storage. WG = workgroup size;
+// 8 neighbouring invocations take 8 * PV neighbouring vec4s. params = (GI, number of g, CI, CO), (vec4s of a channel).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 #if UNIFORM
@@ -22,13 +22,16 @@
 #if TRANSPOSED && RELU
 @group(0) @binding(3) var<storage, read> u: array<vec4f>;
 #endif
-@group(0) @binding($(3 + (TRANSPOSED && RELU))) var<uniform> params: array<vec4u, 1>;
+@group(0) @binding($(3 + (TRANSPOSED && RELU))) var<uniform> params: array<vec4u, 2>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let first = wid.x * (WG * PV) + lane;
+  let CI = params[0].z;
+  let CO = params[0].w;
+  let M4 = params[1].x;
+  let first = (wid.x * WG + lane / 8 * 8) * PV + lane % 8;
 #for p in 0..PV
-  let m$p = min(first + $p * WG, M4 - 1);
+  let m$p = min(first + $(p * 8), M4 - 1);
 #endfor
 #for o in 0..OB
 #for p in 0..PV
@@ -106,7 +109,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endif
 #endif
 #for p in 0..PV
-  if (first + $p * WG < M4) {
+  if (first + $(p * 8) < M4) {
 #for o in 0..OB
 #if TRANSPOSED && RELU
     y[(channel + $o) * M4 + m$p] = select(vec4f(0), s$(o)_$p, u[(channel + $o) * M4 + m$p] > vec4f(0));

@@ -2,7 +2,7 @@
  * The command-line interface: verbs, help and exit codes. Each verb is a file of its own.
  * @module
  */
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option as Flag } from "commander";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { discretizeCommand, runDiscretize } from "./discretize.ts";
 import { doctorCommand, runDoctor } from "./doctor.ts";
@@ -12,13 +12,17 @@ import { runSearch, searchCommand } from "./search.ts";
 import { VERSION } from "./run_files.ts";
 import { printError, printText } from "./terminal.ts";
 
+/** Heading of the flags that every verb has; the last one. */
+const OTHER_GROUP = "Other:";
+
 /** Adds a verb and what it runs. @param store takes the exit code */
 function addVerb(
   command: Command,
   run: (parsed: Parsed, args: readonly string[]) => Promise<number>,
   store: (code: number) => void,
 ): void {
-  command.option("--debug", "print the stack of an error");
+  command.addOption(new Flag("--debug", "print the stack of an error").helpGroup(OTHER_GROUP));
+  command.addHelpOption(new Flag("-h, --help", "print help").helpGroup(OTHER_GROUP));
   command.allowExcessArguments(false);
   command.action(async () => store(await run(command.opts(), command.args)));
 }

@@ -12,7 +12,7 @@ import { DISCRETIZERS } from "../discretize/registry.ts";
 import { openGpu } from "../gpu/device.ts";
 import { rediscretize } from "../search/rediscretize.ts";
 import { RunFolder } from "../search/run_folder.ts";
-import { addOptions, type Parsed } from "./flags.ts";
+import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { cellLines, comparisonLines, varianceLines } from "./outcome.ts";
 import { type DataRecord, expectFresh, methodReport, readRun, VERSION, writeOutcome } from "./run_files.ts";
 import { commandLine, pairs, Terminal } from "./terminal.ts";
@@ -66,16 +66,16 @@ export function discretizeCommand(program: Command): Command {
   const command = program.command("discretize <run>")
     .summary("decide again from the checkpoint of a run")
     .description(
-      "Decides again which operations stay, from the newest checkpoint of a run (finished, stopped or still running).\n" +
+      "Decides again which operations stay, from the newest checkpoint of a run (finished, stopped or still running). " +
         "Prints the cell and the evidence; with --out, writes them into a folder of their own. The run stays as it is.\n\n" +
         "Rules:\n" + DISCRETIZERS.map((d) => `  ${d.name.padEnd(12)} ${d.summary}`).join("\n"),
     );
   addOptions(command, OPTIONS.options);
   command.addOption(
     new Flag("--out <folder>", "write the outcome into this folder, which must be new (runs/mnist-demo/zca, say)")
-      .helpGroup("Output:"),
+      .helpGroup(OUTPUT_GROUP),
   );
-  command.addOption(new Flag("--json", "the whole report as one JSON line").helpGroup("Output:"));
+  command.addOption(new Flag("--json", "the whole report as one JSON line").helpGroup(OUTPUT_GROUP));
   command.addHelpText(
     "after",
     `

@@ -14,22 +14,33 @@ export type Parsed = Readonly<Record<string, unknown>>;
 /** Adds a flag for each option under the heading of its group. */
 export function addOptions(command: Command, options: readonly Option[]): void {
   for (const option of options) {
-    const { group, help, key } = option;
-    command.addOption(new Flag(flagSpec(option), `${help}${describeDefault(option)}`).helpGroup(`${group}:`));
+    const { group, key } = option;
+    command.addOption(new Flag(flagSpec(option), describe(option)).helpGroup(`${group}:`));
     if (option.kind === "boolean") command.addOption(new Flag(`--no-${key}`).hideHelp());
   }
 }
 
-function describeDefault(option: Option): string {
+/** Help, choices and default on one line, with one pair of parentheses at its end. */
+function describe(option: Option): string {
   const choices = option.kind === "choice" ? [option.choices.join(", ")] : [];
   const fallback = option.kind === "boolean"
     ? [option.default ? `default: on; --no-${option.key}` : "default: off"]
     : option.default === null
     ? []
     : [`default: ${option.default}`];
-  const notes = [...choices, ...fallback];
-  return notes.length > 0 ? ` (${notes.join("; ")})` : "";
+  const notes = [...choices, ...fallback].join("; ");
+  if (notes === "") return option.help;
+  return option.help.endsWith(")") ? `${option.help.slice(0, -1)}; ${notes})` : `${option.help} (${notes})`;
 }
+
+/** Heading of the flags that say where results go. */
+export const OUTPUT_GROUP = "Output:";
+
+/** What the presets stand for, for the end of a help text. */
+export const PRESET_TEXT: string = "Presets:\n" +
+  Object.entries(SEARCH_PRESETS).map(([name, values]) =>
+    `  ${name}: ${Object.entries(values).map(([key, value]) => `${key} ${value}`).join(", ")}`
+  ).join("\n");
 
 /** Adds `--config` and `--preset` and the options of a search. */
 export function addSearchOptions(command: Command): void {

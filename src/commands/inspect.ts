@@ -8,13 +8,21 @@ import { defineOptions } from "../base/options.ts";
 import { type Dataset, MNIST_FOLDER, openData } from "../data/dataset.ts";
 import { type GpuLimits, openGpu, PORTABLE_LIMITS } from "../gpu/device.ts";
 import type { Plan } from "../graph/plan.ts";
-import { type SearchConfig } from "../search/config.ts";
+import type { SearchConfig } from "../search/config.ts";
 import { largestBatch, memoryBudget } from "../search/memory.ts";
 import { planSearch, type ProgramName, type SearchPlan } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
 import { edgesOf, primitivesOf, type Space } from "../space/space.ts";
 import { reductionCells, weightCount } from "../space/supernet.ts";
-import { addOptions, addSearchOptions, chooseMessage, type Parsed, parseShape, searchConfig } from "./flags.ts";
+import {
+  addOptions,
+  addSearchOptions,
+  chooseMessage,
+  type Parsed,
+  parseShape,
+  PRESET_TEXT,
+  searchConfig,
+} from "./flags.ts";
 import { planLines, planRecord } from "./plan_text.ts";
 import { commandLine, count, magnitude, mebibytes, pairs, table, Terminal } from "./terminal.ts";
 
@@ -48,23 +56,26 @@ export function inspectCommand(program: Command): Command {
   const command = program.command("inspect")
     .summary("space, plan, memory and cost of a search before running it")
     .description(
-      "Plans a search without running it: the space, the programs with their dispatches, multiply-accumulates and\n" +
-        "traffic, GPU memory by purpose, and the largest batch that fits. Takes the options of 'search'. Needs no data\n" +
+      "Plans a search without running it: the space, the programs with their dispatches, multiply-accumulates and " +
+        "traffic, GPU memory by purpose, and the largest batch that fits. Takes the options of 'search'. Needs no data " +
         "with --shape and --classes, and no GPU (without one it plans for the limits that every adapter has).",
     );
   addOptions(command, OPTIONS.options);
   command.addOption(
-    new Flag("--plan [program]", `print a program node by node (${PROGRAMS.join(", ")})`).helpGroup("Inspect:")
+    new Flag("--plan [program]", `print a program node by node (${PROGRAMS.join(", ")}; default: ${PROGRAMS[0]})`)
+      .helpGroup("Inspect:")
       .argParser((text: string) => {
         if ((PROGRAMS as readonly string[]).includes(text)) return text;
         throw new InvalidArgumentError(chooseMessage("--plan", text, PROGRAMS));
-      }).preset(PROGRAMS[0]),
+      }),
   );
   command.addOption(new Flag("--json", "everything as one JSON line").helpGroup("Inspect:"));
   addSearchOptions(command);
   command.addHelpText(
     "after",
     `
+${PRESET_TEXT}
+
 Examples:
   ${commandLine(["inspect", "--preset", "demo"], { read: [MNIST_FOLDER], write: [] })}
   ${commandLine(["inspect", "--shape", "3x32x32", "--classes", "10", "--plan"], { read: [], write: [] })}
@@ -100,7 +111,7 @@ export async function runInspect(parsed: Parsed): Promise<number> {
     (batch) => planSearch({ ...net, batch }, config, target.limits).bytes,
   );
   terminal.close();
-  const shown = parsed.plan as ProgramName | undefined;
+  const shown = parsed.plan === true ? PROGRAMS[0] : parsed.plan as ProgramName | undefined;
   const find = (name: ProgramName): Plan => plan.plans.find((p) => p.name === name)!;
   terminal.event({
     event: "inspect",

@@ -77,7 +77,8 @@ function sumOfShares({ shares }: NodeSummary): number {
 /** The epochs of a run, a row each. */
 export function epochLines(epochs: readonly EpochRecord[]): string[] {
   if (epochs.length === 0) return [];
-  const number = (value: number | null): string => value === null ? "-" : value.toFixed(3);
+  // Metrics that were read back from a file hold null for what was not finite.
+  const number = (value: number | null, digits = 3): string => value === null ? "-" : value.toFixed(digits);
   const methods = Object.keys(epochs[0].skips);
   const rows = epochs.map((e) => [
     String(e.epoch),
@@ -88,10 +89,10 @@ export function epochLines(epochs: readonly EpochRecord[]): string[] {
     number(e.evalLoss),
     percent(e.evalAccuracy),
     number((e.alphaEntropy.normal + e.alphaEntropy.reduce) / 2),
-    e.imbalance.before.toFixed(2),
-    e.imbalance.after.toFixed(2),
+    number(e.imbalance.before, 2),
+    number(e.imbalance.after, 2),
     methods.map((m) => e.skips[m]).join("/"),
-    e.secondsPerStep.toFixed(3),
+    number(e.secondsPerStep),
   ]);
   const header = ["epoch", "train", "acc", "val", "acc", "eval", "acc", "entropy", "norms", "after", "skips", "s/step"];
   return [

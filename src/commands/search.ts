@@ -12,7 +12,7 @@ import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
 import type { EpochRecord } from "../search/records.ts";
 import { search, SearchInterrupted, type SearchResult } from "../search/search.ts";
 import { weightCount } from "../space/supernet.ts";
-import { addSearchOptions, type Parsed, searchConfig, searchLayers } from "./flags.ts";
+import { addSearchOptions, OUTPUT_GROUP, type Parsed, PRESET_TEXT, searchConfig, searchLayers } from "./flags.ts";
 import { cellLines, comparisonLines, epochLine, epochLines, varianceLines } from "./outcome.ts";
 import { freshPath, methodReport, readRun, VERSION, writeOutcome, writeRun } from "./run_files.ts";
 import { SearchClock } from "./search_clock.ts";
@@ -27,9 +27,9 @@ export function searchCommand(program: Command): Command {
   const command = program.command("search")
     .summary("search a cell on images")
     .description(
-      "Searches a cell: trains a supernet whose edges carry every operation on one half of the training images, and\n" +
-        "the weights of the operations on the other half, then decides which operations stay. Everything is written\n" +
-        "into a run folder: configuration, metrics, checkpoints, genotypes (JSON and Python text) and a picture.",
+      "Searches a cell: trains a supernet whose edges carry every operation, the weights of the operations on one half " +
+        "of the training images and their mixture on the other half, then decides which operations stay. Everything is " +
+        "written into a run folder: configuration, metrics, checkpoints, genotypes (JSON and Python text) and a picture.",
     );
   command.addOption(
     new Flag("--out <folder>", "run folder to make (default: runs/<data>-<preset or seed>, numbered)").helpGroup(
@@ -38,13 +38,15 @@ export function searchCommand(program: Command): Command {
   );
   command.addOption(
     new Flag("--resume <run>", "go on with the run in this folder, to the same bits as if it had never stopped")
-      .helpGroup("Run:"),
+      .helpGroup(OUTPUT_GROUP),
   );
-  command.addOption(new Flag("--json", "one JSON line for each event: start, epoch, result").helpGroup("Run:"));
+  command.addOption(new Flag("--json", "one JSON line for each event: start, epoch, result").helpGroup(OUTPUT_GROUP));
   addSearchOptions(command);
   command.addHelpText(
     "after",
     `
+${PRESET_TEXT}
+
 Examples:
   A first search in a few minutes, on MNIST (fetched by 'deno task fetch-mnist'):
     ${commandLine(["search", "--preset", "demo"], { read: [MNIST_FOLDER, "runs"], write: ["runs"] })}

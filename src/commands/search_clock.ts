@@ -17,11 +17,11 @@ export class SearchClock {
     const { epoch, step, stepsPerEpoch, trainLoss, valLoss, secondsPerStep } = progress;
     const done = epoch * stepsPerEpoch + step, all = this.epochs * stepsPerEpoch, now = performance.now() / 1000;
     this.#first ??= { step: done, at: now };
-    const since = done - this.#first.step;
-    const mean = since > 0 ? (now - this.#first.at) / since : secondsPerStep;
+    const since = done - this.#first.step; // the first step, in which drivers compile, says nothing about the rest
+    const left = since > 0 ? `${duration((now - this.#first.at) / since * (all - done))} left` : "estimating the time";
     const filled = Math.round(done / all * 20);
     return `epoch ${epoch + 1}/${this.epochs} [${"#".repeat(filled)}${".".repeat(20 - filled)}] ` +
       `step ${step}/${stepsPerEpoch}, train ${trainLoss.toFixed(3)}, val ${valLoss.toFixed(3)}, ` +
-      `${duration(secondsPerStep)}/step, ${duration(mean * (all - done))} left`;
+      `${duration(secondsPerStep)}/step, ${left}`;
   }
 }

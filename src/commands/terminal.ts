@@ -89,14 +89,13 @@ function columns(): number {
   }
 }
 
-/** Rows below a header, columns as wide as their widest entry; the first column to the left, numbers to the right. */
+/** Rows below a header, columns as wide as their widest entry; numbers to the right, except in the first column. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[], indent = "  "): string[] {
   const all = [header, ...rows], widths = header.map((_, c) => Math.max(...all.map((row) => row[c]?.length ?? 0)));
-  const numeric = header.map((_, c) =>
-    c > 0 && rows.every((row) => /^[-–]?[\d.,]*( ?[%a-zA-Z→/]+)?[\d.]*$/.test(row[c]))
-  );
+  const number = /^-?[\d.,]+(e-?\d+)?( ?[a-zA-Z%]+)?$/;
+  const right = header.map((_, c) => c > 0 && rows.every((row) => number.test(row[c]) || row[c] === "-"));
   return all.map((row) =>
-    (indent + row.map((text, c) => numeric[c] ? text.padStart(widths[c]) : text.padEnd(widths[c])).join("  ")).trimEnd()
+    (indent + row.map((text, c) => right[c] ? text.padStart(widths[c]) : text.padEnd(widths[c])).join("  ")).trimEnd()
   );
 }
 

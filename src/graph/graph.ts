@@ -10,6 +10,7 @@ import type { Variable } from "./variables.ts";
 export interface Tensor {
   /** Unique in its graph, in order of creation. */
   readonly id: number;
+  /** Shape, layout and element type. */
   readonly type: TensorType;
   /** Producer, or null for a leaf. */
   readonly node: Node | null;
@@ -23,9 +24,13 @@ export interface Tensor {
 
 /** One application of an operation. */
 export interface Node<A = Attributes> {
+  /** The operation. */
   readonly op: OpSpec<A>;
+  /** What it reads. */
   inputs: readonly Tensor[];
+  /** Its attributes. */
   readonly attrs: A;
+  /** What it makes. */
   readonly outputs: readonly Tensor[];
   /** Path of the layer that made it, for messages and plans, for example `cells.0/node2/sep_conv_3x3`. */
   readonly label: string;
@@ -36,7 +41,7 @@ export class Graph {
   /** Nodes in execution order; inputs precede their users. */
   nodes: Node[] = [];
   /** Leaves that the host writes, by name. */
-  readonly inputs = new Map<string, Tensor>();
+  readonly inputs: Map<string, Tensor> = new Map();
   readonly #variables = new Map<Variable, Tensor>();
   #scope: string[] = [];
   #nextId = 0;

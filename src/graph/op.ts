@@ -56,15 +56,21 @@ export interface Dispatch {
 
 /** How an operation runs: dispatches in order, and the lengths (4-byte elements) of its scratch buffers. */
 export interface KernelPlan {
+  /** Dispatches in order. */
   readonly dispatches: readonly Dispatch[];
+  /** Lengths of the scratch buffers in 4-byte elements. */
   readonly scratch?: readonly number[];
 }
 
 /** What kernel choice may depend on. */
 export interface KernelContext<A = Attributes> {
+  /** Types of the inputs. */
   readonly inputs: readonly TensorType[];
+  /** Types of the outputs. */
   readonly outputs: readonly TensorType[];
+  /** Attributes of the node. */
   readonly attrs: A;
+  /** Limits of the adapter. */
   readonly limits: GpuLimits;
 }
 
@@ -84,7 +90,9 @@ export interface GradientContext<A = Attributes> {
 export interface OpCase<A = Attributes> {
   /** Says what is special about it. */
   readonly name: string;
+  /** Types of the inputs. */
   readonly inputs: readonly TensorType[];
+  /** Attributes of the node. */
   readonly attrs: A;
   /** Relative tolerance of the forward pass against the f64 reference; default 1e-5. */
   readonly tolerance?: number;

@@ -24,16 +24,23 @@ export type Place =
 
 /** A node with its kernels and the places of its buffers. */
 export interface PlannedNode {
+  /** The node. */
   readonly node: Node;
+  /** Its kernels, in order. */
   readonly dispatches: readonly Dispatch[];
+  /** Places of its inputs. */
   readonly inputs: readonly Place[];
+  /** Places of its outputs. */
   readonly outputs: readonly Place[];
+  /** Places of its scratch buffers. */
   readonly scratch: readonly Place[];
 }
 
 /** A planned program. */
 export interface Plan {
+  /** Name of the program. */
   readonly name: string;
+  /** Nodes in execution order. */
   readonly nodes: readonly PlannedNode[];
   /** Bytes of the host-written inputs by name. */
   readonly inputs: ReadonlyMap<string, number>;

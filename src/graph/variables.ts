@@ -8,8 +8,11 @@ import { dense, elementCount, storageLength, type TensorType } from "./tensor_ty
 
 /** A named tensor in an arena. */
 export interface Variable {
+  /** Unique in its arena. */
   readonly name: string;
+  /** Shape, layout and element type. */
   readonly type: TensorType;
+  /** Where it lies. */
   readonly arena: Arena;
   /** Offset in the arena in 4-byte elements; a multiple of 64, since WebGPU binds at multiples of 256 bytes. */
   readonly offset: number;

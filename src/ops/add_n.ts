@@ -6,6 +6,7 @@ import source from "../../shaders/add_n.wgsl" with { type: "text" };
 import type { Graph, Tensor } from "../graph/graph.ts";
 import { type Dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { image, sameType, storageLength } from "../graph/tensor_type.ts";
+import { manyWorkgroups } from "./channel.ts";
 import { linear } from "./launch.ts";
 
 const shader = { name: "add_n", source };
@@ -23,17 +24,17 @@ export const addN: OpSpec<null> = {
     return [inputs[0]];
   },
   kernels({ inputs, limits }) {
-    const LENGTH = storageLength(inputs[0]) / 4,
-      { workgroups, GRID_X } = linear(LENGTH, 64);
+    const length = storageLength(inputs[0]) / 4, { groups, SHARE, SIZE } = manyWorkgroups(length);
     const most = limits.maxStorageBuffersPerShaderStage - 1,
       dispatches: Dispatch[] = [];
     for (let from = 0; from < inputs.length; from += most) {
       const part = inputs.slice(from, from + most).map((_, i) => input(from + i));
       dispatches.push({
         shader,
-        constants: { COUNT: part.length, ACCUMULATE: from > 0, LENGTH, GRID_X },
+        constants: { COUNT: part.length, ACCUMULATE: from > 0, SIZE },
         bindings: [...part, output(0)],
-        workgroups,
+        params: [length, SHARE, 0, 0],
+        workgroups: linear(groups * SIZE, SIZE).workgroups,
       });
     }
     return { dispatches };

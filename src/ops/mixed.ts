@@ -18,6 +18,7 @@ import weightSource from "../../shaders/mixed_weight_grad.wgsl" with {
 import type { Tensor } from "../graph/graph.ts";
 import { type Binding, type Dispatch, input, type OpSpec, output, uniformInput } from "../graph/op.ts";
 import { dense, image, rowPitch, sameType, storageLength, type TensorType } from "../graph/tensor_type.ts";
+import { manyWorkgroups, oneWorkgroup } from "./channel.ts";
 import { imageVec4s } from "./launch.ts";
 import { mixedCases, mixedReference } from "./mixed_reference.ts";
 
@@ -71,14 +72,13 @@ function operands({ candidates, rows, accumulate }: MixedAttributes): Operands {
  */
 export const STATISTICS_UNIFORM_BYTES = 16384;
 
-const WG = 64, PV = 8, NONE = 0xffffffff;
+const NONE = 0xffffffff;
 
+/** vec4s of a channel and of a row, elements of a channel, and those in the last vec4 of a row (0: all four). */
 function sizes(z: TensorType) {
-  const [, n, h, w] = z.shape, M4 = imageVec4s(z);
-  return { M4, W: w, P4: rowPitch(w) / 4, SIZE: n * h * w };
+  const [, n, h, w] = z.shape;
+  return { m4: imageVec4s(z), p4: rowPitch(w) / 4, elements: n * h * w, TAIL: w % 4 };
 }
-
-const pixelGroups = (m4: number): number => Math.ceil(m4 / (WG * PV));
 
 /**
  * What both passes over the candidates of one edge share: cuts them into dispatches that bind at most `most` of them
@@ -112,12 +112,7 @@ function edgeParts(
         stats.push(uniformInput(at.stats[k], bytes));
       }
       const first = group * attrs.channels;
-      words.push(
-        first * imageVec4s(inputs[at.z[k]]),
-        first,
-        statsChannels,
-        column,
-      );
+      words.push(first * imageVec4s(inputs[at.z[k]]), first, statsChannels, column + 65536 * k);
     });
     const { eps } = attrs, statsAt = part.length + firstStatsBinding;
     Object.assign(constants, {
@@ -127,7 +122,6 @@ function edgeParts(
       STATS_AT: statsAt,
       PARAMS_AT: statsAt + stats.length,
       EPS: eps,
-      WG,
     });
     parts.push({
       candidates: part,
@@ -175,36 +169,17 @@ export const mixed: OpSpec<MixedAttributes> = {
     return Object.fromEntries(operands(attrs).sums.map((i, edge) => [edge, i]));
   },
   kernels({ inputs, attrs, limits }) {
-    const size = sizes(inputs[operands(attrs).z[0]]),
-      dispatches: Dispatch[] = [];
-    attrs.rows.forEach((row, edge) => {
-      const parts = edgeParts(
-        inputs,
-        attrs,
-        edge,
-        Math.min(limits.maxStorageBuffersPerShaderStage - 1, 8),
-        2,
-      );
-      parts.forEach(({ zs, stats, constants, words }, i) =>
-        dispatches.push({
-          shader: sumShader,
-          constants: {
-            ...size,
-            ...constants,
-            PV,
-            ACCUMULATE: attrs.accumulate || i > 0,
-          },
-          bindings: [
-            ...zs,
-            output(edge),
-            uniformInput(0, storageLength(inputs[0]) * 4),
-            ...stats,
-          ],
-          params: [row, 0, 0, 0, ...words],
-          workgroups: [pixelGroups(size.M4), attrs.channels, 1],
-        })
-      );
-    });
+    const { m4, p4, TAIL } = sizes(inputs[operands(attrs).z[0]]), { groups, SHARE, SIZE } = manyWorkgroups(m4);
+    const most = Math.min(limits.maxStorageBuffersPerShaderStage - 1, 8), weights = storageLength(inputs[0]) * 4;
+    const dispatches = attrs.rows.flatMap((row, edge) =>
+      edgeParts(inputs, attrs, edge, most, 2).map(({ zs, stats, constants, words }, i): Dispatch => ({
+        shader: sumShader,
+        constants: { ...constants, TAIL, WG: SIZE, ACCUMULATE: attrs.accumulate || i > 0 },
+        bindings: [...zs, output(edge), uniformInput(0, weights), ...stats],
+        params: [row, m4, p4, SHARE, ...words],
+        workgroups: [groups, attrs.channels, 1],
+      }))
+    );
     return { dispatches };
   },
   gradient({ graph, node, grads, needs }) {
@@ -264,69 +239,21 @@ export const mixedGradSums: OpSpec<MixedAttributes> = {
     { candidates, rows, channels },
   ) => [dense([candidates.length, rows.length, channels, 4])],
   kernels({ inputs, attrs, limits }) {
-    const at = operands(attrs),
-      size = sizes(inputs[at.z[0]]),
-      dispatches: Dispatch[] = [];
-    const firstGrad = inputs.length - attrs.rows.length;
-    attrs.rows.forEach((row, edge) => {
-      for (
-        const part of edgeParts(
-          inputs,
-          attrs,
-          edge,
-          Math.min(limits.maxStorageBuffersPerShaderStage - 2, 8),
-          3,
-        )
-      ) {
-        // The kernel writes a run of candidates; where an edge lacks some, the runs end there.
-        for (const run of runs(part.candidates)) {
-          const [piece] = edgePiece(inputs, attrs, edge, run);
-          dispatches.push({
-            shader: sumsShader,
-            constants: { ...size, ...piece.constants },
-            bindings: [
-              ...piece.zs,
-              output(0),
-              uniformInput(0, storageLength(inputs[0]) * 4),
-              input(firstGrad + edge),
-              ...piece.stats,
-            ],
-            params: [
-              row,
-              (run[0] * attrs.rows.length + edge) * attrs.channels,
-              attrs.rows.length * attrs.channels,
-              0,
-              ...piece.words,
-            ],
-            workgroups: [attrs.channels, 1, 1],
-          });
-        }
-      }
-    });
+    const { m4, elements } = sizes(inputs[operands(attrs).z[0]]), { SIZE, SHARE } = oneWorkgroup(m4);
+    const most = Math.min(limits.maxStorageBuffersPerShaderStage - 2, 8), weights = storageLength(inputs[0]) * 4;
+    const { channels, rows } = attrs, firstGrad = inputs.length - rows.length;
+    const dispatches = rows.flatMap((row, edge) =>
+      edgeParts(inputs, attrs, edge, most, 3).map(({ zs, stats, constants, words }): Dispatch => ({
+        shader: sumsShader,
+        constants: { ...constants, WG: SIZE },
+        bindings: [...zs, output(0), uniformInput(0, weights), input(firstGrad + edge), ...stats],
+        params: [...[row, edge * channels, rows.length * channels, m4], ...[elements, SHARE, 0, 0], ...words],
+        workgroups: [channels, 1, 1],
+      }))
+    );
     return { dispatches };
   },
 };
-
-/** {@linkcode edgeParts} restricted to the candidates `only`. */
-function edgePiece(
-  inputs: readonly TensorType[],
-  attrs: MixedAttributes,
-  edge: number,
-  only: readonly number[],
-) {
-  const candidates = attrs.candidates.map((c, k) => only.includes(k) ? c : { ...c, groups: c.groups.map(() => -1) });
-  return edgeParts(inputs, { ...attrs, candidates }, edge, only.length, 3);
-}
-
-function runs(sorted: readonly number[]): number[][] {
-  const out: number[][] = [];
-  for (const k of sorted) {
-    const last = out.at(-1);
-    if (last && last.at(-1) === k - 1) last.push(k);
-    else out.push([k]);
-  }
-  return out;
-}
 
 /** Gradient of candidate `candidate` of {@linkcode mixed}; inputs coefficients, z, and the m gradients. */
 export const mixedInputGrad: OpSpec<
@@ -336,35 +263,22 @@ export const mixedInputGrad: OpSpec<
   testedBy: "mixed",
   infer: ([, z]) => [z],
   kernels({ inputs: [, z], attrs, limits }) {
-    const { candidates, candidate, rows, channels } = attrs,
-      { groups, norm } = candidates[candidate];
-    const size = sizes(z),
-      NORM = norm === "batch",
-      dispatches: Dispatch[] = [];
-    const most = limits.maxStorageBuffersPerShaderStage - 2 - Number(NORM);
+    const { candidates, candidate, rows, channels } = attrs, { groups, norm } = candidates[candidate];
+    const { m4, p4, TAIL } = sizes(z), { groups: parts, SHARE, SIZE } = manyWorkgroups(m4);
+    const NORM = norm === "batch", most = limits.maxStorageBuffersPerShaderStage - 2 - Number(NORM);
+    const dispatches: Dispatch[] = [];
     for (let from = 0; from < rows.length; from += most) {
       const part = groups.slice(from, from + most);
       dispatches.push({
         shader: inputShader,
-        constants: {
-          ...size,
-          COUNT: part.length,
-          NORM,
-          ACCUMULATE: from > 0,
-          PV,
-          WG,
-        },
-        bindings: [
-          ...part.map((_, e) => input(2 + from + e)),
-          input(0),
-          output(0),
-          ...(NORM ? [input(1)] : []),
-        ],
+        constants: { COUNT: part.length, NORM, TAIL, WG: SIZE, ACCUMULATE: from > 0 },
+        bindings: [...part.map((_, e) => input(2 + from + e)), input(0), output(0), ...(NORM ? [input(1)] : [])],
         params: [
-          ...[channels, (candidate * rows.length + from) * channels, 0, 0],
+          ...[channels, (candidate * rows.length + from) * channels, m4, p4],
+          ...[SHARE, 0, 0, 0],
           ...part.flatMap((g) => [g < 0 ? NONE : g, 0, 0, 0]),
         ],
-        workgroups: [pixelGroups(size.M4), z.shape[0], 1],
+        workgroups: [parts, z.shape[0], 1],
       });
     }
     return { dispatches };
@@ -383,18 +297,14 @@ export const mixedWeightGrad: OpSpec<
       rows.flatMap((row, e) => [
         groups[e] < 0 ? NONE : row * weights[1] + column,
         (k * rows.length + e) * channels,
-        0,
+        channels,
         0,
       ])
     );
     return {
       dispatches: [{
         shader: weightShader,
-        constants: {
-          TERMS: params.length / 4,
-          SIZE: storageLength(dw),
-          C: channels,
-        },
+        constants: { TERMS: params.length / 4, SIZE: storageLength(dw) },
         bindings: [input(0), output(0)],
         params,
         workgroups: [1, 1, 1],

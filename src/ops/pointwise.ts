@@ -65,9 +65,9 @@ function product(context: KernelContext<PointwiseAttributes>, w: TensorType, tra
   return {
     dispatches: [{
       shader,
-      constants: { CI, CO, M4, OB, PV, WG, VEC, UNIFORM, TRANSPOSED: transposed, RELU: relu },
+      constants: { OB, PV, WG, VEC, UNIFORM, TRANSPOSED: transposed, RELU: relu },
       bindings: [input(0), UNIFORM ? uniformInput(1, WEIGHT_UNIFORM_BYTES) : input(1), output(0), ...mask],
-      params: [GI, GROUPS, 0, 0],
+      params: [GI, GROUPS, CI, CO, M4, 0, 0, 0],
       workgroups: [Math.ceil(M4 / (WG * PV)), transposed ? GI * (CI / OB) : GROUPS * (CO / OB), 1],
     }],
   };
@@ -182,7 +182,7 @@ export const pointwiseWeightGrad: OpSpec<PointwiseAttributes> = {
     const BO = largestDivisor(CO, 8),
       BI = largestDivisor(CI, 8),
       [rows] = dw.shape;
-    const T = Math.min(Math.ceil(M4 / 32), 256),
+    const T = 8 * Math.min(Math.ceil(M4 / 256), 32),
       WG = T >= 64 ? 32 : 8,
       blocks = (rows / BO) * (CI / BI);
     return {
@@ -190,9 +190,9 @@ export const pointwiseWeightGrad: OpSpec<PointwiseAttributes> = {
       dispatches: [
         {
           shader: weightGradShader,
-          constants: { CI, CO, M4, BO, BI, T, WG, RELU: attrs.relu },
+          constants: { BO, BI, WG, RELU: attrs.relu },
           bindings: [input(0), input(1), scratch(0)],
-          params: [GI, 0, 0, 0],
+          params: [GI, CI, CO, T, M4, 8 * Math.ceil(M4 / T), 0, 0],
           workgroups: [Math.ceil(T / WG), blocks, 1],
         },
         reducePartials({

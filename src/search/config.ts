@@ -3,15 +3,18 @@
  * the published recipe (DARTS' public code); where the method leaves a choice, what small studies favoured.
  * @module
  */
-import { defineOptions, type Layer, type Resolved } from "../base/options.ts";
+import { defineOptions, type Layer, type OptionSet, type Resolved } from "../base/options.ts";
 import { UsageError } from "../base/errors.ts";
 import { DISCRETIZERS } from "../discretize/registry.ts";
 import { DEFAULT_DECORRELATION } from "../discretize/scope.ts";
 import { SPACES } from "../space/space.ts";
 import { NODE_NORMS } from "../space/supernet.ts";
 
-/** Options of `search`. */
-export const SEARCH_OPTIONS = defineOptions([
+const SPACE_NAMES: readonly string[] = SPACES.map((s) => s.name);
+const RULE_NAMES: readonly string[] = DISCRETIZERS.map((d) => d.name);
+
+/** The list behind {@linkcode SEARCH_OPTIONS}. */
+export const SEARCH_OPTION_LIST = [
   {
     key: "data",
     kind: "string",
@@ -32,7 +35,7 @@ export const SEARCH_OPTIONS = defineOptions([
   {
     key: "space",
     kind: "choice",
-    choices: SPACES.map((s) => s.name),
+    choices: SPACE_NAMES,
     default: "darts",
     group: "Supernet",
     help: "search space",
@@ -138,7 +141,7 @@ export const SEARCH_OPTIONS = defineOptions([
   {
     key: "discretizer",
     kind: "choice",
-    choices: DISCRETIZERS.map((d) => d.name),
+    choices: RULE_NAMES,
     default: "semipartial",
     group: "Discretisation",
     help: "rule whose cell is the result (the others are written beside it)",
@@ -200,10 +203,13 @@ export const SEARCH_OPTIONS = defineOptions([
     group: "Run",
     help: "refuse a plan of more MiB of GPU memory than this",
   },
-]);
+] as const;
+
+/** Options of `search`. */
+export const SEARCH_OPTIONS: OptionSet<typeof SEARCH_OPTION_LIST> = defineOptions(SEARCH_OPTION_LIST);
 
 /** A resolved configuration of a search. */
-export type SearchConfig = Resolved<typeof SEARCH_OPTIONS.options>;
+export type SearchConfig = Resolved<typeof SEARCH_OPTION_LIST>;
 
 /** Named sets of values. */
 export const SEARCH_PRESETS: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>> = {

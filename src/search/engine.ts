@@ -34,10 +34,15 @@ export interface Tally {
 
 /** RMS of a node before and after node normalisation. */
 export interface NodeNormRecord {
+  /** Index of the cell in the network. */
   readonly cell: number;
+  /** Kind of the cell. */
   readonly kind: CellKind;
+  /** Intermediate node, from 0. */
   readonly node: number;
+  /** Before normalisation. */
   readonly before: number;
+  /** After normalisation. */
   readonly after: number;
 }
 

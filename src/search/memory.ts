@@ -23,6 +23,7 @@ export function memoryBudget(
 }
 
 /**
+ * Refuses a plan that exceeds the budget.
  * @param bytes bytes of the plan with the batch size `batch`.
  * @param planned bytes of a plan with another batch size; may throw, which counts as too large.
  * @throws {FailureError} when the plan exceeds the budget; it names the largest batch that fits.

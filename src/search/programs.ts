@@ -36,13 +36,19 @@ import {
 
 /** Constants of the two optimisers and of the loss. Learning rates change from step to step and are inputs. */
 export interface OptimizerConfig {
+  /** Momentum of SGD. */
   readonly momentum: number;
+  /** Weight decay of the weights. */
   readonly weightDecay: number;
   /** Largest global norm of the weights' gradient; 0 = no clipping. */
   readonly clip: number;
+  /** Adam's beta 1. */
   readonly alphaBeta1: number;
+  /** Adam's beta 2. */
   readonly alphaBeta2: number;
+  /** Weight decay of the architecture. */
   readonly alphaWeightDecay: number;
+  /** Label smoothing of the training loss. */
   readonly labelSmoothing: number;
 }
 
@@ -54,16 +60,25 @@ const ADAM_EPS = 1e-8;
 
 /** Everything that outlives a step, by purpose. */
 export interface SearchArenas {
+  /** Weights of the operations. */
   readonly weights: Arena;
+  /** Their gradients. */
   readonly gradients: Arena;
+  /** Their momenta. */
   readonly momentum: Arena;
+  /** Statistics of the batch norms in the last step. */
   readonly statistics: Arena;
+  /** Running statistics. */
   readonly running: Arena;
   /** Factors that make batch variances unbiased. */
   readonly factors: Arena;
+  /** Architecture parameters. */
   readonly alphas: Arena;
+  /** Their gradients. */
   readonly alphaGradients: Arena;
+  /** Adam's first moments. */
   readonly alphaM: Arena;
+  /** Adam's second moments. */
   readonly alphaV: Arena;
   /** Tallies `train`, `val`, `eval` (see `accumulate_tally`). */
   readonly metrics: Arena;
@@ -78,10 +93,15 @@ export type ProgramName = "alpha_step" | "weight_step" | "evaluate" | "statistic
 
 /** The planned programs of a search. */
 export interface SearchPlan {
+  /** The supernet. */
   readonly config: SupernetConfig;
+  /** Weights and statistics by name. */
   readonly variables: NetworkVariables;
+  /** Everything that outlives a step. */
   readonly arenas: SearchArenas;
+  /** The programs. */
   readonly plans: readonly Plan[];
+  /** Buffers that the programs share. */
   readonly pool: Pool;
   /** Intermediate nodes in the order of the statistics. */
   readonly nodes: readonly BuiltNode[];

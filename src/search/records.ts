@@ -12,19 +12,25 @@ export interface EpochRecord {
   readonly step: number;
   /** Epochs done. */
   readonly epoch: number;
+  /** Mean loss of the weight steps. */
   readonly trainLoss: number;
+  /** Accuracy of the weight steps. */
   readonly trainAccuracy: number;
   /** Loss and accuracy of the alpha steps. */
   readonly valLoss: number;
+  /** Accuracy of the alpha steps. */
   readonly valAccuracy: number;
   /** On images of the architecture half with running statistics. */
   readonly evalLoss: number;
+  /** Accuracy that belongs to `evalLoss`. */
   readonly evalAccuracy: number;
+  /** Learning rate of the weights in this epoch. */
   readonly weightLr: number;
   /** Entropy of the softmaxed alphas relative to a uniform choice, mean over edges. */
   readonly alphaEntropy: Record<CellKind, number>;
   /** Mean weight of every primitive over the edges. */
   readonly meanWeights: Record<CellKind, Record<string, number>>;
+  /** RMS of every node of every cell. */
   readonly nodes: readonly NodeNormRecord[];
   /** Largest over smallest RMS of the nodes of a cell, mean over cells, before and after normalisation. */
   readonly imbalance: { readonly before: number; readonly after: number };

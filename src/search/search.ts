@@ -28,12 +28,15 @@ import { cosine } from "./schedule.ts";
 export interface Progress {
   /** Epoch from 0. */
   readonly epoch: number;
+  /** Epochs of the whole search. */
   readonly epochs: number;
   /** Steps done in this epoch. */
   readonly step: number;
+  /** Steps of an epoch. */
   readonly stepsPerEpoch: number;
   /** Mean losses of this epoch so far. */
   readonly trainLoss: number;
+  /** Mean loss of the alpha steps of this epoch so far. */
   readonly valLoss: number;
   /** Seconds per step, lately. */
   readonly secondsPerStep: number;
@@ -49,9 +52,13 @@ export interface SearchOptions {
   readonly resume?: boolean;
   /** Stops the search after the current step, with a checkpoint. */
   readonly signal?: AbortSignal;
+  /** Told once it is known that the plan fits, before anything is allocated; again after a lost device. */
   readonly onStart?: (plan: SearchPlan, gpu: Gpu, stepsPerEpoch: number) => void;
+  /** Told every so often, when the losses were looked at. */
   readonly onProgress?: (progress: Progress) => void;
+  /** Told after each epoch. */
   readonly onEpoch?: (record: EpochRecord) => void;
+  /** Told in one sentence what was repaired. */
   readonly warn?: (message: string) => void;
 }
 
@@ -61,9 +68,11 @@ export interface SearchResult {
   readonly genotype: Genotype;
   /** All discretisers, with every score. */
   readonly report: DiscretizationReport;
+  /** Statistics of every node behind the report. */
   readonly statistics: readonly NodeStatistics[];
   /** Records of this process' epochs. */
   readonly epochs: readonly EpochRecord[];
+  /** What was run. */
   readonly plan: SearchPlan;
 }
 

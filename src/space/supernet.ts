@@ -27,25 +27,37 @@ export const NODE_NORMS = ["none", "batch", "sample", "rms"] as const;
 
 /** Size and kind of a supernet. */
 export interface SupernetConfig {
+  /** Search space. */
   readonly space: Space;
   /** Channels C of the first cells; doubled at each reduction. */
   readonly channels: number;
+  /** Number of cells. */
   readonly cells: number;
+  /** Number of classes. */
   readonly classes: number;
+  /** Channels of the images. */
   readonly inputChannels: number;
+  /** Rows of the images. */
   readonly height: number;
+  /** Columns of the images. */
   readonly width: number;
+  /** Images per step. */
   readonly batch: number;
+  /** Normalisation of the nodes. */
   readonly nodeNorm: NodeNorm;
 }
 
 /** A candidate of a node: where its output lies. */
 export interface BuiltCandidate {
+  /** Index of the edge in its cell. */
   readonly edge: number;
+  /** Source of the edge. */
   readonly from: number;
+  /** Name of the primitive. */
   readonly op: string;
   /** Tensor that holds it, `[groups*C, N, H, W]`, before the last batch norm. */
   readonly z: Tensor;
+  /** Statistics of the last batch norm; null: there is none. */
   readonly stats: Tensor | null;
   /** Its group of channels in z. */
   readonly group: number;
@@ -53,7 +65,9 @@ export interface BuiltCandidate {
 
 /** An intermediate node of a built supernet. */
 export interface BuiltNode {
+  /** Kind of the cell. */
   readonly kind: CellKind;
+  /** Index of the cell in the network. */
   readonly cell: number;
   /** 0-based. */
   readonly node: number;
