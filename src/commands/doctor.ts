@@ -14,7 +14,7 @@ import { OPERATIONS } from "../ops/registry.ts";
 import { resolveSearchConfig } from "../search/config.ts";
 import { type HostBatch, SearchEngine } from "../search/engine.ts";
 import { planSearch, type SearchPlan } from "../search/programs.ts";
-import { DARTS } from "../space/space.ts";
+import { S3 } from "../space/space.ts";
 import { type SupernetConfig, weightCount } from "../space/supernet.ts";
 import type { Parsed } from "./flags.ts";
 import { VERSION } from "./run_files.ts";
@@ -183,7 +183,7 @@ async function checkStep(gpu: Gpu, terminal: Terminal): Promise<StepResult> {
   terminal.progress(() => "compiling a small supernet ...");
   const config = resolveSearchConfig([]);
   const net: SupernetConfig = {
-    space: DARTS,
+    space: S3,
     channels: 4,
     cells: 3,
     classes: 10,
@@ -213,7 +213,7 @@ async function checkStep(gpu: Gpu, terminal: Terminal): Promise<StepResult> {
       problem,
     };
     [
-      "A small supernet (all operations, 3 cells, 4 channels, 8 images of 3x16x16)",
+      "A small supernet (space s3, 3 cells, 4 channels, 8 images of 3x16x16)",
       ...pairs([
         ["size", `${count(result.weights)} weights, ${mebibytes(result.bytes)} of GPU memory`],
         ["compilation", `${duration(result.compileSeconds)}, and ${duration(result.firstSeconds)} in the first steps`],

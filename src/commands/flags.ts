@@ -39,8 +39,18 @@ export const OUTPUT_GROUP = "Output:";
 /** What the presets stand for, for the end of a help text. */
 export const PRESET_TEXT: string = "Presets:\n" +
   Object.entries(SEARCH_PRESETS).map(([name, values]) =>
-    `  ${name}: ${Object.entries(values).map(([key, value]) => `${key} ${value}`).join(", ")}`
+    wrap(`${name}:`, Object.entries(values).map(([key, value]) => `${key} ${value}`))
   ).join("\n");
+
+/** Words behind a title, with commas, on indented lines of at most about 100 characters. */
+function wrap(title: string, words: readonly string[]): string {
+  const lines = [`  ${title}`];
+  words.forEach((word, i) => {
+    if (lines[lines.length - 1].length + word.length > 98) lines.push(" ".repeat(title.length + 2));
+    lines[lines.length - 1] += ` ${word}${i < words.length - 1 ? "," : ""}`;
+  });
+  return lines.join("\n");
+}
 
 /** Adds `--config` and `--preset` and the options of a search. */
 export function addSearchOptions(command: Command): void {

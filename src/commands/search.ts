@@ -33,7 +33,7 @@ export function searchCommand(program: Command): Command {
     );
   command.addOption(
     new Flag("--out <folder>", "run folder to make (default: runs/<data>-<preset or seed>, numbered)").helpGroup(
-      "Run:",
+      OUTPUT_GROUP,
     ),
   );
   command.addOption(

@@ -12,7 +12,7 @@ export interface Shader {
   readonly source: string;
 }
 
-/** Compute pipelines by their WGSL text. */
+/** Compute pipelines by shader and constants. */
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
@@ -36,11 +36,11 @@ export class PipelineCache {
     constants: Constants,
     where: string,
   ): Promise<GPUComputePipeline> {
-    const code = expand(shader.source, constants);
-    let pipeline = this.#pipelines.get(code);
+    const key = `${shader.name} ${JSON.stringify(constants)}`;
+    let pipeline = this.#pipelines.get(key);
     if (!pipeline) {
-      pipeline = this.#compile(shader.name, code, where);
-      this.#pipelines.set(code, pipeline);
+      pipeline = this.#compile(shader.name, expand(shader.source, constants), where);
+      this.#pipelines.set(key, pipeline);
     }
     return pipeline;
   }

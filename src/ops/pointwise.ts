@@ -60,7 +60,7 @@ function product(context: KernelContext<PointwiseAttributes>, w: TensorType, tra
   const VEC = CI % 4 === 0 && (!transposed || OB % 4 === 0);
   const UNIFORM = VEC && GROUPS * CO * CI * 4 <= WEIGHT_UNIFORM_BYTES &&
     context.limits.maxUniformBufferBindingSize >= WEIGHT_UNIFORM_BYTES;
-  const PV = OB > 8 ? 2 : 4, WG = M4 >= 64 * PV * 8 ? 64 : 16;
+  const PV = OB > 8 || !transposed ? 2 : 4, WG = M4 >= 64 * PV * 8 ? 64 : 16;
   const mask = transposed && relu ? [input(2)] : [];
   return {
     dispatches: [{

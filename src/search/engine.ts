@@ -14,7 +14,7 @@ import type { Arena } from "../graph/variables.ts";
 import { CELL_KINDS, type CellKind } from "../space/space.ts";
 import { nodeName, type SearchPlan } from "./programs.ts";
 
-/** A batch on the host: images `[C, N, H, W]` in storage order, labels `[N]` padded to a multiple of 4. */
+/** A batch on the host: images `[C, N, H, W]` in storage order, labels `[N]`. */
 export interface HostBatch {
   readonly images: Float32Array<ArrayBuffer>;
   readonly labels: Int32Array<ArrayBuffer>;

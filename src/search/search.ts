@@ -186,8 +186,10 @@ class SearchRun {
   }
 
   #batch(): { images: Float32Array<ArrayBuffer>; labels: Int32Array<ArrayBuffer> } {
-    const labels = new Int32Array(Math.ceil(this.#config.batchSize / 4) * 4);
-    return { images: new Float32Array(this.#train.imageElements), labels };
+    return {
+      images: new Float32Array(this.#train.imageElements),
+      labels: new Int32Array(this.#config.batchSize),
+    };
   }
 
   /** Runs to the end on one device, from the newest snapshot or from the start. */
@@ -250,7 +252,10 @@ class SearchRun {
         if (due && !last) await this.#checkpoint(engine, step, epoch);
         // Lets signals and timers in; the device is idle anyway.
         await new Promise((resolve) => setTimeout(resolve, 0));
-        if (this.#options.signal?.aborted && !last) this.#interrupt(step);
+        if (this.#options.signal?.aborted && !last) {
+          if (!due) await this.#checkpoint(engine, step, epoch);
+          this.#interrupt(step);
+        }
         began = performance.now();
       }
     }
@@ -358,7 +363,7 @@ export function* wholeBatches(
   const batcher = new Batcher(data, { batch, seed, shuffle: false, last: "drop", indices: used, stream: "statistics" });
   const host = {
     images: new Float32Array(batcher.imageElements),
-    labels: new Int32Array(Math.ceil(batch / 4) * 4),
+    labels: new Int32Array(batch),
   };
   for (let i = 0; i < batcher.batchesPerEpoch; i++) {
     batcher.fill(0, i, host.images, host.labels);

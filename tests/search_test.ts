@@ -1,0 +1,270 @@
+/**
+ * Whole searches through the library, tiny ones on synthetic images: that they learn, that the same seed gives the
+ * same bits whatever interrupts it, and that what cannot work is refused in one sentence.
+ */
+import assert from "node:assert/strict";
+import {
+  type Dataset,
+  type EpochRecord,
+  FailureError,
+  openGpu,
+  rediscretize,
+  resolveSearchConfig,
+  RunFolder,
+  search,
+  type SearchConfig,
+  SearchInterrupted,
+  type SearchOptions,
+  type SearchResult,
+  UsageError,
+} from "../mod.ts";
+
+const gpu = await openGpu();
+
+/** Images that are brighter in one half: above for class 0, below for class 1. */
+function halves(count: number, [channels, height, width]: readonly [number, number, number]): Dataset {
+  const labels = Int32Array.from({ length: count }, (_, i) => i % 2), size = channels * height * width;
+  const images = Uint8Array.from({ length: count * size }, (_, p) => {
+    const row = Math.floor(p / width) % height, lower = 2 * row >= height;
+    return (lower === (labels[Math.floor(p / size)] === 1) ? 150 : 60) + (Math.imul(p, 0x9e3779b1) >>> 26);
+  });
+  return {
+    name: "halves",
+    images,
+    labels,
+    count,
+    channels,
+    height,
+    width,
+    classes: 2,
+    classNames: ["above", "below"],
+    mean: Array(channels).fill(0.53),
+    std: Array(channels).fill(0.19),
+    fingerprint: `halves ${count}`,
+  };
+}
+
+const DATA = halves(128, [1, 8, 8]);
+const STEPS = 6, EPOCHS = 3;
+
+function tiny(values: Record<string, string | number> = {}): SearchConfig {
+  const base = {
+    "space": "s3",
+    "cells": 3,
+    "init-channels": 2,
+    "batch-size": 8,
+    "epochs": EPOCHS,
+    "steps-per-epoch": STEPS,
+    "pad": 1,
+    "weight-lr": 0.1,
+    "alpha-lr": 0.05,
+    "eval-images": 64,
+    "probe-images": 16,
+    "statistics-images": 32,
+    "seed": 5,
+  };
+  return resolveSearchConfig([{ source: "test", values: { ...base, ...values } }]);
+}
+
+function temporary(): string {
+  return Deno.makeTempDirSync({ prefix: "search-" });
+}
+
+/** Everything of a finished search that must not depend on how it came about. */
+function bitsOf(folder: RunFolder, result: SearchResult): unknown {
+  const { step, tensors, state } = folder.readCheckpoint()!;
+  const metrics = folder.readMetrics().map(({ secondsPerStep: _, ...rest }) => rest);
+  return { step, tensors, state, metrics, report: result.report };
+}
+
+/** A search in a folder, to its end, and what it gives. */
+async function complete(folder: RunFolder, options: Partial<SearchOptions> = {}): Promise<unknown> {
+  return bitsOf(folder, await search(tiny(), DATA, { gpu, folder, ...options }));
+}
+
+/** The uninterrupted run that others are compared with. */
+const whole = temporary();
+const epochs: EpochRecord[] = [];
+const reference = await (async () => {
+  using folder = RunFolder.create(whole);
+  return await complete(folder, { onEpoch: (record) => epochs.push(record) });
+})();
+
+function message(pattern: RegExp, type: new (...args: never[]) => Error = FailureError): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof type, String(error));
+    assert.match(error.message, pattern);
+    assert.doesNotMatch(error.message, /\n|undefined|NaN/);
+    return true;
+  };
+}
+
+Deno.test("search: it learns, and measures what it promises", () => {
+  assert.deepEqual(epochs.map((e) => [e.epoch, e.step]), [[1, STEPS], [2, 2 * STEPS], [3, 3 * STEPS]]);
+  const [first, last] = [epochs[0], epochs[EPOCHS - 1]];
+  assert.ok(last.trainLoss < first.trainLoss && last.valLoss < first.valLoss, JSON.stringify(epochs));
+  assert.ok(last.valAccuracy > 0.8 && last.evalAccuracy > 0.7, JSON.stringify(epochs));
+  assert.ok(last.weightLr < first.weightLr);
+  assert.equal(last.nodes.length, 3 * 4);
+  assert.ok(last.imbalance.before > 1.1);
+  assert.ok(Math.abs(last.imbalance.after - 1) < 1e-3, "rms brings every node to the same norm");
+  assert.deepEqual(Object.keys(last.skips), ["semipartial", "zca", "similarity", "alpha"]);
+  assert.ok(last.alphaEntropy.normal < first.alphaEntropy.normal, "the alphas move");
+  const total = Object.values(last.meanWeights.normal).reduce((a, b) => a + b, 0);
+  assert.ok(Math.abs(total - 1) < 1e-6);
+});
+
+Deno.test("search: the shares of a node's variance add up to 1", () => {
+  const { report } = reference as { report: SearchResult["report"] };
+  for (const { shares, rSquared } of [...report.nodes!.normal, ...report.nodes!.reduce]) {
+    assert.ok(Math.abs(shares.reduce((sum, { share }) => sum + share, 0) - 1) < 1e-3);
+    assert.ok(Math.abs(rSquared.mean - 1) < 1e-3);
+  }
+});
+
+Deno.test("search: the same seed gives the same bits, another seed does not", async () => {
+  using folder = RunFolder.create(temporary());
+  assert.deepEqual(await complete(folder), reference);
+  const other = await search(tiny({ seed: 6, epochs: 1, "steps-per-epoch": 1 }), DATA, { gpu });
+  assert.notEqual(other.epochs[0].trainLoss, epochs[0].trainLoss);
+});
+
+Deno.test("search: stopped in the middle of an epoch and resumed, it gives the same bits", async () => {
+  const path = temporary(), stop = new AbortController();
+  {
+    using folder = RunFolder.create(path);
+    folder.writeJson("config.json", {});
+    await assert.rejects(
+      complete(folder, {
+        signal: stop.signal,
+        onProgress: ({ epoch, step }) => epoch === 1 && step >= 2 && stop.abort(),
+      }),
+      message(/^Stopped after step \d+$/, SearchInterrupted),
+    );
+    const { step } = folder.readCheckpoint()!;
+    assert.ok(step > STEPS && step < 2 * STEPS, `stopped after step ${step}`);
+    folder.appendMetric({ step: 2 * STEPS, stale: true }); // as if it had been killed later
+  }
+  using folder = RunFolder.open(path);
+  assert.deepEqual(await complete(folder, { resume: true }), reference);
+  // A finished run is decided again, to the same result.
+  assert.deepEqual(await complete(folder, { resume: true }), reference);
+});
+
+Deno.test("search: a lost device is replaced and the bits stay the same", async () => {
+  using folder = RunFolder.create(temporary());
+  const mine = await openGpu(), warnings: string[] = [];
+  let lost = false;
+  const bits = await complete(folder, {
+    gpu: mine,
+    warn: (text) => warnings.push(text),
+    onProgress: ({ epoch }) => {
+      if (epoch !== 1 || lost) return;
+      lost = true;
+      mine.device.destroy();
+    },
+  });
+  assert.deepEqual(bits, reference);
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0], /device was lost .* going on from the last checkpoint/);
+});
+
+Deno.test("search: a loss that is no number stops it, names the step and keeps the last good checkpoint", async () => {
+  using folder = RunFolder.create(temporary());
+  const config = tiny({ "weight-lr": 1e30, "weight-lr-min": 0, "checkpoint-steps": 1, "clip": 0 });
+  await assert.rejects(
+    search(config, DATA, { gpu, folder }),
+    message(/at step \d|after step \d/),
+  );
+  const checkpoint = folder.readCheckpoint();
+  for (const [name, { data }] of checkpoint?.tensors ?? []) {
+    assert.ok(Array.from(data as Float32Array).every(Number.isFinite), name);
+  }
+});
+
+Deno.test("search: what does not fit in memory is refused with the largest batch that fits", async () => {
+  const values = { "batch-size": 48, "memory-limit": 16, "epochs": 1, "steps-per-epoch": 1 };
+  let batch = 0;
+  await assert.rejects(search(tiny(values), DATA, { gpu }), (error: unknown) => {
+    assert.ok(error instanceof FailureError);
+    const match = /^Cannot search with batch-size 48: it needs \d+ MiB .* use --batch-size (\d+) or less$/
+      .exec(error.message);
+    assert.ok(match, error.message);
+    batch = Number(match[1]);
+    return true;
+  });
+  assert.ok(batch >= 2 && batch < 48);
+  const { plan } = await search(tiny({ ...values, "batch-size": batch }), DATA, { gpu });
+  assert.ok(plan.bytes <= 16 * 2 ** 20);
+  await assert.rejects(
+    search(tiny({ ...values, "memory-limit": 1 }), DATA, { gpu }),
+    message(/use fewer --init-channels or --cells$/),
+  );
+});
+
+Deno.test("search: a damaged checkpoint is replaced by the one before, and the bits stay the same", async () => {
+  const path = temporary(), warnings: string[] = [];
+  for (const name of ["metrics.jsonl", "checkpoint.safetensors", "checkpoint.prev.safetensors"]) {
+    Deno.copyFileSync(`${whole}/${name}`, `${path}/${name}`);
+  }
+  Deno.writeTextFileSync(`${path}/config.json`, "{}");
+  const bytes = Deno.readFileSync(`${path}/checkpoint.safetensors`);
+  Deno.writeFileSync(`${path}/checkpoint.safetensors`, bytes.subarray(0, bytes.length - 100));
+  using folder = RunFolder.open(path, { warn: (text) => warnings.push(text) });
+  assert.deepEqual(await complete(folder, { resume: true }), reference);
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0], /going on from step 12/);
+});
+
+Deno.test("search: a checkpoint of another supernet or of other images is refused", async () => {
+  const path = temporary();
+  Deno.copyFileSync(`${whole}/checkpoint.safetensors`, `${path}/checkpoint.safetensors`);
+  Deno.writeTextFileSync(`${path}/config.json`, "{}");
+  using folder = RunFolder.open(path);
+  const options = { gpu, folder, resume: true };
+  await assert.rejects(
+    search(tiny({ "init-channels": 4 }), DATA, options),
+    message(/^Cannot use '.*' as tensor 'weights\/stem.conv' must be F32/),
+  );
+  await assert.rejects(
+    search(tiny({ cells: 4 }), DATA, options),
+    message(/must hold the \d+ tensors of this supernet/),
+  );
+  await assert.rejects(
+    search(tiny(), { ...DATA, fingerprint: "other" }, options),
+    message(/^Cannot resume .*: the images are not those that the run began with$/, UsageError),
+  );
+});
+
+Deno.test("search: a checkpoint is discretised again to the same scores, and with other options to others", async () => {
+  const { report } = reference as { report: SearchResult["report"] };
+  using folder = RunFolder.view(withConfig(whole));
+  const checkpoint = folder.readCheckpoint()!;
+  assert.deepEqual(await rediscretize(tiny(), DATA, checkpoint, { gpu }), report);
+  const edge = await rediscretize(tiny(), DATA, checkpoint, { gpu, scope: "edge", images: 16 });
+  assert.equal(edge.options.scope, "edge");
+  assert.notDeepEqual(edge.methods[0].nodes, report.methods[0].nodes);
+});
+
+function withConfig(path: string): string {
+  Deno.writeTextFileSync(`${path}/config.json`, "{}");
+  return path;
+}
+
+Deno.test("search: odd sizes, two input channels, space s2 and plain DARTS nodes", async () => {
+  const values = { "space": "s2", "node-norm": "none", "epochs": 1, "steps-per-epoch": 2, "batch-size": 6 };
+  const { epochs: [record], genotype, report } = await search(tiny(values), halves(40, [2, 9, 7]), { gpu });
+  assert.ok(Number.isFinite(record.trainLoss) && Number.isFinite(record.evalLoss));
+  assert.equal(record.imbalance.before, record.imbalance.after);
+  assert.equal(genotype.reduce.nodes.length, 4);
+  assert.equal(report.space, "s2");
+});
+
+Deno.test("search: impossible sizes are refused by name", async () => {
+  await assert.rejects(search(tiny(), halves(64, [1, 3, 8]), { gpu }), message(/at least 4x4/, UsageError));
+  await assert.rejects(
+    search(tiny({ "init-channels": 3 }), DATA, { gpu }),
+    message(/init-channels .* even/, UsageError),
+  );
+  await assert.rejects(search(tiny({ "batch-size": 100 }), DATA, { gpu }), message(/lower the batch size/, UsageError));
+});
