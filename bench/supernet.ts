@@ -2,7 +2,7 @@
  * Supernet steps of two standard sizes, with PyTorch's times beside them where /usr/bin/python3 has torch.
  *
  *     deno task bench                 both sizes, 5 steps each
- *     deno task bench --small         the first size only
+ *     deno task bench --small         the first size only (--large: the second)
  *     deno task bench --profile       where the time goes, by operation (timestamp queries)
  *     deno task bench --json          one JSON object per size
  */
@@ -119,7 +119,8 @@ async function torch(config: SupernetConfig): Promise<Record<string, unknown> | 
   }
 }
 
-for (const config of flags.has("--small") ? SIZES.slice(0, 1) : SIZES) {
+const chosen = flags.has("--small") ? SIZES.slice(0, 1) : flags.has("--large") ? SIZES.slice(1) : SIZES;
+for (const config of chosen) {
   const idarts = await ours(config), pytorch = flags.has("--no-torch") ? undefined : await torch(config);
   if (flags.has("--json")) {
     console.log(JSON.stringify({ idarts, pytorch }));

@@ -136,7 +136,12 @@ async function compareArena(
     const expected = golden.tensor(prefix + own + name), values = unpack(type, data.subarray(offset));
     const same = expected.shape.join() === type.shape.join();
     const actual = same ? values : projected(own + name, type.shape, values);
-    compare(prefix + own + name, actual.subarray(0, same ? elementCount(type) : actual.length), expected.data, tolerance);
+    compare(
+      prefix + own + name,
+      actual.subarray(0, same ? elementCount(type) : actual.length),
+      expected.data,
+      tolerance,
+    );
     count++;
   }
   return count;

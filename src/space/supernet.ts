@@ -132,28 +132,24 @@ export function buildSupernet(
   weights: Readonly<Record<CellKind, Tensor>>,
 ): BuiltSupernet {
   const { graph } = builder, nodes: BuiltNode[] = [], reductions = reductionCells(config.cells);
-  const stem = graph.scope("stem", () => {
-    return builder.affineBatchNorm(builder.conv3x3(images, "stem.conv", 3 * config.channels), "stem.bn");
-  });
+  const stem = builder.affineBatchNorm(builder.conv3x3(images, "stem.conv", 3 * config.channels), "stem.bn");
   let before = stem, last = stem, channels = config.channels, afterReduction = false;
   for (let cell = 0; cell < config.cells; cell++) {
     const kind: CellKind = reductions.includes(cell) ? "reduce" : "normal";
     if (kind === "reduce") channels *= 2;
-    const built = graph.scope(`cells.${cell}`, () => {
-      const path = `cells.${cell}`;
-      const first = afterReduction
-        ? builder.factorizedReduce(before, `${path}.pre0`, channels)
-        : builder.pointwise(before, `${path}.pre0`, channels, { relu: true });
-      const second = builder.pointwise(last, `${path}.pre1`, channels, { relu: true });
-      const inputs = [builder.batchNorm(first, `${path}.pre0.bn`), builder.batchNorm(second, `${path}.pre1.bn`)];
-      return buildCell(builder, config, { cell, kind, path, inputs, weights: weights[kind] });
-    });
+    const path = `cells.${cell}`;
+    const first = afterReduction
+      ? builder.factorizedReduce(before, `${path}.pre0`, channels)
+      : builder.pointwise(before, `${path}.pre0`, channels, { relu: true });
+    const second = builder.pointwise(last, `${path}.pre1`, channels, { relu: true });
+    const inputs = [builder.batchNorm(first, `${path}.pre0.bn`), builder.batchNorm(second, `${path}.pre1.bn`)];
+    const built = buildCell(builder, config, { cell, kind, path, inputs, weights: weights[kind] });
     nodes.push(...built);
     before = last;
-    last = graph.apply1(concat, built.map((n) => n.output), null, `cells.${cell}/concat`);
+    last = graph.apply1(concat, built.map((n) => n.output), null, `${path}.concat`);
     afterReduction = kind === "reduce";
   }
-  return { logits: graph.scope("head", () => builder.classifier(last, config.classes)), nodes };
+  return { logits: builder.classifier(last, config.classes), nodes };
 }
 
 interface CellContext {
@@ -202,7 +198,7 @@ function buildCell(builder: Builder, config: SupernetConfig, context: CellContex
       mixed,
       [...operands, ...(accumulate ? before : [])],
       attrs,
-      `from${from}/mixed`,
+      `${path}.from${from}.mixed`,
     );
     edges.forEach((e, i) => sums[e.to - 2] = outputs[i]);
   }

@@ -1,0 +1,357 @@
+/**
+ * The command line as users call it, each time in a process of its own that has the permissions of the README and no
+ * more: real MNIST, tiny supernets. One run that nothing stops is made first; others are compared with it.
+ */
+import assert from "node:assert/strict";
+import { parseGenotype } from "../mod.ts";
+
+const ROOT = new URL("../", import.meta.url);
+const MNIST = ".cache/mnist";
+const TEMPORARY = Deno.makeTempDirSync({ prefix: "cli-" });
+
+/** The tiny search of these tests, as YAML keys and as flags. */
+const VALUES: Readonly<Record<string, string | number>> = {
+  "space": "s3",
+  "cells": 3,
+  "init-channels": 2,
+  "batch-size": 8,
+  "images": 256,
+  "epochs": 2,
+  "steps-per-epoch": 12,
+  "weight-lr": 0.05,
+  "alpha-lr": 0.05,
+  "eval-images": 32,
+  "probe-images": 16,
+  "statistics-images": 16,
+};
+const STEPS = 24;
+const FLAGS = Object.entries(VALUES).flatMap(([key, value]) => [`--${key}`, String(value)]);
+
+interface Options {
+  readonly read?: readonly string[];
+  readonly write?: readonly string[];
+  readonly env?: Record<string, string>;
+}
+
+function command(args: readonly string[], options: Options = {}): Deno.Command {
+  const { read = [MNIST, TEMPORARY], write = [TEMPORARY], env = {} } = options;
+  const permissions = [
+    ...(read.length > 0 ? [`--allow-read=${read.join(",")}`] : []),
+    ...(write.length > 0 ? [`--allow-write=${write.join(",")}`] : []),
+  ];
+  return new Deno.Command("deno", {
+    args: ["run", "--quiet", "--no-prompt", "--no-check", ...permissions, "cli.ts", ...args],
+    cwd: ROOT,
+    env: { NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+interface Outcome {
+  readonly code: number;
+  readonly signal: Deno.Signal | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function outcome({ code, signal, stdout, stderr }: Deno.CommandOutput): Outcome {
+  return { code, signal, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
+}
+
+/** Runs a command line to its end. */
+async function idarts(args: readonly string[], options: Options = {}): Promise<Outcome> {
+  return outcome(await command(args, options).output());
+}
+
+/** Runs a command line that must be refused: the exit code, one sentence on stderr, nothing on stdout. */
+async function refused(code: number, pattern: RegExp, args: readonly string[], options: Options = {}): Promise<void> {
+  const { out, err, ...rest } = await idarts(args, options);
+  assert.equal(rest.code, code, err);
+  assert.match(err, pattern);
+  assert.match(err, /^error: [^\n]+\n$/, "one sentence");
+  assert.doesNotMatch(err, /defect|undefined|allow-all/);
+  assert.equal(out, "");
+}
+
+/** The lines of `--json`. */
+function events(text: string): Record<string, unknown>[] {
+  return text.trimEnd().split("\n").map((line) => JSON.parse(line));
+}
+
+const path = (name: string): string => `${TEMPORARY}/${name}`;
+const read = (name: string): string => Deno.readTextFileSync(path(name));
+
+function exists(name: string): boolean {
+  try {
+    return Deno.statSync(path(name)) !== null;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function copyRun(from: string, to: string): void {
+  Deno.mkdirSync(path(to));
+  for (const entry of Deno.readDirSync(path(from))) {
+    if (entry.isFile) Deno.copyFileSync(path(`${from}/${entry.name}`), path(`${to}/${entry.name}`));
+  }
+}
+
+/** What a run computed, in bytes: all but times. */
+function bits(run: string): unknown {
+  const metrics = read(`${run}/metrics.jsonl`).trimEnd().split("\n").map((line) => {
+    const { secondsPerStep, ...rest } = JSON.parse(line);
+    assert.equal(typeof secondsPerStep, "number");
+    return rest;
+  });
+  const files = ["genotype.json", "genotype.txt", "genotypes/zca.json", "cells.svg", "discretization.json"];
+  return {
+    metrics,
+    files: files.map((file) => read(`${run}/${file}`)),
+    checkpoint: Deno.readFileSync(path(`${run}/checkpoint.safetensors`)),
+  };
+}
+
+/** Waits until a running process has written a checkpoint that is not the one that was there. */
+async function nextCheckpoint(run: string, child: Deno.ChildProcess): Promise<void> {
+  const file = `${run}/checkpoint.safetensors`;
+  const stamp = (): number => exists(file) ? Deno.statSync(path(file)).ino ?? 0 : 0;
+  const before = stamp();
+  let ended = false;
+  child.status.then(() => ended = true);
+  while (!ended && stamp() === before) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+const first = await idarts(["search", ...FLAGS, "--json", "--out", path("whole")]);
+
+Deno.test("cli search: flags, JSON lines, and every file of the run folder", () => {
+  assert.equal(first.code, 0, first.err);
+  assert.equal(first.err, "");
+  const [start, ...rest] = events(first.out), result = rest.pop()!;
+  assert.deepEqual(rest.map((e) => [e.event, e.epoch, e.step]), [["epoch", 1, 12], ["epoch", 2, 24]]);
+  assert.equal(start.event, "start");
+  assert.equal(start.stepsPerEpoch, 12);
+  assert.ok((start.gpuBytes as number) > 1e5 && (start.parameters as number) > 1000);
+  assert.equal(result.event, "result");
+  const genotype = parseGenotype(read("whole/genotype.json"), "genotype.json");
+  assert.deepEqual(genotype, result.genotype);
+  assert.deepEqual(parseGenotype(read("whole/genotype.txt"), "genotype.txt"), genotype);
+  for (const method of ["semipartial", "zca", "similarity", "alpha"]) {
+    const each = parseGenotype(read(`whole/genotypes/${method}.json`), method);
+    assert.deepEqual(parseGenotype(read(`whole/genotypes/${method}.txt`), method), each);
+  }
+  assert.match(read("whole/cells.svg"), /^<svg/);
+  const report = JSON.parse(read("whole/discretization.json"));
+  assert.deepEqual([report.chosen, report.step, report.methods.length], ["semipartial", STEPS, 4]);
+  const config = JSON.parse(read("whole/config.json"));
+  assert.equal(config.config["init-channels"], 2);
+  assert.equal(config.data.count, 60000);
+});
+
+Deno.test("cli search: YAML; in use; Ctrl-C; resumed; kill -9; resumed to the same bits as never stopped", async () => {
+  Deno.writeTextFileSync(path("search.yaml"), Object.entries(VALUES).map(([k, v]) => `${k}: ${v}\n`).join(""));
+  const often = ["--checkpoint-steps", "1"];
+  const started = command(["search", "--config", path("search.yaml"), "--out", path("stopped"), ...often]).spawn();
+  await nextCheckpoint("stopped", started);
+  await refused(1, /another process \(\d+\) is running in it/, ["search", "--resume", path("stopped")]);
+  started.kill("SIGINT");
+  const stopped = outcome(await started.output());
+  assert.equal(stopped.code, 130, stopped.out + stopped.err);
+  assert.match(stopped.out, /Stopped after step \d+; go on with: deno run --allow-read=\S+ --allow-write=\S+ cli.ts /);
+  assert.match(stopped.out, new RegExp(`cli.ts search --resume ${path("stopped")}\\n$`));
+  assert.doesNotMatch(stopped.out, /\x1b|\r/, "no control characters where stdout is no terminal");
+
+  const killed = command(["search", "--resume", path("stopped"), ...often]).spawn();
+  await nextCheckpoint("stopped", killed);
+  killed.kill("SIGKILL");
+  assert.equal(outcome(await killed.output()).signal, "SIGKILL");
+  assert.ok(!exists("stopped/discretization.json"), "killed before the end");
+
+  const resumed = await idarts(["search", "--resume", path("stopped")]);
+  assert.equal(resumed.code, 0, resumed.err);
+  assert.deepEqual(bits("stopped"), bits("whole"));
+  const parts = [
+    "going on with a search",
+    "The cell (rule: semipartial)",
+    "Genotype(normal=[",
+    "What each rule picked",
+  ];
+  for (const part of [...parts, "Measured", "largest shares", path("stopped/cells.svg"), "cli.ts discretize"]) {
+    assert.ok(resumed.out.includes(part), `${part} is missing in\n${resumed.out}`);
+  }
+  assert.doesNotMatch(resumed.out, /NaN|undefined/);
+});
+
+Deno.test("cli discretize: the same scores again, other options, a folder of its own", async () => {
+  const before = read("whole/discretization.json"),
+    again = await idarts(
+      ["discretize", path("whole"), "--json"],
+      { write: [] },
+    );
+  assert.equal(again.code, 0, again.err);
+  const [{ report }] = events(again.out) as { report: { methods: unknown } }[];
+  assert.deepEqual(report.methods, JSON.parse(before).methods);
+
+  const args = ["discretize", path("whole"), "--method", "zca", "--scope", "edge", "--statistics-images", "32"];
+  const other = await idarts([...args, "--out", path("whole/edge")]);
+  assert.equal(other.code, 0, other.err);
+  assert.match(other.out, /The cell \(rule: zca\)/);
+  assert.match(other.out, /scope edge/);
+  const written = JSON.parse(read("whole/edge/discretization.json"));
+  assert.deepEqual([written.chosen, written.options.scope, written.images], ["zca", "edge", 32]);
+  assert.equal(read("whole/edge/genotype.txt"), read("whole/edge/genotypes/zca.txt"));
+  assert.equal(read("whole/discretization.json"), before, "the run stays as it was");
+  await refused(2, /must be a new folder: it holds/, [...args, "--out", path("whole/edge")]);
+});
+
+Deno.test("cli inspect: cost, memory and plan, without data and without a GPU", async () => {
+  const sized = ["inspect", "--shape", "3x8x8", "--classes", "4", "--cells", "3", "--init-channels", "4"];
+  const without = await idarts([...sized, "--json", "--plan", "evaluate"], {
+    read: [],
+    write: [],
+    env: { VK_ICD_FILENAMES: "/nonexistent", VK_DRIVER_FILES: "/nonexistent", DENO_WEBGPU_BACKEND: "vulkan" },
+  });
+  assert.equal(without.code, 0, without.err);
+  assert.match(without.err, /^warning: Cannot find a WebGPU adapter/);
+  const [found] = events(without.out) as {
+    memory: Record<string, number>;
+    gpuBytes: number;
+    plan: { label: string }[];
+    programs: { name: string; dispatches: number; macs: number }[];
+    largestBatch: number;
+  }[];
+  assert.equal(Object.values(found.memory).reduce((a, b) => a + b, 0), found.gpuBytes);
+  assert.deepEqual(found.programs.map((p) => p.name), ["weight_step", "alpha_step", "evaluate", "statistics"]);
+  assert.ok(found.programs.every((p) => p.dispatches > 0 && p.macs > 0) && found.largestBatch > 64);
+  assert.ok(found.plan.some(({ label }) => label.startsWith("stem")));
+
+  const onData = await idarts(["inspect", ...FLAGS, "--memory-limit", "2", "--plan"], { write: [] });
+  assert.equal(onData.code, 0, onData.err);
+  assert.match(onData.out, /1x28x28 and 10 classes/);
+  assert.match(onData.out, /Batch 8 does not fit in 2.00 MiB \(--memory-limit\); the largest that does: \d/);
+  assert.match(onData.out, /Program weight_step: \d+ nodes/);
+  await refused(2, /must be one of weight_step, .* mean 'evaluate'/, [...sized, "--plan", "evaluat"]);
+  await refused(2, /--shape as it must be channels x height x width/, ["inspect", "--shape", "3x8", "--classes", "2"]);
+  await refused(2, /--shape without --classes/, ["inspect", "--shape", "3x8x8"]);
+});
+
+Deno.test("cli doctor: well with the adapter, one sentence without one", async () => {
+  const well = await idarts(["doctor", "--json"], { read: [], write: [] });
+  assert.equal(well.code, 0, well.err);
+  const [{ operations, step }] = events(well.out) as {
+    operations: { failures: string[] }[];
+    step: { loss: number; problem: unknown };
+  }[];
+  assert.ok(operations.length > 20 && operations.every(({ failures }) => failures.length === 0));
+  assert.ok(Number.isFinite(step.loss) && step.problem === null);
+  await refused(1, /Cannot find a WebGPU adapter: install/, ["doctor"], {
+    env: { VK_ICD_FILENAMES: "/nonexistent", VK_DRIVER_FILES: "/nonexistent", DENO_WEBGPU_BACKEND: "vulkan" },
+  });
+});
+
+Deno.test("cli: help of each verb explains it, and needs no permissions", async () => {
+  const none = { read: [], write: [] };
+  for (const verb of ["search", "discretize", "inspect", "doctor"]) {
+    const { code, out, err } = await idarts([verb, "--help"], none);
+    assert.equal(code, 0, err);
+    assert.match(out, new RegExp(`^Usage: idarts ${verb}`));
+    assert.match(out, /Example/);
+    assert.match(out, /Exit codes: 0 /);
+    if (verb === "search") {
+      for (const part of ["--init-channels <number>", "default: 16", "Discretisation:", "Presets:", "--no-flip"]) {
+        assert.equal(out.includes(part), part !== "--no-flip", part);
+      }
+    }
+  }
+  assert.equal((await idarts([], none)).code, 2);
+  assert.match((await idarts(["--version"], none)).out, /^\d+\.\d+\.\d+\n$/);
+});
+
+Deno.test("cli: wrong use is refused with what was meant, and leaves nothing behind", async () => {
+  const out = ["--out", path("never")], yaml = path("bad.yaml");
+  const config = (text: string): string[] => {
+    Deno.writeTextFileSync(yaml, text);
+    return ["search", "--config", yaml, ...out];
+  };
+  await refused(2, /unknown command 'serch' \(Did you mean search\?\)/, ["serch"]);
+  await refused(2, /unknown option '--epoch' \(Did you mean --epochs\?\)/, ["search", "--epoch", "3", ...out]);
+  await refused(2, /--epochs as it must be a whole number from 1 .*'three'/, ["search", "--epochs", "three", ...out]);
+  await refused(2, /--space as it must be one of darts, s2, s3: current value is 'dart'/, [
+    "search",
+    "--space",
+    "dart",
+  ]);
+  await refused(2, /--preset as it must be one of demo.*mean 'demo'/, ["search", "--preset", "demoo", ...out]);
+  await refused(2, /key 'epoch' of .*bad.yaml': did you mean 'epochs'\?/, config("epoch: 3\n"));
+  await refused(2, /key 'cells' .* must be a whole number from 3 to 64: current value is 2/, config("cells: 2\n"));
+  await refused(2, /must be valid YAML/, config("a: [\n"));
+  await refused(1, /missing.yaml' as it does not exist/, ["search", "--config", path("missing.yaml"), ...out]);
+  await refused(2, /too many arguments/, ["search", "extra", ...out]);
+  await refused(2, /missing required argument 'run'/, ["discretize"]);
+  await refused(2, /folder must be empty: it holds .* use --resume/, ["search", "--out", path("whole")]);
+  await refused(2, /Cannot open the run in .* must hold 'config.json'/, ["search", "--resume", path("nowhere")]);
+  const resume = ["search", "--resume", path("whole")];
+  await refused(2, /Cannot change --epochs of the run .* must stay 2: current value is 3/, [
+    ...resume,
+    "--epochs",
+    "3",
+  ]);
+  await refused(2, /--out together with --resume/, [...resume, ...out]);
+  assert.ok(!exists("never"));
+});
+
+Deno.test("cli: what cannot be done is said in one sentence, and leaves nothing behind", async () => {
+  const out = ["--out", path("never")], search = ["search", ...FLAGS, ...out];
+  await refused(1, /data set '.*nothing' as the folder .* does not exist/, [...search, "--data", path("nothing")]);
+  const small = [...search, "--memory-limit", "1"];
+  await refused(1, /batch-size 8: it needs \d+ MiB .* use --batch-size \d+ or less/, small);
+  await refused(1, /Cannot find a WebGPU adapter/, search, {
+    env: { VK_ICD_FILENAMES: "/nonexistent", VK_DRIVER_FILES: "/nonexistent", DENO_WEBGPU_BACKEND: "vulkan" },
+  });
+  await refused(1, /mnist.* as Deno was not given permission: add --allow-read=/, search, { read: [TEMPORARY] });
+  await refused(1, /as Deno was not given permission: add --allow-write=/, search, { write: [] });
+  assert.ok(!exists("never"));
+});
+
+Deno.test("cli: damaged images are refused with what is wrong with them", async () => {
+  const folder = path("images"), images = `${folder}/train-images-idx3-ubyte`;
+  Deno.mkdirSync(folder);
+  const header = (...words: number[]): number[] =>
+    words.flatMap((n) => [n >> 24, n >> 16, n >> 8, n].map((b) => b & 255));
+  const write = (bytes: number[], labels: number[]): void => {
+    Deno.writeFileSync(images, Uint8Array.from(bytes));
+    Deno.writeFileSync(`${folder}/train-labels-idx1-ubyte`, Uint8Array.from(labels));
+  };
+  const labels = [...header(0x801, 2), 0, 1], args = ["search", "--data", folder, "--out", path("never")];
+  write([...header(0x803, 2, 4, 4), ...Array(31).fill(1)], labels);
+  await refused(1, /train-images-idx3-ubyte/, args);
+  write([...header(0x802, 2, 4, 4), ...Array(32).fill(1)], labels);
+  await refused(1, /train-images-idx3-ubyte/, args);
+  write([...header(0x803, 2, 4, 4), ...Array(32).fill(1)], [...header(0x801, 3), 0, 1, 1]);
+  await refused(1, /one label for each of the 2 images/, args);
+  assert.ok(!exists("never"));
+});
+
+Deno.test("cli: a damaged run is refused by file", async () => {
+  copyRun("whole", "damaged");
+  const resume = ["search", "--resume", path("damaged")], discretize = ["discretize", path("damaged")];
+  for (const name of ["checkpoint.safetensors", "checkpoint.prev.safetensors"]) {
+    Deno.writeFileSync(path(`damaged/${name}`), Deno.readFileSync(path(`whole/${name}`)).subarray(0, 5000));
+  }
+  await refused(1, /checkpoint.safetensors' as safetensors .* no older checkpoint/, resume);
+  await refused(1, /checkpoint.safetensors' as safetensors .* no older checkpoint/, discretize);
+  const config = JSON.parse(read("whole/config.json"));
+  for (
+    const [text, pattern] of [
+      ["{", /config.json' as it must be JSON/],
+      ["{}", /config.json' as its format must be 'idarts-run\/1'/],
+      [JSON.stringify({ ...config, config: { cell: 3 } }), /key 'cell' of '.*config.json': did you mean 'cells'/],
+      [JSON.stringify({ ...config, data: 7 }), /its data must say name, fingerprint/],
+    ] as const
+  ) {
+    Deno.writeTextFileSync(path("damaged/config.json"), text);
+    await refused(1, pattern, resume);
+  }
+});
