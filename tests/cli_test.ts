@@ -9,6 +9,7 @@ import { parseGenotype } from "../mod.ts";
 const ROOT = new URL("../", import.meta.url);
 const MNIST = ".cache/mnist";
 const TEMPORARY = Deno.makeTempDirSync({ prefix: "cli-" });
+Deno.test.afterAll(() => Deno.removeSync(TEMPORARY, { recursive: true }));
 
 /** The tiny search of these tests, as YAML keys and as flags. */
 const VALUES: Readonly<Record<string, string | number>> = {
@@ -161,6 +162,7 @@ Deno.test("cli search: YAML; in use; Ctrl-C; resumed; kill -9; resumed to the sa
   const stopped = outcome(await started.output());
   assert.equal(stopped.code, 130, stopped.out + stopped.err);
   assert.match(stopped.out, /Stopped after step \d+; go on with: deno run --allow-read=\S+ --allow-write=\S+ cli.ts /);
+  assert.equal(stopped.err, "stopping after the current step; Ctrl-C again quits at once\n");
   assert.match(stopped.out, new RegExp(`cli.ts search --resume ${path("stopped")}\\n$`));
   assert.doesNotMatch(stopped.out, /\p{Cc}(?<!\n)/u, "no control characters where stdout is no terminal");
 
@@ -228,10 +230,10 @@ Deno.test("cli inspect: cost, memory and plan, without data and without a GPU", 
   assert.ok(found.programs.every((p) => p.dispatches > 0 && p.macs > 0) && found.largestBatch > 64);
   assert.ok(found.plan.some(({ label }) => label.startsWith("stem")));
 
-  const onData = await idarts(["inspect", ...FLAGS, "--memory-limit", "2", "--plan"], { write: [] });
+  const onData = await idarts(["inspect", ...FLAGS, "--memory-limit", "5", "--plan"], { write: [] });
   assert.equal(onData.code, 0, onData.err);
   assert.match(onData.out, /1x28x28 and 10 classes/);
-  assert.match(onData.out, /Batch 8 does not fit in 2.00 MiB \(--memory-limit\); the largest that does: \d/);
+  assert.match(onData.out, /Batch 8 does not fit in 5.00 MiB \(--memory-limit\); the largest that does: \d/);
   assert.match(onData.out, /Program weight_step: \d+ nodes/);
   await refused(2, /must be one of weight_step, .* mean 'evaluate'/, [...sized, "--plan", "evaluat"]);
   await refused(2, /--shape as it must be channels x height x width/, ["inspect", "--shape", "3x8", "--classes", "2"]);
@@ -306,13 +308,16 @@ Deno.test("cli: wrong use is refused with what was meant, and leaves nothing beh
 Deno.test("cli: what cannot be done is said in one sentence, and leaves nothing behind", async () => {
   const out = ["--out", path("never")], search = ["search", ...FLAGS, ...out];
   await refused(1, /data set '.*nothing' as the folder .* does not exist/, [...search, "--data", path("nothing")]);
-  const small = [...search, "--memory-limit", "1"];
+  const small = [...search, "--memory-limit", "5"];
   await refused(1, /batch-size 8: it needs \d+ MiB .* use --batch-size \d+ or less/, small);
   await refused(1, /Cannot find a WebGPU adapter/, search, {
     env: { VK_ICD_FILENAMES: "/nonexistent", VK_DRIVER_FILES: "/nonexistent", DENO_WEBGPU_BACKEND: "vulkan" },
   });
   await refused(1, /mnist.* as Deno was not given permission: add --allow-read=/, search, { read: [TEMPORARY] });
   await refused(1, /as Deno was not given permission: add --allow-write=/, search, { write: [] });
+  Deno.writeTextFileSync(path("file"), "");
+  await refused(2, /must be a folder: it is a file/, ["search", ...FLAGS, "--out", path("file")]);
+  await refused(1, /file\/run' as a part of the path is a file/, ["search", ...FLAGS, "--out", path("file/run")]);
   assert.ok(!exists("never"));
 });
 

@@ -13,7 +13,7 @@ import { resolveSearchConfig } from "../src/search/config.ts";
 import { SearchEngine } from "../src/search/engine.ts";
 import { planSearch } from "../src/search/programs.ts";
 import { DARTS } from "../src/space/space.ts";
-import { type NodeNorm, type SupernetConfig } from "../src/space/supernet.ts";
+import type { NodeNorm, SupernetConfig } from "../src/space/supernet.ts";
 
 /** The generator's stream for a name: uniform numbers in [0, 1). */
 function uniforms(name: string, count: number): Float64Array {

@@ -67,8 +67,12 @@ function tiny(values: Record<string, string | number> = {}): SearchConfig {
   return resolveSearchConfig([{ source: "test", values: { ...base, ...values } }]);
 }
 
+const TEMPORARY = Deno.makeTempDirSync({ prefix: "search-" });
+Deno.test.afterAll(() => Deno.removeSync(TEMPORARY, { recursive: true }));
+
+/** A new folder. */
 function temporary(): string {
-  return Deno.makeTempDirSync({ prefix: "search-" });
+  return Deno.makeTempDirSync({ dir: TEMPORARY });
 }
 
 /** Everything of a finished search that must not depend on how it came about. */
@@ -174,16 +178,22 @@ Deno.test("search: a lost device is replaced and the bits stay the same", async 
 });
 
 Deno.test("search: a loss that is no number stops it, names the step and keeps the last good checkpoint", async () => {
-  using folder = RunFolder.create(temporary());
-  const config = tiny({ "weight-lr": 1e30, "weight-lr-min": 0, "checkpoint-steps": 1, "clip": 0 });
-  await assert.rejects(
-    search(config, DATA, { gpu, folder }),
-    message(/at step \d|after step \d/),
-  );
-  const checkpoint = folder.readCheckpoint();
-  for (const [name, { data }] of checkpoint?.tensors ?? []) {
-    assert.ok(Array.from(data as Float32Array).every(Number.isFinite), name);
+  const config = tiny({ "weight-lr": 1e30, "clip": 0 }), remedy = "start again with a smaller --weight-lr";
+  {
+    using folder = RunFolder.create(temporary());
+    const none = `^(?=.*(at|after) step [1-6] ).* \\(epoch 1\\): there is no checkpoint yet; ${remedy}`;
+    await assert.rejects(search(config, DATA, { gpu, folder }), message(new RegExp(none)));
+    assert.equal(folder.readCheckpoint(), undefined);
   }
+  const path = temporary(), file = `${path}/checkpoint.safetensors`;
+  Deno.copyFileSync(`${whole}/checkpoint.prev.safetensors`, file);
+  Deno.writeTextFileSync(`${path}/config.json`, "{}");
+  const before = Deno.readFileSync(file);
+  using folder = RunFolder.open(path);
+  const kept = `^(?=.*(at|after) step 1[3-8] ).* \\(epoch 3\\): the checkpoint of step 12 is kept in '.*'; ${remedy}`;
+  await assert.rejects(search(config, DATA, { gpu, folder, resume: true }), message(new RegExp(kept)));
+  const after = Deno.readFileSync(file);
+  assert.ok(before.length === after.length && before.every((byte, i) => byte === after[i]), "it is as it was");
 });
 
 Deno.test("search: what does not fit in memory is refused with the largest batch that fits", async () => {

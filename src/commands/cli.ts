@@ -59,7 +59,7 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C.`
 
 function helpWidth(): number {
   try {
-    return Math.min(120, Math.max(60, Deno.consoleSize().columns));
+    return Math.min(120, Math.max(60, Deno.consoleSize().columns || 80));
   } catch {
     return 100;
   }
@@ -88,6 +88,10 @@ export async function main(args: readonly string[]): Promise<number> {
 function explain(error: unknown, args: readonly string[]): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0; // help and version
+    if (error.code === "commander.help") { // help for a verb that there is none of
+      printError(`unknown command '${args[1] ?? ""}': see '--help'`);
+      return 2;
+    }
     const text = error.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
     const verb = ["search", "discretize", "inspect", "doctor"].find((name) => name === args[0]);
     printError(`${text}: see '${verb ? `${verb} ` : ""}--help'`);

@@ -62,12 +62,21 @@ export function addSearchOptions(command: Command): void {
   addOptions(command, SEARCH_OPTIONS.options);
 }
 
-/** The layers that the user gave: file, then flags. */
+/**
+ * The layers that the user gave: preset, file, flags.
+ * @throws {UsageError} for an unknown preset and a file that is no YAML mapping
+ */
 export function searchLayers(parsed: Parsed): Layer[] {
-  const layers: Layer[] = [];
-  if (typeof parsed.config === "string") {
-    const text = readText(parsed.config, { maxBytes: MAX_YAML_BYTES });
-    layers.push({ source: `'${parsed.config}'`, values: parseYamlOptions(parsed.config, text) });
+  const layers: Layer[] = [], { preset, config } = parsed;
+  if (typeof preset === "string") {
+    if (!Object.hasOwn(SEARCH_PRESETS, preset)) {
+      throw new UsageError(chooseMessage("--preset", preset, Object.keys(SEARCH_PRESETS)));
+    }
+    layers.push({ source: `preset '${preset}'`, values: SEARCH_PRESETS[preset] });
+  }
+  if (typeof config === "string") {
+    const text = readText(config, { maxBytes: MAX_YAML_BYTES });
+    layers.push({ source: `'${config}'`, values: parseYamlOptions(config, text) });
   }
   return [...layers, SEARCH_OPTIONS.flagLayer(parsed)];
 }
@@ -77,11 +86,7 @@ export function searchLayers(parsed: Parsed): Layer[] {
  * @throws {UsageError} for unknown presets, keys and values
  */
 export function searchConfig(parsed: Parsed): SearchConfig {
-  const preset = parsed.preset as string | undefined;
-  if (preset !== undefined && !Object.hasOwn(SEARCH_PRESETS, preset)) {
-    throw new UsageError(chooseMessage("--preset", preset, Object.keys(SEARCH_PRESETS)));
-  }
-  return resolveSearchConfig(searchLayers(parsed), preset);
+  return resolveSearchConfig(searchLayers(parsed));
 }
 
 /** "Cannot use X as it must be one of A, B: current value is C (did you mean A?)". */

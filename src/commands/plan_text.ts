@@ -27,13 +27,21 @@ function traffic({ dispatches, inputs, outputs, scratch }: PlannedNode): number 
   return dispatches.flatMap((d) => d.bindings).reduce((sum, b) => sum + sides[b.from][b.index].bytes, 0);
 }
 
+/** Types and places of the outputs; a type that repeats is said once. */
+function outputs({ node, outputs: places }: PlannedNode): string {
+  return node.outputs.map((t, i) => {
+    const type = typeText(t.type), same = i > 0 && type === typeText(node.outputs[i - 1].type);
+    return same ? where(places[i]) : `${type} ${where(places[i])}`;
+  }).join(", ");
+}
+
 /** The nodes of a plan as a table; `#7` is a buffer of the pool, a word the variables that a tensor lies in. */
 export function planLines(plan: Plan): string[] {
   const rows = plan.nodes.map((planned) => [
     planned.node.label,
     planned.node.op.name,
     kernels(planned),
-    planned.node.outputs.map((t, i) => `${typeText(t.type)} ${where(planned.outputs[i])}`).join(", "),
+    outputs(planned),
     mebibytes(traffic(planned)),
     magnitude(macs(planned)),
   ]);

@@ -6,7 +6,7 @@ import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { type Dataset, MNIST_FOLDER, openData } from "../data/dataset.ts";
 import { openGpu } from "../gpu/device.ts";
-import { SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
+import { SEARCH_OPTIONS, type SearchConfig } from "../search/config.ts";
 import type { SearchPlan } from "../search/programs.ts";
 import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
 import type { EpochRecord } from "../search/records.ts";
@@ -80,7 +80,7 @@ interface Job {
 /** Runs the verb. @returns the exit code */
 export async function runSearch(parsed: Parsed): Promise<number> {
   const terminal = new Terminal(parsed.json === true), warn = (message: string): void => terminal.warn(message);
-  using stop = listenForStop();
+  using stop = listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
   const job = typeof parsed.resume === "string" ? resumeJob(parsed, parsed.resume, warn) : newJob(parsed, warn);
   using folder = job.folder;
   let done = false;
@@ -123,19 +123,16 @@ function resumeJob(parsed: Parsed, path: string, warn: (message: string) => void
   const folder = RunFolder.open(path, { warn });
   try {
     const run = readRun(folder), stored = SEARCH_OPTIONS.toRecord(run.config);
-    const preset = parsed.preset as string | undefined, presets: Readonly<Record<string, object>> = SEARCH_PRESETS;
-    const base = preset === undefined ? {} : { ...presets[preset] };
-    if (preset !== undefined && !Object.hasOwn(presets, preset)) searchConfig({ preset }); // says what is wrong
     const config = SEARCH_OPTIONS.resolve([
       { source: folder.file("config.json"), values: stored },
-      { source: `preset '${preset}'`, values: base as Record<string, unknown> },
       ...searchLayers(parsed),
     ]);
-    for (const [key, value] of Object.entries(SEARCH_OPTIONS.toRecord(config))) {
-      if (value === stored[key] || HARMLESS.includes(key)) continue;
+    const wanted = SEARCH_OPTIONS.toRecord(config);
+    for (const { key } of SEARCH_OPTIONS.options) {
+      if (wanted[key] === stored[key] || HARMLESS.includes(key)) continue;
       throw new UsageError(
         `Cannot change --${key} of the run in '${path}' as it must stay ${stored[key] ?? "unset"}: current value is ` +
-          `${value}; leave it away, or start a new run with --out`,
+          `${wanted[key] ?? "unset"}; leave it away, or start a new run with --out`,
       );
     }
     return { config, folder, resume: true, fingerprint: run.data.fingerprint, adapter: run.adapter };

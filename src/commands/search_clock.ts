@@ -21,7 +21,7 @@ export class SearchClock {
     const left = since > 0 ? `${duration((now - this.#first.at) / since * (all - done))} left` : "estimating the time";
     const filled = Math.round(done / all * 20);
     return `epoch ${epoch + 1}/${this.epochs} [${"#".repeat(filled)}${".".repeat(20 - filled)}] ` +
-      `step ${step}/${stepsPerEpoch}, train ${trainLoss.toFixed(3)}, val ${valLoss.toFixed(3)}, ` +
-      `${duration(secondsPerStep)}/step, ${left}`;
+      `step ${step}/${stepsPerEpoch}, ${left}, ${duration(secondsPerStep)}/step, ` +
+      `train ${trainLoss.toFixed(3)}, val ${valLoss.toFixed(3)}`;
   }
 }

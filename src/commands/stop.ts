@@ -16,8 +16,8 @@ export interface Stop extends Disposable {
   readonly exitCode: () => number;
 }
 
-/** Listens until disposed. */
-export function listenForStop(): Stop {
+/** Listens until disposed. @param onStop told of the first signal */
+export function listenForStop(onStop: () => void): Stop {
   const controller = new AbortController();
   let code = 1;
   const listeners = (Object.keys(CODES) as Signal[])
@@ -27,6 +27,7 @@ export function listenForStop(): Stop {
         if (controller.signal.aborted) Deno.exit(CODES[signal]);
         code = CODES[signal];
         controller.abort();
+        onStop();
       };
       Deno.addSignalListener(signal, listener);
       return { signal, listener };

@@ -49,6 +49,12 @@ export class Terminal {
     put(Deno.stderr, `warning: ${message}\n`);
   }
 
+  /** A line on stderr that is no cause for worry. */
+  note(message: string): void {
+    this.#clear();
+    put(Deno.stderr, `${message}\n`);
+  }
+
   /** Where work stands: redrawn in place on a terminal, a line now and then elsewhere. */
   progress(text: () => string): void {
     if (this.json) return;
@@ -83,7 +89,7 @@ export function printText(text: string): void {
 
 function columns(): number {
   try {
-    return Math.max(20, Deno.consoleSize().columns);
+    return Math.max(20, Deno.consoleSize().columns || 80); // some terminals do not know
   } catch {
     return 80;
   }

@@ -12,10 +12,28 @@ export interface Augment {
   readonly pad: number;
   /** Whether half of the images are mirrored left to right. */
   readonly flip: boolean;
+  /** Side of the square hole that is cut out of each image, in pixels; none if left out (cutout, in `changes.ts`). */
+  readonly cutout?: number;
+  /** Smallest share of the area that a random resized crop takes, 0.01 to 1; none if left out. */
+  readonly resizedCrop?: number;
+  /** How far brightness, contrast and saturation change, 0 to 1; not at all if left out. */
+  readonly jitter?: number;
 }
 
 /** No changes: what evaluation uses. */
 export const NO_AUGMENT: Augment = Object.freeze({ pad: 0, flip: false });
+
+/** Throws RangeError for a value out of the range that {@linkcode Augment} gives. */
+export function checkAugment({ pad, cutout = 0, resizedCrop = 1, jitter = 0 }: Augment): void {
+  const check = (name: string, value: number, good: boolean, range: string): void => {
+    if (!good) throw new RangeError(`Cannot augment images as ${name} must be ${range}: current value is ${value}`);
+  };
+  const whole = (n: number): boolean => Number.isSafeInteger(n) && n >= 0;
+  check("pad", pad, whole(pad) && pad <= 127, "a whole number from 0 to 127");
+  check("cutout", cutout, whole(cutout), "a whole number from 0");
+  check("resizedCrop", resizedCrop, resizedCrop >= 0.01 && resizedCrop <= 1, "from 0.01 to 1");
+  check("jitter", jitter, jitter >= 0 && jitter <= 1, "from 0 to 1");
+}
 
 /** Row pitch of a device image: `width` rounded up to whole vectors of four. */
 export function rowPitch(width: number): number {

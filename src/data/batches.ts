@@ -1,7 +1,7 @@
 /**
  * Batches in the layout that the device takes, as a pure function of (seed, stream, epoch, step): a resumed run
- * needs no state of the loader. Filling allocates nothing; only the first batch of another epoch draws that
- * epoch's order. Not responsible for uploading.
+ * needs no state of the loader. Filling allocates nothing for images that are only shifted and mirrored; only the
+ * first batch of another epoch draws that epoch's order. Not responsible for uploading.
  *
  * Device layout: channel-major with padded rows, element (c, n, y, x) at `((c * N + n) * H + y) * P + x` with
  * P = W rounded up to a multiple of 4; the lanes from W to P hold 0.
@@ -9,8 +9,13 @@
  */
 import { UsageError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
-import { type Augment, NO_AUGMENT, normaliseTable, Placements, placePlane, rowPitch } from "./augment.ts";
+import { type Augment, checkAugment, NO_AUGMENT, normaliseTable, Placements, placePlane, rowPitch } from "./augment.ts";
+import { applyJitter, type Change, cropPart, drawChange, hasChanges, holeOf } from "./changes.ts";
 import type { Dataset } from "./dataset.ts";
+import { Prefetcher } from "./prefetch.ts";
+import { Resampler } from "./resample.ts";
+
+export { type Halves, splitHalves } from "./split.ts";
 
 /** How a {@linkcode Batcher} walks over its images. */
 export interface BatcherOptions {
@@ -44,7 +49,31 @@ export function batchElements(
   return data.channels * batch * data.height * rowPitch(data.width);
 }
 
-/** Assembles batches on the host. */
+/** Batches of a streamed data set that are decoded ahead of the one that is waited for. */
+const AHEAD = 3;
+
+/** The order and the shifts of one epoch. */
+interface Epoch {
+  readonly number: number;
+  readonly order: Uint32Array;
+  readonly placements: Placements;
+}
+
+/**
+ * Assembles batches on the host.
+ *
+ * @example All batches of an epoch; `ready` returns at once unless the data set is streamed
+ * ```ts
+ * import type { Batcher } from "./batches.ts";
+ * async function walk(batcher: Batcher, batch: number, epoch: number): Promise<void> {
+ *   const images = new Float32Array(batcher.imageElements), labels = new Int32Array(batch);
+ *   for (let step = 0; step < batcher.batchesPerEpoch; step++) {
+ *     await batcher.ready(epoch, step);
+ *     batcher.fill(epoch, step, images, labels);
+ *   }
+ * }
+ * ```
+ */
 export class Batcher {
   /** Batches an epoch. */
   readonly batchesPerEpoch: number;
@@ -56,12 +85,14 @@ export class Batcher {
   readonly #options: BatcherOptions;
   readonly #indices: Uint32Array;
   readonly #augment: Augment;
+  readonly #changes: boolean;
   readonly #table: Float32Array;
-  readonly #placements: Placements;
-  #order: Uint32Array;
-  #epoch = -1;
+  readonly #scratch: Uint8Array;
+  readonly #prefetcher: Prefetcher | undefined;
+  /** The epochs that were used last, at most two: a streamed one runs into the next. */
+  readonly #epochs: Epoch[] = [];
 
-  /** Throws UsageError for a batch larger than the data, and RangeError for indices or padding out of range. */
+  /** Throws UsageError for a batch larger than the data, and RangeError for indices or changes out of range. */
   constructor(data: Dataset, options: BatcherOptions) {
     const { batch, last } = options;
     const indices = options.indices ??
@@ -84,55 +115,46 @@ export class Batcher {
         `Cannot use index ${indices[bad]} of '${data.name}' as it must be below ${data.count}`,
       );
     }
-    if (
-      !Number.isSafeInteger(augment.pad) || augment.pad < 0 || augment.pad > 127
-    ) {
-      throw new RangeError(
-        `Cannot augment images as pad must be a whole number from 0 to 127: current value is ${augment.pad}`,
-      );
-    }
+    checkAugment(augment);
     this.#data = data;
     this.#options = options;
     this.#indices = indices;
     this.#augment = augment;
+    this.#changes = hasChanges(augment);
     this.#table = normaliseTable(data.mean, data.std);
-    this.#placements = new Placements(count);
-    this.#order = indices;
+    this.#scratch = new Uint8Array(data.channels * data.height * data.width);
+    this.#prefetcher = data.stream && new Prefetcher(data.stream);
     this.batchesPerEpoch = last === "drop" ? Math.floor(count / batch) : Math.ceil(count / batch);
     this.imagesPerEpoch = last === "drop" ? this.batchesPerEpoch * batch : count;
     this.imageElements = batchElements(data, batch);
   }
 
-  /** Draws the order and the placements of `epoch`. */
-  #begin(epoch: number): void {
-    const { seed, stream, shuffle } = this.#options;
+  /** The order and the placements of an epoch. */
+  #epoch(number: number): Epoch {
+    const known = this.#epochs.find((e) => e.number === number);
+    if (known !== undefined) return known;
+    const { seed, stream, shuffle } = this.#options, count = this.#indices.length;
+    const placements = (this.#epochs.length < 2 ? undefined : this.#epochs.shift()!.placements) ??
+      new Placements(count);
+    let order = this.#indices;
     if (shuffle) {
-      this.#order = new Random(seed, `${stream}/order`, epoch)
-        .permutation(this.#indices.length);
-      for (let i = 0; i < this.#order.length; i++) {
-        this.#order[i] = this.#indices[this.#order[i]];
-      }
+      order = new Random(seed, `${stream}/order`, number).permutation(count);
+      for (let i = 0; i < count; i++) order[i] = this.#indices[order[i]];
     }
-    this.#placements.draw(
-      new Random(seed, `${stream}/augment`, epoch),
-      this.#augment,
-    );
-    this.#epoch = epoch;
+    placements.draw(new Random(seed, `${stream}/augment`, number), this.#augment);
+    const epoch = { number, order, placements };
+    this.#epochs.push(epoch);
+    return epoch;
   }
 
-  /**
-   * Writes batch `step` of `epoch` (both from 0): `images` in the device layout, normalised, {@linkcode
-   * imageElements} long; `labels` one a image. Returns how many of the images count. Throws RangeError for an
-   * epoch, step or length out of range.
-   */
-  fill(
-    epoch: number,
-    step: number,
-    images: Float32Array,
-    labels: Int32Array,
-  ): number {
-    const { channels, height, width, images: pixels, labels: classes } = this.#data;
-    const { batch } = this.#options;
+  /** The random changes of image `index` in an epoch. */
+  #change(epoch: number, index: number): Change | undefined {
+    if (!this.#changes) return undefined;
+    const { seed, stream } = this.#options;
+    return drawChange(new Random(seed, `${stream}/change`, epoch, index), this.#augment);
+  }
+
+  #check(epoch: number, step: number): void {
     if (!Number.isSafeInteger(epoch) || epoch < 0) {
       throw new RangeError(
         `Cannot fill a batch as the epoch must be a whole number from 0: current value is ${epoch}`,
@@ -147,27 +169,81 @@ export class Batcher {
         }: current value is ${step}`,
       );
     }
+  }
+
+  /**
+   * Waits until batch `step` of `epoch` can be filled, and has the next ones decoded meanwhile. Only a streamed data
+   * set needs it; for others it does nothing. Throws RangeError for an epoch or step out of range.
+   */
+  async ready(epoch: number, step: number): Promise<void> {
+    if (this.#prefetcher === undefined) return;
+    this.#check(epoch, step);
+    const keys: string[] = [], steps = new Map<string, [epoch: number, step: number]>();
+    for (let e = epoch, s = step; keys.length <= AHEAD; s++) {
+      if (s === this.batchesPerEpoch) {
+        if (!this.#options.shuffle) break; // Who does not shuffle measures, once.
+        e++;
+        s = 0;
+      }
+      const key = `${e}/${s}`;
+      keys.push(key);
+      steps.set(key, [e, s]);
+    }
+    this.#prefetcher.window(keys, (key) => {
+      const [e, s] = steps.get(key)!, { order } = this.#epoch(e), { batch } = this.#options;
+      return Array.from(order.subarray(s * batch, (s + 1) * batch), (index) => {
+        return { index, change: this.#change(e, index) };
+      });
+    });
+    await this.#prefetcher.ready(keys[0]);
+  }
+
+  /**
+   * Writes batch `step` of `epoch` (both from 0): `images` in the device layout, normalised, {@linkcode
+   * imageElements} long; `labels` one a image. Returns how many of the images count: one of a streamed data set that
+   * cannot be read is black and has the label -1. Throws RangeError for an epoch, step or length out of range, and
+   * TypeError for a batch of a streamed data set that was not waited for with {@linkcode ready}.
+   */
+  fill(
+    epoch: number,
+    step: number,
+    images: Float32Array,
+    labels: Int32Array,
+  ): number {
+    const { labels: classes, channels, height, width } = this.#data;
+    const { batch } = this.#options;
+    this.#check(epoch, step);
     if (images.length !== this.imageElements || labels.length !== batch) {
       throw new RangeError(
         `Cannot fill a batch as the arrays must be ${this.imageElements} and ${batch} long: current lengths are ${images.length} and ${labels.length}`,
       );
     }
-    if (epoch !== this.#epoch) this.#begin(epoch);
+    const loaded = this.#prefetcher?.get(`${epoch}/${step}`);
+    if (this.#prefetcher !== undefined && loaded === undefined) {
+      throw new TypeError(`Cannot fill batch ${step} of epoch ${epoch} as it must be waited for first: call ready()`);
+    }
+    const { order, placements: { dy, dx, flip } } = this.#epoch(epoch);
     const plane = height * width;
     const outPlane = height * rowPitch(width);
     const first = step * batch;
-    const valid = Math.min(batch, this.#order.length - first);
-    const { dy, dx, flip } = this.#placements;
+    const valid = Math.min(batch, order.length - first);
+    let count = 0;
     for (let n = 0; n < batch; n++) {
       const at = first + n % valid;
-      const index = this.#order[at];
-      labels[n] = n < valid ? classes[index] : IGNORED_LABEL;
+      const index = order[at];
+      const change = this.#change(epoch, index);
+      const [pixels, from] = loaded === undefined
+        ? this.#fromMemory(index, change)
+        : [loaded[n % valid] ?? this.#scratch.fill(0), 0];
+      const good = n < valid && loaded?.[n % valid] !== null;
+      labels[n] = good ? classes[index] : IGNORED_LABEL;
+      if (good) count++;
       for (let c = 0; c < channels; c++) {
         placePlane(
           images,
           (c * batch + n) * outPlane,
           pixels,
-          (index * channels + c) * plane,
+          from + c * plane,
           height,
           width,
           dy[at],
@@ -177,89 +253,38 @@ export class Batcher {
           256 * c,
         );
       }
+      if (change?.hole !== undefined) this.#cut(images, n, change.hole);
     }
-    return valid;
+    return count;
   }
-}
 
-/** Two disjoint sets of images. */
-export interface Halves {
-  /** For the weights. */
-  readonly train: Uint32Array;
-  /** For the architecture (search) or for validation. */
-  readonly val: Uint32Array;
-}
+  /** The samples of an image in memory, and where they begin; changed ones are in the scratch array. */
+  #fromMemory(index: number, change: Change | undefined): [Uint8Array, number] {
+    const { images, channels, height, width } = this.#data, plane = height * width, at = index * channels * plane;
+    if (change === undefined || (change.crop === undefined && change.jitter === undefined)) return [images, at];
+    const out = this.#scratch;
+    if (change.crop === undefined) out.set(images.subarray(at, at + channels * plane));
+    else {
+      const part = cropPart(change.crop, width, height);
+      const rect = { x: part.x * width, y: part.y * height, width: part.width * width, height: part.height * height };
+      const resampler = new Resampler(width, height, rect, width, height);
+      for (let c = 0; c < channels; c++) {
+        resampler.plane({ data: images, at: at + c * plane, step: 1, width, height }, out, c * plane);
+      }
+    }
+    if (change.jitter !== undefined) applyJitter(out, channels, plane, change.jitter);
+    return [out, 0];
+  }
 
-/**
- * Shares `total` out over classes in proportion to `sizes`, at most `room` each: whole parts first, then one
- * more to the largest remainders (ties: lower class).
- */
-function quotas(
-  total: number,
-  sizes: readonly number[],
-  room: readonly number[],
-): number[] {
-  const sum = sizes.reduce((a, b) => a + b, 0);
-  const ideal = sizes.map((n) => n * total / sum);
-  const out = ideal.map((x, c) => Math.min(room[c], Math.floor(x + 1e-9)));
-  let left = total - out.reduce((a, b) => a + b, 0);
-  const order = sizes.map((_, c) => c)
-    .sort((a, b) => (ideal[b] - out[b]) - (ideal[a] - out[a]) || a - b);
-  while (left > 0) {
-    for (const c of order) {
-      if (left > 0 && out[c] < room[c]) {
-        out[c]++;
-        left--;
+  /** Cutout: 0 after normalising, the mean, as in DARTS' code. */
+  #cut(images: Float32Array, n: number, hole: { readonly x: number; readonly y: number }): void {
+    const { channels, height, width } = this.#data, { batch } = this.#options, pitch = rowPitch(width);
+    const { top, bottom, left, right } = holeOf(hole, this.#augment.cutout ?? 0, height, width);
+    for (let c = 0; c < channels; c++) {
+      for (let y = top; y < bottom; y++) {
+        const row = ((c * batch + n) * height + y) * pitch;
+        images.fill(0, row + left, row + right);
       }
     }
   }
-  return out;
-}
-
-/**
- * Splits a data set in two disjoint, shuffled sets in which each class has its share. `split` is the fraction that
- * goes to `train` (the rest goes to `val`), or the two counts. Depends on the labels, seed and split only. Throws
- * UsageError where one of the sets would be empty or the images do not suffice.
- */
-export function splitHalves(
-  data: Pick<Dataset, "name" | "labels" | "classes">,
-  seed: number,
-  split: number | { readonly train: number; readonly val: number },
-): Halves {
-  const { labels, classes, name } = data;
-  const count = labels.length;
-  if (typeof split === "number" && !(split > 0 && split < 1)) {
-    throw new UsageError(
-      `Cannot split '${name}' as the fraction for training must be between 0 and 1: current value is ${split}`,
-    );
-  }
-  const train = typeof split === "number" ? Math.round(count * split) : split.train;
-  const val = typeof split === "number" ? count - train : split.val;
-  if (
-    !Number.isSafeInteger(train) || !Number.isSafeInteger(val) || train < 1 ||
-    val < 1 || train + val > count
-  ) {
-    throw new UsageError(
-      `Cannot split '${name}' as the two parts must be at least 1 and at most ${count} images together: current sizes are ${train} and ${val}`,
-    );
-  }
-  const members: number[][] = Array.from({ length: classes }, () => []);
-  labels.forEach((label, i) => members[label].push(i));
-  const sizes = members.map((list) => list.length);
-  const trainQuota = quotas(train, sizes, sizes);
-  const valQuota = quotas(val, sizes, sizes.map((n, c) => n - trainQuota[c]));
-  const first = new Uint32Array(train);
-  const second = new Uint32Array(val);
-  let a = 0, b = 0;
-  for (let c = 0; c < classes; c++) {
-    const order = new Random(seed, "split/class", 0, c).permutation(sizes[c]);
-    for (let i = 0; i < trainQuota[c] + valQuota[c]; i++) {
-      const index = members[c][order[i]];
-      if (i < trainQuota[c]) first[a++] = index;
-      else second[b++] = index;
-    }
-  }
-  const mix = (list: Uint32Array, stream: string): Uint32Array =>
-    new Random(seed, stream).permutation(list.length).map((i) => list[i]);
-  return { train: mix(first, "split/train"), val: mix(second, "split/val") };
 }

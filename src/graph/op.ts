@@ -119,6 +119,26 @@ export interface OpCase<A = Attributes> {
   ) => number;
 }
 
+/** Attribute of an ONNX node: a whole number, a list of them, or a float. */
+export type OnnxAttribute = number | readonly number[] | { readonly float: number };
+
+/** What an ONNX mapping gets to write its node with. Values go by name; images are `[N, C, H, W]` there, N dynamic. */
+export interface OnnxContext<A = Attributes> {
+  /** The node to map. */
+  readonly node: Node<A>;
+  /** Name of input `index`; a variable becomes a constant of its own shape. */
+  input(index: number): string;
+  /**
+   * Logical elements of input `index`, row-major.
+   * @throws {RangeError} where it is computed instead of stored in a variable.
+   */
+  elements(index: number): Float64Array;
+  /** Adds a constant `name`, or finds the same one; returns the name it has. */
+  constant(name: string, shape: readonly number[], elements: ArrayLike<number>, type?: "float" | "int64"): string;
+  /** Adds an ONNX node, or finds an equal one; returns the name of its output. */
+  emit(operator: string, inputs: readonly string[], attributes?: Readonly<Record<string, OnnxAttribute>>): string;
+}
+
 /** An operation. `A` is the type of its attributes. */
 export interface OpSpec<A = Attributes> {
   /** Unique name. */
@@ -153,4 +173,6 @@ export interface OpSpec<A = Attributes> {
     outputs: readonly TensorType[],
     attrs: A,
   ): number;
+  /** Writes the forward pass as ONNX nodes; returns the names of its outputs. Absent: it cannot be exported. */
+  onnx?(context: OnnxContext<A>): string[];
 }

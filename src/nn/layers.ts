@@ -49,10 +49,10 @@ export class Builder {
     return graph.apply1(normalize, [z, stats, gamma, beta], { eps: BN_EPS, batch: this.training }, name);
   }
 
-  /** 3x3 convolution without bias. */
-  conv3x3(x: Tensor, name: string, channels: number, stride = 1): Tensor {
+  /** 3x3 convolution without bias, of x or of ReLU(x). */
+  conv3x3(x: Tensor, name: string, channels: number, stride = 1, relu = false): Tensor {
     const ci = x.type.shape[0], w = this.weight(name, [channels, ci, 3, 3], ci * 9);
-    return this.graph.apply1(conv2d, [x, w], { stride, padding: 1, relu: false }, name);
+    return this.graph.apply1(conv2d, [x, w], { stride, padding: 1, relu }, name);
   }
 
   /** 1x1 convolution in groups (see `pointwise`). */
@@ -92,11 +92,11 @@ export class Builder {
     return this.pointwise(phases, name, edges * channels, { groups: 2 * edges, inputGroups: 2 });
   }
 
-  /** Global average pooling and a linear layer: logits `[N, classes]`. */
-  classifier(x: Tensor, classes: number): Tensor {
-    const features = x.type.shape[0], pooled = this.graph.apply1(globalAvgPool, [x], null, "pool");
-    const w = this.weight("classifier.weight", [classes, features], features);
-    const b = this.weight("classifier.bias", [classes], features);
-    return this.graph.apply1(linear, [pooled, w, b], null, "classifier");
+  /** Global average pooling and a linear layer, called `prefix` + `classifier`: logits `[N, classes]`. */
+  classifier(x: Tensor, classes: number, prefix = ""): Tensor {
+    const features = x.type.shape[0], pooled = this.graph.apply1(globalAvgPool, [x], null, `${prefix}pool`);
+    const name = `${prefix}classifier`, w = this.weight(`${name}.weight`, [classes, features], features);
+    const b = this.weight(`${name}.bias`, [classes], features);
+    return this.graph.apply1(linear, [pooled, w, b], null, name);
   }
 }

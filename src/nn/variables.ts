@@ -24,17 +24,20 @@ export class NetworkVariables {
   readonly statistics: Arena = new Arena("statistics", STATISTICS_UNIFORM_BYTES);
   /** Running means and unbiased variances, same layout. */
   readonly running: Arena = new Arena("running", STATISTICS_UNIFORM_BYTES);
+  readonly #byName = new Map<string, Variable>();
   readonly #initializers = new Map<Variable, Initializer>();
+  readonly #norms = new Map<string, { batch: Variable; running: Variable }>();
   readonly #elements = new Map<Variable, number>();
 
   /** Declares a weight, or finds it when the network is built again. */
   weight(name: string, shape: readonly number[], initializer: Initializer): Variable {
-    const known = this.weights.variables.find((v) => v.name === name);
+    const known = this.#byName.get(name);
     if (known) {
       if (!sameType(known.type, dense(shape))) throw new TypeError(`Cannot declare weight '${name}' with two shapes`);
       return known;
     }
     const variable = this.weights.add(name, dense(shape));
+    this.#byName.set(name, variable);
     this.#initializers.set(variable, initializer);
     return variable;
   }
@@ -44,11 +47,12 @@ export class NetworkVariables {
    * @returns the batch's and the running statistics.
    */
   batchNorm(name: string, channels: number, elements: number): { batch: Variable; running: Variable } {
-    const known = this.statistics.variables.find((v) => v.name === name);
-    if (known) return { batch: known, running: this.running.get(name) };
+    const known = this.#norms.get(name);
+    if (known) return known;
     const batch = this.statistics.add(name, dense([2, channels])),
       running = this.running.add(name, dense([2, channels]));
     this.#elements.set(batch, elements);
+    this.#norms.set(name, { batch, running });
     return { batch, running };
   }
 

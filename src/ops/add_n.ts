@@ -40,6 +40,10 @@ export const addN: OpSpec<null> = {
     return { dispatches };
   },
   gradient: ({ grads, node }) => node.inputs.map(() => grads[0]),
+  onnx(context) {
+    const inputs = context.node.inputs.map((_, i) => context.input(i));
+    return [context.emit(inputs.length === 2 ? "Add" : "Sum", inputs)];
+  },
   reference: (
     inputs,
   ) => [inputs[0].map((_, i) => inputs.reduce((sum, x) => sum + x[i], 0))],

@@ -158,6 +158,7 @@ export const concat: OpSpec<null> = {
     const sizes = node.inputs.map((t) => t.type.shape[0]);
     return graph.apply(split, [grads[0]], { sizes });
   },
+  onnx: (context) => [context.emit("Concat", context.node.inputs.map((_, i) => context.input(i)), { axis: 1 })],
   reference(inputs) {
     const y = new Float64Array(inputs.reduce((sum, x) => sum + x.length, 0));
     let at = 0;

@@ -16,6 +16,7 @@ import { type Binding, type Dispatch, input, type OpCase, type OpSpec, output, s
 import { dense, image, rowPitch, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectImage, expectInputs, expectInteger, expectShape } from "./expect.ts";
 import { largestDivisor, linear } from "./launch.ts";
+import { onnxRelu, onnxWindow } from "./onnx.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
 const shader = { name: "conv2d", source };
@@ -318,4 +319,9 @@ export const conv2d: OpSpec<Conv2dAttributes> = {
       attrs: { stride, padding, relu },
     })),
   macs: ([, w], [y]) => convMacs(y, w),
+  onnx(context) {
+    const { stride, padding, relu } = context.node.attrs, [, w] = context.node.inputs;
+    const x = onnxRelu(context, context.input(0), relu);
+    return [context.emit("Conv", [x, context.input(1)], onnxWindow(w.type.shape[2], stride, padding))];
+  },
 };

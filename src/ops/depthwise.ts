@@ -12,6 +12,7 @@ import type { Tensor } from "../graph/graph.ts";
 import { input, type OpCase, type OpSpec, output, scratch } from "../graph/op.ts";
 import { dense, image, rowPitch, type TensorType } from "../graph/tensor_type.ts";
 import { batchNormGradient } from "./bn_grad.ts";
+import { onnxBatchNorm, onnxRelu, onnxRepeat, onnxWeight, onnxWindow } from "./onnx.ts";
 import { channelStatistics } from "./reference.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
@@ -179,6 +180,15 @@ export const depthwise: OpSpec<DepthwiseAttributes> = {
   },
   cases: depthwiseCases,
   macs: ([, w], [y]) => y.shape[0] * y.shape[1] * y.shape[2] * y.shape[3] * w.shape[1] ** 2,
+  onnx(context) {
+    const { inputs: [{ type }, w], attrs: { stride, dilation, prologue, eps } } = context.node;
+    const [co, k] = w.type.shape, given = context.input(0);
+    const normal = isNorm(prologue) ? onnxBatchNorm(context, given, eps, 2) : given;
+    const x = onnxRepeat(context, onnxRelu(context, normal, prologue !== "none"), co / type.shape[0]);
+    const window = onnxWindow(k, stride, (k - 1) * dilation / 2);
+    const attributes = { ...window, dilations: [dilation, dilation], group: co };
+    return [context.emit("Conv", [x, onnxWeight(context, 1, [co, 1, k, k])], attributes)];
+  },
 };
 
 function prologueReference(

@@ -68,4 +68,5 @@ export const globalAvgPool: OpSpec<null> = {
       inputs: [type],
       attrs: null,
     })),
+  onnx: (context) => [context.emit("Flatten", [context.emit("GlobalAveragePool", [context.input(0)])], { axis: 1 })],
 };

@@ -134,4 +134,5 @@ export const linear: OpSpec<null> = {
       attrs: null,
     })),
   macs: (inputs) => inputs[0].shape[0] * inputs[0].shape[1] * inputs[1].shape[0],
+  onnx: (context) => [context.emit("Gemm", [0, 1, 2].map((i) => context.input(i)), { transB: 1 })],
 };

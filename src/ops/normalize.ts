@@ -7,6 +7,7 @@ import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";
 import { bnGradInput, bnGradSums } from "./bn_grad.ts";
 import { channelStatistics, overChannels, requireDense, requireImage } from "./channel.ts";
+import { onnxBatchNorm } from "./onnx.ts";
 
 const shader = { name: "normalize", source };
 
@@ -96,6 +97,10 @@ export const normalize: OpSpec<NormalizeAttributes> = {
       ? graph.apply1(bnGradInput, [x, gy, stats, ...sums, ...gamma], attrs, "x")
       : graph.apply1(normalizeGrad, [gy, stats, ...gamma], attrs, "x");
     return affine.length ? [gx, null, sums[1] ?? null, sums[0] ?? null] : [gx, null];
+  },
+  onnx(context) {
+    const { inputs: { length }, attrs: { eps } } = context.node, affine = length > 2 ? [2, 3] : [];
+    return [onnxBatchNorm(context, context.input(0), eps, 1, ...affine)];
   },
   reference([x, given, gamma, beta], [type], { eps, batch }) {
     const stats = batch ? channelStatistics(x, type) : given;

@@ -11,6 +11,7 @@ import type { Tensor } from "../graph/graph.ts";
 import { input, type KernelContext, type KernelPlan, type OpSpec, output, scratch, uniformInput } from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";
 import { imageVec4s, largestDivisor } from "./launch.ts";
+import { onnxRelu, onnxRepeat, onnxWeight } from "./onnx.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
 const shader = { name: "pointwise", source };
@@ -155,6 +156,14 @@ export const pointwise: OpSpec<PointwiseAttributes> = {
     },
   ],
   macs: ([x, w]) => w.shape[0] * w.shape[1] * x.shape[1] * x.shape[2] * x.shape[3],
+  onnx(context) {
+    const { groups, inputGroups, relu } = context.node.attrs, [co, ci] = context.node.inputs[1].type.shape;
+    // Every output group reads a single input group whole.
+    const group = inputGroups === 1 ? 1 : groups;
+    const x = onnxRepeat(context, onnxRelu(context, context.input(0), relu), group / inputGroups);
+    const w = onnxWeight(context, 1, [co, ci, 1, 1]);
+    return [context.emit("Conv", [x, w], { kernel_shape: [1, 1], group })];
+  },
 };
 
 /** Gradient of {@linkcode pointwise} for x; inputs gy, w, and x when there is a ReLU. */

@@ -11,6 +11,7 @@ import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectInteger, expectShape } from "./expect.ts";
 import { linear } from "./launch.ts";
+import { onnxWindow } from "./onnx.ts";
 
 const maxShader = { name: "max_pool", source: maxSource };
 const maxGradShader = { name: "max_pool_grad", source: maxGradSource };
@@ -176,6 +177,7 @@ export const maxPool: OpSpec<PoolAttributes> = {
     return [y];
   },
   cases,
+  onnx: (context) => [context.emit("MaxPool", [context.input(0)], onnxWindow(3, context.node.attrs.stride, 1))],
 };
 
 function avgKernel(big: TensorType, stride: number, gradient: boolean) {
@@ -230,4 +232,8 @@ export const avgPool: OpSpec<PoolAttributes> = {
     return [y.map((sum, i) => sum / count[i])];
   },
   cases,
+  onnx(context) {
+    const window = { ...onnxWindow(3, context.node.attrs.stride, 1), count_include_pad: 0 };
+    return [context.emit("AveragePool", [context.input(0)], window)];
+  },
 };

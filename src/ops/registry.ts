@@ -12,6 +12,7 @@ import { concat, split, zeros } from "./concat.ts";
 import { conv2d, conv2dInputGrad, conv2dWeightGrad } from "./conv2d.ts";
 import { crossEntropy, crossEntropyGrad } from "./cross_entropy.ts";
 import { depthwise, depthwiseGrad, depthwiseInputGrad } from "./depthwise.ts";
+import { dropPath } from "./drop_path.ts";
 import { globalAvgPool, globalAvgPoolGrad } from "./global_avg_pool.ts";
 import { gram } from "./gram.ts";
 import { linear, linearInputGrad, linearWeightGrad } from "./linear.ts";
@@ -26,6 +27,7 @@ import { sgd } from "./sgd.ts";
 import { softmax, softmaxGrad } from "./softmax.ts";
 import { spaceToPhases, spaceToPhasesGrad } from "./space_to_phases.ts";
 import { squareSum } from "./square_sum.ts";
+import { windowMean, windowMeanGrad } from "./window_mean.ts";
 
 /** Every operation of the graph runtime. */
 export const OPERATIONS: readonly OpSpec[] = [
@@ -75,4 +77,7 @@ export const OPERATIONS: readonly OpSpec[] = [
   accumulateTally,
   meanSquare,
   gram,
+  dropPath,
+  windowMean,
+  windowMeanGrad,
 ];

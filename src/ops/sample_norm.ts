@@ -98,6 +98,14 @@ export const sampleNorm: OpSpec<SampleNormAttributes> = {
     }
     return [y, stats];
   },
+  onnx(context) {
+    const { center, eps } = context.node.attrs, x = context.input(0);
+    const mean = (of: string) => context.emit("ReduceMean", [of], { axes: [1, 2, 3], keepdims: 1 });
+    const centred = center ? context.emit("Sub", [x, mean(x)]) : x;
+    const square = mean(context.emit("Mul", [centred, centred]));
+    const shifted = context.emit("Add", [square, context.constant("sample_norm.eps", [1], [eps])]);
+    return [context.emit("Div", [centred, context.emit("Sqrt", [shifted])])];
+  },
   cases() {
     const cases: OpCase<SampleNormAttributes>[] = [];
     for (const center of [true, false]) {

@@ -76,4 +76,5 @@ export const softmax: OpSpec<null> = {
       fill: (_i, _e, normal) => 300 + 2 * normal,
     },
   ],
+  onnx: (context) => [context.emit("Softmax", [context.input(0)], { axis: -1 })],
 };

@@ -8,6 +8,7 @@ import { input, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, storageLength } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectShape } from "./expect.ts";
 import { linear } from "./launch.ts";
+import { onnxRelu } from "./onnx.ts";
 
 const shader = { name: "space_to_phases", source };
 
@@ -127,4 +128,17 @@ export const spaceToPhases: OpSpec<PhasesAttributes> = {
         attrs: { relu },
       }))
     ),
+  onnx(context) {
+    const { inputs: [{ type: { shape: [, , h, w] } }], attrs: { relu } } = context.node;
+    const int64 = (name: string, values: readonly number[]) =>
+      context.constant(`phases.${name}`, [values.length], values, "int64");
+    // Odd sizes get a row or a column of zeros, which the odd pixels alone read.
+    let x = onnxRelu(context, context.input(0), relu);
+    if (h % 2 || w % 2) x = context.emit("Pad", [x, int64("pads", [0, 0, 0, 0, 0, 0, h % 2, w % 2])]);
+    const ends = int64("ends", [2 * half(h), 2 * half(w)]),
+      axes = int64("axes", [2, 3]),
+      steps = int64("steps", [2, 2]);
+    const phase = (from: number) => context.emit("Slice", [x, int64(`from${from}`, [from, from]), ends, axes, steps]);
+    return [context.emit("Concat", [phase(0), phase(1)], { axis: 1 })];
+  },
 };

@@ -190,7 +190,7 @@ function clusterOf(
         name,
         attributes: {
           label: labelOf(op),
-          class: familyOf(op).name,
+          class: familyOf(op),
           shape: "box",
           style: "rounded,filled",
           margin: "0.2,0.04",
@@ -211,8 +211,9 @@ function clusterOf(
   };
 }
 
-function familyOf(op: string): Family {
-  return FAMILIES.find(({ pattern }) => pattern.test(op))!;
+/** The name of the group that an operation is drawn with. */
+export function familyOf(op: string): string {
+  return FAMILIES.find(({ pattern }) => pattern.test(op))!.name;
 }
 
 /** `sep_conv_3x3` as a reader would write it: `sep conv 3×3`. */

@@ -221,7 +221,7 @@ export const SEARCH_PRESETS: Readonly<Record<string, Readonly<Record<string, str
     "epochs": 4,
     "steps-per-epoch": 32,
     "pad": 2,
-    "weight-lr": 0.1,
+    "weight-lr": 0.05,
     "alpha-lr": 6e-3,
     "statistics-images": 256,
     "probe-images": 64,

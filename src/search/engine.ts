@@ -3,7 +3,6 @@
  * and from the host. Knows nothing of files, epochs or schedules.
  * @module
  */
-import { FailureError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import { addBatch, emptyStatistics, type NodeStatistics } from "../discretize/statistics.ts";
@@ -11,26 +10,19 @@ import type { Gpu } from "../gpu/device.ts";
 import { Runtime } from "../graph/runtime.ts";
 import { elementCount, pack, unpack } from "../graph/tensor_type.ts";
 import type { Arena } from "../graph/variables.ts";
+import {
+  clearArena,
+  type HostBatch,
+  loadArenas,
+  readTallies,
+  resetTallies,
+  saveArenas,
+  type Tally,
+} from "../nn/state.ts";
 import { CELL_KINDS, type CellKind } from "../space/space.ts";
 import { nodeName, type SearchPlan } from "./programs.ts";
 
-/** A batch on the host: images `[C, N, H, W]` in storage order, labels `[N]`. */
-export interface HostBatch {
-  readonly images: Float32Array<ArrayBuffer>;
-  readonly labels: Int32Array<ArrayBuffer>;
-}
-
-/** Sums over the steps since the last reset. */
-export interface Tally {
-  /** Mean loss per counted image. */
-  readonly loss: number;
-  /** Share of correct answers. */
-  readonly accuracy: number;
-  /** Counted images. */
-  readonly count: number;
-  /** 1-based step since the reset whose loss was first not finite; 0 if none. */
-  readonly firstBadStep: number;
-}
+export type { HostBatch, Tally };
 
 /** RMS of a node before and after node normalisation. */
 export interface NodeNormRecord {
@@ -89,14 +81,12 @@ export class SearchEngine {
       const values = new Float64Array(elementCount(v.type)).map(() => alphaInit * random.normal());
       alphas.set(pack(v.type, values), v.offset);
     }
-    for (const arena of [arenas.momentum, arenas.alphaM, arenas.alphaV, arenas.metrics]) this.#clear(arena);
+    for (const arena of [arenas.momentum, arenas.alphaM, arenas.alphaV, arenas.metrics]) {
+      clearArena(this.#runtime, arena);
+    }
     this.#runtime.write(arenas.weights, variables.initialWeights(seed));
     this.#runtime.write(arenas.running, variables.initialRunning());
     this.#runtime.write(arenas.alphas, alphas);
-  }
-
-  #clear(arena: Arena): void {
-    this.#runtime.write(arena, new Float32Array(arena.length));
   }
 
   /** One step of the search: the architecture on `val`, then the weights on `train`. Does not wait for the device. */
@@ -114,17 +104,12 @@ export class SearchEngine {
 
   /** Forgets the tallies. */
   resetTallies(...metrics: Metric[]): void {
-    const { metrics: arena } = this.plan.arenas;
-    for (const name of metrics) this.#runtime.write(arena.get(name), new Float32Array(8));
+    resetTallies(this.#runtime, this.plan.arenas.metrics, metrics);
   }
 
   /** Waits for the device and reads the tallies. */
-  async tallies(): Promise<Record<Metric, Tally>> {
-    const { metrics } = this.plan.arenas, data = await this.#runtime.readArena(metrics);
-    return Object.fromEntries(metrics.variables.map(({ name, offset }) => {
-      const [loss, correct, count, _steps, firstBadStep] = data.subarray(offset, offset + 8);
-      return [name, { loss: loss / count, accuracy: correct / count, count, firstBadStep }];
-    })) as Record<Metric, Tally>;
+  tallies(): Promise<Record<Metric, Tally>> {
+    return readTallies(this.#runtime, this.plan.arenas.metrics);
   }
 
   /** Statistics of every node over batches, with frozen weights and batch statistics in the batch norms. */
@@ -173,19 +158,8 @@ export class SearchEngine {
    * All tensors of a checkpoint, by `arena/variable`.
    * @throws {FailureError} when a value is not finite.
    */
-  async save(): Promise<[string, TensorEntry][]> {
-    const out: [string, TensorEntry][] = [];
-    for (const arena of this.#stateArenas()) {
-      const data = await this.#runtime.readArena(arena);
-      for (const { name, type, offset } of arena.variables) {
-        const values = data.subarray(offset, offset + elementCount(type));
-        if (!values.every(Number.isFinite)) {
-          throw new FailureError(`The ${arena.name} of '${name}' are no longer finite numbers`);
-        }
-        out.push([`${arena.name}/${name}`, { shape: [...type.shape], data: values }]);
-      }
-    }
-    return out;
+  save(): Promise<[string, TensorEntry][]> {
+    return saveArenas(this.#runtime, this.#stateArenas());
   }
 
   /**
@@ -193,27 +167,7 @@ export class SearchEngine {
    * @throws {FailureError} when it belongs to another supernet.
    */
   load(tensors: ReadonlyMap<string, TensorEntry>, file: string): void {
-    const arenas = this.#stateArenas(), expected = arenas.reduce((n, a) => n + a.variables.length, 0);
-    if (tensors.size !== expected) {
-      throw new FailureError(
-        `Cannot use '${file}' as it must hold the ${expected} tensors of this supernet: it holds ${tensors.size}`,
-      );
-    }
-    const filled = arenas.map((arena) => {
-      const data = new Float32Array(arena.length);
-      for (const { name, type, offset } of arena.variables) {
-        const entry = tensors.get(`${arena.name}/${name}`);
-        if (!entry || !(entry.data instanceof Float32Array) || entry.shape.join() !== type.shape.join()) {
-          throw new FailureError(
-            `Cannot use '${file}' as tensor '${arena.name}/${name}' must be F32 [${type.shape}]: ` +
-              (entry ? `it is [${entry.shape}]` : "it is missing"),
-          );
-        }
-        data.set(entry.data, offset);
-      }
-      return data;
-    });
-    arenas.forEach((arena, i) => this.#runtime.write(arena, filled[i]));
+    loadArenas(this.#runtime, this.#stateArenas(), tensors, file, "supernet");
   }
 
   /** Frees the device memory. */

@@ -1,5 +1,5 @@
 /**
- * Refuses a search that does not fit in memory before anything is allocated, and says what would fit.
+ * Refuses a search or a training that does not fit in memory before anything is allocated, and says what would fit.
  * @module
  */
 import { FailureError, UsageError } from "../base/errors.ts";
@@ -26,6 +26,7 @@ export function memoryBudget(
  * Refuses a plan that exceeds the budget.
  * @param bytes bytes of the plan with the batch size `batch`.
  * @param planned bytes of a plan with another batch size; may throw, which counts as too large.
+ * @param purpose what cannot be done then, for the message.
  * @throws {FailureError} when the plan exceeds the budget; it names the largest batch that fits.
  */
 export function checkMemory(
@@ -33,11 +34,12 @@ export function checkMemory(
   budget: { bytes: number; source: string } | undefined,
   batch: number,
   planned: (batch: number) => number,
+  purpose: "search" | "train" = "search",
 ): void {
   if (!budget || bytes <= budget.bytes) return;
   const fits = largestBatch(batch, budget.bytes, planned), mib = (n: number) => `${Math.ceil(n / MIB)} MiB`;
   throw new FailureError(
-    `Cannot search with batch-size ${batch}: it needs ${mib(bytes)} of GPU memory and ${budget.source} is ` +
+    `Cannot ${purpose} with batch-size ${batch}: it needs ${mib(bytes)} of GPU memory and ${budget.source} is ` +
       `${mib(budget.bytes)}: ` +
       (fits > 0 ? `use --batch-size ${fits} or less` : `use fewer --init-channels or --cells`),
   );

@@ -6,23 +6,21 @@
 import type { GpuLimits } from "../gpu/device.ts";
 import { gradients } from "../graph/autodiff.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
-import { dropUnused, shareSubexpressions, validate } from "../graph/passes.ts";
-import { type Plan, planProgram, Pool } from "../graph/plan.ts";
+import { type Plan, Pool } from "../graph/plan.ts";
 import { plannedBytes } from "../graph/runtime.ts";
 import { dense } from "../graph/tensor_type.ts";
 import { Arena } from "../graph/variables.ts";
 import { BN_EPS, Builder } from "../nn/layers.ts";
+import { tallyArena } from "../nn/state.ts";
 import { NetworkVariables } from "../nn/variables.ts";
+import { addWeightStep, finishProgram } from "../nn/weight_step.ts";
 import { accumulateTally } from "../ops/accumulate_tally.ts";
 import { adam } from "../ops/adam.ts";
 import { sum } from "../ops/add_n.ts";
 import { crossEntropy } from "../ops/cross_entropy.ts";
 import { gram } from "../ops/gram.ts";
 import { meanSquare } from "../ops/mean_square.ts";
-import { runningUpdate } from "../ops/running_update.ts";
-import { sgd } from "../ops/sgd.ts";
 import { softmax } from "../ops/softmax.ts";
-import { squareSum } from "../ops/square_sum.ts";
 import { CELL_KINDS, type CellKind } from "../space/space.ts";
 import {
   alphaArena,
@@ -51,9 +49,6 @@ export interface OptimizerConfig {
   /** Label smoothing of the training loss. */
   readonly labelSmoothing: number;
 }
-
-/** Momentum of the running statistics, PyTorch's default. */
-const RUNNING_MOMENTUM = 0.1;
 
 /** Epsilon of Adam, PyTorch's default. */
 const ADAM_EPS = 1e-8;
@@ -122,8 +117,8 @@ export function nodeName(node: { cell: number; node: number }): string {
  */
 export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, limits: GpuLimits): SearchPlan {
   checkSupernet(config);
-  const variables = new NetworkVariables(), alphas = alphaArena(config.space), metrics = new Arena("metrics");
-  for (const name of ["train", "val", "eval"]) metrics.add(name, dense([8]));
+  const variables = new NetworkVariables(), alphas = alphaArena(config.space);
+  const metrics = tallyArena(["train", "val", "eval"]);
   const pool = new Pool(), plans: Plan[] = [], shared: Partial<Record<ProgramName, number>> = {};
 
   const start = (training: boolean) => {
@@ -148,39 +143,17 @@ export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, l
     return { loss, tally: graph.apply1(accumulateTally, [tally, graph.variable(metrics.get(metric))], null, metric) };
   };
   const finish = (name: ProgramName, graph: Graph, roots: Tensor[], results: Record<string, Tensor> = {}) => {
-    shared[name] = shareSubexpressions(graph);
-    dropUnused(graph, [...roots, ...Object.values(results)]);
-    validate(graph);
-    plans.push(planProgram(name, graph, results, limits, pool));
+    const finished = finishProgram(name, graph, roots, results, limits, pool);
+    shared[name] = finished.shared;
+    plans.push(finished.plan);
   };
   const add = (ts: readonly Tensor[], label: string, graph: Graph) => sum(graph, ts, label);
 
   // The first build declares every weight and statistic, so that their twins can be laid out.
   const weightStep = start(true);
-  const weightGrads = variables.weights.like("gradients"), momentum = variables.weights.like("momentum");
-  const factors = variables.statistics.like("factors");
-  {
-    const { graph, inputs, net } = weightStep, { loss, tally } = lossOf(graph, net, inputs.labels, "train");
-    const leaves = variables.weights.variables.map((v) => graph.variable(v));
-    const grads = gradients(graph, [loss], [null], leaves, (ts, label) => add(ts, label, graph));
-    grads.forEach((g, i) => g && graph.place(g, weightGrads.get(variables.weights.variables[i].name)));
-    const whole = (arena: Arena) => graph.variable(arena.whole()), hyper = graph.input("hyper", dense([8]));
-    const norm = graph.apply1(squareSum, [whole(weightGrads)], null, "clip");
-    const { momentum: rate, weightDecay, clip } = optimizer;
-    const updated = graph.apply(
-      sgd,
-      [whole(variables.weights), whole(weightGrads), whole(momentum), norm, hyper],
-      { momentum: rate, weightDecay, clip },
-      "sgd",
-    );
-    const running = graph.apply1(
-      runningUpdate,
-      [whole(variables.statistics), whole(factors), whole(variables.running)],
-      { momentum: RUNNING_MOMENTUM },
-      "running",
-    );
-    finish("weight_step", graph, [tally, running, ...updated], { logits: net.logits });
-  }
+  const { loss, tally: trained } = lossOf(weightStep.graph, weightStep.net, weightStep.inputs.labels, "train");
+  const update = addWeightStep(weightStep.graph, variables, [loss], [null], optimizer);
+  finish("weight_step", weightStep.graph, [trained, ...update.roots], { logits: weightStep.net.logits });
 
   const alphaGrads = alphas.like("alpha_gradients"), alphaM = alphas.like("alpha_m"), alphaV = alphas.like("alpha_v");
   {
@@ -217,11 +190,11 @@ export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, l
 
   const arenas: SearchArenas = {
     weights: variables.weights,
-    gradients: weightGrads,
-    momentum,
+    gradients: update.gradients,
+    momentum: update.momentum,
     statistics: variables.statistics,
     running: variables.running,
-    factors,
+    factors: update.factors,
     alphas,
     alphaGradients: alphaGrads,
     alphaM,

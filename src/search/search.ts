@@ -11,18 +11,20 @@ import { Batcher, splitHalves } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
 import type { NodeStatistics } from "../discretize/statistics.ts";
-import { type Gpu, openGpu } from "../gpu/device.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { DeviceLostError } from "../graph/runtime.ts";
+import type { HostBatch } from "../nn/state.ts";
 import type { Genotype } from "../space/genotype.ts";
 import { findSpace } from "../space/space.ts";
 import type { SupernetConfig } from "../space/supernet.ts";
 import type { SearchConfig } from "./config.ts";
-import { type HostBatch, SearchEngine } from "./engine.ts";
+import { SearchEngine } from "./engine.ts";
 import { checkMemory, memoryBudget } from "./memory.ts";
 import { planSearch, type SearchPlan } from "./programs.ts";
 import { type EpochRecord, imbalanceOf, summariseWeights } from "./records.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { cosine } from "./schedule.ts";
+import { onDevice, runSteps } from "./step_loop.ts";
 
 /** Where a search is. */
 export interface Progress {
@@ -79,12 +81,6 @@ export interface SearchResult {
 /** The search was stopped by its signal; its folder holds a checkpoint. */
 export class SearchInterrupted extends FailureError {}
 
-/** Longest time without looking at the loss, in seconds; steps are not waited for in between. */
-const SYNC_SECONDS = 0.5;
-
-/** Times that a lost device is replaced before the search gives up. */
-const MAX_DEVICES = 3;
-
 /** The supernet that a configuration describes for a data set. */
 export function supernetConfig(config: SearchConfig, data: Dataset): SupernetConfig {
   return {
@@ -122,23 +118,8 @@ export function supernetConfig(config: SearchConfig, data: Dataset): SupernetCon
  * @throws {SearchInterrupted} when `options.signal` was raised.
  */
 export async function search(config: SearchConfig, data: Dataset, options: SearchOptions = {}): Promise<SearchResult> {
-  let gpu = options.gpu ?? await openGpu();
   const run = new SearchRun(config, data, options);
-  for (let devices = 1;; devices++) {
-    try {
-      return await run.on(gpu);
-    } catch (error) {
-      const lost = gpu.lost();
-      if (lost === undefined && !(error instanceof DeviceLostError)) throw error;
-      if (devices === MAX_DEVICES) {
-        throw new FailureError(
-          `The GPU device was lost ${devices} times (${lost}): update the driver or use a smaller --batch-size`,
-        );
-      }
-      options.warn?.(`The GPU device was lost (${lost}); going on from the last checkpoint on a new one`);
-      gpu = await openGpu({ limits: gpu.limits });
-    }
-  }
+  return await onDevice(options.gpu, options.warn, (gpu) => run.on(gpu));
 }
 
 interface Snapshot {
@@ -227,39 +208,35 @@ class SearchRun {
     const steps = this.#stepsPerEpoch, epoch = Math.floor(start / steps), train = this.#batch(), val = this.#batch();
     const lr = cosine(weightLr, weightLrMin, epoch, epochs);
     if (start % steps === 0) engine.resetTallies("train", "val");
-    let step = start, synced = start, began = performance.now(), secondsPerStep = 0, busy = 0;
-    while (step < (epoch + 1) * steps) {
-      this.#val.fill(epoch, step % steps, val.images, val.labels);
-      this.#train.fill(epoch, step % steps, train.images, train.labels);
-      engine.step(val, train, { weightLr: lr, alphaLr, alphaStep: step + 1, alphaBeta1, alphaBeta2 });
-      step++;
-      const last = step % steps === 0, due = step % checkpointSteps === 0 || this.#options.signal?.aborted === true;
-      if (last || due || (step - synced) * secondsPerStep >= SYNC_SECONDS || secondsPerStep === 0) {
-        const tallies = await engine.tallies(), now = performance.now();
-        busy += (now - began) / 1000;
-        secondsPerStep = (now - began) / 1000 / (step - synced);
-        synced = step;
+    const secondsPerStep = await runSteps({
+      start,
+      end: (epoch + 1) * steps,
+      checkpointSteps,
+      signal: this.#options.signal,
+      submit: (step) => {
+        this.#val.fill(epoch, step % steps, val.images, val.labels);
+        this.#train.fill(epoch, step % steps, train.images, train.labels);
+        engine.step(val, train, { weightLr: lr, alphaLr, alphaStep: step + 1, alphaBeta1, alphaBeta2 });
+      },
+      look: async (step) => {
+        const tallies = await engine.tallies();
         this.#checkLoss(tallies.train.firstBadStep, tallies.val.firstBadStep, epoch);
-        this.#options.onProgress?.({
-          epoch,
-          epochs,
-          step: (step - 1) % steps + 1,
-          stepsPerEpoch: steps,
-          trainLoss: tallies.train.loss,
-          valLoss: tallies.val.loss,
-          secondsPerStep,
-        });
-        if (due && !last) await this.#checkpoint(engine, step, epoch);
-        // Lets signals and timers in; the device is idle anyway.
-        await new Promise((resolve) => setTimeout(resolve, 0));
-        if (this.#options.signal?.aborted && !last) {
-          if (!due) await this.#checkpoint(engine, step, epoch);
-          this.#interrupt(step);
-        }
-        began = performance.now();
-      }
-    }
-    await this.#record(engine, step, epoch, lr, busy / (step - start));
+        return (secondsPerStep) =>
+          this.#options.onProgress?.({
+            epoch,
+            epochs,
+            step: (step - 1) % steps + 1,
+            stepsPerEpoch: steps,
+            trainLoss: tallies.train.loss,
+            valLoss: tallies.val.loss,
+            secondsPerStep,
+          });
+      },
+      checkpoint: (step) => this.#checkpoint(engine, step, epoch),
+      interrupt: (step) => this.#interrupt(step),
+    });
+    const step = (epoch + 1) * steps;
+    await this.#record(engine, step, epoch, lr, secondsPerStep);
     await this.#checkpoint(engine, step, epoch);
     if (this.#options.signal?.aborted && step < epochs * steps) this.#interrupt(step);
     return step;

@@ -30,6 +30,9 @@ export interface PrimitiveOutput {
   readonly shared: boolean;
 }
 
+/** What a primitive of a derived network is built from. */
+export type DeriveContext = Omit<PrimitiveContext, "edges">;
+
 /** A primitive. */
 export interface Primitive {
   /** Its standard name. */
@@ -43,6 +46,11 @@ export interface Primitive {
   readonly parameterFree: boolean;
   /** Builds it for the supernet; null: it outputs zeros. */
   readonly build: (context: PrimitiveContext) => PrimitiveOutput | null;
+  /**
+   * Builds it for one edge of a derived network: batch norms are affine, none follows a pool. The source itself means
+   * that it is the identity. Null: it cannot be chosen.
+   */
+  readonly derive: ((context: DeriveContext) => Tensor) | null;
 }
 
 function pool(name: string, label: string, op: typeof maxPool): Primitive {
@@ -54,6 +62,7 @@ function pool(name: string, label: string, op: typeof maxPool): Primitive {
       const z = builder.graph.apply1(op, [x], { stride }, path);
       return { z, stats: builder.statistics(z, path), shared: true };
     },
+    derive: ({ builder, x, name: path, stride }) => builder.graph.apply1(op, [x], { stride }, path),
   };
 }
 
@@ -70,6 +79,14 @@ function separable(size: number): Primitive {
       const z = builder.pointwise(d2, `${name}.pw2`, channels, { groups: edges, inputGroups: edges });
       return { z, stats: builder.statistics(z, `${name}.bn2`), shared: false };
     },
+    derive({ builder, x, name, stride }) {
+      let y = x;
+      for (const half of [1, 2]) {
+        y = builder.depthwise(y, `${name}.dw${half}`, { size, stride: half === 1 ? stride : 1 });
+        y = builder.affineBatchNorm(builder.pointwise(y, `${name}.pw${half}`, x.type.shape[0]), `${name}.bn${half}`);
+      }
+      return y;
+    },
   };
 }
 
@@ -84,12 +101,16 @@ function dilated(size: number): Primitive {
       const z = builder.pointwise(d, `${name}.pw`, edges * x.type.shape[0], options);
       return { z, stats: builder.statistics(z, `${name}.bn`), shared: false };
     },
+    derive({ builder, x, name, stride }) {
+      const d = builder.depthwise(x, `${name}.dw`, { size, stride, dilation: 2 });
+      return builder.affineBatchNorm(builder.pointwise(d, `${name}.pw`, x.type.shape[0]), `${name}.bn`);
+    },
   };
 }
 
 /** Every primitive: the only list of them. */
 export const PRIMITIVES: readonly Primitive[] = [
-  { name: "none", label: "none", parameterFree: true, build: () => null },
+  { name: "none", label: "none", parameterFree: true, build: () => null, derive: null },
   pool("max_pool_3x3", "max 3×3", maxPool),
   pool("avg_pool_3x3", "avg 3×3", avgPool),
   {
@@ -100,6 +121,10 @@ export const PRIMITIVES: readonly Primitive[] = [
       if (stride === 1) return { z: x, stats: null, shared: true };
       const z = builder.factorizedReduce(x, `${name}.reduce`, x.type.shape[0], edges);
       return { z, stats: builder.statistics(z, `${name}.bn`), shared: false };
+    },
+    derive({ builder, x, name, stride }) {
+      if (stride === 1) return x;
+      return builder.affineBatchNorm(builder.factorizedReduce(x, `${name}.reduce`, x.type.shape[0]), `${name}.bn`);
     },
   },
   separable(3),

@@ -7,7 +7,7 @@ import { UsageError } from "../base/errors.ts";
 import type { Graph, Tensor } from "../graph/graph.ts";
 import { dense, image } from "../graph/tensor_type.ts";
 import { Arena } from "../graph/variables.ts";
-import { BN_EPS, Builder } from "../nn/layers.ts";
+import { BN_EPS, type Builder } from "../nn/layers.ts";
 import type { NetworkVariables } from "../nn/variables.ts";
 import { concat } from "../ops/concat.ts";
 import { mixed, type MixedCandidate } from "../ops/mixed.ts";

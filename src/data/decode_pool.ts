@@ -1,0 +1,152 @@
+/**
+ * Decoding threads: jobs go in, samples come out, in any order. Threads start with the first job and stop when there
+ * was none for a while. Deno lets a program that lies on the disk start a thread only if it may read its own modules;
+ * where it may not, jobs run on the main thread, one at a time. Not responsible for what is decoded when.
+ * @module
+ */
+import { FailureError } from "../base/errors.ts";
+import { fileURLToPath } from "node:url";
+import type { Answer, Request } from "./decode_worker.ts";
+import { type ImageJob, loadImage } from "./load.ts";
+
+/** Milliseconds without a job after which threads stop. */
+const IDLE_MS = 3000;
+/** Jobs that a thread has at a time: while it posts one result the next one is there. */
+const JOBS_PER_THREAD = 2;
+const MAX_THREADS = 16;
+
+interface Pending {
+  readonly job: ImageJob;
+  readonly resolve: (data: Uint8Array<ArrayBuffer>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly jobs: Map<number, Pending>;
+}
+
+/** The flag that lets decoding threads start, or undefined where nothing is missing. */
+export function missingThreadPermission(): string | undefined {
+  const source = new URL("../", import.meta.url);
+  if (source.protocol !== "file:") return undefined;
+  const path = fileURLToPath(source);
+  const { state } = Deno.permissions.querySync({ name: "read", path });
+  return state === "granted" ? undefined : `--allow-read=${path}`;
+}
+
+/** A set of decoding threads. */
+export class DecodePool {
+  /** Threads at most; 0: jobs run on the main thread. */
+  readonly size: number;
+  readonly #queue: Pending[] = [];
+  #head = 0;
+  #threads: Thread[] = [];
+  #inline: boolean;
+  #running = false;
+  #next = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** `size` threads at most; as many as the machine has cores if left out. */
+  constructor(size: number = Math.max(1, Math.min(MAX_THREADS, navigator.hardwareConcurrency))) {
+    this.size = size;
+    this.#inline = size === 0 || missingThreadPermission() !== undefined;
+  }
+
+  /** Whether jobs run on threads of their own. */
+  get threaded(): boolean {
+    return !this.#inline;
+  }
+
+  /** Loads an image; rejects with FailureError where that fails. Jobs begin in the order of the calls. */
+  run(job: ImageJob): Promise<Uint8Array<ArrayBuffer>> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ job, resolve, reject });
+      this.#dispatch();
+    });
+  }
+
+  /** Stops the threads; what is still waiting is rejected. The pool can be used again. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const waiting = [...this.#threads.flatMap((t) => [...t.jobs.values()]), ...this.#queue.slice(this.#head)];
+    for (const { worker } of this.#threads) worker.terminate();
+    this.#threads = [];
+    this.#queue.length = this.#head = 0;
+    for (const { job, reject } of waiting) {
+      reject(new FailureError(`Cannot read '${job.path}' as the data set was closed: open it again`));
+    }
+  }
+
+  #take(): Pending | undefined {
+    if (this.#head === this.#queue.length) return undefined;
+    const pending = this.#queue[this.#head++];
+    if (this.#head === this.#queue.length) this.#queue.length = this.#head = 0;
+    else if (this.#head >= 4096) this.#queue.splice(0, this.#head), this.#head = 0;
+    return pending;
+  }
+
+  #dispatch(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#inline) {
+      if (!this.#running) this.#runInline();
+      return;
+    }
+    while (this.#head < this.#queue.length) {
+      const waiting = this.#queue.length - this.#head;
+      let thread = this.#threads.reduce<Thread | undefined>(
+        (best, t) => best === undefined || t.jobs.size < best.jobs.size ? t : best,
+        undefined,
+      );
+      if ((thread === undefined || thread.jobs.size > 0) && this.#threads.length < this.size && waiting > 0) {
+        thread = this.#start();
+      }
+      if (thread === undefined || thread.jobs.size >= JOBS_PER_THREAD) break;
+      const pending = this.#take()!, id = this.#next++;
+      thread.jobs.set(id, pending);
+      thread.worker.postMessage({ id, job: pending.job } satisfies Request);
+    }
+    if (this.#queue.length === 0 && this.#threads.length > 0 && this.#threads.every((t) => t.jobs.size === 0)) {
+      this.#timer = setTimeout(() => this.close(), IDLE_MS);
+    }
+  }
+
+  #start(): Thread {
+    const worker = new Worker(import.meta.resolve("./decode_worker.ts"), { type: "module" });
+    const thread: Thread = { worker, jobs: new Map() };
+    worker.onmessage = ({ data: { id, data, error } }: MessageEvent<Answer>) => {
+      const pending = thread.jobs.get(id);
+      thread.jobs.delete(id);
+      if (data !== undefined) pending?.resolve(data);
+      else pending?.reject(new FailureError(error));
+      this.#dispatch();
+    };
+    // A thread that cannot start, or that ran out of memory: its jobs are done here.
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#inline = true;
+      for (const { worker } of this.#threads) worker.terminate();
+      this.#queue.splice(0, this.#head, ...this.#threads.flatMap((t) => [...t.jobs.values()]));
+      this.#head = 0;
+      this.#threads = [];
+      this.#dispatch();
+    };
+    this.#threads.push(thread);
+    return thread;
+  }
+
+  async #runInline(): Promise<void> {
+    this.#running = true;
+    for (let pending = this.#take(); pending !== undefined; pending = this.#take()) {
+      try {
+        pending.resolve(loadImage(pending.job));
+      } catch (error) {
+        pending.reject(error);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    this.#running = false;
+  }
+}

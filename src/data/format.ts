@@ -1,0 +1,44 @@
+/**
+ * What a format of data sets is. Not responsible for which there are (`formats.ts`).
+ * @module
+ */
+import type { Augment } from "./augment.ts";
+import type { Dataset, OpenDataOptions } from "./dataset.ts";
+
+/** Where a data set lies. */
+export interface Place {
+  /** Folder or file. */
+  readonly path: string;
+  /** Its name if it was named; else the path says it. */
+  readonly name?: string;
+  /** What to do when it is not as it must be. */
+  readonly hint: string;
+}
+
+/** A data set that is found by name. */
+export interface KnownData {
+  /** What the user writes. */
+  readonly name: string;
+  /** Where it may lie; the first that exists is taken. */
+  readonly paths: readonly string[];
+  /** How to get it. */
+  readonly hint: string;
+}
+
+/** A format of data sets. */
+export interface DataFormat {
+  /** One word. */
+  readonly name: string;
+  /** What it is, for help and errors. */
+  readonly help: string;
+  /** Data sets of this format that have names. */
+  readonly known: readonly KnownData[];
+  /** What to do when a data set is not as it must be. */
+  readonly hint: string;
+  /** Whether `path`, which exists, looks like this format. Throws FailureError where it may not be read. */
+  detect(path: string): boolean;
+  /** Opens it; throws FailureError where it cannot be done. */
+  open(place: Place, options: OpenDataOptions): Promise<Dataset>;
+  /** The random changes that suit its images in training. */
+  augment(data: Pick<Dataset, "name" | "height" | "width" | "channels">): Augment;
+}

@@ -1,0 +1,108 @@
+/**
+ * What is worth a sentence about a list of images before a network sees it: files that were left out, the same file
+ * twice, classes of very different size. Also shares images out where no test part is given, so that copies of a file
+ * stay on one side. Not responsible for finding the files.
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { readBytes } from "../base/files.ts";
+import { Random } from "../base/random.ts";
+import type { SkippedFile } from "./dataset.ts";
+import { absentClasses, type ImageFile, type ImageList } from "./image_files.ts";
+
+/** Files of equal size beyond which copies are not looked for: each has to be read. */
+const MAX_COMPARED = 50_000;
+/** A class this many times larger than another is worth a warning. */
+const IMBALANCE = 3;
+const SHOWN = 10;
+
+/** Groups of two or more images with the same content; undefined where there are too many to compare. */
+export function findCopies(files: readonly ImageFile[]): ImageFile[][] | undefined {
+  const groups = <K>(list: readonly ImageFile[], key: (file: ImageFile) => K): ImageFile[][] =>
+    [...Map.groupBy(list, key).values()].filter((group) => group.length > 1);
+  const same = groups(files, (file) => file.bytes).flat();
+  if (same.length > MAX_COMPARED) return undefined;
+  return groups(same, (file) => createHash("sha256").update(readBytes(file.path)).digest("hex"));
+}
+
+/**
+ * Takes `fraction` of each class for testing, at least one image where the class has two and never all of them; copies
+ * of a file go where the first of them goes. A function of the list alone.
+ */
+export function shareOut(
+  files: readonly ImageFile[],
+  classes: number,
+  fraction: number,
+  copies: readonly (readonly ImageFile[])[],
+): { train: ImageFile[]; test: ImageFile[] } {
+  const first = new Map<ImageFile, ImageFile>();
+  for (const group of copies) for (const file of group.slice(1)) first.set(file, group[0]);
+  const members: ImageFile[][] = Array.from({ length: classes }, () => []);
+  for (const file of files) if (!first.has(file)) members[file.label].push(file);
+  const tested = new Set<ImageFile>();
+  members.forEach((list, label) => {
+    const count = Math.min(list.length - 1, Math.max(1, Math.round(list.length * fraction)));
+    const order = new Random(0, "split/images", 0, label).permutation(list.length);
+    for (let i = 0; i < count; i++) tested.add(list[order[i]]);
+  });
+  const isTest = (file: ImageFile): boolean => tested.has(first.get(file) ?? file);
+  return { train: files.filter((file) => !isTest(file)), test: files.filter(isTest) };
+}
+
+function some(items: readonly string[]): string {
+  const more = items.length - SHOWN;
+  return items.slice(0, SHOWN).join("; ") + (more > 0 ? `; and ${more} more` : "");
+}
+
+/** The sentence about files that were left out of `total`; undefined where there are none. */
+export function skippedSentence(name: string, skipped: readonly SkippedFile[], total: number): string | undefined {
+  if (skipped.length === 0) return undefined;
+  return `Left out ${skipped.length} of ${total} image files of '${name}': ` +
+    some(skipped.map(({ file, why }) => `'${file}' (${why})`));
+}
+
+/** Sentences about what looks wrong in a list of images. */
+export function suspicions(
+  name: string,
+  { classNames, parts, others }: ImageList,
+  copies: readonly (readonly ImageFile[])[] | undefined,
+): string[] {
+  const out: string[] = [], partOf = new Map<ImageFile, string>();
+  for (const [part, files] of parts) for (const file of files) partOf.set(file, part);
+  if (others.size > 0) {
+    const count = [...others.values()].reduce((a, b) => a + b, 0);
+    const kinds = [...others].sort((a, b) => b[1] - a[1]).map(([ending, n]) => `${n} ${ending}`);
+    out.push(`Ignored ${count} files of '${name}' that are neither PNG nor JPEG by their names: ${some(kinds)}`);
+  }
+  if (copies === undefined) {
+    out.push(`Copies of images in '${name}' were not looked for: more than ${MAX_COMPARED} files are of equal sizes`);
+  }
+  const pairs = (groups: readonly (readonly ImageFile[])[]): string =>
+    some(groups.map((group) => group.map((file) => `'${file.name}'`).slice(0, 3).join(" = ")));
+  const across = copies?.filter((group) => new Set(group.map((f) => partOf.get(f))).size > 1) ?? [];
+  if (across.length > 0) {
+    out.push(
+      `${across.length} images of '${name}' are in more than one part, so tests look too good: ${pairs(across)}`,
+    );
+  }
+  const labels = copies?.filter((group) => new Set(group.map((f) => f.label)).size > 1) ?? [];
+  if (labels.length > 0) {
+    out.push(`${labels.length} images of '${name}' are in more than one class: ${pairs(labels)}`);
+  }
+  const sizes = classNames.map(() => 0);
+  for (const { label } of parts.get("train") ?? []) sizes[label]++;
+  const most = sizes.indexOf(Math.max(...sizes)), least = sizes.indexOf(Math.min(...sizes));
+  if (sizes[most] >= IMBALANCE * sizes[least]) {
+    out.push(
+      `The classes of '${name}' are unequal: '${classNames[most]}' has ${sizes[most]} training images, ` +
+        `'${classNames[least]}' has ${sizes[least]}, so accuracy says little about the small ones`,
+    );
+  }
+  for (const [part, files] of parts) {
+    const absent = absentClasses(classNames, files);
+    if (part !== "train" && absent.length > 0) {
+      out.push(`The ${part} part of '${name}' has no image of ${absent.length} classes: ${some(absent)}`);
+    }
+  }
+  return out;
+}

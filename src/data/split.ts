@@ -1,0 +1,89 @@
+/**
+ * Sharing the images of a data set out between training and the rest, class by class.
+ * @module
+ */
+import { UsageError } from "../base/errors.ts";
+import { Random } from "../base/random.ts";
+import type { Dataset } from "./dataset.ts";
+
+/** Two disjoint sets of images. */
+export interface Halves {
+  /** For the weights. */
+  readonly train: Uint32Array;
+  /** For the architecture (search) or for validation. */
+  readonly val: Uint32Array;
+}
+
+/**
+ * Shares `total` out over classes in proportion to `sizes`, at most `room` each: whole parts first, then one
+ * more to the largest remainders (ties: lower class).
+ */
+function quotas(
+  total: number,
+  sizes: readonly number[],
+  room: readonly number[],
+): number[] {
+  const sum = sizes.reduce((a, b) => a + b, 0);
+  const ideal = sizes.map((n) => n * total / sum);
+  const out = ideal.map((x, c) => Math.min(room[c], Math.floor(x + 1e-9)));
+  let left = total - out.reduce((a, b) => a + b, 0);
+  const order = sizes.map((_, c) => c)
+    .sort((a, b) => (ideal[b] - out[b]) - (ideal[a] - out[a]) || a - b);
+  while (left > 0) {
+    for (const c of order) {
+      if (left > 0 && out[c] < room[c]) {
+        out[c]++;
+        left--;
+      }
+    }
+  }
+  return out;
+}
+
+/**
+ * Splits a data set in two disjoint, shuffled sets in which each class has its share. `split` is the fraction that
+ * goes to `train` (the rest goes to `val`), or the two counts. Depends on the labels, seed and split only. Throws
+ * UsageError where one of the sets would be empty or the images do not suffice.
+ */
+export function splitHalves(
+  data: Pick<Dataset, "name" | "labels" | "classes">,
+  seed: number,
+  split: number | { readonly train: number; readonly val: number },
+): Halves {
+  const { labels, classes, name } = data;
+  const count = labels.length;
+  if (typeof split === "number" && !(split > 0 && split < 1)) {
+    throw new UsageError(
+      `Cannot split '${name}' as the fraction for training must be between 0 and 1: current value is ${split}`,
+    );
+  }
+  const train = typeof split === "number" ? Math.round(count * split) : split.train;
+  const val = typeof split === "number" ? count - train : split.val;
+  if (
+    !Number.isSafeInteger(train) || !Number.isSafeInteger(val) || train < 1 ||
+    val < 1 || train + val > count
+  ) {
+    throw new UsageError(
+      `Cannot split '${name}' as the two parts must be at least 1 and at most ${count} images together: current sizes are ${train} and ${val}`,
+    );
+  }
+  const members: number[][] = Array.from({ length: classes }, () => []);
+  labels.forEach((label, i) => members[label].push(i));
+  const sizes = members.map((list) => list.length);
+  const trainQuota = quotas(train, sizes, sizes);
+  const valQuota = quotas(val, sizes, sizes.map((n, c) => n - trainQuota[c]));
+  const first = new Uint32Array(train);
+  const second = new Uint32Array(val);
+  let a = 0, b = 0;
+  for (let c = 0; c < classes; c++) {
+    const order = new Random(seed, "split/class", 0, c).permutation(sizes[c]);
+    for (let i = 0; i < trainQuota[c] + valQuota[c]; i++) {
+      const index = members[c][order[i]];
+      if (i < trainQuota[c]) first[a++] = index;
+      else second[b++] = index;
+    }
+  }
+  const mix = (list: Uint32Array, stream: string): Uint32Array =>
+    new Random(seed, stream).permutation(list.length).map((i) => list[i]);
+  return { train: mix(first, "split/train"), val: mix(second, "split/val") };
+}

@@ -1,0 +1,79 @@
+/**
+ * What every program that trains weights ends with: gradients of all weights, clipping, SGD, and the running
+ * statistics of the batch norms. And the passes that every finished graph goes through.
+ * @module
+ */
+import type { GpuLimits } from "../gpu/device.ts";
+import { gradients } from "../graph/autodiff.ts";
+import type { Graph, Tensor } from "../graph/graph.ts";
+import { dropUnused, shareSubexpressions, validate } from "../graph/passes.ts";
+import { type Plan, planProgram, type Pool } from "../graph/plan.ts";
+import { dense } from "../graph/tensor_type.ts";
+import type { Arena } from "../graph/variables.ts";
+import { sum } from "../ops/add_n.ts";
+import { runningUpdate } from "../ops/running_update.ts";
+import { sgd, type SgdAttributes } from "../ops/sgd.ts";
+import { squareSum } from "../ops/square_sum.ts";
+import type { NetworkVariables } from "./variables.ts";
+
+/** Momentum of the running statistics, PyTorch's default. */
+const RUNNING_MOMENTUM = 0.1;
+
+/** What a weight step needs besides the weights. */
+export interface WeightStep {
+  /** Gradients, at the offsets of the weights. */
+  readonly gradients: Arena;
+  /** SGD's momenta. */
+  readonly momentum: Arena;
+  /** Factors that make batch variances unbiased; write {@linkcode NetworkVariables.runningFactors} into it. */
+  readonly factors: Arena;
+  /** What the program must keep. */
+  readonly roots: readonly Tensor[];
+}
+
+/**
+ * Differentiates `losses`, weighted by `seeds` (null: 1), by every weight, and updates the weights and the running
+ * statistics. The learning rate is element 0 of the graph input `hyper` `[8]`. Call it when all variables are declared.
+ */
+export function addWeightStep(
+  graph: Graph,
+  variables: NetworkVariables,
+  losses: readonly Tensor[],
+  seeds: readonly (Tensor | null)[],
+  optimizer: SgdAttributes,
+): WeightStep {
+  const { weights, statistics, running } = variables;
+  const grads = weights.like("gradients"), momentum = weights.like("momentum"), factors = statistics.like("factors");
+  const leaves = weights.variables.map((v) => graph.variable(v));
+  gradients(graph, losses, seeds, leaves, (ts, label) => sum(graph, ts, label))
+    .forEach((g, i) => g && graph.place(g, grads.get(weights.variables[i].name)));
+  const whole = (arena: Arena): Tensor => graph.variable(arena.whole()), hyper = graph.input("hyper", dense([8]));
+  const norm = graph.apply1(squareSum, [whole(grads)], null, "clip");
+  const { momentum: rate, weightDecay, clip } = optimizer, attrs = { momentum: rate, weightDecay, clip };
+  const updated = graph.apply(sgd, [whole(weights), whole(grads), whole(momentum), norm, hyper], attrs, "sgd");
+  const moved = graph.apply1(
+    runningUpdate,
+    [whole(statistics), whole(factors), whole(running)],
+    { momentum: RUNNING_MOMENTUM },
+    "running",
+  );
+  return { gradients: grads, momentum, factors, roots: [moved, ...updated] };
+}
+
+/**
+ * Cleans a finished graph up and plans it.
+ * @returns the plan, and how many nodes the shared-subexpression pass removed.
+ */
+export function finishProgram(
+  name: string,
+  graph: Graph,
+  roots: readonly Tensor[],
+  results: Readonly<Record<string, Tensor>>,
+  limits: GpuLimits,
+  pool: Pool,
+): { plan: Plan; shared: number } {
+  const shared = shareSubexpressions(graph);
+  dropUnused(graph, [...roots, ...Object.values(results)]);
+  validate(graph);
+  return { plan: planProgram(name, graph, results, limits, pool), shared };
+}

@@ -1,0 +1,106 @@
+/**
+ * Average pooling without padding, for auxiliary heads, with an optional ReLU on load. The pools of cells are in
+ * `pool.ts`.
+ * @module
+ */
+import source from "../../shaders/window_mean.wgsl" with { type: "text" };
+import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";
+import { expectImage, expectInputs, expectInteger, expectShape } from "./expect.ts";
+import { linear } from "./launch.ts";
+
+const shader = { name: "window_mean", source };
+
+/** Attributes of {@linkcode windowMean}. */
+export interface WindowMeanAttributes {
+  /** Rows and columns of a window. */
+  readonly size: number;
+  /** Pixels from one window to the next. */
+  readonly stride: number;
+  /** Whether ReLU comes first. */
+  readonly relu: boolean;
+}
+
+/** Attributes of {@linkcode windowMeanGrad}: the forward's and the size of its input. */
+export interface WindowMeanGradAttributes extends WindowMeanAttributes {
+  readonly height: number;
+  readonly width: number;
+}
+
+function infer(x: TensorType, { size, stride }: WindowMeanAttributes): TensorType {
+  const [c, n, h, w] = expectImage(x, "x");
+  expectInteger(size, "size", 1);
+  expectInteger(stride, "stride", 1);
+  if (Math.min(h, w) < size) {
+    throw new RangeError(`the image of ${h} x ${w} must be at least as large as the window of ${size} x ${size}`);
+  }
+  return image(c, n, Math.floor((h - size) / stride) + 1, Math.floor((w - size) / stride) + 1);
+}
+
+function launch(x: TensorType, y: TensorType, { size, stride, relu }: WindowMeanAttributes, GRADIENT: boolean) {
+  const [, , H, W] = x.shape, [, , HO, WO] = y.shape, COUNT = storageLength(GRADIENT ? x : y) / 4;
+  const { workgroups, GRID_X } = linear(COUNT, 64), sizes = { H, W, HO, WO, P: rowPitch(W), PO: rowPitch(WO) };
+  return { constants: { ...sizes, K: size, S: stride, RELU: relu, GRADIENT, COUNT, GRID_X }, workgroups };
+}
+
+/** Gradient of {@linkcode windowMean}: (gy, x when relu) -> gx. */
+export const windowMeanGrad: OpSpec<WindowMeanGradAttributes> = {
+  name: "window_mean_grad",
+  infer(inputs, attrs) {
+    expectInputs(inputs, attrs.relu ? ["gy", "x"] : ["gy"]);
+    const [c, n] = expectImage(inputs[0], "gy"), x = image(c, n, attrs.height, attrs.width);
+    expectShape(inputs[0], "gy", infer(x, attrs).shape);
+    if (attrs.relu) expectShape(inputs[1], "x", x.shape);
+    return [x];
+  },
+  kernels({ inputs, outputs: [gx], attrs }) {
+    const bindings = [...inputs.map((_, i) => input(i)), output(0)];
+    return { dispatches: [{ shader, bindings, ...launch(gx, inputs[0], attrs, true) }] };
+  },
+  testedBy: "window_mean",
+};
+
+/**
+ * `[C, N, H, W] -> [C, N, floor((H - size) / stride) + 1, ...]`: means over windows inside the image, of ReLU(x) where
+ * `relu` is set. With size 1 and stride 1 it is ReLU alone.
+ */
+export const windowMean: OpSpec<WindowMeanAttributes> = {
+  name: "window_mean",
+  infer(inputs, attrs) {
+    expectInputs(inputs, ["x"]);
+    return [infer(inputs[0], attrs)];
+  },
+  kernels: ({ inputs: [x], outputs: [y], attrs }) => ({
+    dispatches: [{ shader, bindings: [input(0), output(0)], ...launch(x, y, attrs, false) }],
+  }),
+  gradient({ graph, node, grads: [gy] }) {
+    const [x] = node.inputs, [, , height, width] = x.type.shape, { attrs } = node;
+    return [gy && graph.apply1(windowMeanGrad, attrs.relu ? [gy, x] : [gy], { ...attrs, height, width })];
+  },
+  reference([x], [type], attrs) {
+    const [c, n, h, w] = type.shape, [, , ho, wo] = infer(type, attrs).shape, { size, stride, relu } = attrs;
+    const y = new Float64Array(c * n * ho * wo);
+    y.forEach((_, i) => {
+      const plane = Math.floor(i / (ho * wo)), top = Math.floor(i / wo) % ho * stride, left = i % wo * stride;
+      for (let k = 0; k < size * size; k++) {
+        const v = x[(plane * h + top + Math.floor(k / size)) * w + left + k % size];
+        y[i] += (relu ? Math.max(v, 0) : v) / size ** 2;
+      }
+    });
+    return [y];
+  },
+  cases: () =>
+    ([
+      ["5 x 5, stride 3, relu", image(3, 2, 8, 8), 5, 3, true],
+      ["5 x 5, stride 2, relu", image(2, 3, 7, 7), 5, 2, true],
+      ["5 x 5, stride 2", image(2, 1, 9, 14), 5, 2, false],
+      ["gaps between the windows", image(1, 2, 7, 11), 2, 4, false],
+      ["relu alone, 6 x 5", image(2, 2, 6, 5), 1, 1, true],
+      ["one window", image(2, 1, 3, 3), 3, 1, true],
+    ] as const).map(([name, x, size, stride, relu]): OpCase<WindowMeanAttributes> => ({
+      name,
+      inputs: [x],
+      attrs: { size, stride, relu },
+      fill: (_i, _e, normal) => normal + 0.02 * Math.sign(normal),
+    })),
+};

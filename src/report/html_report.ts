@@ -1,0 +1,265 @@
+/**
+ * The report of a run: one HTML file that needs nothing else, neither a network nor scripts. Whatever comes from users
+ * (names, paths) is escaped, and a policy in the page forbids everything that it does not need.
+ * The same input gives the same bytes. Not responsible for reading runs and writing files.
+ * @module
+ */
+import { SEARCH_OPTIONS } from "../search/config.ts";
+import { CELL_KINDS } from "../space/space.ts";
+import { cellSvg, genotypeText } from "./cell_svg.ts";
+import { choiceSection } from "./choice_section.ts";
+import { type Content, type Html, html, trusted } from "./markup.ts";
+import { accuracyOf, networkSection } from "./network_section.ts";
+import { count, duration, fixed, known, magnitude, mebibytes, percent, plural } from "./numbers.ts";
+import { checkInput, type ReportInput } from "./report_input.ts";
+import { searchSection } from "./search_section.ts";
+import { styleSheet } from "./style.ts";
+import { pairTable, scroller } from "./tables.ts";
+
+export type {
+  CommandPart,
+  CostPart,
+  Environment,
+  EvaluationPart,
+  ReportInput,
+  TrainingEpoch,
+  TrainingPart,
+} from "./report_input.ts";
+
+/** Mean entropy above which the mixture counts as undecided. */
+const UNDECIDED = 0.98;
+
+/** Nothing but the style in the page itself: no scripts, no network. */
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
+
+/**
+ * The report as one HTML document.
+ * @throws {RangeError} for a chosen rule that is not in the report, and a confusion matrix that does not fit the classes
+ */
+export async function reportHtml(input: ReportInput): Promise<string> {
+  checkInput(input);
+  const title = input.title ?? `A cell found on ${input.data.name}`;
+  const network = await networkSection(input);
+  const links = [
+    ["cell", "Cell"],
+    ["search", "Search"],
+    ["choice", "Choice"],
+    ...(network === "" ? [] : [["network", "Network"]]),
+    ...(input.commands?.length ? [["commands", "Commands"]] : []),
+    ["settings", "Settings"],
+  ];
+  return String(html`
+    <!DOCTYPE html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta http-equiv="Content-Security-Policy" content="${POLICY}" />
+        <title>${title}</title>
+        <style>
+    ${trusted(styleSheet())}</style>
+      </head>
+      <body>
+        <header>
+    <h1><bdi>${title}</bdi></h1>
+    ${summary(input)}
+    ${tiles(input)}
+    <nav aria-label="Parts of this report">${links.map(([id, name]) => html`<a href="#${id}">${name}</a>`)}</nav>
+        </header>
+        <main>
+    ${await cellSection(input)}${await searchSection(input)}${await choiceSection(input)}${network}${commands(
+      input,
+    )}${settings(input)}</main>
+        <footer>
+          <p>Written by idarts ${input.environment
+            .version}. This file is complete in itself: it holds no scripts and loads
+    nothing.</p>
+        </footer>
+      </body>
+    </html>
+  `);
+}
+
+/** The rule's entry and the number of operations of its cells. */
+function chosenMethod({ discretization: { chosen, methods } }: ReportInput) {
+  const method = methods.find((m) => m.method === chosen)!;
+  return { ...method, operations: CELL_KINDS.reduce((n, kind) => n + 2 * method.genotype[kind].nodes.length, 0) };
+}
+
+function summary(input: ReportInput): Html {
+  const { data, config, epochs, discretization, training, cost, evaluation } = input, method = chosenMethod(input);
+  const images = typeof config.images === "number" && config.images < data.count
+    ? `${count(config.images)} of the ${count(data.count)}`
+    : `the ${count(data.count)}`;
+  const entropy = epochs.at(-1)?.alphaEntropy, accuracy = evaluation && accuracyOf(evaluation);
+  const mean = entropy && (entropy.normal + entropy.reduce) / 2;
+  const derived = training || evaluation;
+  return html`<p class="lead">This run searched a building block for image classifiers, a <em>cell</em>, on ${images} training
+images of <bdi>${data.name}</bdi> (${data.channels}×${data.height}×${data.width}, ${
+    plural(data.classes, "class", "classes")
+  }),
+for ${plural(epochs.length, "epoch")}. Every edge of the cell began with all operations of the space
+“${discretization.space}”; at the end the rule “${discretization.chosen}” kept two for each node: ${method.operations} operations in all, of which
+${method.skips === 0 ? "none" : method.skips} ${
+    method.skips === 1 ? "is a skip-connection" : "are skip-connections"
+  } and
+${method.operations - method.parameterFree} have weights of their own.${
+    cost && ` A network of such cells has ${magnitude(cost.parameters)} parameters.`
+  }${
+    known(accuracy) &&
+    ` Trained from scratch, it classifies ${percent(accuracy)} of the ${evaluation!.split} images correctly.`
+  }</p>
+${
+    known(mean) && mean > UNDECIDED &&
+    html`
+      <p class="note">The mixture is still nearly uniform (entropy ${fixed(
+        mean,
+        4,
+      )} of 1): this search was too short, or too
+      cautious, to prefer much. Another seed may find another cell.</p>
+    `
+  }${
+    !derived &&
+    html`
+      <p class="note">The cell itself has not been trained here: nothing in this report says how accurate a network made of
+      it would be.</p>
+    `
+  }`;
+}
+
+function tiles(input: ReportInput): Html {
+  const { epochs, supernet, cost, evaluation, training } = input, method = chosenMethod(input), last = epochs.at(-1);
+  const steps = epochs.map((e) => e.secondsPerStep).filter(known);
+  const all: (readonly [string, string | undefined])[] = [
+    [`accuracy on ${evaluation?.split} images`, evaluation && percent(accuracyOf(evaluation), 2)],
+    ["parameters", cost && magnitude(cost.parameters)],
+    ["MACs for an image", cost && magnitude(cost.macs)],
+    ["time of training", known(training?.seconds) ? duration(training.seconds) : undefined],
+    ["skip-connections", `${method.skips} of ${method.operations}`],
+    ["operations with weights", `${method.operations - method.parameterFree} of ${method.operations}`],
+    ["accuracy of the supernet", last && percent(last.evalAccuracy)],
+    [
+      "imbalance of nodes, before → after",
+      last && `${fixed(last.imbalance.before, 1)} → ${fixed(last.imbalance.after, 1)}`,
+    ],
+    ["time of the search", known(supernet?.seconds) ? duration(supernet.seconds) : undefined],
+    ["a step of the search", steps.length > 0 ? duration(steps.reduce((a, b) => a + b, 0) / steps.length) : undefined],
+    ["weights of the supernet", supernet?.parameters === undefined ? undefined : magnitude(supernet.parameters)],
+    ["GPU memory", supernet?.gpuBytes === undefined ? undefined : mebibytes(supernet.gpuBytes)],
+  ];
+  const shown = all.filter(([, value]) => value !== undefined);
+  return html`<dl class="tiles">${
+    shown.map(([name, value]) =>
+      html`
+        <div>
+          <dt>${name}</dt>
+          <dd>${value}</dd>
+        </div>
+      `
+    )
+  }</dl>`;
+}
+
+async function cellSection(input: ReportInput): Promise<Html> {
+  const { genotype, text } = chosenMethod(input);
+  return html`
+    <section id="cell">
+    <h2>The cell</h2>
+    ${scroller("Picture of both cells", html`<div class="cells">${trusted(await cellSvg(genotype))}</div>`)}
+    <p class="caption">Boxes are operations, circles are nodes: sums of what enters them. A cell reads the outputs of the two cells
+    before it (c k−1 and c k−2) and puts its nodes side by side (c k). Normal cells keep the image's resolution, reduction cells
+    halve it.</p>
+    <details><summary>As text</summary>
+    ${scroller("The cell as text", html`<pre>${genotypeText(genotype)}</pre>`)}
+    <p class="caption">As the Python text that papers exchange:</p>
+    ${scroller("The cell as Python text", html`<pre>${text}</pre>`)}
+    </details>
+    </section>
+  `;
+}
+
+function commands({ commands = [] }: ReportInput): Content {
+  return commands.length > 0 && html`
+    <section id="commands">
+      <h2>Do it again</h2>
+      <p>The same seed on the same adapter gives the same bits.</p>
+      <ol class="commands">
+    ${commands.map(({ purpose, command }) =>
+      html`
+        <li><p>${purpose}</p>${scroller(purpose, html`<pre>${command}</pre>`)}</li>
+      `
+    )}</ol>
+    </section>
+  `;
+}
+
+function settings({ environment, data, config, training }: ReportInput): Html {
+  const place: [Content, Content][] = [
+    ["version", `idarts ${environment.version}`],
+    ["adapter", html`<bdi>${environment.adapter}</bdi>`],
+  ];
+  if (environment.runtime !== undefined) place.push(["runtime", environment.runtime]);
+  if (environment.folder !== undefined) place.push(["run folder", html`<bdi>${environment.folder}</bdi>`]);
+  if (config.seed !== undefined) place.push(["seed", String(config.seed)]);
+  place.push(
+    [
+      "data",
+      html`<bdi>${data.name}</bdi>: ${count(data.count)} images of ${data.channels}×${data.height}×${data.width}`,
+    ],
+    ["fingerprint of the data", html`<code>${data.fingerprint}</code>`],
+  );
+  return html`
+    <section id="settings">
+    <h2>Settings and environment</h2>
+    ${pairTable("Environment", place)}
+    <h3>Configuration of the search</h3>
+    ${configTable(config)}
+    <p class="caption"><span class="set">Bold</span> values differ from the default, the published recipe.</p>
+    ${training?.config &&
+      html`<h3>Configuration of the training</h3>
+${
+        pairTable(
+          "Configuration of the training",
+          Object.entries(training.config).map(([key, value]) => [html`<code>${key}</code>`, valueText(value)]),
+        )
+      }`}</section>
+  `;
+}
+
+/** A row for each key: its value, bold where it is not the default, and what it does. */
+function configTable(config: Readonly<Record<string, unknown>>): Html {
+  const known = new Map<string, { readonly help: string; readonly default: unknown }>(
+    SEARCH_OPTIONS.options.map((option) => [option.key, option]),
+  );
+  const rows = Object.entries(config).map(([key, value]) => {
+    const option = known.get(key), changed = option !== undefined && option.default !== value;
+    return html`
+      <tr>
+        <th scope="row"><code>${key}</code></th>
+        <td class="${changed && "set"}">${valueText(value)}</td>
+        <td class="wide caption">${option?.help}</td>
+      </tr>
+    `;
+  });
+  return scroller(
+    "Configuration of the search",
+    html`
+      <table class="plain pairs">
+        <thead>
+          <tr>
+            <th scope="col">key</th>
+            <th scope="col">value</th>
+            <th scope="col">what it does</th>
+          </tr>
+        </thead>
+        <tbody>
+      ${rows}</tbody>
+      </table>
+    `,
+  );
+}
+
+function valueText(value: unknown): string {
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}

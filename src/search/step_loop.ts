@@ -1,0 +1,88 @@
+/**
+ * What every training loop has in common: steps are submitted without waiting, the device is waited for now and then
+ * to look at the loss, checkpoints are due every so often, a signal stops the loop after the current step, and a
+ * device that was lost is replaced. Not responsible for what a step is.
+ * @module
+ */
+import { FailureError } from "../base/errors.ts";
+import { type Gpu, openGpu } from "../gpu/device.ts";
+import { DeviceLostError } from "../graph/runtime.ts";
+
+/** A run of steps. */
+export interface StepLoop {
+  /** Steps done before. */
+  readonly start: number;
+  /** Steps done at the end. */
+  readonly end: number;
+  /** A checkpoint is due every so many steps; the one at the end is the caller's. */
+  readonly checkpointSteps: number;
+  /** Stops the loop after the current step. */
+  readonly signal?: AbortSignal;
+  /** Submits the step after `step` steps; may wait for its images, not for the device. */
+  submit(step: number): Promise<void> | void;
+  /** Waits for the device and returns what to do with what came out, told the seconds per step, lately. */
+  look(step: number): Promise<(secondsPerStep: number) => void>;
+  /** Saves the state after `step` steps. */
+  checkpoint(step: number): Promise<void>;
+  /** Throws what says that the loop was stopped after `step` steps, which have been saved. */
+  interrupt(step: number): never;
+}
+
+/** Longest time without looking at the loss, in seconds; steps are not waited for in between. */
+const SYNC_SECONDS = 0.5;
+
+/** Runs a loop to its end. @returns seconds per step, checkpoints not counted. */
+export async function runSteps(loop: StepLoop): Promise<number> {
+  const { start, end, checkpointSteps, signal } = loop;
+  let step = start, synced = start, began = performance.now(), secondsPerStep = 0, busy = 0;
+  while (step < end) {
+    await loop.submit(step++);
+    const last = step === end, due = step % checkpointSteps === 0 || signal?.aborted === true;
+    if (last || due || (step - synced) * secondsPerStep >= SYNC_SECONDS || secondsPerStep === 0) {
+      const report = await loop.look(step), seconds = (performance.now() - began) / 1000;
+      busy += seconds;
+      secondsPerStep = seconds / (step - synced);
+      synced = step;
+      report(secondsPerStep);
+      if (due && !last) await loop.checkpoint(step);
+      // Lets signals and timers in; the device is idle anyway.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      if (signal?.aborted && !last) {
+        if (!due) await loop.checkpoint(step);
+        loop.interrupt(step);
+      }
+      began = performance.now();
+    }
+  }
+  return busy / (end - start);
+}
+
+/** Times that a lost device is replaced before a run gives up. */
+const MAX_DEVICES = 3;
+
+/**
+ * Runs `body` on a device, and again on a new one where it was lost.
+ * @throws {FailureError} when it was lost too often.
+ */
+export async function onDevice<T>(
+  first: Gpu | undefined,
+  warn: ((message: string) => void) | undefined,
+  body: (gpu: Gpu) => Promise<T>,
+): Promise<T> {
+  let gpu = first ?? await openGpu();
+  for (let devices = 1;; devices++) {
+    try {
+      return await body(gpu);
+    } catch (error) {
+      const lost = gpu.lost();
+      if (lost === undefined && !(error instanceof DeviceLostError)) throw error;
+      if (devices === MAX_DEVICES) {
+        throw new FailureError(
+          `The GPU device was lost ${devices} times (${lost}): update the driver or use a smaller --batch-size`,
+        );
+      }
+      warn?.(`The GPU device was lost (${lost}); going on from the last checkpoint on a new one`);
+      gpu = await openGpu({ limits: gpu.limits });
+    }
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * The programs that train a derived network, planned together on one pool of buffers: the step and the evaluation with
+ * running statistics. Planning needs no device, so what a training will cost is known before it starts.
+ * @module
+ */
+import type { GpuLimits } from "../gpu/device.ts";
+import { Graph, type Tensor } from "../graph/graph.ts";
+import { type Plan, Pool } from "../graph/plan.ts";
+import { plannedBytes } from "../graph/runtime.ts";
+import { dense } from "../graph/tensor_type.ts";
+import type { Arena } from "../graph/variables.ts";
+import { Builder } from "../nn/layers.ts";
+import { tallyArena } from "../nn/state.ts";
+import { NetworkVariables } from "../nn/variables.ts";
+import { addWeightStep, finishProgram } from "../nn/weight_step.ts";
+import { accumulateTally } from "../ops/accumulate_tally.ts";
+import { crossEntropy } from "../ops/cross_entropy.ts";
+import {
+  buildNetwork,
+  checkNetwork,
+  dropPathRows,
+  type NetworkConfig,
+  networkImages,
+  networkLabels,
+} from "../space/derived.ts";
+
+/** What the training programs bake in. The learning rate and the share of dropped paths change and are inputs. */
+export interface TrainingConstants {
+  /** Momentum of SGD. */
+  readonly momentum: number;
+  /** Weight decay. */
+  readonly weightDecay: number;
+  /** Largest global norm of the gradient; 0 = no clipping. */
+  readonly clip: number;
+  /** Label smoothing of the training loss. */
+  readonly labelSmoothing: number;
+  /** Weight of the auxiliary loss; 0: no auxiliary classifier. */
+  readonly auxiliaryWeight: number;
+  /** Share of dropped paths at the end; 0: no path is ever dropped. */
+  readonly dropPath: number;
+}
+
+/** Everything that outlives a step, by purpose. */
+export interface TrainArenas {
+  /** Weights, the auxiliary classifier's among them. */
+  readonly weights: Arena;
+  /** Their gradients. */
+  readonly gradients: Arena;
+  /** Their momenta. */
+  readonly momentum: Arena;
+  /** Statistics of the batch norms in the last step. */
+  readonly statistics: Arena;
+  /** Running statistics. */
+  readonly running: Arena;
+  /** Factors that make batch variances unbiased. */
+  readonly factors: Arena;
+  /** Tallies `train`, `auxiliary`, `eval` (see `accumulate_tally`). */
+  readonly metrics: Arena;
+}
+
+/** The planned programs of a training. */
+export interface TrainPlan {
+  /** The network. */
+  readonly network: NetworkConfig;
+  /** Images per step. */
+  readonly batch: number;
+  /** Weight of the auxiliary loss. */
+  readonly auxiliaryWeight: number;
+  /** Paths that may be dropped, rows of the graph input `drop_mask`; 0: there is no such input. */
+  readonly paths: number;
+  /** Weights and statistics by name. */
+  readonly variables: NetworkVariables;
+  /** Weights without the auxiliary classifier: what the finished network has. */
+  readonly parameters: number;
+  /** Everything that outlives a step. */
+  readonly arenas: TrainArenas;
+  /** The programs `train_step` and `evaluate`. */
+  readonly plans: readonly Plan[];
+  /** Buffers that the programs share. */
+  readonly pool: Pool;
+  /** GPU bytes, all programs and optimiser state included. */
+  readonly bytes: number;
+}
+
+/** True for the variables of the auxiliary classifier, which exist in training only. */
+export function isAuxiliary(name: string): boolean {
+  return name.startsWith("auxiliary.");
+}
+
+/**
+ * Builds, differentiates and plans the programs.
+ * @throws {UsageError} when the network cannot be built; {FailureError} when the adapter cannot bind a tensor.
+ */
+export function planTraining(
+  network: NetworkConfig,
+  batch: number,
+  constants: TrainingConstants,
+  limits: GpuLimits,
+): TrainPlan {
+  const { labelSmoothing, auxiliaryWeight } = constants, auxiliary = auxiliaryWeight > 0;
+  checkNetwork(network, auxiliary);
+  const variables = new NetworkVariables(), metrics = tallyArena(["train", "auxiliary", "eval"]), pool = new Pool();
+  const paths = constants.dropPath > 0 ? dropPathRows(network) : 0;
+  const lossOf = (graph: Graph, logits: Tensor, labels: Tensor, metric: string, smoothing: number) => {
+    const [loss, tally] = graph.apply(crossEntropy, [logits, labels], { labelSmoothing: smoothing }, `${metric}.loss`);
+    return { loss, tally: graph.apply1(accumulateTally, [tally, graph.variable(metrics.get(metric))], null, metric) };
+  };
+
+  const graph = new Graph(), labels = networkLabels(graph, batch);
+  const dropMask = paths > 0 ? graph.input("drop_mask", dense([paths, batch])) : null;
+  const images = networkImages(graph, network, batch), builder = new Builder(graph, variables, true);
+  const net = buildNetwork(builder, network, images, { auxiliary, dropMask });
+  const main = lossOf(graph, net.logits, labels, "train", labelSmoothing);
+  const losses = [main.loss], seeds: (Tensor | null)[] = [null], roots = [main.tally];
+  if (net.auxiliary) {
+    const side = lossOf(graph, net.auxiliary, labels, "auxiliary", labelSmoothing);
+    losses.push(side.loss);
+    seeds.push(graph.input("auxiliary_weight", dense([1])));
+    roots.push(side.tally);
+  }
+  const { gradients, momentum, factors, roots: updates } = addWeightStep(graph, variables, losses, seeds, constants);
+  const results: Record<string, Tensor> = { logits: net.logits };
+  if (net.auxiliary) results.auxiliary = net.auxiliary;
+  const step = finishProgram("train_step", graph, [...roots, ...updates], results, limits, pool);
+
+  const frozen = new Graph(), inference = new Builder(frozen, variables, false);
+  const { logits } = buildNetwork(inference, network, networkImages(frozen, network, batch));
+  const { tally } = lossOf(frozen, logits, networkLabels(frozen, batch), "eval", 0);
+  const evaluate = finishProgram("evaluate", frozen, [tally], { logits }, limits, pool);
+
+  const plans = [step.plan, evaluate.plan], { weights, statistics, running } = variables;
+  const spare = weights.variables.filter((v) => isAuxiliary(v.name));
+  return {
+    network,
+    batch,
+    auxiliaryWeight,
+    paths,
+    variables,
+    parameters: weights.elements - spare.reduce((n, v) => n + v.type.shape.reduce((a, b) => a * b, 1), 0),
+    arenas: { weights, gradients, momentum, statistics, running, factors, metrics },
+    plans,
+    pool,
+    bytes: plannedBytes(plans, pool),
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * Derived networks against PyTorch in both forms: logits and losses of both classifiers, gradients of every weight
+ * through drop path, label smoothing and affine batch norms, and inference with running statistics. The files come
+ * from tests/golden/make_derived_golden.py, which computes in f64.
+ */
+import assert from "node:assert/strict";
+import { openGpu } from "../src/gpu/device.ts";
+import { dense, elementCount, pack, storageLength, unpack } from "../src/graph/tensor_type.ts";
+import { dropPathRows, type NetworkConfig, type NetworkForm } from "../src/space/derived.ts";
+import { type Genotype, parseGenotypePython } from "../src/space/genotype.ts";
+import { TrainEngine } from "../src/train/engine.ts";
+import { planTraining } from "../src/train/programs.ts";
+import { compare, goldenBatch, parameter, projected, readGoldenFile, uniforms } from "./golden_support.ts";
+
+/** GENOTYPE of tests/golden/derived.py. */
+const GENOTYPE: Genotype = parseGenotypePython(
+  `Genotype(normal=[('sep_conv_3x3', 0), ('dil_conv_5x5', 1), ('skip_connect', 0), ('max_pool_3x3', 2),
+    ('sep_conv_5x5', 1), ('sep_conv_3x3', 1), ('dil_conv_3x3', 3), ('avg_pool_3x3', 0)], normal_concat=[2, 4, 5],
+    reduce=[('max_pool_3x3', 0), ('skip_connect', 1), ('avg_pool_3x3', 1), ('sep_conv_5x5', 0),
+    ('dil_conv_3x3', 0), ('skip_connect', 2), ('dil_conv_5x5', 1), ('sep_conv_3x3', 0)],
+    reduce_concat=range(2, 6))`,
+  "the test's genotype",
+);
+const gpu = await openGpu();
+
+for (const form of ["cifar", "imagenet"] as const satisfies readonly NetworkForm[]) {
+  Deno.test(`the derived network in its ${form} form agrees with PyTorch`, async () => {
+    const { metadata, tensor, names } = readGoldenFile(`derived_${form}.safetensors`);
+    const number = (key: string): number => Number(metadata.get(key));
+    assert.equal(metadata.get("form"), form);
+    const network: NetworkConfig = {
+      genotype: GENOTYPE,
+      form,
+      channels: number("channels"),
+      cells: number("cells"),
+      classes: number("classes"),
+      inputChannels: number("inputChannels"),
+      height: number("height"),
+      width: number("width"),
+    };
+    const batch = number("batch"), keep = number("keep");
+    const plan = planTraining(network, batch, {
+      momentum: 0.9,
+      weightDecay: 0,
+      clip: 5,
+      labelSmoothing: number("labelSmoothing"),
+      auxiliaryWeight: number("auxiliaryWeight"),
+      dropPath: 1 - keep,
+    }, gpu.limits);
+    const engine = await TrainEngine.create(gpu, plan), host = goldenBatch({ ...network, batch });
+    try {
+      engine.initialise(0);
+      for (const v of plan.arenas.weights.variables) {
+        engine.runtime.write(v, pack(v.type, parameter(v.name, v.type.shape)) as Float32Array<ArrayBuffer>);
+      }
+      if (plan.paths > 0) {
+        assert.equal(engine.dropMask.length, storageLength(dense([dropPathRows(network), batch])));
+        engine.dropMask.set(uniforms("mask", plan.paths * batch).map((u) => u < keep ? 1 / keep : 0));
+      }
+      engine.step(host, 0);
+      const read = async (program: string, result: string) =>
+        (await engine.runtime.readResult(program, result)).subarray(0, batch * network.classes);
+      compare("logits", await read("train_step", "logits"), tensor("logits").data, 1e-4);
+      compare("auxiliary", await read("train_step", "auxiliary"), tensor("logits_auxiliary").data, 1e-4);
+      const { train, auxiliary } = await engine.tallies();
+      compare("losses", [train.loss, auxiliary.loss], tensor("loss").data, 1e-5);
+      const data = await engine.runtime.readArena(plan.arenas.gradients);
+      let worst = 0;
+      for (const { name, type, offset } of plan.arenas.gradients.variables) {
+        const expected = tensor(`grad.${name}`), values = unpack(type, data.subarray(offset));
+        const same = expected.shape.join() === type.shape.join();
+        const actual = same ? values.subarray(0, elementCount(type)) : projected(name, type.shape, values);
+        worst = Math.max(worst, compare(`grad.${name}`, actual, expected.data, 1e-4));
+      }
+      assert.ok(worst > 0);
+      assert.equal(plan.arenas.gradients.variables.length, names.filter((n) => n.startsWith("grad.")).length);
+      engine.evaluate(host);
+      compare("inference logits", await read("evaluate", "logits"), tensor("logits_eval").data, 1e-4);
+    } finally {
+      engine.destroy();
+    }
+  });
+}
