@@ -3,7 +3,6 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { InferenceSession } from "onnxruntime-node";
 import type { TensorType } from "../src/graph/tensor_type.ts";
 
 const granted = (query: Deno.PermissionDescriptor) => Deno.permissions.querySync(query).state === "granted";
@@ -26,10 +25,30 @@ export interface Batch {
   readonly data: Float32Array;
 }
 
+/** What is used of ONNX Runtime. */
+interface Ort {
+  readonly Tensor: new (type: "float32", data: Float32Array, shape: readonly number[]) => OrtTensor;
+  readonly InferenceSession: { create(model: Uint8Array, options: { logSeverityLevel: number }): Promise<OrtSession> };
+}
+interface OrtTensor {
+  readonly dims: readonly number[];
+  readonly data: unknown;
+}
+interface OrtSession {
+  run(feeds: Record<string, OrtTensor>): Promise<Record<string, OrtTensor>>;
+  release(): Promise<void>;
+}
+
+/**
+ * Deno downloads all that the lock file names for any program of this project, and this package is large: a specifier
+ * that is put together at run time stays out of the lock.
+ */
+const RUNTIME = ["npm:onnxruntime-node", "1.30.0"].join("@");
+
 /** Runs a model in ONNX Runtime. */
 export async function runOnnx(model: Uint8Array, inputs: Record<string, Batch>): Promise<Record<string, Batch>> {
-  const ort = await import("onnxruntime-node");
-  const session: InferenceSession = await ort.InferenceSession.create(model, { logSeverityLevel: 3 });
+  const ort = await import(RUNTIME) as Ort;
+  const session = await ort.InferenceSession.create(model, { logSeverityLevel: 3 });
   try {
     const feeds = Object.fromEntries(
       Object.entries(inputs).map(([name, { shape, data }]) => [name, new ort.Tensor("float32", data, shape)]),

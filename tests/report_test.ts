@@ -116,9 +116,9 @@ function complete(name: (what: string) => string = (what) => what): ReportInput 
 
 /** The elements of a document in order, `name` and `/name`; fails where it is not well-formed or an id is not unique. */
 function elements(document: string): string[] {
-  assert(document.startsWith("<!DOCTYPE html>\n"));
+  assert(/^<!DOCTYPE html>\n/.test(document));
   const open: string[] = [], found: string[] = [], ids = new Set<string>();
-  const tag = /<(\/?)([a-zA-Z][a-zA-Z0-9]*)((?:\s+[a-zA-Z:-]+="[^"<]*")*)\s*(\/?)>/y;
+  const tag = /<(\/?)([a-zA-Z][a-zA-Z0-9]*)((?:\s+[a-zA-Z][a-zA-Z0-9:-]*="[^"<]*")*)\s*(\/?)>/y;
   for (let at = document.indexOf("<", 1); at < document.length;) {
     tag.lastIndex = at;
     const match = tag.exec(document);
@@ -127,7 +127,7 @@ function elements(document: string): string[] {
     found.push(closing + name);
     if (closing) assert.equal(open.pop(), name, `at ${at}`);
     else if (!empty) open.push(name);
-    const names = [...attributes.matchAll(/\s([a-zA-Z:-]+)="/g)].map(([, attribute]) => attribute);
+    const names = [...attributes.matchAll(/\s([a-zA-Z][a-zA-Z0-9:-]*)="/g)].map(([, attribute]) => attribute);
     assert.equal(new Set(names).size, names.length, `attributes of ${whole}`);
     const id = / id="([^"]*)"/.exec(attributes)?.[1];
     assert(id === undefined || !ids.has(id), `id ${id}`);
@@ -226,15 +226,15 @@ Deno.test("report: charts hold the values that were measured", async () => {
   const document = await reportHtml(searched());
   for (
     const title of [
-      "operations&#39; half, epoch 3: 0.67",
+      "operations' half, epoch 3: 0.67",
       "evaluated, epoch 2: 1.50",
       "node 4 after normalisation, epoch 1: 1.00",
       "zca, epoch 3: 1",
     ]
   ) {
-    assert(document.includes(`<title>${title.replace("&#39;", "'")}</title>`) || document.includes(title), title);
+    assert(document.includes(`<title>${title}</title>`), title);
   }
-  assert.match(document, /zca <b>1<\/b>/);
+  assert.match(document, /zca<b>1<\/b>/);
 });
 
 Deno.test("report: the tables mark what each rule picked", async () => {
@@ -263,7 +263,7 @@ Deno.test("report: a run without epochs, with one, with gaps, and with very many
   const document = await reportHtml({ ...gaps, epochs: gaps.epochs.map((e) => ({ ...e, ...lost })) });
   elements(document);
   assert.doesNotMatch(document, /NaN|>null</);
-  assert.match(document, /<dt>accuracy of the supernet<\/dt><dd>–<\/dd>/);
+  assert.match(document, /<dt>accuracy of the supernet<\/dt>\s*<dd>–<\/dd>/);
   const many = await reportHtml(searched(600));
   assert(many.length < 2_000_000, `${many.length} characters`);
 });
@@ -272,8 +272,8 @@ Deno.test("report: other spaces, and a search without statistics", async () => {
   const small = await reportHtml(searched(2, S3)), blind = await reportHtml(searched(2, DARTS, []));
   elements(small);
   elements(blind);
-  assert.match(small, /operations of the space “s3”/);
-  assert.match(blind, /No statistics of the operations&#39; outputs|No statistics of the operations' outputs/);
+  assert.match(small, /operations of the space\s+“s3”/);
+  assert.match(blind, /No statistics of the operations&#39; outputs/);
   assert(!headings(blind).includes("How much the operations of a node resemble each other"));
 });
 
@@ -312,7 +312,7 @@ Deno.test("report: what does not fit together is refused", async () => {
 Deno.test("report: numbers for people", () => {
   assert.deepEqual([fixed(-0.0001), fixed(-1.5, 1), fixed(null), fixed(NaN)], ["0.000", "−1.5", "–", "–"]);
   assert.deepEqual([narrow(0.1984), narrow(-0.012), narrow(1.25)], [".198", "−.012", "1.250"]);
-  assert.deepEqual([lead(0.0001), lead(0), lead(0.25)], ["<0.001", "0.000", "0.250"]);
+  assert.deepEqual([lead(0.0001), lead(0), lead(0.25)], ["<0.001", "+0.000", "+0.250"]);
   assert.deepEqual([percent(0.9918), percent(1, 0), count(1930618), count(0)], ["99.2 %", "100 %", "1,930,618", "0"]);
   assert.deepEqual([magnitude(3349342), magnitude(999), mebibytes(2 ** 20)], ["3.35 M", "999", "1.00 MiB"]);
   assert.deepEqual([duration(1.25), duration(245), duration(3599.9), duration(7620)], [

@@ -5,7 +5,16 @@
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { readText } from "../base/files.ts";
-import { flagSpec, type Layer, MAX_YAML_BYTES, nearest, type Option, parseYamlOptions } from "../base/options.ts";
+import {
+  flagSpec,
+  type Layer,
+  MAX_YAML_BYTES,
+  nearest,
+  type Option,
+  type OptionSet,
+  parseYamlOptions,
+  type Resolved,
+} from "../base/options.ts";
 import { resolveSearchConfig, SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 
 /** What commander hands to an action: values by camelCase name. */
@@ -36,11 +45,16 @@ function describe(option: Option): string {
 /** Heading of the flags that say where results go. */
 export const OUTPUT_GROUP = "Output:";
 
-/** What the presets stand for, for the end of a help text. */
-export const PRESET_TEXT: string = "Presets:\n" +
-  Object.entries(SEARCH_PRESETS).map(([name, values]) =>
-    wrap(`${name}:`, Object.entries(values).map(([key, value]) => `${key} ${value}`))
-  ).join("\n");
+/** Named sets of values. */
+export type Presets = Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>>;
+
+/** What presets stand for, for the end of a help text. */
+export function presetText(presets: Presets): string {
+  return "Presets:\n" +
+    Object.entries(presets).map(([name, values]) =>
+      wrap(`${name}:`, Object.entries(values).map(([key, value]) => `${key} ${value}`))
+    ).join("\n");
+}
 
 /** Words behind a title, with commas, on indented lines of at most about 100 characters. */
 function wrap(title: string, words: readonly string[]): string {
@@ -52,33 +66,47 @@ function wrap(title: string, words: readonly string[]): string {
   return lines.join("\n");
 }
 
-/** Adds `--config` and `--preset` and the options of a search. */
-export function addSearchOptions(command: Command): void {
+/** Adds `--config` and `--preset` and the options of a configuration. */
+export function addConfiguration(command: Command, options: readonly Option[], presets: Presets): void {
   const group = "Configuration:";
   command.addOption(new Flag("--config <file>", "YAML file with the same keys as the flags below").helpGroup(group));
   command.addOption(
-    new Flag("--preset <name>", `named set of values (${Object.keys(SEARCH_PRESETS).join(", ")})`).helpGroup(group),
+    new Flag("--preset <name>", `named set of values (${Object.keys(presets).join(", ")})`).helpGroup(group),
   );
-  addOptions(command, SEARCH_OPTIONS.options);
+  addOptions(command, options);
+}
+
+/** {@linkcode addConfiguration} of a search. */
+export function addSearchOptions(command: Command): void {
+  addConfiguration(command, SEARCH_OPTIONS.options, SEARCH_PRESETS);
 }
 
 /**
  * The layers that the user gave: preset, file, flags.
  * @throws {UsageError} for an unknown preset and a file that is no YAML mapping
  */
-export function searchLayers(parsed: Parsed): Layer[] {
+export function configurationLayers<T extends readonly Option[]>(
+  parsed: Parsed,
+  options: OptionSet<T>,
+  presets: Presets,
+): Layer[] {
   const layers: Layer[] = [], { preset, config } = parsed;
   if (typeof preset === "string") {
-    if (!Object.hasOwn(SEARCH_PRESETS, preset)) {
-      throw new UsageError(chooseMessage("--preset", preset, Object.keys(SEARCH_PRESETS)));
+    if (!Object.hasOwn(presets, preset)) {
+      throw new UsageError(chooseMessage("--preset", preset, Object.keys(presets)));
     }
-    layers.push({ source: `preset '${preset}'`, values: SEARCH_PRESETS[preset] });
+    layers.push({ source: `preset '${preset}'`, values: presets[preset] });
   }
   if (typeof config === "string") {
     const text = readText(config, { maxBytes: MAX_YAML_BYTES });
     layers.push({ source: `'${config}'`, values: parseYamlOptions(config, text) });
   }
-  return [...layers, SEARCH_OPTIONS.flagLayer(parsed)];
+  return [...layers, options.flagLayer(parsed)];
+}
+
+/** {@linkcode configurationLayers} of a search. */
+export function searchLayers(parsed: Parsed): Layer[] {
+  return configurationLayers(parsed, SEARCH_OPTIONS, SEARCH_PRESETS);
 }
 
 /**
@@ -87,6 +115,38 @@ export function searchLayers(parsed: Parsed): Layer[] {
  */
 export function searchConfig(parsed: Parsed): SearchConfig {
   return resolveSearchConfig(searchLayers(parsed));
+}
+
+/**
+ * Refuses changes to a run that goes on, but for options that have no effect on what it computes.
+ * @param path the run
+ * @throws {UsageError} naming the option
+ */
+export function refuseChanges<T extends readonly Option[]>(
+  options: OptionSet<T>,
+  path: string,
+  stored: Resolved<T>,
+  wanted: Resolved<T>,
+  harmless: readonly string[],
+): void {
+  const before = options.toRecord(stored), after = options.toRecord(wanted);
+  for (const { key } of options.options) {
+    if (after[key] === before[key] || harmless.includes(key)) continue;
+    throw new UsageError(
+      `Cannot change --${key} of the run in '${path}' as it must stay ${before[key] ?? "unset"}: current value is ` +
+        `${after[key] ?? "unset"}; leave it away, or start a new run with --out`,
+    );
+  }
+}
+
+/** The flags that give a configuration: those that differ from the defaults. */
+export function flagsOf<T extends readonly Option[]>(options: OptionSet<T>, config: Resolved<T>): string[] {
+  const values = options.toRecord(config);
+  return options.options.flatMap(({ key, kind, default: fallback }) => {
+    const value = values[key];
+    if (value === undefined || value === fallback) return [];
+    return kind === "boolean" ? [value ? `--${key}` : `--no-${key}`] : [`--${key}`, String(value)];
+  });
 }
 
 /** "Cannot use X as it must be one of A, B: current value is C (did you mean A?)". */

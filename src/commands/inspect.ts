@@ -8,7 +8,7 @@ import { defineOptions } from "../base/options.ts";
 import { type Dataset, MNIST_FOLDER, openData } from "../data/dataset.ts";
 import { type GpuLimits, openGpu, PORTABLE_LIMITS } from "../gpu/device.ts";
 import type { Plan } from "../graph/plan.ts";
-import type { SearchConfig } from "../search/config.ts";
+import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import { largestBatch, memoryBudget } from "../search/memory.ts";
 import { planSearch, type ProgramName, type SearchPlan } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
@@ -20,7 +20,7 @@ import {
   chooseMessage,
   type Parsed,
   parseShape,
-  PRESET_TEXT,
+  presetText,
   searchConfig,
 } from "./flags.ts";
 import { planLines, planRecord } from "./plan_text.ts";
@@ -74,7 +74,7 @@ export function inspectCommand(program: Command): Command {
   command.addHelpText(
     "after",
     `
-${PRESET_TEXT}
+${presetText(SEARCH_PRESETS)}
 
 Examples:
   ${commandLine(["inspect", "--preset", "demo"], { read: [MNIST_FOLDER], write: [] })}

@@ -17,8 +17,14 @@ import { formatGenotypeJson } from "../space/genotype.ts";
 /** Version of this package. */
 export const VERSION = "0.1.0";
 
+/** What a run does. */
+export type RunKind = "search" | "train";
+
 /** Value of the field `format` of a run's `config.json`. */
-const FORMAT = "idarts-run/1";
+const FORMATS: Readonly<Record<RunKind, string>> = { search: "idarts-run/1", train: "idarts-training/1" };
+
+/** What each kind of run is called. */
+const KINDS: Readonly<Record<RunKind, string>> = { search: "a search", train: "a training" };
 
 /** Shape and identity of a data set. */
 export type DataRecord = Pick<
@@ -26,38 +32,75 @@ export type DataRecord = Pick<
   "name" | "fingerprint" | "count" | "channels" | "height" | "width" | "classes"
 >;
 
-/** What a run's `config.json` says. */
-export interface RunRecord {
-  /** The resolved configuration. */
-  readonly config: SearchConfig;
+/** What the `config.json` of any run says. */
+export interface RunBase {
   /** The data that the run began with. */
   readonly data: DataRecord;
   /** Name of the adapter that the run began on. */
   readonly adapter: string;
 }
 
-/** Writes `config.json`, which makes a folder a run. */
-export function writeRun(folder: RunFolder, config: SearchConfig, data: Dataset, gpu: Gpu): void {
+/** What a search's `config.json` says. */
+export interface RunRecord extends RunBase {
+  /** The resolved configuration. */
+  readonly config: SearchConfig;
+}
+
+/** Writes `config.json`, which makes a folder a run of `kind`. */
+export function writeConfig(
+  folder: RunFolder,
+  kind: RunKind,
+  config: Readonly<Record<string, unknown>>,
+  data: Dataset,
+  gpu: Gpu,
+  more: Readonly<Record<string, unknown>> = {},
+): void {
   const { name, fingerprint, count, channels, height, width, classes } = data;
   folder.writeJson("config.json", {
-    format: FORMAT,
+    format: FORMATS[kind],
     version: VERSION,
     adapter: gpu.name,
     data: { name, fingerprint, count, channels, height, width, classes },
-    config: SEARCH_OPTIONS.toRecord(config),
+    ...more,
+    config,
   });
 }
 
+/** Writes the `config.json` of a search. */
+export function writeRun(folder: RunFolder, config: SearchConfig, data: Dataset, gpu: Gpu): void {
+  writeConfig(folder, "search", SEARCH_OPTIONS.toRecord(config), data, gpu);
+}
+
+/** What the run in `folder` does; undefined for what its `config.json` does not say. */
+export function runKind(folder: RunFolder): RunKind | undefined {
+  const value = folder.readJson("config.json"), kinds: RunKind[] = ["search", "train"];
+  return kinds.find((kind) => isRecord(value) && value.format === FORMATS[kind]);
+}
+
 /**
- * Reads `config.json`.
+ * Reads the `config.json` of a run of `kind`; `read` makes of its fields what it says.
  * @throws {FailureError} where it is damaged or of another program.
+ * @throws {UsageError} where the run is of the other kind.
  */
-export function readRun(folder: RunFolder): RunRecord {
+export function readConfig<T>(
+  folder: RunFolder,
+  kind: RunKind,
+  read: (
+    config: Readonly<Record<string, unknown>>,
+    file: string,
+    fields: Readonly<Record<string, unknown>>,
+    fail: (what: string) => never,
+  ) => T,
+): RunBase & T {
   const file = folder.file("config.json"), value = folder.readJson("config.json");
   const fail = (what: string): never => {
     throw new FailureError(`Cannot use '${file}' as ${what}: the file is damaged or of another program`);
   };
-  if (!isRecord(value) || value.format !== FORMAT) return fail(`its format must be '${FORMAT}'`);
+  const other: RunKind = kind === "search" ? "train" : "search";
+  if (isRecord(value) && value.format === FORMATS[other]) {
+    throw new UsageError(`Cannot use '${folder.path}' as ${KINDS[kind]} as it is ${KINDS[other]}: name another run`);
+  }
+  if (!isRecord(value) || value.format !== FORMATS[kind]) return fail(`its format must be '${FORMATS[kind]}'`);
   const { data, config, adapter } = value;
   if (!isRecord(config)) return fail("its config must be a mapping of keys to values");
   const numbers = ["count", "channels", "height", "width", "classes"] as const;
@@ -68,18 +111,23 @@ export function readRun(folder: RunFolder): RunRecord {
     return fail("its data must say name, fingerprint, count, channels, height, width and classes");
   }
   try {
-    return {
-      config: resolveSearchConfig([{ source: `'${file}'`, values: config }]),
-      data: data as unknown as DataRecord,
-      adapter: String(adapter),
-    };
+    const said = read(config, file, value, fail);
+    return { ...said, data: data as unknown as DataRecord, adapter: String(adapter) };
   } catch (error) {
     if (error instanceof UsageError) throw new FailureError(error.message, { cause: error });
     throw error;
   }
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+/** {@linkcode readConfig} of a search. */
+export function readRun(folder: RunFolder): RunRecord {
+  return readConfig(folder, "search", (config, file) => ({
+    config: resolveSearchConfig([{ source: `'${file}'`, values: config }]),
+  }));
+}
+
+/** Whether `value` is a mapping. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
@@ -148,4 +196,9 @@ function* listFolder(path: string): Generator<string> {
 export function freshPath(path: string): string {
   if (!exists(path)) return path;
   for (let n = 2;; n++) if (!exists(`${path}-${n}`)) return `${path}-${n}`;
+}
+
+/** What runs on a data set are called: the last part of its path. */
+export function runName(data: string): string {
+  return data.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "").replace(/\.(tar|gz|tgz)\b/g, "") || "data";
 }

@@ -4,20 +4,31 @@
  */
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
-import { type Dataset, MNIST_FOLDER, openData } from "../data/dataset.ts";
+import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
 import { openGpu } from "../gpu/device.ts";
-import { SEARCH_OPTIONS, type SearchConfig } from "../search/config.ts";
+import { SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import type { SearchPlan } from "../search/programs.ts";
 import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
 import type { EpochRecord } from "../search/records.ts";
 import { search, SearchInterrupted, type SearchResult } from "../search/search.ts";
 import { weightCount } from "../space/supernet.ts";
-import { addSearchOptions, OUTPUT_GROUP, type Parsed, PRESET_TEXT, searchConfig, searchLayers } from "./flags.ts";
+import { dataPlace, dataText, openConfigured } from "./data_sets.ts";
+import {
+  addSearchOptions,
+  OUTPUT_GROUP,
+  type Parsed,
+  presetText,
+  refuseChanges,
+  searchConfig,
+  searchLayers,
+} from "./flags.ts";
 import { cellLines, comparisonLines, epochLine, epochLines, varianceLines } from "./outcome.ts";
-import { freshPath, methodReport, readRun, VERSION, writeOutcome, writeRun } from "./run_files.ts";
-import { SearchClock } from "./search_clock.ts";
+import { trainCommand, writeReport } from "./report_files.ts";
+import { freshPath, methodReport, readRun, runName, VERSION, writeOutcome, writeRun } from "./run_files.ts";
+import { StepClock } from "./step_clock.ts";
 import { listenForStop } from "./stop.ts";
 import { commandLine, count, duration, mebibytes, pairs, Terminal } from "./terminal.ts";
+import { writeResult } from "./train_files.ts";
 
 /** Options that a resumed run may change: they have no effect on what the search computes. */
 const HARMLESS: readonly string[] = ["data", "checkpoint-steps", "memory-limit", "discretizer"];
@@ -29,7 +40,7 @@ export function searchCommand(program: Command): Command {
     .description(
       "Searches a cell: trains a supernet whose edges carry every operation, the weights of the operations on one half " +
         "of the training images and their mixture on the other half, then decides which operations stay. Everything is " +
-        "written into a run folder: configuration, metrics, checkpoints, genotypes (JSON and Python text) and a picture.",
+        "written into a run folder: configuration, metrics, checkpoints, genotypes (JSON and Python text), a picture and a report.",
     );
   command.addOption(
     new Flag("--out <folder>", "run folder to make (default: runs/<data>-<preset or seed>, numbered)").helpGroup(
@@ -45,7 +56,7 @@ export function searchCommand(program: Command): Command {
   command.addHelpText(
     "after",
     `
-${PRESET_TEXT}
+${presetText(SEARCH_PRESETS)}
 
 Examples:
   A first search in a few minutes, on MNIST (fetched by 'deno task fetch-mnist'):
@@ -83,9 +94,9 @@ export async function runSearch(parsed: Parsed): Promise<number> {
   using stop = listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
   const job = typeof parsed.resume === "string" ? resumeJob(parsed, parsed.resume, warn) : newJob(parsed, warn);
   using folder = job.folder;
-  let done = false;
+  let done = false, data: Dataset | undefined;
   try {
-    const data = await openData(job.config.data, { split: "train" });
+    data = await openConfigured(job.config, "train", terminal);
     if (job.fingerprint !== undefined && data.fingerprint !== job.fingerprint) {
       throw new UsageError(
         `Cannot resume '${folder.path}' with --data ${job.config.data} as the images must be those that the run ` +
@@ -104,14 +115,15 @@ export async function runSearch(parsed: Parsed): Promise<number> {
     return stop.exitCode();
   } finally {
     terminal.close();
+    data?.stream?.close();
     if (!done && !job.resume) folder.discardIfEmpty();
   }
 }
 
 function newJob(parsed: Parsed, warn: (message: string) => void): Job {
   const config = searchConfig(parsed), preset = parsed.preset as string | undefined;
-  const data = config.data.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "") || "data";
-  const path = (parsed.out as string | undefined) ?? freshPath(`runs/${data}-${preset ?? config.seed}`);
+  const path = (parsed.out as string | undefined) ??
+    freshPath(`runs/${runName(config.data)}-${preset ?? config.seed}`);
   if (path === "") throw new UsageError("Cannot use --out as it must name a folder: it is empty");
   return { config, folder: RunFolder.create(path, { warn }), resume: false };
 }
@@ -122,19 +134,12 @@ function resumeJob(parsed: Parsed, path: string, warn: (message: string) => void
   }
   const folder = RunFolder.open(path, { warn });
   try {
-    const run = readRun(folder), stored = SEARCH_OPTIONS.toRecord(run.config);
+    const run = readRun(folder);
     const config = SEARCH_OPTIONS.resolve([
-      { source: folder.file("config.json"), values: stored },
+      { source: folder.file("config.json"), values: SEARCH_OPTIONS.toRecord(run.config) },
       ...searchLayers(parsed),
     ]);
-    const wanted = SEARCH_OPTIONS.toRecord(config);
-    for (const { key } of SEARCH_OPTIONS.options) {
-      if (wanted[key] === stored[key] || HARMLESS.includes(key)) continue;
-      throw new UsageError(
-        `Cannot change --${key} of the run in '${path}' as it must stay ${stored[key] ?? "unset"}: current value is ` +
-          `${wanted[key] ?? "unset"}; leave it away, or start a new run with --out`,
-      );
-    }
+    refuseChanges(SEARCH_OPTIONS, path, run.config, config, HARMLESS);
     return { config, folder, resume: true, fingerprint: run.data.fingerprint, adapter: run.adapter };
   } catch (error) {
     folder.close();
@@ -144,7 +149,7 @@ function resumeJob(parsed: Parsed, path: string, warn: (message: string) => void
 
 /** Folders that a run reads and writes. */
 function places(config: SearchConfig, path: string): { read: string[]; write: string[] } {
-  return { read: [config.data === "mnist" ? MNIST_FOLDER : config.data, path], write: [path] };
+  return { read: [dataPlace(config.data), path], write: [path] };
 }
 
 async function searchIn(job: Job, data: Dataset, terminal: Terminal, signal: AbortSignal): Promise<void> {
@@ -154,7 +159,7 @@ async function searchIn(job: Job, data: Dataset, terminal: Terminal, signal: Abo
   if (job.adapter !== undefined && job.adapter !== gpu.name) {
     terminal.warn(`The run began on adapter '${job.adapter}' and goes on on '${gpu.name}': the bits may differ`);
   }
-  const clock = new SearchClock(config.epochs);
+  const clock = new StepClock(config.epochs);
   let plan: SearchPlan | undefined;
   const onStart = (planned: SearchPlan, _gpu: unknown, stepsPerEpoch: number): void => {
     if (plan) return; // once more, on a new device
@@ -172,15 +177,9 @@ async function searchIn(job: Job, data: Dataset, terminal: Terminal, signal: Abo
       stepsPerEpoch,
       config: SEARCH_OPTIONS.toRecord(config),
     });
-    const images = config.images === null || config.images >= data.count
-      ? count(data.count)
-      : `${count(config.images)} of ${count(data.count)}`;
     terminal.line(`idarts ${VERSION}: ${resume ? "going on with a search" : "search"}`);
     pairs([
-      [
-        "data",
-        `${data.name}: ${images} images of ${data.channels}x${data.height}x${data.width}, ${data.classes} classes`,
-      ],
+      ["data", dataText(data, config.images)],
       [
         "supernet",
         `space ${config.space}, ${config.cells} cells, ${config.initChannels} channels, node norm ${config.nodeNorm}: ` +
@@ -204,7 +203,10 @@ async function searchIn(job: Job, data: Dataset, terminal: Terminal, signal: Abo
     signal,
     onStart,
     onEpoch,
-    onProgress: (progress) => terminal.progress(() => clock.line(progress)),
+    onProgress: (progress) =>
+      terminal.progress(() =>
+        clock.line(progress, `train ${progress.trainLoss.toFixed(3)}, val ${progress.valLoss.toFixed(3)}`)
+      ),
     warn: (message) => terminal.warn(message),
   });
   const seconds = (performance.now() - began) / 1000;
@@ -214,10 +216,18 @@ async function searchIn(job: Job, data: Dataset, terminal: Terminal, signal: Abo
     images: config.statisticsImages,
   });
   gpu.device.destroy();
-  report(job, result, terminal, seconds);
+  const { plan: { bytes: gpuBytes, variables } } = result, parameters = weightCount(variables);
+  writeResult(folder.path, { parameters, gpuBytes, ...(resume ? {} : { seconds }) });
+  terminal.progress(() => "writing the report ...");
+  tell(job, result, terminal, { seconds, report: await writeReport(folder) });
 }
 
-function report({ config, folder }: Job, result: SearchResult, terminal: Terminal, seconds: number): void {
+function tell(
+  { config, folder }: Job,
+  result: SearchResult,
+  terminal: Terminal,
+  { seconds, report }: { seconds: number; report: string },
+): void {
   const epochs = folder.readMetrics() as unknown as EpochRecord[], chosen = config.discretizer, last = epochs.at(-1);
   const { genotype, text } = methodReport(result.report, chosen), file = (name: string): string => folder.file(name);
   terminal.event({
@@ -237,6 +247,7 @@ function report({ config, folder }: Job, result: SearchResult, terminal: Termina
       genotype: file("genotype.json"),
       discretization: file("discretization.json"),
       metrics: file(METRICS_FILE),
+      report,
     },
   });
   const read = [...new Set(places(config, folder.path).read)];
@@ -258,8 +269,12 @@ function report({ config, folder }: Job, result: SearchResult, terminal: Termina
       ["picture", file("cells.svg")],
       ["genotype", `${file("genotype.json")}, ${file("genotype.txt")}`],
       ["evidence", `${file("discretization.json")}, ${file(METRICS_FILE)}`],
+      ["report", report],
       ["run folder", folder.path],
     ]),
+    "",
+    "Train a network of this cell, briefly (the defaults are the published recipe, which takes days here):",
+    `  ${trainCommand(folder.path, config.data)}`,
     "",
     "Decide again from this search, by another rule or on other images:",
     `  ${commandLine(["discretize", folder.path, "--method", other(chosen)], { read, write: [] })}`,

@@ -308,3 +308,71 @@ Deno.test("split: what cannot be split is refused", () => {
     assert.throws(() => splitHalves(data, 0, split), UsageError);
   }
 });
+
+Deno.test("batches: cutout leaves the mean in a square hole, the same for epoch and image", () => {
+  const data = noise(12, 3, 9, 10), cutout = 4;
+  const plain = new Batcher(data, { batch: 12, seed: 5, stream: "a", shuffle: true, last: "drop" });
+  const options = { batch: 12, seed: 5, stream: "a", shuffle: true, last: "drop" } as const;
+  const batcher = new Batcher(data, { ...options, augment: { pad: 0, flip: false, cutout } });
+  const labels = new Int32Array(12),
+    want = new Float32Array(plain.imageElements),
+    got = want.slice(),
+    again = want.slice();
+  const places = new Set<number>();
+  for (let epoch = 0; epoch < 4; epoch++) {
+    plain.fill(epoch, 0, want, labels);
+    batcher.fill(epoch, 0, got, labels);
+    for (let n = 0; n < 12; n++) {
+      const hole: number[] = [];
+      for (let c = 0; c < 3; c++) {
+        for (let i = 0; i < 9 * 12; i++) {
+          const at = (c * 12 + n) * 9 * 12 + i;
+          if (got[at] === 0 && want[at] !== 0) hole.push(i);
+          else assert.equal(got[at], want[at]);
+        }
+      }
+      // The centre lies inside, so that at least a quarter of the square does.
+      assert.ok(hole.length >= 3 * (cutout / 2) ** 2 - 2 && hole.length <= 3 * cutout ** 2, String(hole.length));
+      const rows = hole.map((i) => Math.floor(i / 12)), columns = hole.map((i) => i % 12);
+      assert.ok(Math.max(...rows) - Math.min(...rows) < cutout && Math.max(...columns) - Math.min(...columns) < cutout);
+      places.add(Math.min(...hole));
+    }
+  }
+  assert.ok(places.size > 15);
+  new Batcher(data, { ...options, augment: { pad: 0, flip: false, cutout } }).fill(3, 0, again, labels);
+  assert.deepEqual(again, got);
+});
+
+Deno.test("batches: resized crops and colours change images, repeatably, and only where they are asked for", () => {
+  const data = noise(20, 3, 12, 12);
+  const options = { batch: 5, seed: 5, stream: "a", shuffle: true, last: "drop" } as const;
+  const fill = (augment: BatcherOptions["augment"], epoch: number): Float32Array => {
+    const batcher = new Batcher(data, { ...options, augment }), images = new Float32Array(batcher.imageElements);
+    batcher.fill(epoch, 1, images, new Int32Array(5));
+    return images;
+  };
+  const none = fill(undefined, 2);
+  assert.deepEqual(fill({ pad: 0, flip: false, cutout: 0, resizedCrop: 1, jitter: 0 }, 2), none);
+  for (const augment of [{ resizedCrop: 0.3 }, { jitter: 0.4 }, { resizedCrop: 0.5, jitter: 0.2, cutout: 3 }]) {
+    const one = fill({ pad: 0, flip: false, ...augment }, 2);
+    assert.notDeepEqual(one, none);
+    assert.deepEqual(fill({ pad: 0, flip: false, ...augment }, 2), one);
+    assert.ok(one.every(Number.isFinite));
+    assert.notDeepEqual(fill({ pad: 0, flip: false, ...augment }, 3), one);
+  }
+  // Lanes beyond the width stay 0 and values stay those of bytes.
+  const low = (0 - data.mean[0]) / data.std[0] - 1e-4, high = (1 - data.mean[0]) / data.std[0] + 1e-4;
+  assert.ok(fill({ pad: 0, flip: true, jitter: 1 }, 0).subarray(0, 5 * 144).every((v) => v >= low && v <= high));
+  for (
+    const [augment, part] of [[{ cutout: -1 }, /cutout/], [{ resizedCrop: 0 }, /resizedCrop/], [
+      { jitter: 2 },
+      /jitter/,
+    ]] as const
+  ) {
+    assert.throws(() => fill({ pad: 0, flip: false, ...augment }, 0), (error) => {
+      assert.ok(error instanceof RangeError);
+      assert.match(error.message, part);
+      return true;
+    });
+  }
+});

@@ -82,12 +82,12 @@ export function suspicions(
   const across = copies?.filter((group) => new Set(group.map((f) => partOf.get(f))).size > 1) ?? [];
   if (across.length > 0) {
     out.push(
-      `${across.length} images of '${name}' are in more than one part, so tests look too good: ${pairs(across)}`,
+      `Images of '${name}' are in more than one part (${across.length}), which flatters tests: ${pairs(across)}`,
     );
   }
   const labels = copies?.filter((group) => new Set(group.map((f) => f.label)).size > 1) ?? [];
   if (labels.length > 0) {
-    out.push(`${labels.length} images of '${name}' are in more than one class: ${pairs(labels)}`);
+    out.push(`Images of '${name}' are in more than one class (${labels.length}): ${pairs(labels)}`);
   }
   const sizes = classNames.map(() => 0);
   for (const { label } of parts.get("train") ?? []) sizes[label]++;

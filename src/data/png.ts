@@ -152,52 +152,61 @@ function unfilter(header: Header, width: number, height: number, data: Uint8Arra
   return out instanceof Uint8ClampedArray ? new Uint8Array(out.buffer, out.byteOffset, out.length) : out;
 }
 
-/** Writes pixels as 8-bit samples; see {@linkcode painter}. */
-type Paint = (source: Uint8Array | Uint16Array, from: number, out: Uint8Array, to: number) => void;
+/** Turns `count` pixels, their samples from `source[from]`, into 8-bit ones at `out[to]` and each `step` further. */
+type PaintRow = (
+  source: Uint8Array | Uint16Array,
+  from: number,
+  count: number,
+  out: Uint8Array,
+  to: number,
+  step: number,
+) => void;
 
 /** Composes an 8-bit sample with an alpha of 0 to 255 on white. */
 function onWhite(sample: number, alpha: number): number {
-  return alpha === 255 ? sample : Math.round((sample * alpha + 255 * (255 - alpha)) / 255);
+  return alpha === 255 ? sample : alpha === 0 ? 255 : Math.round((sample * alpha + 255 * (255 - alpha)) / 255);
 }
 
-/** What turns one pixel, its samples at `source[from]` and on, into the 1 or 3 samples at `out[to]` and on. */
-function painter({ header, palette, transparency }: Chunks, file: string): { channels: 1 | 3; paint: Paint } {
-  const { depth, colour, samples } = header, scale = 255 / (2 ** depth - 1);
-  const to8 = (v: number): number => depth === 8 ? v : Math.round(v * scale);
-  if (colour === 3) {
-    if (palette === undefined || palette.length < 3) throw imageError(file, "it has no palette: the file is damaged");
-    const table = palette.slice(0, 3 * Math.floor(palette.length / 3));
-    for (let i = 0; i < Math.min(transparency?.length ?? 0, table.length / 3); i++) {
-      for (let c = 0; c < 3; c++) table[3 * i + c] = onWhite(table[3 * i + c], transparency![i]);
-    }
-    return {
-      channels: 3,
-      paint(source, from, out, to) {
-        const at = 3 * source[from];
-        if (at >= table.length) {
-          throw imageError(file, `its palette has no colour ${source[from]}: the file is damaged`);
-        }
-        out[to] = table[at];
-        out[to + 1] = table[at + 1];
-        out[to + 2] = table[at + 2];
-      },
-    };
+/** The colours of a palette, on white where they are transparent. */
+function paintPalette({ palette, transparency }: Chunks, file: string): PaintRow {
+  if (palette === undefined || palette.length < 3) throw imageError(file, "it has no palette: the file is damaged");
+  const table = palette.slice(0, 3 * Math.floor(palette.length / 3));
+  for (let i = 0; i < Math.min(transparency?.length ?? 0, table.length / 3); i++) {
+    for (let c = 0; c < 3; c++) table[3 * i + c] = onWhite(table[3 * i + c], transparency![i]);
   }
+  return (source, from, count, out, to, step) => {
+    for (let i = 0; i < count; i++, from++, to += step) {
+      const at = 3 * source[from];
+      if (at >= table.length) throw imageError(file, `its palette has no colour ${source[from]}: the file is damaged`);
+      out[to] = table[at];
+      out[to + 1] = table[at + 1];
+      out[to + 2] = table[at + 2];
+    }
+  };
+}
+
+/** How pixels become 8-bit grey or RGB on white. */
+function painter(chunks: Chunks, file: string): { channels: 1 | 3; paint: PaintRow } {
+  const { header: { depth, colour, samples }, transparency } = chunks;
+  if (colour === 3) return { channels: 3, paint: paintPalette(chunks, file) };
   const channels = samples < 3 ? 1 : 3, alpha = samples === 2 || samples === 4;
+  // The one colour that is transparent, of an image without alpha.
   const key = !alpha && transparency !== undefined && transparency.length >= 2 * samples
     ? Array.from({ length: samples }, (_, c) => 256 * transparency[2 * c] + transparency[2 * c + 1])
     : undefined;
-  return {
-    channels,
-    paint(source, from, out, to) {
+  const levels = 2 ** depth, to8 = Uint8Array.from({ length: levels }, (_, v) => Math.round(255 * v / (levels - 1)));
+  const paint: PaintRow = (source, from, count, out, to, step) => {
+    for (let i = 0; i < count; i++, from += samples, to += step) {
+      for (let c = 0; c < channels; c++) out[to + c] = to8[source[from + c]];
       const a = alpha
-        ? to8(source[from + channels])
+        ? to8[source[from + channels]]
         : key !== undefined && key.every((v, c) => source[from + c] === v)
         ? 0
         : 255;
-      for (let c = 0; c < channels; c++) out[to + c] = onWhite(to8(source[from + c]), a);
-    },
+      if (a !== 255) { for (let c = 0; c < channels; c++) out[to + c] = onWhite(out[to + c], a); }
+    }
   };
+  return { channels, paint };
 }
 
 /** One sample of fewer than 8 bits per entry. */
@@ -245,11 +254,9 @@ export function decodePng(bytes: Uint8Array, file: string): Pixels {
     }
     if (plain && !header.interlaced) return { width, height, channels, data: source as Uint8Array, orientation: 1 };
     if (depth < 8) source = unpack(source as Uint8Array, columns, rows, depth);
-    for (let row = 0, from = 0; row < rows; row++) {
-      let to = ((y + row * dy) * width + x) * channels;
-      for (let column = 0; column < columns; column++, from += samples, to += dx * channels) {
-        paint(source, from, data, to);
-      }
+    for (let row = 0; row < rows; row++) {
+      const to = ((y + row * dy) * width + x) * channels;
+      paint(source, row * columns * samples, columns, data, to, dx * channels);
     }
     at += size;
   }

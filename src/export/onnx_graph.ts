@@ -42,9 +42,13 @@ export interface OnnxPort {
 
 /** A graph of ONNX nodes in execution order. */
 export interface OnnxGraph {
+  /** What a caller feeds. */
   readonly inputs: readonly OnnxPort[];
+  /** Nodes; what they read comes before them. */
   readonly nodes: readonly OnnxNode[];
+  /** Weights and what else never changes. */
   readonly constants: readonly OnnxTensor[];
+  /** What a caller gets; each is called like a node. */
   readonly outputs: readonly OnnxPort[];
 }
 

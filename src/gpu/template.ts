@@ -79,18 +79,7 @@ function tokenize(expression: string): readonly string[] {
  * @throws {SyntaxError} for an unknown name or a malformed expression.
  */
 export function evaluate(expression: string, values: Constants): number {
-  const tokens: string[] = [];
-  TOKEN.lastIndex = 0;
-  const text = expression.trim();
-  while (TOKEN.lastIndex < text.length) {
-    const at = TOKEN.lastIndex, match = TOKEN.exec(text);
-    if (!match) {
-      throw new SyntaxError(
-        `Cannot read '${text.slice(at)}' in shader expression '${expression}'`,
-      );
-    }
-    tokens.push(match[1]);
-  }
+  const tokens = tokenize(expression);
   let next = 0;
   const unary = (): number => {
     const token = tokens[next++];

@@ -201,33 +201,23 @@ export function figure(heading: string, caption: Content, body: Content, keys: C
 export function lineKeys(series: readonly Series[], value?: (y: number) => string): Html {
   return legend(series.map(({ name, look, points, reference }) => {
     const last = reference ? undefined : points.findLast(([, y]) => known(y))?.[1];
-    const line = html`
-      <svg width="22" height="10" aria-hidden="true">
-        <line x1="0" x2="22" y1="5" y2="5" stroke="${look.colour}" stroke-width="${reference
-          ? 1
-          : 2.5}" stroke-dasharray="${look.dash.join(" ") || "none"}" />
-      </svg>
-    `;
-    return html`${line}${name}${
-      value && known(last) && html`
-        <b>${value(last)}</b>
-      `
-    }`;
+    const width = reference ? 1 : 2.5, dash = look.dash.join(" ") || "none";
+    const line =
+      html`<line x2="22" y1="5" y2="5" stroke="${look.colour}" stroke-width="${width}" stroke-dasharray="${dash}" />`;
+    const sample = html`<svg width="22" height="10" aria-hidden="true">${line}</svg>`;
+    return [sample, name, value && known(last) && html`<b>${value(last)}</b>`];
   }));
 }
 
 /** A legend of areas. */
 export function areaKeys(looks: ReadonlyMap<string, Look>): Html {
-  return legend([...looks].map(([name, { colour }]) =>
-    html`
-      <svg width="12" height="12" aria-hidden="true">
-        <rect width="12" height="12" rx="2" fill="${colour}" />
-      </svg>${name}
-    `
-  ));
+  return legend([...looks].map(([name, { colour }]) => {
+    const area = html`<rect width="12" height="12" rx="2" fill="${colour}" />`;
+    return [html`<svg width="12" height="12" aria-hidden="true">${area}</svg>`, name];
+  }));
 }
 
-function legend(keys: readonly Html[]): Html {
+function legend(keys: readonly Content[]): Html {
   return html`<ul class="keys">${keys.map((key) => html`<li>${key}</li>`)}</ul>`;
 }
 

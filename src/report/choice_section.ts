@@ -9,12 +9,12 @@ import { DISCRETIZERS } from "../discretize/registry.ts";
 import { findPrimitive, PRIMITIVES } from "../space/primitives.ts";
 import { CELL_KINDS, type CellKind } from "../space/space.ts";
 import { areaKeys, figure, type Part, stackedBars } from "./charts.ts";
-import { type Content, type Html, html } from "./markup.ts";
+import { type Content, type Html, html, trusted } from "./markup.ts";
 import { fixed, lead, narrow, percent } from "./numbers.ts";
 import { type Look, operationLook } from "./palette.ts";
 import type { ReportInput } from "./report_input.ts";
 import { KIND_NAMES } from "./search_section.ts";
-import { meter, scroller } from "./tables.ts";
+import { dataTable, meter, scroller } from "./tables.ts";
 
 /** A lead below this part of the score is marked as close. */
 const CLOSE = 0.05;
@@ -22,51 +22,59 @@ const CLOSE = 0.05;
 /** Condition numbers from here on stand for a singular matrix. */
 const SINGULAR = 1e7;
 
+/** What is said where only the rule of the weights can decide. */
+const BLIND =
+  "No statistics of the operations' outputs were collected, so only the rule of the mixture's weights applies.";
+
 /** Parts of the variance listed per node. */
 const LARGEST = 4;
 
 /** The section. */
 export async function choiceSection({ discretization }: ReportInput): Promise<Html> {
   const { methods, nodes, chosen, options, images } = discretization;
+  const rules = methods.map(({ method }) =>
+    html`
+      <dt>${method}</dt>
+      <dd>${summaryOf(method)}</dd>
+    `
+  );
+  const basis = images === undefined ? "the images" : `${images} images`, limit = CLOSE * 100;
   return html`
     <section id="choice">
-    <h2>Why these operations</h2>
-    <p>The mixture has to be replaced by two operations per node. Each rule scores every operation on every edge into a node;
-    the best operation of an edge stands for it, and the two best edges stay. This run's cell follows
-    <strong>${chosen}</strong>; the others are what it would have been.</p>
-    <dl class="rules">${methods.map(({ method }) =>
-      html`
-        <dt>${method}</dt>
-        <dd>${summaryOf(method)}</dd>
-      `
-    )}</dl>
-    <h3>What each rule picks</h3>
-    ${comparison(methods, chosen)}
-    <p class="caption">Operation and the node that it reads (0 and 1 are the outputs of the two cells before), its score, and in
-    small print its lead over the next operation on the same edge; <span class="close">≈</span> marks a lead below
-    ${CLOSE *
-      100} % of the score, where another seed or other images may well decide differently. Scores compare within one
-    node and one rule only.</p>
-    <h3>Scores of all operations</h3>
-    <p class="caption">Rows are the nodes read, columns the operations. Colour runs from the node's lowest positive score to its
-    highest one; red is below zero: the operation works against the node. <span class="pick">Framed</span>: picked, 1 before 2.
-    Rules that decorrelate used ${images === undefined ? "the images" : `${images} images`}, scope ${options
-      .scope}, shrinkage
-    ${options.shrinkage}.</p>
-    ${CELL_KINDS.map((kind, i) => scoreTables(methods, kind, chosen, i === 0))}
-    ${nodes
-      ? html`
-        <h3>How much the operations of a node resemble each other</h3>
-        ${conditions(nodes)}
-        <p
-          class="caption">Condition number of the correlation matrix of a node's operations: 1 if they have nothing in common, large
-        if some nearly follow from others, and then scores without decorrelation count the same thing several times. R² is the part of
-        the node's variance that the operations explain, 1 but for rounding. Shares are squared zca scores; they add up to R².</p>
-        <div class="figures">${await Promise.all(CELL_KINDS.map((kind) => shareBars(nodes[kind], kind)))}</div>
-      `
-      : html`<p class="note">No statistics of the operations' outputs were collected, so only the rule of the mixture's weights
-applies.</p>`}
+      <h2>Why these operations</h2>
+      <p>The mixture has to be replaced by two operations per node. Each rule scores every operation on every edge into a
+      node; the best operation of an edge stands for it, and the two best edges stay. This run's cell follows
+      <strong>${chosen}</strong>; the others are what it would have been.</p>
+      <dl class="rules">${rules}</dl>
+      <h3>What each rule picks</h3>
+      ${comparison(methods, chosen)}
+      <p class="caption">Operation and the node that it reads (0 and 1 are the outputs of the two cells before), its score,
+      and in small print its lead over the next operation on the same edge; <span class="close">≈</span> marks a lead
+      below ${limit} % of the score, where another seed or other images may well decide differently. Scores compare within
+      one node and one rule only.</p>
+      <h3>Scores of all operations</h3>
+      <p class="caption">Rows are the nodes read, columns the operations. Colour runs from the node's lowest positive score
+      to its highest one; red is below zero: the operation works against the node. <span class="pick">Framed</span>:
+      picked, 1 before 2. Rules that decorrelate used ${basis}, scope ${options.scope}, shrinkage ${options
+        .shrinkage}.</p>
+      ${CELL_KINDS.map((kind, i) => scoreTables(methods, kind, chosen, i === 0))}
+      ${nodes ? await resemblance(nodes) : html`<p class="note">${BLIND}</p>`}
     </section>
+  `;
+}
+
+type Summaries = Readonly<Record<CellKind, readonly NodeSummary[]>>;
+
+async function resemblance(nodes: Summaries): Promise<Html> {
+  const bars = await Promise.all(CELL_KINDS.map((kind) => shareBars(nodes[kind], kind)));
+  return html`
+    <h3>How much the operations of a node resemble each other</h3>
+    ${conditions(nodes)}
+    <p class="caption">Condition number of the correlation matrix of a node's operations: 1 if they have nothing in common,
+    large if some nearly follow from others, and then scores without decorrelation count the same thing several times. R²
+    is the part of the node's variance that the operations explain, 1 but for rounding. Shares are squared zca scores;
+    they add up to R².</p>
+    <div class="figures">${bars}</div>
   `;
 }
 
@@ -81,40 +89,35 @@ function comparison(methods: readonly MethodReport[], chosen: string): Html {
       m.nodes[kind].flatMap((n) => n.choices.map(({ edge, op }) => `${kind} ${edge} ${op}`))
     );
   const reference = new Set(picks(methods.find((m) => m.method === chosen)!)), all = reference.size;
+  const mark = (m: MethodReport): Content => m.method === chosen && "chosen";
   const rows = CELL_KINDS.flatMap((kind) =>
     methods[0].nodes[kind].flatMap(({ node }) =>
-      [0, 1].map((rank) =>
-        html`
-          <tr class="${rank === 0 && "first"}">${rank === 0 &&
-            html`<th scope="rowgroup" rowspan="2">${kind} ${node + 2}</th>`}${methods.map((m) =>
-              html`<td class="${m.method === chosen && "chosen"}">${pickOf(m.nodes[kind][node], rank)}</td>`
-            )}</tr>
-        `
-      )
+      [0, 1].map((rank) => {
+        const cells = methods.map((m) => html`<td class="${mark(m)}">${pickOf(m.nodes[kind][node], rank)}</td>`);
+        const head = html`<th scope="rowgroup" rowspan="2">${kind} ${node + 2}</th>`;
+        return rank === 0 ? html`<tr class="first">${head}${cells}</tr>` : html`<tr>${cells}</tr>`;
+      })
     )
   );
-  const total = (name: string, of: (m: MethodReport) => number): Html =>
-    html`
-      <tr class="total"><th scope="row">${name}</th>${methods.map((m) =>
-        html`<td class="${m.method === chosen && "chosen"}">${of(m)} of ${all}</td>`
-      )}</tr>
-    `;
+  const total = (name: string, of: (m: MethodReport) => number): Html => {
+    const cells = methods.map((m) => html`<td class="${mark(m)}">${of(m)} of ${all}</td>`);
+    return html`<tr class="total"><th scope="row">${name}</th>${cells}</tr>`;
+  };
+  const totals = [
+    total("skip-connections", (m) => m.skips),
+    total("without weights", (m) => m.parameterFree),
+    total(`as ${chosen}`, (m) => picks(m).filter((pick) => reference.has(pick)).length),
+  ];
+  const columns = methods.map((m) => html`<th scope="col" class="${mark(m)}">${m.method}</th>`);
   return scroller(
     "What each rule picks",
     html`
       <table class="picks">
         <thead>
-          <tr><th scope="col">node</th>${methods.map(({ method }) =>
-            html`<th scope="col" class="${method === chosen && "chosen"}">${method}</th>`
-          )}</tr>
+          <tr><th scope="col">node</th>${columns}</tr>
         </thead>
-        <tbody>
-      ${rows}</tbody>
-        <tbody>
-      ${total("skip-connections", (m) => m.skips)}${total("without weights", (m) => m.parameterFree)}${total(
-        `as ${chosen}`,
-        (m) => picks(m).filter((pick) => reference.has(pick)).length,
-      )}</tbody>
+        <tbody>${rows}</tbody>
+        <tbody>${totals}</tbody>
       </table>
     `,
   );
@@ -123,14 +126,11 @@ function comparison(methods: readonly MethodReport[], chosen: string): Html {
 function pickOf({ choices }: NodeChoice, rank: number): Content {
   const { op, from, score, margin } = choices[rank];
   const close = margin !== null && margin < CLOSE * Math.abs(score);
-  return html`
-    <span class="op" style="--c:${operationLook(op).colour}">${findPrimitive(op).label}</span> <span
-      class="from">(${from})</span> <span class="score">${fixed(score)}</span> <small>${margin === null
-        ? "alone"
-        : `+${lead(margin)}`}${close && html`
-        <span class="close">≈</span>
-      `}</small>
-  `;
+  const ahead = margin === null ? "alone" : lead(margin);
+  const operation = html`<span class="op" style="--c:${operationLook(op).colour}">${findPrimitive(op).label}</span>`;
+  const details = html`<span class="from">(${from})</span> <span class="score">${fixed(score)}</span>`;
+  const mark = html`<span class="close">≈</span>`;
+  return [operation, " ", details, " ", html`<small>${ahead}</small>`, close && [" ", mark]];
 }
 
 /** For each node of a kind the tables of all rules, side by side. */
@@ -148,12 +148,8 @@ function scoreTables(methods: readonly MethodReport[], kind: CellKind, chosen: s
     `;
   });
   const heading = `${KIND_NAMES[kind][0].toUpperCase()}${KIND_NAMES[kind].slice(1)}`;
-  return html`
-    <details${open && html`
-      open="open"
-    `}><summary>${heading}</summary>
-    ${nodes}</details>
-  `;
+  const state = open && trusted(` open="open"`);
+  return html`<details${state}><summary>${heading}</summary>${nodes}</details>`;
 }
 
 function scoreTable(method: string, { scores, choices, edgeMargin }: NodeChoice, chosen: boolean): Html {
@@ -165,86 +161,59 @@ function scoreTable(method: string, { scores, choices, edgeMargin }: NodeChoice,
     if (!found) return html`<td class="none">·</td>`;
     const { score, edge, op } = found, rank = choices.findIndex((c) => c.edge === edge && c.op === op);
     const heat = score > 0 ? (high > low ? (score - low) / (high - low) : 1) : deepest > 0 ? -score / deepest : 0;
-    return html`<td class="heat${score < 0 && " below"}${rank >= 0 && " pick"}" style="--v:${heat.toFixed(2)}">${
-      narrow(score)
-    }${rank >= 0 && html`<sup>${rank + 1}</sup>`}</td>`;
+    const names = ["heat", score < 0 ? "below" : "", rank >= 0 ? "pick" : ""].filter((name) => name !== "").join(" ");
+    const order = rank >= 0 && html`<sup>${rank + 1}</sup>`;
+    return html`<td class="${names}" style="--v:${heat.toFixed(2)}">${narrow(score)}${order}</td>`;
   };
   const edges = edgeMargin === null ? "" : `, lead of its second edge over the third ${lead(edgeMargin)}`;
+  const columns = ops.map(({ label }) => {
+    const [first, ...more] = label.split(" ");
+    return html`<th scope="col">${first}${more.map((word) => html`<br />${word}`)}</th>`;
+  });
+  const rows = sources.map((from) => {
+    const cells = ops.map(({ name }) => cell(scores.find((s) => s.from === from && s.op === name)));
+    return html`<tr><th scope="row">${from}</th>${cells}</tr>`;
+  });
   return html`
-    <table class="scores${chosen && " chosen"}">
+    <table class="${chosen ? "scores chosen" : "scores"}">
       <caption><span>${method}</span><small>${edges}</small></caption>
       <thead>
-        <tr><th scope="col">from</th>${ops.map(({ label }) =>
-          html`<th scope="col">${
-            label.split(" ").map((word, i) => [
-              i > 0 && html`
-                <br />
-              `,
-              word,
-            ])
-          }</th>`
-        )}</tr>
+        <tr><th scope="col">from</th>${columns}</tr>
       </thead>
-      <tbody>
-    ${sources.map((from) =>
-      html`
-        <tr><th scope="row">${from}</th>${ops.map(({ name }) =>
-          cell(scores.find((s) => s.from === from && s.op === name))
-        )}</tr>
-      `
-    )}</tbody>
+      <tbody>${rows}</tbody>
     </table>
   `;
 }
 
 /** A row for each node: condition, R^2, what carries it. */
-function conditions(nodes: Readonly<Record<CellKind, readonly NodeSummary[]>>): Html {
+function conditions(nodes: Summaries): Html {
   const text = (value: number): string => value >= SINGULAR ? "singular" : fixed(value, value < 10 ? 1 : 0);
   const rows = CELL_KINDS.flatMap((kind) =>
-    nodes[kind].map((n) => {
-      const dead = n.shares.filter((s) => s.dead > 0).length;
-      const largest = n.shares.toSorted((a, b) => b.share - a.share).slice(0, LARGEST);
-      return html`
-        <tr>
-          <th scope="row">${kind} ${n.node + 2}</th>
-          <td class="num">${text(n.condition.mean)}</td>
-          <td
-            class="num">${text(n.condition.max)}</td>
-          <td>${meter(
-            Math.log10(Math.max(1, n.condition.max)) / Math.log10(SINGULAR),
-            "condition number on a logarithmic scale",
-          )}</td>
-          <td class="num">${fixed(n.rSquared.min, 4)}</td>
-          <td class="num">${dead}</td>
-          <td class="wide">${largest.map(({ op, from, share }, i) =>
-            html`${i > 0 && ", "}<span class="nowrap">${findPrimitive(op).label}(${from}) ${percent(share)}</span>`
-          )}</td>
-        </tr>
-      `;
+    nodes[kind].map(({ node, condition, rSquared, shares }): Content[] => {
+      const largest = shares.toSorted((a, b) => b.share - a.share).slice(0, LARGEST);
+      return [
+        `${kind} ${node + 2}`,
+        text(condition.mean),
+        text(condition.max),
+        meter(Math.log10(Math.max(1, condition.max)) / Math.log10(SINGULAR), "condition number on a logarithmic scale"),
+        fixed(rSquared.min, 4),
+        shares.filter(({ dead }) => dead > 0).length,
+        largest.map(({ op, from, share }, i) => {
+          const name = `${findPrimitive(op).label}(${from})`;
+          return [i > 0 && ", ", html`<span class="nowrap">${name} ${percent(share)}</span>`];
+        }),
+      ];
     })
   );
-  return scroller(
-    "Condition numbers and shares",
-    html`
-      <table class="plain">
-        <thead>
-          <tr>
-            <th scope="col">node</th>
-            <th scope="col" class="num">condition, mean</th>
-            <th scope="col" class="num">largest</th>
-            <th
-              scope="col">1 … 10⁷</th>
-            <th scope="col" class="num">R², least</th>
-            <th scope="col" class="num">constant</th>
-            <th
-              scope="col">largest shares of the variance</th>
-          </tr>
-        </thead>
-        <tbody>
-      ${rows}</tbody>
-      </table>
-    `,
-  );
+  return dataTable("Condition numbers and shares", [
+    { name: "node" },
+    { name: "condition, mean", kind: "num" },
+    { name: "largest", kind: "num" },
+    { name: "1 … 10⁷" },
+    { name: "R², least", kind: "num" },
+    { name: "constant", kind: "num" },
+    { name: "largest shares of the variance", kind: "wide" },
+  ], rows);
 }
 
 /** Shares of each node's variance, summed over the edges, as bars. */

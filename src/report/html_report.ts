@@ -14,7 +14,7 @@ import { count, duration, fixed, known, magnitude, mebibytes, percent, plural } 
 import { checkInput, type ReportInput } from "./report_input.ts";
 import { searchSection } from "./search_section.ts";
 import { styleSheet } from "./style.ts";
-import { pairTable, scroller } from "./tables.ts";
+import { dataTable, pairTable, scroller } from "./tables.ts";
 
 export type {
   CommandPart,
@@ -38,8 +38,9 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
  */
 export async function reportHtml(input: ReportInput): Promise<string> {
   checkInput(input);
-  const title = input.title ?? `A cell found on ${input.data.name}`;
+  const title = input.title ?? `A cell found on ${input.data.name}`, { version } = input.environment;
   const network = await networkSection(input);
+  const sections = [await cellSection(input), await searchSection(input), await choiceSection(input), network];
   const links = [
     ["cell", "Cell"],
     ["search", "Search"],
@@ -47,8 +48,8 @@ export async function reportHtml(input: ReportInput): Promise<string> {
     ...(network === "" ? [] : [["network", "Network"]]),
     ...(input.commands?.length ? [["commands", "Commands"]] : []),
     ["settings", "Settings"],
-  ];
-  return String(html`
+  ].map(([id, name]) => html`<a href="#${id}">${name}</a>`);
+  const document = html`
     <!DOCTYPE html>
     <html lang="en">
       <head>
@@ -57,28 +58,22 @@ export async function reportHtml(input: ReportInput): Promise<string> {
         <meta name="color-scheme" content="light dark" />
         <meta http-equiv="Content-Security-Policy" content="${POLICY}" />
         <title>${title}</title>
-        <style>
-    ${trusted(styleSheet())}</style>
+        ${html`<style>${trusted(styleSheet())}</style>`}
       </head>
       <body>
         <header>
-    <h1><bdi>${title}</bdi></h1>
-    ${summary(input)}
-    ${tiles(input)}
-    <nav aria-label="Parts of this report">${links.map(([id, name]) => html`<a href="#${id}">${name}</a>`)}</nav>
+          <h1><bdi>${title}</bdi></h1>
+          ${summary(input)} ${tiles(input)}
+          <nav aria-label="Parts of this report">${links}</nav>
         </header>
-        <main>
-    ${await cellSection(input)}${await searchSection(input)}${await choiceSection(input)}${network}${commands(
-      input,
-    )}${settings(input)}</main>
+        <main>${sections}${commands(input)}${settings(input)}</main>
         <footer>
-          <p>Written by idarts ${input.environment
-            .version}. This file is complete in itself: it holds no scripts and loads
-    nothing.</p>
+          <p>Written by idarts ${version}. This file is complete in itself: it holds no scripts and loads nothing.</p>
         </footer>
       </body>
     </html>
-  `);
+  `;
+  return `${document}\n`;
 }
 
 /** The rule's entry and the number of operations of its cells. */
@@ -94,38 +89,32 @@ function summary(input: ReportInput): Html {
     : `the ${count(data.count)}`;
   const entropy = epochs.at(-1)?.alphaEntropy, accuracy = evaluation && accuracyOf(evaluation);
   const mean = entropy && (entropy.normal + entropy.reduce) / 2;
-  const derived = training || evaluation;
-  return html`<p class="lead">This run searched a building block for image classifiers, a <em>cell</em>, on ${images} training
-images of <bdi>${data.name}</bdi> (${data.channels}×${data.height}×${data.width}, ${
-    plural(data.classes, "class", "classes")
-  }),
-for ${plural(epochs.length, "epoch")}. Every edge of the cell began with all operations of the space
-“${discretization.space}”; at the end the rule “${discretization.chosen}” kept two for each node: ${method.operations} operations in all, of which
-${method.skips === 0 ? "none" : method.skips} ${
-    method.skips === 1 ? "is a skip-connection" : "are skip-connections"
-  } and
-${method.operations - method.parameterFree} have weights of their own.${
-    cost && ` A network of such cells has ${magnitude(cost.parameters)} parameters.`
-  }${
-    known(accuracy) &&
-    ` Trained from scratch, it classifies ${percent(accuracy)} of the ${evaluation!.split} images correctly.`
-  }</p>
-${
-    known(mean) && mean > UNDECIDED &&
-    html`
-      <p class="note">The mixture is still nearly uniform (entropy ${fixed(
-        mean,
-        4,
-      )} of 1): this search was too short, or too
-      cautious, to prefer much. Another seed may find another cell.</p>
-    `
-  }${
-    !derived &&
-    html`
-      <p class="note">The cell itself has not been trained here: nothing in this report says how accurate a network made of
-      it would be.</p>
-    `
-  }`;
+  const network = cost && ` A network of such cells has ${magnitude(cost.parameters)} parameters.`;
+  const result = known(accuracy) &&
+    ` Trained from scratch, it classifies ${percent(accuracy)} of the ${evaluation!.split} images correctly.`;
+  const { operations, skips, parameterFree } = method, weighted = operations - parameterFree;
+  const size = `${data.channels}×${data.height}×${data.width}, ${plural(data.classes, "class", "classes")}`;
+  const length = plural(epochs.length, "epoch"), among = plural(skips, "skip-connection");
+  const lead = html`
+    <p class="lead">
+    This run searched a building block for image classifiers, a <em>cell</em>, on ${images} training images of
+    <bdi>${data.name}</bdi> (${size}), for ${length}. Every edge of the cell began with all operations of the space
+    “${discretization.space}”; at the end the rule “${discretization.chosen}” kept two for each node: ${operations}
+    operations in all, ${among} among them, and ${weighted} with weights of their own.${network}${result}
+    </p>
+  `;
+  const undecided = html`
+    <p class="note">The mixture is still nearly uniform (entropy ${fixed(
+      mean,
+      4,
+    )} of 1): this search was too short, or too
+    cautious, to prefer much. Another seed may find another cell.</p>
+  `;
+  const untrained = html`
+    <p class="note">The cell itself has not been trained here: nothing in this report says how accurate a network made of
+    it would be.</p>
+  `;
+  return html`${lead}${known(mean) && mean > UNDECIDED && undecided}${!training && !evaluation && untrained}`;
 }
 
 function tiles(input: ReportInput): Html {
@@ -167,9 +156,9 @@ async function cellSection(input: ReportInput): Promise<Html> {
     <section id="cell">
     <h2>The cell</h2>
     ${scroller("Picture of both cells", html`<div class="cells">${trusted(await cellSvg(genotype))}</div>`)}
-    <p class="caption">Boxes are operations, circles are nodes: sums of what enters them. A cell reads the outputs of the two cells
-    before it (c k−1 and c k−2) and puts its nodes side by side (c k). Normal cells keep the image's resolution, reduction cells
-    halve it.</p>
+    <p class="caption">Boxes are operations, circles are nodes: sums of what enters them. A cell reads the outputs of the
+    two cells before it (c k−1 and c k−2) and puts its nodes side by side (c k). Normal cells keep the image's
+    resolution, reduction cells halve it.</p>
     <details><summary>As text</summary>
     ${scroller("The cell as text", html`<pre>${genotypeText(genotype)}</pre>`)}
     <p class="caption">As the Python text that papers exchange:</p>
@@ -209,21 +198,20 @@ function settings({ environment, data, config, training }: ReportInput): Html {
     ],
     ["fingerprint of the data", html`<code>${data.fingerprint}</code>`],
   );
+  const trained = Object.entries(training?.config ?? {}).map(([key, value]): [Content, Content] => [
+    html`<code>${key}</code>`,
+    valueText(value),
+  ]);
   return html`
     <section id="settings">
-    <h2>Settings and environment</h2>
-    ${pairTable("Environment", place)}
-    <h3>Configuration of the search</h3>
-    ${configTable(config)}
-    <p class="caption"><span class="set">Bold</span> values differ from the default, the published recipe.</p>
-    ${training?.config &&
-      html`<h3>Configuration of the training</h3>
-${
-        pairTable(
-          "Configuration of the training",
-          Object.entries(training.config).map(([key, value]) => [html`<code>${key}</code>`, valueText(value)]),
-        )
-      }`}</section>
+      <h2>Settings and environment</h2>
+      ${pairTable("Environment", place)}
+      <h3>Configuration of the search</h3>
+      ${configTable(config)}
+      <p class="caption"><b>Bold</b> values differ from the default, the published recipe.</p>
+      ${trained.length > 0 && html`<h3>Configuration of the training</h3>`}
+      ${trained.length > 0 && pairTable("Configuration of the training", trained)}
+    </section>
   `;
 }
 
@@ -232,32 +220,16 @@ function configTable(config: Readonly<Record<string, unknown>>): Html {
   const known = new Map<string, { readonly help: string; readonly default: unknown }>(
     SEARCH_OPTIONS.options.map((option) => [option.key, option]),
   );
-  const rows = Object.entries(config).map(([key, value]) => {
-    const option = known.get(key), changed = option !== undefined && option.default !== value;
-    return html`
-      <tr>
-        <th scope="row"><code>${key}</code></th>
-        <td class="${changed && "set"}">${valueText(value)}</td>
-        <td class="wide caption">${option?.help}</td>
-      </tr>
-    `;
+  const rows = Object.entries(config).map(([key, value]): Content[] => {
+    const option = known.get(key), changed = option !== undefined && option.default !== value, text = valueText(value);
+    return [
+      html`<code>${key}</code>`,
+      changed ? html`<b>${text}</b>` : text,
+      html`<span class="caption">${option?.help}</span>`,
+    ];
   });
-  return scroller(
-    "Configuration of the search",
-    html`
-      <table class="plain pairs">
-        <thead>
-          <tr>
-            <th scope="col">key</th>
-            <th scope="col">value</th>
-            <th scope="col">what it does</th>
-          </tr>
-        </thead>
-        <tbody>
-      ${rows}</tbody>
-      </table>
-    `,
-  );
+  const columns = [{ name: "key" }, { name: "value" }, { name: "what it does", kind: "wide" }] as const;
+  return dataTable("Configuration of the search", columns, rows);
 }
 
 function valueText(value: unknown): string {

@@ -24,7 +24,8 @@ export type Content = Html | string | number | null | undefined | false | readon
 
 /**
  * A template of markup. Everything put into it that is not markup itself is escaped, for elements and for quoted
- * attributes alike.
+ * attributes alike. The indentation of the template itself is dropped, as are line breaks at its ends: `deno fmt` lays
+ * templates of this name out like other code.
  * @example A class name that would like to be an element
  * ```ts
  * import { html } from "./markup.ts";
@@ -35,7 +36,16 @@ export type Content = Html | string | number | null | undefined | false | readon
  * ```
  */
 export function html(strings: TemplateStringsArray, ...values: Content[]): Html {
-  return new Html(strings.map((text, i) => text + (i < values.length ? textOf(values[i]) : "")).join(""));
+  const last = strings.length - 1;
+  return new Html(
+    strings.map((text, i) => {
+      const literal = text
+        .replace(i === 0 ? /^\n\s*/ : /^$/, "")
+        .replace(i === last ? /\n\s*$/ : /^$/, "")
+        .replace(/\n[ \t]+/g, "\n");
+      return literal + (i < last ? textOf(values[i]) : "");
+    }).join(""),
+  );
 }
 
 /** Declares `text` to be markup already: drawings that were made here. */

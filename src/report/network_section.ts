@@ -6,7 +6,7 @@ import { type Content, type Html, html } from "./markup.ts";
 import { count, duration, fixed, known, magnitude, mebibytes, percent } from "./numbers.ts";
 import type { CostPart, EvaluationPart, ReportInput, TrainingPart } from "./report_input.ts";
 import { curve, series } from "./search_section.ts";
-import { meter, pairTable, scroller } from "./tables.ts";
+import { dataTable, meter, pairTable, scroller } from "./tables.ts";
 
 /** Largest number of classes whose confusion matrix is drawn in full. */
 const MOST_CLASSES = 32;
@@ -17,12 +17,17 @@ const MOST_ROWS = 40;
 /** The section, or nothing when there is no derived network yet. */
 export async function networkSection({ training, cost, evaluation }: ReportInput): Promise<Content> {
   if (!training && !cost && !evaluation) return "";
+  const parts = [
+    training && await trainingPart(training),
+    cost && costPart(cost),
+    evaluation && evaluationPart(evaluation),
+  ];
   return html`
     <section id="network">
-    <h2>The network made of this cell</h2>
-    <p>The picked operations alone, stacked into a network${training && " and trained from scratch"}.</p>
-    ${training && await trainingPart(training)}${cost && costPart(cost)}${evaluation &&
-      evaluationPart(evaluation)}</section>
+      <h2>The network made of this cell</h2>
+      <p>The picked operations alone, stacked into a network${training && " and trained from scratch"}.</p>
+      ${parts}
+    </section>
   `;
 }
 
@@ -63,13 +68,10 @@ async function trainingPart({ epochs, seconds }: TrainingPart): Promise<Html> {
       ]
       : []),
   ];
-  return html`
-    <h3>Training</h3>
-    ${curves.length > 0
-      ? html`<div class="figures">${curves}</div>`
-      : html`<p class="note">No epoch of training was recorded.</p>`}${seconds !== undefined &&
-      html`<p class="caption">Trained in ${duration(seconds)}.</p>`}
-  `;
+  const time = known(seconds) && html`<p class="caption">Trained in ${duration(seconds)}.</p>`;
+  const figures = html`<div class="figures">${curves}</div>`;
+  const none = html`<p class="note">No epoch of training was recorded.</p>`;
+  return html`<h3>Training</h3>${curves.length > 0 ? figures : none}${time}`;
 }
 
 function costPart(cost: CostPart): Html {
@@ -83,44 +85,33 @@ function costPart(cost: CostPart): Html {
   if (cells !== undefined) rows.push(["cells", cells]);
   if (channels !== undefined) rows.push(["channels of the first cells", channels]);
   if (input) rows.push(["image", input.join(" × ")]);
-  return html`<h3>Cost</h3>
-${pairTable("Cost of the network", rows)}<p class="caption">Parameters decide the size of the file, multiply-accumulate
-operations (MACs) most of the time for an image.${convention && ` ${convention}`}</p>
-${layers && layers.length > 0 && layerTable(layers)}`;
+  return html`
+    <h3>Cost</h3>
+    ${pairTable("Cost of the network", rows)}
+    <p class="caption">Parameters decide the size of the file, multiply-accumulate operations (MACs) most of the time for an
+    image.${convention && ` ${convention}`}</p>
+    ${layers && layers.length > 0 && layerTable(layers)}
+  `;
 }
 
 function layerTable(layers: NonNullable<CostPart["layers"]>): Html {
   const total = layers.reduce((sum, { macs }) => sum + macs, 0);
-  return html`
-    <details><summary>Cost of each part</summary>
-    ${scroller(
-      "Cost of each part",
-      html`
-        <table class="plain">
-          <thead>
-            <tr>
-              <th scope="col">part</th>
-              <th scope="col" class="num">parameters</th>
-              <th scope="col" class="num">MACs</th>
-              <th
-                scope="col">of all MACs</th>
-            </tr>
-          </thead>
-          <tbody>
-        ${layers.map(({ name, parameters, macs }) =>
-          html`
-            <tr>
-              <th scope="row"><bdi>${name}</bdi></th>
-              <td class="num">${count(parameters)}</td>
-              <td class="num">${count(macs)}</td>
-              <td>${meter(total > 0 ? macs / total : 0, "part of all MACs")}</td>
-            </tr>
-          `
-        )}</tbody>
-        </table>
-      `,
-    )}</details>
-  `;
+  const table = dataTable(
+    "Cost of each part",
+    [
+      { name: "part" },
+      { name: "parameters", kind: "num" },
+      { name: "MACs", kind: "num" },
+      { name: "of all MACs" },
+    ],
+    layers.map(({ name, parameters, macs }) => [
+      html`<bdi>${name}</bdi>`,
+      count(parameters),
+      count(macs),
+      meter(total > 0 ? macs / total : 0, "part of all MACs"),
+    ]),
+  );
+  return html`<details><summary>Cost of each part</summary>${table}</details>`;
 }
 
 /** Share of the images that lie on the matrix' diagonal; undefined when there are none. */
@@ -132,12 +123,12 @@ export function accuracyOf({ confusion }: EvaluationPart): number | undefined {
 
 function evaluationPart(evaluation: EvaluationPart): Html {
   const { split, classNames, confusion, loss } = evaluation, images = confusion.flat().reduce((a, b) => a + b, 0);
-  return html`<h3>Evaluation on the ${split} images</h3>
-<p>${percent(accuracyOf(evaluation), 2)} of ${count(images)} images right${
-    known(loss) && `, mean cross-entropy ${fixed(loss)}`
-  }.</p>
-${classTable(evaluation)}
-${classNames.length <= MOST_CLASSES ? matrix(evaluation) : worst(evaluation)}`;
+  const cost = known(loss) && `, mean cross-entropy ${fixed(loss)}`;
+  return html`
+    <h3>Evaluation on the ${split} images</h3>
+    <p>${percent(accuracyOf(evaluation), 2)} of ${count(images)} images right${cost}.</p>
+    ${classTable(evaluation)} ${classNames.length <= MOST_CLASSES ? matrix(evaluation) : worst(evaluation)}
+  `;
 }
 
 interface ClassRow {
@@ -158,103 +149,69 @@ function classTable({ classNames, confusion }: EvaluationPart): Html {
   // Classes without images come last.
   const rows = all.toSorted((a, b) => (known(a.accuracy) ? a.accuracy : 2) - (known(b.accuracy) ? b.accuracy : 2));
   const shown = rows.slice(0, MOST_ROWS);
+  const table = dataTable(
+    "Accuracy of each class",
+    [
+      { name: "class" },
+      { name: "right", kind: "num" },
+      { name: "" },
+      { name: "images", kind: "num" },
+      { name: "most often taken for" },
+    ],
+    shown.map(({ name, total, accuracy, other }) => [
+      html`<bdi>${name}</bdi>`,
+      percent(accuracy),
+      meter(accuracy, "right"),
+      count(total),
+      other ? html`<bdi>${other.name}</bdi> <small>${count(other.n)} ×</small>` : "–",
+    ]),
+  );
+  const part = shown.length < rows.length && ` (the ${shown.length} hardest of ${rows.length})`;
   return html`
-    ${scroller(
-      "Accuracy of each class",
-      html`
-        <table class="plain">
-          <thead>
-            <tr>
-              <th scope="col">class</th>
-              <th scope="col" class="num">images</th>
-              <th scope="col" class="num">right</th>
-              <th
-                scope="col"></th>
-              <th scope="col">most often taken for</th>
-            </tr>
-          </thead>
-          <tbody>
-        ${shown.map(({ name, total, accuracy, other }) =>
-          html`
-            <tr>
-              <th scope="row"><bdi>${name}</bdi></th>
-              <td class="num">${count(total)}</td>
-              <td class="num">${percent(accuracy)}</td>
-              <td>${meter(accuracy, "right")}</td>
-              <td>${other ? html`<bdi>${other.name}</bdi> <small>${count(other.n)} ×</small>` : "–"}</td>
-            </tr>
-          `
-        )}</tbody>
-        </table>
-      `,
-    )}<p class="caption">How many images of each class are recognised, the hardest class first${shown.length <
-        rows.length && ` (the ${shown.length} hardest of ${rows.length})`}.</p>
+    ${table}
+    <p class="caption">How many images of each class are recognised, the hardest class first${part}.</p>
   `;
 }
 
 function matrix({ classNames, confusion }: EvaluationPart): Html {
   const rows = confusion.map((row, i) => {
     const total = row.reduce((a, b) => a + b, 0);
-    return html`
-      <tr><th scope="row"><bdi>${classNames[i]}</bdi></th>${row.map((n, j) =>
-        n === 0
-          ? html`<td class="none">·</td>`
-          : html`<td class="heat${i !== j && " below"}" style="--v:${
-            (i === j ? n / total : 0.2 + 0.8 * Math.sqrt(n / total)).toFixed(2)
-          }">${n}</td>`
-      )}</tr>
-    `;
+    const cells = row.map((n, j) => {
+      if (n === 0) return html`<td class="none">·</td>`;
+      const heat = i === j ? n / total : 0.2 + 0.8 * Math.sqrt(n / total);
+      return html`<td class="${i === j ? "heat" : "heat below"}" style="--v:${heat.toFixed(2)}">${n}</td>`;
+    });
+    return html`<tr><th scope="row"><bdi>${classNames[i]}</bdi></th>${cells}</tr>`;
   });
+  const columns = classNames.map((name) => html`<th scope="col"><span><bdi>${name}</bdi></span></th>`);
+  const table = html`
+    <table class="scores matrix">
+      <caption>Confusion matrix</caption>
+      <thead>
+        <tr><th scope="col">true ↓ taken for →</th>${columns}</tr>
+      </thead>
+      <tbody>${rows}</tbody>
+    </table>
+  `;
   return html`
-    ${scroller(
-      "Confusion matrix",
-      html`
-        <table class="scores matrix">
-          <caption>Confusion matrix</caption>
-          <thead>
-            <tr><th scope="col">true ↓ taken for →</th>${classNames.map((name) =>
-              html`<th scope="col"><span><bdi>${name}</bdi></span></th>`
-            )}</tr>
-          </thead>
-          <tbody>
-        ${rows}</tbody>
-        </table>
-      `,
-    )}<p
-      class="caption">Number of images by their true class (rows) and the class that the network sees (columns): blue is right, red
-    wrong, the stronger the larger its part of the row (of its square root for what is wrong, so that rare confusions show).</p>
+    ${scroller("Confusion matrix", table)}
+    <p class="caption">Number of images by their true class (rows) and the class that the network sees (columns): blue is
+    right, red wrong, the stronger the larger its part of the row (of its square root for what is wrong, so that rare
+    confusions show).</p>
   `;
 }
 
 function worst({ classNames, confusion }: EvaluationPart): Html {
   const pairs = confusion.flatMap((row, i) => row.flatMap((n, j) => i === j || n === 0 ? [] : [{ i, j, n }]))
     .sort((a, b) => b.n - a.n).slice(0, MOST_ROWS);
+  const table = dataTable(
+    "Most frequent confusions",
+    [{ name: "true class" }, { name: "taken for" }, { name: "images", kind: "num" }],
+    pairs.map(({ i, j, n }) => [html`<bdi>${classNames[i]}</bdi>`, html`<bdi>${classNames[j]}</bdi>`, count(n)]),
+  );
   return html`
-    ${scroller(
-      "Most frequent confusions",
-      html`
-        <table class="plain">
-          <thead>
-            <tr>
-              <th scope="col">true class</th>
-              <th scope="col">taken for</th>
-              <th scope="col" class="num">images</th>
-            </tr>
-          </thead>
-          <tbody>
-        ${pairs.map(({ i, j, n }) =>
-          html`
-            <tr>
-              <th scope="row"><bdi>${classNames[i]}</bdi></th>
-              <td><bdi>${classNames[j]}</bdi></td>
-              <td class="num">${count(n)}</td>
-            </tr>
-          `
-        )}</tbody>
-        </table>
-      `,
-    )}<p
-      class="caption">The most frequent confusions; with ${classNames
-        .length} classes a full matrix could not be read.</p>
+    ${table}
+    <p class="caption">The most frequent confusions; with ${classNames
+      .length} classes a full matrix could not be read.</p>
   `;
 }

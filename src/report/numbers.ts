@@ -25,9 +25,9 @@ export function narrow(value: Measured): string {
   return fixed(value).replace(/^(−?)0(?=\.)/, "$1");
 }
 
-/** A lead of one score over another; one that rounds to nothing reads `<0.001`. */
+/** A lead of one score over another, `+0.012`; one that rounds to nothing reads `<0.001`. */
 export function lead(value: number): string {
-  return value > 0 && value < 0.0005 ? "<0.001" : fixed(value);
+  return value > 0 && value < 0.0005 ? "<0.001" : `+${fixed(value)}`;
 }
 
 /** `12.3 %`. */

@@ -51,14 +51,14 @@ export async function searchSection({ epochs, config, discretization }: ReportIn
   ];
   const drawn: Html[] = [];
   for (const each of curves) drawn.push(await curve(each));
+  const figures = html`<div class="figures">${drawn}</div>`;
+  const none = html`<p class="note">No epoch of this search was recorded, so there are no curves.</p>`;
   return html`
     <section id="search">
-    <h2>How the search went</h2>
-    <p>One large network, the <em>supernet</em>, is trained whose every edge carries all operations at once, mixed by weights
-    that are learnt too. Half of the training images train the operations, the other half the mixture.</p>
-    ${drawn.length > 0
-      ? html`<div class="figures">${drawn}</div>`
-      : html`<p class="note">No epoch of this search was recorded, so there are no curves.</p>`}
+      <h2>How the search went</h2>
+      <p>One large network, the <em>supernet</em>, is trained whose every edge carries all operations at once, mixed by
+      weights that are learnt too. Half of the training images train the operations, the other half the mixture.</p>
+      ${drawn.length > 0 ? figures : none}
     </section>
   `;
 }

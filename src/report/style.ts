@@ -52,6 +52,7 @@ figcaption{margin-top:.3rem}
 .keys{list-style:none;display:flex;flex-wrap:wrap;gap:.1rem .9rem;margin:.2rem 0;padding:0;font-size:.8rem}
 .keys li{display:inline-flex;align-items:center;gap:.35rem;white-space:nowrap}
 .keys b{font-weight:600;font-variant-numeric:tabular-nums}
+.figures+.caption{margin-top:1rem}
 .rules{display:grid;grid-template-columns:max-content 1fr;gap:.1rem .9rem;font-size:.92rem;margin:0}
 .rules dt{font-weight:600}
 .rules dd{margin:0;color:var(--muted)}
@@ -66,8 +67,8 @@ th{font-weight:600;text-align:left}
 .num{text-align:right!important;white-space:nowrap}
 .plain .wide{min-width:320px}
 .pairs td{overflow-wrap:anywhere}
+.pairs{width:min(100%,640px)}
 .pairs th{width:1%}
-.pairs .set{font-weight:600}
 .picks td{white-space:nowrap;border-bottom:0}
 .picks tr.first td,.picks tr.first th,.picks tr.total td,.picks tr.total th{border-top:1px solid var(--rule)}
 .picks th{border-bottom:0}

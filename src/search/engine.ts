@@ -113,14 +113,16 @@ export class SearchEngine {
   }
 
   /** Statistics of every node over batches, with frozen weights and batch statistics in the batch norms. */
-  async statistics(batches: Iterable<HostBatch>): Promise<{ statistics: NodeStatistics[]; norms: NodeNormRecord[] }> {
+  async statistics(
+    batches: AsyncIterable<HostBatch>,
+  ): Promise<{ statistics: NodeStatistics[]; norms: NodeNormRecord[] }> {
     const { nodes, arenas } = this.plan;
     const statistics = nodes.map((n) =>
       emptyStatistics(n.kind, n.cell, n.node, n.candidates.map(({ edge, from, op }) => ({ edge, from, op })))
     );
     const squares = new Float64Array(nodes.length);
     let count = 0;
-    for (const batch of batches) {
+    for await (const batch of batches) {
       this.#runtime.run("statistics", { images: batch.images, labels: batch.labels });
       const grams = await this.#runtime.readArena(arenas.grams), norms = await this.#runtime.readArena(arenas.norms);
       nodes.forEach((node, i) => {

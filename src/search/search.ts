@@ -213,7 +213,8 @@ class SearchRun {
       end: (epoch + 1) * steps,
       checkpointSteps,
       signal: this.#options.signal,
-      submit: (step) => {
+      submit: async (step) => {
+        await Promise.all([this.#val.ready(epoch, step % steps), this.#train.ready(epoch, step % steps)]);
         this.#val.fill(epoch, step % steps, val.images, val.labels);
         this.#train.fill(epoch, step % steps, train.images, train.labels);
         engine.step(val, train, { weightLr: lr, alphaLr, alphaStep: step + 1, alphaBeta1, alphaBeta2 });
@@ -282,8 +283,8 @@ class SearchRun {
     this.#snapshot = { step, tensors: new Map(tensors) };
   }
 
-  *#statisticsBatches(images: number): Generator<HostBatch> {
-    yield* wholeBatches(this.#data, this.#halves.val, images, this.#config.batchSize, this.#config.seed);
+  #statisticsBatches(images: number): AsyncGenerator<HostBatch> {
+    return wholeBatches(this.#data, this.#halves.val, images, this.#config.batchSize, this.#config.seed);
   }
 
   async #discretize(engine: SearchEngine, statistics: readonly NodeStatistics[]): Promise<DiscretizationReport> {
@@ -299,6 +300,7 @@ class SearchRun {
     const evaluation = new Batcher(this.#data, { ...shared, indices, stream: "batches/eval" });
     engine.resetTallies("eval");
     for (let i = 0; i < evaluation.batchesPerEpoch; i++) {
+      await evaluation.ready(0, i);
       evaluation.fill(0, i, batch.images, batch.labels);
       engine.evaluate(batch);
     }
@@ -329,13 +331,13 @@ class SearchRun {
 }
 
 /** Full batches of the first images of `indices`, in order, without augmentation; at least one batch. */
-export function* wholeBatches(
+export async function* wholeBatches(
   data: Dataset,
   indices: Uint32Array,
   images: number,
   batch: number,
   seed: number,
-): Generator<HostBatch> {
+): AsyncGenerator<HostBatch> {
   const count = Math.max(batch, Math.min(indices.length, images)), used = indices.subarray(0, count);
   const batcher = new Batcher(data, { batch, seed, shuffle: false, last: "drop", indices: used, stream: "statistics" });
   const host = {
@@ -343,6 +345,7 @@ export function* wholeBatches(
     labels: new Int32Array(batch),
   };
   for (let i = 0; i < batcher.batchesPerEpoch; i++) {
+    await batcher.ready(0, i);
     batcher.fill(0, i, host.images, host.labels);
     yield host;
   }

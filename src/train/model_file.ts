@@ -66,12 +66,13 @@ export function buildInference(model: Pick<Model, "network" | "tensors">, batch:
 
 /** The bytes of a model file; equal models give equal bytes. */
 export function encodeModel(model: Model): Uint8Array<ArrayBuffer> {
-  const { network: { genotype, ...sizes }, classNames, mean, std, version, notes } = model;
+  const { network, classNames, mean, std, version, notes } = model, { genotype, form, channels, cells } = network;
+  const { classes, inputChannels, height, width } = network;
   return encodeTensors([...model.tensors], [
     ["format", MODEL_FORMAT],
     ["version", version],
     ["genotype", JSON.stringify(genotype)],
-    ["network", JSON.stringify(sizes)],
+    ["network", JSON.stringify({ form, channels, cells, classes, inputChannels, height, width })],
     ["classes", JSON.stringify(classNames)],
     ["preprocessing", JSON.stringify({ scale: 1 / 255, mean, std })],
     ["notes", JSON.stringify(notes)],

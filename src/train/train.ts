@@ -9,7 +9,6 @@
  * @module
  */
 import { FailureError, UsageError } from "../base/errors.ts";
-import { exists } from "../base/files.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import type { Augment } from "../data/augment.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
@@ -146,9 +145,19 @@ class TrainRun {
     const { train } = this.data;
     if (state?.fingerprint !== train.fingerprint) refuse(`data set '${train.name}': the images are not those`);
     if (state?.genotype !== JSON.stringify(this.network.genotype)) refuse("this genotype: it is not the one");
-    const best = state?.best ?? null, path = folder.file(BEST_MODEL);
-    const bestModel = best && exists(path) ? loadModel(path) : null;
-    return { step: checkpoint.step, tensors: checkpoint.tensors, best: bestModel && best, bestModel };
+    const bestModel = state?.best ? this.#readBest(folder.file(BEST_MODEL)) : null;
+    const best = bestModel ? state?.best ?? null : null;
+    return { step: checkpoint.step, tensors: checkpoint.tensors, best, bestModel };
+  }
+
+  #readBest(path: string): Model | null {
+    try {
+      return loadModel(path);
+    } catch (error) {
+      if (!(error instanceof FailureError)) throw error;
+      this.options.warn?.(`${error.message}; the best epoch is chosen from those to come`);
+      return null;
+    }
   }
 
   /** Runs to the end on one device, from the newest snapshot or from the start. */
@@ -224,9 +233,9 @@ class TrainRun {
       interrupt: (step) => this.#interrupt(step),
     });
     const { record, improved } = await this.#measure(engine, end, secondsPerStep);
-    await this.#checkpoint(engine, end, epoch, improved);
     this.#records.push(record);
-    options.folder?.appendMetric({ ...record });
+    options.folder?.appendMetric({ ...record }); // before the checkpoint: a resumed run drops what came after it
+    await this.#checkpoint(engine, end, epoch, improved);
     options.onEpoch?.(record);
     if (options.signal?.aborted && end < epochs * steps) this.#interrupt(end);
     return end;

@@ -1,0 +1,87 @@
+/**
+ * How commands open data sets: with what a configuration says, or in the size that a model takes.
+ * @module
+ */
+import { FailureError } from "../base/errors.ts";
+import { exists } from "../base/files.ts";
+import { type Dataset, openData, type OpenDataOptions, type Split } from "../data/dataset.ts";
+import { FORMATS } from "../data/formats.ts";
+import type { SearchConfig } from "../search/config.ts";
+import type { NetworkConfig } from "../space/derived.ts";
+import { count, type Terminal } from "./terminal.ts";
+
+/** What searches and trainings say about data, in the same words. */
+export type DataConfig = Pick<SearchConfig, "data" | "imageSize" | "colours" | "testFraction">;
+
+/** Keys of {@linkcode DataConfig} as options have them. */
+export const DATA_KEYS = ["data", "image-size", "colours", "test-fraction"] as const;
+
+/** What is told while a data set is opened; a sentence that was said is not said again. */
+function telling(terminal: Terminal): Pick<OpenDataOptions, "warn" | "onProgress"> {
+  const said = told.get(terminal) ?? new Set<string>();
+  told.set(terminal, said);
+  return {
+    warn: (message) => {
+      if (!said.has(message)) terminal.warn(message);
+      said.add(message);
+    },
+    onProgress: (done, total) => terminal.progress(() => `reading images: ${count(done)} of ${count(total)}`),
+  };
+}
+
+const told = new WeakMap<Terminal, Set<string>>();
+
+/** Opens a part of the data that a configuration names. Throws FailureError and UsageError. */
+export async function openConfigured(config: DataConfig, split: Split, terminal: Terminal): Promise<Dataset> {
+  const { data, imageSize, colours, testFraction } = config;
+  return await openData(data, {
+    split,
+    imageSize: imageSize ?? undefined,
+    channels: colours === "auto" ? undefined : colours === "grey" ? 1 : 3,
+    testFraction,
+    ...telling(terminal),
+  });
+}
+
+/**
+ * Opens the test part of the data that a configuration names; undefined, with a warning, for data without one.
+ * @throws {FailureError} where it is there but cannot be read.
+ */
+export async function openTest(config: DataConfig, terminal: Terminal): Promise<Dataset | undefined> {
+  try {
+    return await openConfigured(config, "test", terminal);
+  } catch (error) {
+    if (!(error instanceof FailureError)) throw error;
+    terminal.warn(`${error.message}; going on without test images`);
+    return undefined;
+  }
+}
+
+/** Opens a part of `data` as a model takes it: images that may be of any size get its size and colours. */
+export async function openForNetwork(
+  data: string,
+  { height, width, inputChannels }: NetworkConfig,
+  options: Pick<OpenDataOptions, "split" | "limit" | "testFraction">,
+  terminal: Terminal,
+): Promise<Dataset> {
+  return await openData(data, {
+    ...options,
+    ...(height === width && height >= 8 && height <= 1024 ? { imageSize: height } : {}),
+    ...(inputChannels === 1 || inputChannels === 3 ? { channels: inputChannels } : {}),
+    ...telling(terminal),
+  });
+}
+
+/** What has to be readable for a data set. */
+export function dataPlace(spec: string): string {
+  const paths = FORMATS.flatMap(({ known }) => known).find(({ name }) => name === spec)?.paths;
+  return paths?.find(exists) ?? paths?.[0] ?? spec;
+}
+
+/** `60,000 images of 1x28x28, 10 classes`. */
+export function dataText(data: Dataset, images: number | null = null): string {
+  const number = images === null || images >= data.count
+    ? count(data.count)
+    : `${count(images)} of ${count(data.count)}`;
+  return `${data.name}: ${number} images of ${data.channels}x${data.height}x${data.width}, ${data.classes} classes`;
+}

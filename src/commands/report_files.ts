@@ -1,0 +1,227 @@
+/**
+ * Writes `report.html` of a run from the files in its folder. Not responsible for what a report looks like.
+ * @module
+ */
+import { FailureError, UsageError } from "../base/errors.ts";
+import { exists, folderOf, joinPath, writeAtomic } from "../base/files.ts";
+import { reportHtml } from "../report/html_report.ts";
+import type { CostPart, Environment, ReportInput } from "../report/report_input.ts";
+import { SEARCH_OPTIONS } from "../search/config.ts";
+import type { EpochRecord } from "../search/records.ts";
+import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
+import { costOf, type NetworkCost } from "../space/cost.ts";
+import type { NetworkConfig } from "../space/derived.ts";
+import { type Genotype, parseGenotypeJson } from "../space/genotype.ts";
+import { TRAIN_OPTIONS } from "../train/config.ts";
+import { networkConfig } from "../train/train.ts";
+import type { TrainRecord } from "../train/records.ts";
+import { dataPlace } from "./data_sets.ts";
+import { flagsOf } from "./flags.ts";
+import { isRecord, readRun, type RunBase, runKind, type RunRecord, VERSION } from "./run_files.ts";
+import { commandLine } from "./terminal.ts";
+import { EVALUATION_FILE, readEvaluation, readResult, readTraining, type TrainingRecord } from "./train_files.ts";
+
+/** Name of the report in a run folder. */
+export const REPORT_FILE = "report.html";
+
+/** What a MAC, a parameter and activation memory are, in a sentence each. */
+export const COST_CONVENTION =
+  "Parameters are all trained weights without those of the auxiliary classifier. MACs are multiply-accumulates of " +
+  "convolutions and linear layers for one image; batch norms, pools, activations and sums are not counted. Activation " +
+  "memory is that of the results of all layers for one image, in 32-bit floats.";
+
+/** Costs of the parts of a network: stems, cells, classifier. */
+export function partCosts(
+  layers: NetworkCost["layers"],
+): { name: string; parameters: number; macs: number; activationBytes: number }[] {
+  const parts = new Map<string, { name: string; parameters: number; macs: number; activationBytes: number }>();
+  for (const { name, parameters, macs, activationBytes } of layers) {
+    const part = /^cells\.\d+|^[^./]+/.exec(name)?.[0] ?? name;
+    const sum = parts.get(part) ?? { name: part, parameters: 0, macs: 0, activationBytes: 0 };
+    sum.parameters += parameters;
+    sum.macs += macs;
+    sum.activationBytes += activationBytes;
+    parts.set(part, sum);
+  }
+  return [...parts.values()];
+}
+
+function costPart(network: NetworkConfig): CostPart {
+  const { form, channels, cells, inputChannels, height, width } = network, cost = costOf(network);
+  const { parameters, macs, activationBytes, layers } = cost;
+  return {
+    ...{ parameters, macs, activationBytes, form, channels, cells },
+    convention: COST_CONVENTION,
+    input: [inputChannels, height, width],
+    layers: partCosts(layers),
+  };
+}
+
+function environment({ adapter }: RunBase, folder: string): Environment {
+  return { version: VERSION, adapter, runtime: `Deno ${Deno.version.deno}`, folder };
+}
+
+type SearchPart = Pick<ReportInput, "data" | "config" | "epochs" | "discretization" | "supernet">;
+
+function searchPart(folder: RunFolder, run: RunRecord): SearchPart {
+  const file = folder.file("discretization.json");
+  if (!exists(file)) {
+    throw new FailureError(
+      `Cannot report on '${folder.path}' as its search must have finished: go on with 'search --resume ${folder.path}'`,
+    );
+  }
+  const discretization = folder.readJson("discretization.json");
+  if (
+    !isRecord(discretization) || typeof discretization.chosen !== "string" || !Array.isArray(discretization.methods) ||
+    !discretization.methods.some((m) => isRecord(m) && m.method === discretization.chosen && isRecord(m.genotype))
+  ) {
+    throw new FailureError(
+      `Cannot use '${file}' as it must hold the outcome of a search: the file is damaged or of another program`,
+    );
+  }
+  return {
+    data: run.data,
+    config: SEARCH_OPTIONS.toRecord(run.config),
+    epochs: folder.readMetrics() as unknown as EpochRecord[],
+    discretization: discretization as unknown as ReportInput["discretization"],
+    supernet: readResult(folder),
+  };
+}
+
+/** The commands that make a search again and go on from it. */
+function searchCommands(path: string, { config }: RunRecord): { purpose: string; command: string }[] {
+  const data = dataPlace(config.data);
+  return [
+    {
+      purpose: "Search again, to the same bits",
+      command: commandLine(["search", ...flagsOf(SEARCH_OPTIONS, config), "--out", `${path}-again`], {
+        read: [data, folderOf(path)],
+        write: [folderOf(path)],
+      }),
+    },
+    {
+      purpose: "Decide again by another rule",
+      command: commandLine(["discretize", path, "--method", config.discretizer === "zca" ? "semipartial" : "zca"], {
+        read: [data, path],
+        write: [],
+      }),
+    },
+  ];
+}
+
+/** A command that trains the cell of a search. */
+export function trainCommand(path: string, data: string): string {
+  return commandLine(["train", path, "--preset", "demo"], { read: [dataPlace(data), path], write: [path] });
+}
+
+/** The commands that make a training again and use its model. */
+export function modelCommands(path: string, config: TrainingRecord["config"]): { purpose: string; command: string }[] {
+  const data = dataPlace(config.data), images = { read: [path, "image.png"], write: [] };
+  return [
+    {
+      purpose: "Measure it on the test images",
+      command: commandLine(["evaluate", path], { read: [data, path], write: [] }),
+    },
+    { purpose: "Classify an image of your own", command: commandLine(["predict", path, "image.png"], images) },
+    {
+      purpose: "Take it elsewhere as ONNX",
+      command: commandLine(["export", path, "--format", "onnx"], { read: [path], write: [path] }),
+    },
+  ];
+}
+
+/** The input of a report on the search in `folder`. */
+function searchReport(folder: RunFolder): ReportInput {
+  const run = readRun(folder), part = searchPart(folder, run), { chosen, methods } = part.discretization;
+  const { genotype } = methods.find(({ method }) => method === chosen)!;
+  return {
+    environment: environment(run, folder.path),
+    ...part,
+    cost: publishedCost(genotype, run),
+    commands: [
+      ...searchCommands(folder.path, run),
+      { purpose: "Train the cell, briefly", command: trainCommand(folder.path, run.config.data) },
+    ],
+  };
+}
+
+/** Cost of the cell in the network that papers make of it, on images of this size; nothing for images too small. */
+function publishedCost(genotype: Genotype, { data }: RunRecord): CostPart | undefined {
+  const { classes, channels: inputChannels, height, width } = data;
+  try {
+    return costPart({ genotype, form: "cifar", channels: 36, cells: 20, classes, inputChannels, height, width });
+  } catch (error) {
+    if (error instanceof UsageError) return undefined;
+    throw error;
+  }
+}
+
+/** The search that found the cell of a training, where it can still be read: as noted, around it or beside it. */
+function searchOf(folder: RunFolder, { search, genotype }: TrainingRecord): [RunFolder, RunRecord] | undefined {
+  if (search === null) return undefined;
+  const around = folderOf(folder.path);
+  for (const path of new Set([search, around, joinPath(around, "search")])) {
+    try {
+      const found = RunFolder.view(path, { warn: () => {} }), run = readRun(found);
+      const cell = parseGenotypeJson(JSON.stringify(found.readJson("genotype.json")), path);
+      if (JSON.stringify(cell) === JSON.stringify(genotype)) return [found, run];
+    } catch (error) {
+      if (!(error instanceof FailureError || error instanceof UsageError)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** The input of a report on the training in `folder`. */
+function trainingReport(folder: RunFolder): ReportInput {
+  const training = readTraining(folder),
+    { config, data, genotype, name } = training,
+    found = searchOf(folder, training);
+  const measured = exists(folder.file(EVALUATION_FILE)) ? readEvaluation(folder) : undefined;
+  const epochs = folder.readMetrics() as unknown as TrainRecord[], again = `${folder.path}-again`;
+  return {
+    environment: environment(training, folder.path),
+    ...(found ? searchPart(...found) : { data, cell: { genotype, name } }),
+    training: {
+      epochs: epochs.map(({ lr, ...epoch }) => ({ ...epoch, learningRate: lr })),
+      config: TRAIN_OPTIONS.toRecord(config),
+      seconds: readResult(folder).seconds,
+    },
+    cost: costPart(networkConfig(config, genotype, data)),
+    ...(measured?.test
+      ? {
+        evaluation: {
+          split: "test",
+          classNames: measured.classNames,
+          confusion: measured.test.confusion,
+          loss: measured.test.loss,
+        },
+      }
+      : {}),
+    commands: [
+      ...(found ? searchCommands(found[0].path, found[1]) : []),
+      {
+        purpose: "Train again, to the same bits",
+        command: commandLine(
+          ["train", folder.file("genotype.json"), ...flagsOf(TRAIN_OPTIONS, config), "--out", again],
+          { read: [dataPlace(config.data), folderOf(folder.path)], write: [folderOf(folder.path)] },
+        ),
+      },
+      ...modelCommands(folder.path, config),
+    ],
+  };
+}
+
+/**
+ * Writes the report of the run in `folder`, by default into it.
+ * @returns the path of the report
+ * @throws {FailureError} for a search that has not finished, and for damaged files.
+ */
+export async function writeReport(folder: RunFolder, file: string = folder.file(REPORT_FILE)): Promise<string> {
+  const input = runKind(folder) === "train" ? trainingReport(folder) : searchReport(folder);
+  writeAtomic(file, await reportHtml(input));
+  return file;
+}
+
+/** Files that a report of `folder` may be made from, for help texts. */
+export const REPORT_SOURCES: string = ["config.json", METRICS_FILE, "discretization.json", EVALUATION_FILE].join(", ");

@@ -1,0 +1,171 @@
+/**
+ * What users name on the command line: a genotype (a published name, a file, a run) or a trained model (a file, a
+ * run). Not responsible for what is done with it.
+ * @module
+ */
+import { FailureError, UsageError } from "../base/errors.ts";
+import { baseName, exists, folderOf, joinPath, readText } from "../base/files.ts";
+import { nearest } from "../base/options.ts";
+import { RunFolder } from "../search/run_folder.ts";
+import type { NetworkConfig } from "../space/derived.ts";
+import { DARTS_V2, type Genotype, parseGenotype } from "../space/genotype.ts";
+import { loadModel, type Model } from "../train/model_file.ts";
+import { BEST_MODEL, LAST_MODEL } from "../train/train.ts";
+import { readRun, type RunKind, runKind, type RunRecord } from "./run_files.ts";
+import {
+  EVALUATION_FILE,
+  type GenotypeOrigin,
+  readEvaluation,
+  readTraining,
+  type TrainingRecord,
+} from "./train_files.ts";
+
+/** Genotypes that have a name, as in DARTS' `genotypes.py`. */
+export const PUBLISHED_GENOTYPES: Readonly<Record<string, Genotype>> = { DARTS_V2 };
+
+/** What a genotype may be named by, for help texts. */
+export const GENOTYPE_HELP: string = "a genotype file (JSON or Python text), the run folder of a search, or a " +
+  `published name (${Object.keys(PUBLISHED_GENOTYPES).join(", ")})`;
+
+/** What a model may be named by, for help texts. */
+export const MODEL_HELP = "the run folder of a training, or a model file (best.safetensors, last.safetensors)";
+
+/** Largest genotype file that is read, in bytes. */
+const MAX_GENOTYPE_BYTES = 1 << 20;
+
+/** A genotype with what is known about it. */
+export interface GenotypeSource extends GenotypeOrigin {
+  /** The search that found it. */
+  readonly run?: RunRecord;
+  /** The network that was trained of it. */
+  readonly network?: NetworkConfig;
+}
+
+/** A trained model with what is known about it. */
+export interface ModelSource {
+  /** Its file. */
+  readonly file: string;
+  /** The model. */
+  readonly model: Model;
+  /** Its training, if it lies in the run folder of one that may be read. */
+  readonly training?: TrainingRecord;
+}
+
+function isFolder(path: string): boolean {
+  return exists(path) && Deno.statSync(path).isDirectory;
+}
+
+const isRun = (path: string): boolean => exists(joinPath(path, "config.json"));
+
+/** The run of `kind` that `path` is, or that lies in it (`demo` puts both there); `path` itself if there is none. */
+function runIn(path: string, kind: RunKind): string {
+  const inner = joinPath(path, kind);
+  return !isRun(path) && isRun(inner) ? inner : path;
+}
+
+/**
+ * The genotype that a user named.
+ * @throws {UsageError} for what is none of the things that it may be.
+ * @throws {FailureError} for damaged and foreign files, and for a search that has not finished.
+ */
+export function openGenotype(text: string): GenotypeSource {
+  if (Object.hasOwn(PUBLISHED_GENOTYPES, text)) {
+    return { genotype: PUBLISHED_GENOTYPES[text], name: text, search: null };
+  }
+  if (text === "" || !exists(text)) {
+    const names = Object.keys(PUBLISHED_GENOTYPES), near = nearest(text, names);
+    throw new UsageError(
+      `Cannot find genotype '${text.slice(0, 200)}' as it must be a file, a run folder or one of ${
+        names.join(", ")
+      }: ` +
+        (near === undefined ? "check the path" : `did you mean '${near}'?`),
+    );
+  }
+  if (isFolder(text)) return genotypeOfFolder(runIn(text, "search"));
+  if (/\.safetensors$/i.test(text)) {
+    const { network } = loadModel(text);
+    return { genotype: network.genotype, name: baseName(text), search: null, network };
+  }
+  return { genotype: readGenotype(text), name: baseName(text), search: null };
+}
+
+function readGenotype(file: string): Genotype {
+  return parseGenotype(readText(file, { maxBytes: MAX_GENOTYPE_BYTES }), `'${file}'`);
+}
+
+function genotypeOfFolder(path: string): GenotypeSource {
+  const file = joinPath(path, "genotype.json"), name = baseName(path);
+  if (!isRun(path)) {
+    if (exists(file)) return { genotype: readGenotype(file), name, search: null }; // of `discretize --out`
+    throw new UsageError(
+      `Cannot find a genotype in '${path}' as it must be the run folder of a search: it holds no 'config.json'`,
+    );
+  }
+  const folder = RunFolder.view(path);
+  if (runKind(folder) === "train") {
+    const { genotype, name, search } = readTraining(folder), model = modelFile(folder);
+    return { genotype, name, search, ...(exists(model) ? { network: loadModel(model).network } : {}) };
+  }
+  const run = readRun(folder);
+  if (!exists(file)) {
+    throw new FailureError(
+      `Cannot find a genotype in '${path}' as its search must have finished: go on with 'search --resume ${path}' first`,
+    );
+  }
+  return { genotype: readGenotype(file), name, search: path, run };
+}
+
+/** The file of a training's model: the one that was measured, else the best, else the last. */
+function modelFile(folder: RunFolder): string {
+  const named = exists(folder.file(EVALUATION_FILE)) ? readEvaluation(folder)?.model : undefined;
+  const names = [named, BEST_MODEL].filter((name) => name !== undefined).map((name) => folder.file(name));
+  return names.find(exists) ?? folder.file(LAST_MODEL);
+}
+
+/**
+ * The model that a user named.
+ * @throws {UsageError} for what is none of the things that it may be.
+ * @throws {FailureError} for damaged and foreign files, and for a training without a model yet.
+ */
+export function openModel(text: string): ModelSource {
+  if (text === "" || !exists(text)) {
+    throw new UsageError(
+      `Cannot find the model '${text.slice(0, 200)}' as it must be ${MODEL_HELP}: it does not exist, so check the path`,
+    );
+  }
+  if (!isFolder(text)) return { file: text, model: loadModel(text), training: trainingBeside(text) };
+  const folder = openTraining(text), training = readTraining(folder), file = modelFile(folder);
+  if (!exists(file)) {
+    throw new FailureError(
+      `Cannot find a model in '${folder.path}' as its training must have done an epoch: go on with ` +
+        `'train --resume ${folder.path}' first`,
+    );
+  }
+  return { file, model: loadModel(file), training };
+}
+
+/** The training that a user named by its folder, or by one that holds it. */
+function openTraining(path: string): RunFolder {
+  const found = runIn(path, "train");
+  if (!isRun(found)) {
+    throw new UsageError(
+      `Cannot find a model in '${path}' as it must be the run folder of a training: it holds no 'config.json'`,
+    );
+  }
+  const folder = RunFolder.view(found);
+  if (runKind(folder) !== "search") return folder;
+  const inner = joinPath(found, "train");
+  if (isRun(inner)) return RunFolder.view(inner);
+  throw new UsageError(`Cannot find a model in '${path}' as it is a search: train its cell first with 'train ${path}'`);
+}
+
+/** The training whose folder a model file lies in; none where that may not be read, as it is not needed. */
+function trainingBeside(file: string): TrainingRecord | undefined {
+  const folder = folderOf(file);
+  try {
+    return isRun(folder) ? readTraining(RunFolder.view(folder)) : undefined;
+  } catch (error) {
+    if (error instanceof FailureError || error instanceof UsageError) return undefined;
+    throw error;
+  }
+}

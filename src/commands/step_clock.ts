@@ -1,0 +1,42 @@
+/**
+ * The progress line of a search or a training, with the time left.
+ * @module
+ */
+import { duration } from "./terminal.ts";
+
+/** Where a run of steps is. */
+interface StepProgress {
+  /** Epoch from 0. */
+  readonly epoch: number;
+  /** Steps done in this epoch. */
+  readonly step: number;
+  /** Steps of an epoch. */
+  readonly stepsPerEpoch: number;
+  /** Seconds per step, lately. */
+  readonly secondsPerStep: number;
+}
+
+/** Estimates the time left from the steps of this process, evaluation after the epochs included. */
+export class StepClock {
+  #first: { readonly step: number; readonly at: number } | undefined;
+
+  /** @param epochs epochs of the whole run */
+  constructor(readonly epochs: number) {}
+
+  /** Where the run is, on one line that ends with `measured`. */
+  line(progress: StepProgress, measured: string): string {
+    const { epoch, step, stepsPerEpoch, secondsPerStep } = progress;
+    const done = epoch * stepsPerEpoch + step, all = this.epochs * stepsPerEpoch, now = performance.now() / 1000;
+    this.#first ??= { step: done, at: now };
+    const since = done - this.#first.step; // the first step, in which drivers compile, says nothing about the rest
+    const left = since > 0 ? `${duration((now - this.#first.at) / since * (all - done))} left` : "estimating the time";
+    return `epoch ${epoch + 1}/${this.epochs} ${bar(done / all)} ` +
+      `step ${step}/${stepsPerEpoch}, ${left}, ${duration(secondsPerStep)}/step, ${measured}`;
+  }
+}
+
+/** `[#####...............]`. @param share from 0 to 1 */
+export function bar(share: number): string {
+  const filled = Math.round(share * 20);
+  return `[${"#".repeat(filled)}${".".repeat(20 - filled)}]`;
+}

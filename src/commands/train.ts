@@ -1,0 +1,296 @@
+/**
+ * `idarts train`: a network of a cell trained from scratch in a run folder, new or resumed, and measured at the end.
+ * @module
+ */
+import { type Command, Option as Flag } from "commander";
+import { UsageError } from "../base/errors.ts";
+import { joinPath } from "../base/files.ts";
+import type { Layer } from "../base/options.ts";
+import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
+import { openGpu } from "../gpu/device.ts";
+import { SEARCH_OPTIONS } from "../search/config.ts";
+import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
+import { costOf } from "../space/cost.ts";
+import { resolveTrainConfig, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
+import type { TrainPlan } from "../train/programs.ts";
+import type { TrainRecord, TrainResult } from "../train/records.ts";
+import { networkConfig, train, type TrainData, TrainInterrupted } from "../train/train.ts";
+import { DATA_KEYS, dataPlace, dataText, openConfigured, openTest } from "./data_sets.ts";
+import { evaluationLines, finePercent, trainLine, trainLines } from "./evaluation_text.ts";
+import {
+  addConfiguration,
+  configurationLayers,
+  OUTPUT_GROUP,
+  type Parsed,
+  presetText,
+  refuseChanges,
+} from "./flags.ts";
+import { modelCommands, writeReport } from "./report_files.ts";
+import { freshPath, runName, VERSION } from "./run_files.ts";
+import { GENOTYPE_HELP, openGenotype } from "./sources.ts";
+import { StepClock } from "./step_clock.ts";
+import { listenForStop } from "./stop.ts";
+import { commandLine, count, duration, magnitude, mebibytes, pairs, percent, Terminal } from "./terminal.ts";
+import {
+  EVALUATION_FILE,
+  type GenotypeOrigin,
+  readTraining,
+  writeCells,
+  writeResult,
+  writeTraining,
+} from "./train_files.ts";
+
+/** Options that a resumed run may change: they have no effect on what the training computes. */
+const HARMLESS: readonly string[] = ["data", "checkpoint-steps", "memory-limit"];
+
+/** Declares the verb. */
+export function trainCommand(program: Command): Command {
+  const command = program.command("train [genotype]")
+    .summary("train a network of a cell from scratch")
+    .description(
+      `Trains a network of a cell from scratch. The genotype is ${GENOTYPE_HELP}; of a search its data are taken too. ` +
+        "A part of the training images is held out to choose the best epoch by; the test images are looked at once, at " +
+        "the end. Everything is written into a run folder: configuration, metrics, checkpoints, the models of the best " +
+        "and the last epoch, and the accuracy of each class. --params and --macs pick the size of the network.",
+    );
+  command.addOption(
+    new Flag("--out <folder>", "run folder to make (default: 'train' in the search's, else runs/<data>-<genotype>-...)")
+      .helpGroup(OUTPUT_GROUP),
+  );
+  command.addOption(
+    new Flag("--resume <run>", "go on with the run in this folder, to the same bits as if it had never stopped")
+      .helpGroup(OUTPUT_GROUP),
+  );
+  command.addOption(new Flag("--json", "one JSON line for each event: start, epoch, result").helpGroup(OUTPUT_GROUP));
+  addConfiguration(command, TRAIN_OPTIONS.options, TRAIN_PRESETS);
+  const mnist = { read: [MNIST_FOLDER, "runs"], write: ["runs"] };
+  command.addHelpText(
+    "after",
+    `
+${presetText(TRAIN_PRESETS)}
+
+Examples:
+  The cell of a search, on its data, in a few minutes:
+    ${commandLine(["train", "runs/mnist-demo", "--preset", "demo"], mnist)}
+  A published cell within a budget of parameters, on CIFAR-10 (fetched by 'data fetch cifar10'):
+    ${
+      commandLine(["train", "DARTS_V2", "--data", "cifar10", "--params", "1M"], {
+        read: [".cache/cifar-10-binary.tar.gz", "runs"],
+        write: ["runs"],
+      })
+    }
+  After Ctrl-C, a kill or a power cut:
+    ${commandLine(["train", "--resume", "runs/mnist-demo/train"], mnist)}
+
+Ctrl-C stops after the current step, with a checkpoint; a second one stops at once.
+Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C (143 by SIGTERM).`,
+  );
+  return command;
+}
+
+/** What to run, and where. */
+interface Job {
+  readonly config: TrainConfig;
+  readonly origin: GenotypeOrigin;
+  readonly folder: RunFolder;
+  readonly resume: boolean;
+  /** Adapter that a resumed run began on. */
+  readonly adapter?: string;
+}
+
+/** Runs the verb. @returns the exit code */
+export async function runTrain(parsed: Parsed, [source]: readonly string[]): Promise<number> {
+  const terminal = new Terminal(parsed.json === true), warn = (message: string): void => terminal.warn(message);
+  using stop = listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
+  const job = typeof parsed.resume === "string"
+    ? resumeJob(parsed, parsed.resume, source, warn)
+    : newJob(parsed, source, warn);
+  using folder = job.folder;
+  let done = false;
+  const data: { train?: Dataset; test?: Dataset } = {};
+  try {
+    data.train = await openConfigured(job.config, "train", terminal);
+    data.test = await openTest(job.config, terminal);
+    await trainIn(job, data as TrainData, terminal, stop.signal);
+    done = true;
+    return 0;
+  } catch (error) {
+    if (!(error instanceof TrainInterrupted)) throw error;
+    terminal.close();
+    const again = commandLine(["train", "--resume", folder.path], {
+      read: [dataPlace(job.config.data), folder.path],
+      write: [folder.path],
+    });
+    terminal.event({ event: "stopped", folder: folder.path, message: error.message });
+    terminal.line(`${error.message}; go on with: ${again}`);
+    return stop.exitCode();
+  } finally {
+    terminal.close();
+    data.train?.stream?.close();
+    data.test?.stream?.close();
+    if (!done && !job.resume) folder.discardIfEmpty();
+  }
+}
+
+function newJob(parsed: Parsed, source: string | undefined, warn: (message: string) => void): Job {
+  if (source === undefined) {
+    throw new UsageError(`Cannot train without a genotype: name ${GENOTYPE_HELP}`);
+  }
+  const { run, network: _, ...origin } = openGenotype(source), layers: Layer[] = [];
+  if (run) {
+    const values = SEARCH_OPTIONS.toRecord(run.config);
+    layers.push({
+      source: `the search in '${origin.search}'`,
+      values: Object.fromEntries(DATA_KEYS.map((key) => [key, values[key]])),
+    });
+  }
+  const config = resolveTrainConfig([...layers, ...configurationLayers(parsed, TRAIN_OPTIONS, TRAIN_PRESETS)]);
+  const name = origin.name.replace(/\.[^.]*$/, ""), preset = parsed.preset as string | undefined;
+  const path = (parsed.out as string | undefined) ??
+    freshPath(
+      origin.search === null
+        ? `runs/${runName(config.data)}-${name}-${preset ?? config.seed}`
+        : joinPath(origin.search, "train"),
+    );
+  if (path === "") throw new UsageError("Cannot use --out as it must name a folder: it is empty");
+  return { config, origin, folder: RunFolder.create(path, { warn }), resume: false };
+}
+
+function resumeJob(parsed: Parsed, path: string, source: string | undefined, warn: (message: string) => void): Job {
+  if (parsed.out !== undefined) {
+    throw new UsageError(`Cannot use --out together with --resume: the run stays in '${path}', so leave --out away`);
+  }
+  if (source !== undefined) {
+    throw new UsageError(
+      `Cannot use a genotype together with --resume: the run has its own, so leave '${source}' away`,
+    );
+  }
+  const folder = RunFolder.open(path, { warn });
+  try {
+    const { config: stored, adapter, ...origin } = readTraining(folder);
+    const config = resolveTrainConfig([
+      { source: folder.file("config.json"), values: TRAIN_OPTIONS.toRecord(stored) },
+      ...configurationLayers(parsed, TRAIN_OPTIONS, TRAIN_PRESETS),
+    ]);
+    refuseChanges(TRAIN_OPTIONS, path, stored, config, HARMLESS);
+    return { config, origin, folder, resume: true, adapter };
+  } catch (error) {
+    folder.close();
+    throw error;
+  }
+}
+
+async function trainIn(job: Job, data: TrainData, terminal: Terminal, signal: AbortSignal): Promise<void> {
+  const { config, origin, folder, resume } = job, began = performance.now();
+  terminal.progress(() => "opening the GPU and planning the network ...");
+  const gpu = await openGpu();
+  if (job.adapter !== undefined && job.adapter !== gpu.name) {
+    terminal.warn(`The run began on adapter '${job.adapter}' and goes on on '${gpu.name}': the bits may differ`);
+  }
+  const clock = new StepClock(config.epochs), network = networkConfig(config, origin.genotype, data.train);
+  let plan: TrainPlan | undefined;
+  const onStart = (planned: TrainPlan, _gpu: unknown, stepsPerEpoch: number): void => {
+    if (plan) return; // once more, on a new device
+    plan = planned;
+    if (!resume) writeTraining(folder, config, origin, data.train, gpu);
+    const { parameters, macs } = costOf(network), { channels, cells, form } = network;
+    terminal.event({
+      event: "start",
+      version: VERSION,
+      folder: folder.path,
+      resume,
+      adapter: gpu.name,
+      genotype: origin.genotype,
+      network: { form, channels, cells },
+      parameters,
+      macs,
+      gpuBytes: planned.bytes,
+      stepsPerEpoch,
+      config: TRAIN_OPTIONS.toRecord(config),
+    });
+    terminal.line(`idarts ${VERSION}: ${resume ? "going on with a training" : "training"}`);
+    pairs([
+      ["data", dataText(data.train, config.images)],
+      ["test", data.test ? `${count(data.test.count)} images, looked at once at the end` : "no images"],
+      [
+        "network",
+        `cell '${origin.name}', ${form} form, ${cells} cells, ${channels} channels: ${count(parameters)} parameters, ` +
+        `${magnitude(macs)} MACs`,
+      ],
+      ["steps", `${config.epochs} epochs of ${stepsPerEpoch} steps, batch ${config.batchSize}, seed ${config.seed}`],
+      ["adapter", gpu.name],
+      ["GPU memory", mebibytes(planned.bytes)],
+      ["run folder", folder.path],
+    ]).forEach((line) => terminal.line(line));
+    terminal.progress(() => "compiling shaders ...");
+  };
+  const onEpoch = (record: TrainRecord): void => {
+    terminal.event({ event: "epoch", ...record });
+    terminal.line(trainLine(record, config.epochs));
+  };
+  const result = await train(config, origin.genotype, data, {
+    gpu,
+    folder,
+    resume,
+    signal,
+    version: VERSION,
+    onStart,
+    onEpoch,
+    onProgress: (progress) =>
+      terminal.progress(() =>
+        clock.line(progress, `train ${progress.trainLoss.toFixed(3)} ${percent(progress.trainAccuracy)}`)
+      ),
+    onTest: (done, total) => terminal.progress(() => `test images: ${count(done)} of ${count(total)}`),
+    warn: (message) => terminal.warn(message),
+  });
+  gpu.device.destroy();
+  const seconds = (performance.now() - began) / 1000, { parameters } = costOf(network);
+  await writeCells(folder, origin.genotype);
+  writeResult(folder.path, { parameters, gpuBytes: result.plan.bytes, ...(resume ? {} : { seconds }) });
+  terminal.progress(() => "writing the report ...");
+  const report = await writeReport(folder);
+  tell(job, result, terminal, { seconds, report, parameters });
+}
+
+function tell(
+  { config, folder }: Job,
+  { modelFile, model, best, test, plan }: TrainResult,
+  terminal: Terminal,
+  { seconds, report, parameters }: { seconds: number; report: string; parameters: number },
+): void {
+  const epochs = folder.readMetrics() as unknown as TrainRecord[], file = (name: string): string => folder.file(name);
+  terminal.event({
+    event: "result",
+    folder: folder.path,
+    classNames: model.classNames,
+    best,
+    test,
+    parameters,
+    gpuBytes: plan.bytes,
+    seconds,
+    files: { model: file(modelFile), evaluation: file(EVALUATION_FILE), metrics: file(METRICS_FILE), report },
+  });
+  const steps = epochs.map((e) => e.secondsPerStep), mean = steps.reduce((a, b) => a + b, 0) / steps.length;
+  const which = best ? `epoch ${best.epoch}, the best by validation (${percent(best.accuracy)})` : "the last epoch";
+  [
+    "",
+    ...trainLines(epochs),
+    "",
+    ...(test ? [...evaluationLines(test, model.classNames), ""] : []),
+    ...pairs([
+      ...(test
+        ? [[
+          "test accuracy",
+          `${finePercent(test.accuracy)} of ${count(test.count)} images, loss ${test.loss.toFixed(4)}`,
+        ]]
+        : []) as [string, string][],
+      ["time", `${duration(seconds)} in all, ${duration(mean)} a step`],
+      ["GPU memory", `${mebibytes(plan.bytes)} at most`],
+      ["model", `${file(modelFile)} (${which})`],
+      ["evidence", `${file(EVALUATION_FILE)}, ${file(METRICS_FILE)}`],
+      ["report", report],
+      ["run folder", folder.path],
+    ]),
+    ...modelCommands(folder.path, config).flatMap(({ purpose, command }) => ["", `${purpose}:`, `  ${command}`]),
+  ].forEach((line) => terminal.line(line));
+}

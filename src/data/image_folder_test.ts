@@ -1,0 +1,276 @@
+import assert from "node:assert/strict";
+import { FailureError, UsageError } from "../base/errors.ts";
+import { Batcher } from "./batches.ts";
+import { type Dataset, defaultAugment, openData, type OpenDataOptions } from "./dataset.ts";
+import { DecodePool } from "./decode_pool.ts";
+import { decodeImage, toSquare } from "./decode.ts";
+import { encodePng, sampleJpeg, samplePng } from "./testing.ts";
+
+/** Runs `body` in a folder with these files. */
+async function withFiles(
+  files: Readonly<Record<string, Uint8Array | string>>,
+  body: (folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = Deno.makeTempDirSync({ prefix: "idarts-images-" });
+  try {
+    for (const [name, content] of Object.entries(files)) {
+      const path = `${folder}/${name}`;
+      Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+      Deno.writeFileSync(path, typeof content === "string" ? new TextEncoder().encode(content) : content);
+    }
+    await body(folder);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+/** `count` images for each class: PNGs of several sizes, the last one a JPEG. */
+function classes(counts: Readonly<Record<string, number>>, prefix = "", seed = 0): Record<string, Uint8Array> {
+  const files: Record<string, Uint8Array> = {};
+  let i = seed;
+  for (const [name, count] of Object.entries(counts)) {
+    for (let k = 0; k < count; k++, i++) {
+      const last = k === count - 1;
+      files[`${prefix}${name}/${k}.${last ? "jpg" : "png"}`] = last ? sampleJpeg(i % 7) : samplePng(i, 20 + k, 30 - k);
+    }
+  }
+  return files;
+}
+
+interface Opened {
+  readonly data: Dataset;
+  readonly said: string[];
+}
+
+async function openAll(folder: string, options: Partial<OpenDataOptions> = {}): Promise<Opened> {
+  const said: string[] = [];
+  const data = await openData(folder, { split: "train", imageSize: 16, warn: (text) => said.push(text), ...options });
+  for (const text of said) assert.doesNotMatch(text, /\n/);
+  return { data, said };
+}
+
+const failure = (part: RegExp) => (error: unknown): boolean => {
+  assert.ok(error instanceof FailureError || error instanceof UsageError, String(error));
+  assert.match(error.message, part);
+  return true;
+};
+
+Deno.test("images: a folder per class is shared out by class, the same each time", async () => {
+  await withFiles(classes({ cat: 10, ant: 5, bee: 5 }), async (folder) => {
+    const { data, said } = await openAll(folder);
+    assert.deepEqual(said.filter((s) => !/in more than one class/.test(s)), []);
+    assert.deepEqual(data.classNames, ["ant", "bee", "cat"]);
+    assert.deepEqual([data.count, data.channels, data.height, data.width], [16, 3, 16, 16]);
+    const test = (await openAll(folder, { split: "test" })).data;
+    const count = (d: Dataset): number[] => [0, 1, 2].map((c) => d.labels.filter((l) => l === c).length);
+    assert.deepEqual(count(data), [4, 4, 8]);
+    assert.deepEqual(count(test), [1, 1, 2]);
+    assert.deepEqual([test.mean, test.std], [data.mean, data.std]);
+    assert.equal((await openAll(folder)).data.fingerprint, data.fingerprint);
+    assert.notEqual(test.fingerprint, data.fingerprint);
+    // The pixels are those of the files: all images of both parts together are the files'.
+    const sums = (d: Dataset): number[] =>
+      Array.from({ length: d.count }, (_, i) => d.images.subarray(i * 768, (i + 1) * 768).reduce((a, v) => a + v, 0));
+    const files = ["cat", "ant", "bee"].flatMap((name) =>
+      [...Deno.readDirSync(`${folder}/${name}`)].map((f) => Deno.readFileSync(`${folder}/${name}/${f.name}`))
+    );
+    const wanted = files.map((bytes) => toSquare(decodeImage(bytes, "f"), 16, 3).reduce((a, v) => a + v, 0));
+    const sorted = (list: number[]): number[] => list.sort((a, b) => a - b);
+    assert.deepEqual(sorted([...sums(data), ...sums(test)]), sorted(wanted));
+    await assert.rejects(openAll(folder, { split: "val" }), failure(/has no folder 'val'/));
+  });
+});
+
+Deno.test("images: train, val and test folders are taken as they are", async () => {
+  const files = { ...classes({ a: 3, b: 2 }, "train/"), ...classes({ a: 1, b: 2 }, "val/", 20) };
+  await withFiles({ ...files, ...classes({ a: 2, b: 2 }, "test/", 40) }, async (folder) => {
+    assert.equal((await openAll(folder)).data.count, 5);
+    assert.equal((await openAll(folder, { split: "val" })).data.count, 3);
+    assert.equal((await openAll(folder, { split: "test" })).data.count, 4);
+    Deno.removeSync(`${folder}/test`, { recursive: true });
+    assert.equal((await openAll(folder, { split: "test" })).data.count, 3); // val stands in.
+    Deno.mkdirSync(`${folder}/val/c`);
+    await assert.rejects(openAll(folder), failure(/class 'c' of '.*val' as the training part has no such folder/));
+  });
+});
+
+Deno.test("images: what is left out is counted and listed", async () => {
+  const grey = encodePng({ width: 9, height: 9, depth: 8, colour: 0, sample: (y, x) => 20 * y + x });
+  const files = {
+    ...classes({ a: 6, b: 6 }),
+    "a/empty.png": "",
+    "a/text.png": "hello",
+    "a/lies.png": sampleJpeg(1),
+    "a/lies.jpg": samplePng(1),
+    "b/cut.png": samplePng(5).subarray(0, 200),
+    "b/notes.txt": "x",
+    "b/deep/er/grey.png": grey,
+    "b/.hidden.png": "no image",
+    "__MACOSX/x.png": "no image",
+  };
+  await withFiles(files, async (folder) => {
+    const { data, said } = await openAll(folder, { testFraction: 0.1 });
+    const train = data.skipped!.map(({ file }) => file).sort();
+    assert.ok(train.length === 5 || train.length === 4); // The damaged one may be in the test part.
+    assert.deepEqual(train.filter((f) => f.startsWith("a/")), [
+      "a/empty.png",
+      "a/lies.jpg",
+      "a/lies.png",
+      "a/text.png",
+    ]);
+    const left = said.find((s) => s.startsWith("Left out"))!;
+    assert.match(left, /^Left out [45] of 18 image files of '.*': /);
+    assert.match(left, /'a\/lies.jpg' \(its name says JPEG, its content PNG\)/);
+    assert.match(left, /'a\/text.png' \(it is no PNG inside\)/);
+    assert.ok(said.some((s) => /^Ignored 1 files .* neither PNG nor JPEG by their names: 1 \.txt$/.test(s)));
+    const test = (await openAll(folder, { split: "test", testFraction: 0.1 })).data;
+    assert.equal(data.count + test.count, 13);
+  });
+});
+
+Deno.test("images: suspicious sets get a sentence, impossible ones an error", async () => {
+  const twice = { ...classes({ a: 9, b: 2 }, "train/"), ...classes({ a: 1, b: 1 }, "test/", 30) };
+  await withFiles(
+    { ...twice, "test/b/copy.png": samplePng(0, 20, 30), "train/b/copy.png": samplePng(1, 21, 29) },
+    async (folder) => {
+      const { said } = await openAll(folder);
+      assert.ok(
+        said.some((s) => /more than one part \(\d\), which flatters tests: .*'test\/b\/copy.png'/.test(s)),
+        said.join(),
+      );
+      assert.ok(said.some((s) => /more than one class \(\d\): .*'train\/b\/copy.png'/.test(s)), said.join());
+      assert.ok(said.some((s) => /unequal: 'a' has 9 training images, 'b' has 3,/.test(s)), said.join());
+      Deno.removeSync(`${folder}/test/b`, { recursive: true });
+      const without = (await openAll(folder, { split: "test" })).said;
+      assert.ok(without.some((s) => /The test part of '.*' has no image of 1 classes: b/.test(s)), without.join());
+    },
+  );
+  const cases: [Record<string, Uint8Array | string>, RegExp][] = [
+    [classes({ only: 4 }), /at least 2 folders, one for each class: current number is 1/],
+    [{ ...classes({ a: 3 }), "b/x.txt": "" }, /class 'b' of '.*' as it has no training image that can be read/],
+    [
+      { ...classes({ a: 5 }), "b/x.png": samplePng(0).subarray(0, 99), "b/y.png": samplePng(1).subarray(0, 98) },
+      /class 'b'/,
+    ],
+    [
+      { "a/x.png": samplePng(0).subarray(0, 99), "b/x.png": samplePng(0).subarray(0, 99) },
+      /no class has two|can be read/,
+    ],
+    [
+      { "x.txt": "" },
+      /must be a folder of IDX files .*; or .*CIFAR.*; or a folder with one sub-folder .*: it looks like none/,
+    ],
+  ];
+  for (const [files, part] of cases) {
+    await withFiles(files, async (folder) => {
+      await assert.rejects(openAll(folder), failure(part));
+    });
+  }
+  await withFiles(classes({ a: 3, b: 3 }), async (folder) => {
+    await assert.rejects(openAll(folder, { imageSize: 7 }), failure(/imageSize must be from 8 to 1024/));
+    await assert.rejects(openAll(folder, { testFraction: 1 }), failure(/testFraction must be between 0 and 1/));
+    await assert.rejects(openAll(folder, { limit: 99 }), failure(/number must be from 1 to 4: lower the limit/));
+    const { data } = await openAll(folder);
+    const options = { batch: 5, seed: 0, stream: "s", shuffle: true, last: "drop" } as const;
+    assert.throws(() => new Batcher(data, options), failure(/at most the number of images, 4/));
+  });
+});
+
+Deno.test("images: copies of a file stay on one side, grey sets have one channel", async () => {
+  const files: Record<string, Uint8Array> = {};
+  for (let i = 0; i < 40; i++) {
+    const seed = Math.floor(i / 2); // Each image twice.
+    const sample = (y: number, x: number): number => (seed * 11 + 3 * x + y) & 255;
+    files[`${seed % 2}/${i}.png`] = encodePng({ width: 10, height: 10, depth: 8, colour: 0, sample });
+  }
+  await withFiles(files, async (folder) => {
+    const train = (await openAll(folder)).data, test = (await openAll(folder, { split: "test" })).data;
+    assert.deepEqual([train.channels, train.mean.length, test.channels], [1, 1, 1]);
+    assert.deepEqual([train.count, test.count], [32, 8]);
+    const first = (d: Dataset): Set<number> => new Set(Array.from({ length: d.count }, (_, i) => d.images[i * 256]));
+    assert.equal(first(train).intersection(first(test)).size, 0);
+    assert.equal((await openAll(folder, { channels: 3 })).data.channels, 3);
+  });
+});
+
+Deno.test("images: a streamed set gives the batches of one in memory, in any order, and again", async () => {
+  await withFiles({ ...classes({ a: 12, b: 13 }) }, async (folder) => {
+    const memory = (await openAll(folder)).data, streamed = (await openAll(folder, { memoryBudget: 0 })).data;
+    assert.deepEqual(streamed.images, new Uint8Array());
+    assert.deepEqual([streamed.count, streamed.labels, streamed.mean], [memory.count, memory.labels, memory.mean]);
+    assert.notEqual(streamed.fingerprint, memory.fingerprint);
+    const options = {
+      batch: 6,
+      seed: 3,
+      stream: "s",
+      shuffle: true,
+      last: "drop",
+      augment: { pad: 2, flip: true },
+    } as const;
+    const fill = async (batcher: Batcher, epoch: number, step: number): Promise<[number[], number[]]> => {
+      const images = new Float32Array(batcher.imageElements), labels = new Int32Array(6);
+      await batcher.ready(epoch, step);
+      assert.equal(batcher.fill(epoch, step, images, labels), 6);
+      return [[...images], [...labels]];
+    };
+    const one = new Batcher(memory, options), two = new Batcher(streamed, options);
+    for (const [epoch, step] of [[0, 0], [0, 1], [0, 2], [1, 0], [5, 2], [0, 1]]) {
+      assert.deepEqual(await fill(two, epoch, step), await fill(one, epoch, step));
+    }
+    // Crops are taken from the file there, so that pixels differ; a resumed run has the same ones.
+    const augment = { ...defaultAugment(streamed), cutout: 4 };
+    const third = new Batcher(streamed, { ...options, augment }),
+      fourth = new Batcher(streamed, { ...options, augment });
+    for (const step of [0, 1, 2]) await fill(third, 0, step);
+    assert.deepEqual(await fill(fourth, 1, 1), await fill(third, 1, 1));
+    const images = new Float32Array(two.imageElements);
+    assert.throws(() => two.fill(9, 0, images, new Int32Array(6)), /waited for first: call ready/);
+    streamed.stream!.close();
+  });
+});
+
+Deno.test("images: a streamed file that cannot be read is told of and ignored", async () => {
+  await withFiles(
+    { ...classes({ a: 5, b: 5 }, "train/"), "train/b/x.png": samplePng(3).subarray(0, 150) },
+    async (folder) => {
+      const said: string[] = [];
+      const { data } = await openAll(folder, { memoryBudget: 0, testFraction: 0.01, warn: (text) => said.push(text) });
+      const batcher = new Batcher(data, { batch: data.count, seed: 0, stream: "s", shuffle: true, last: "drop" });
+      const images = new Float32Array(batcher.imageElements), labels = new Int32Array(data.count);
+      for (const epoch of [0, 1]) {
+        await batcher.ready(epoch, 0);
+        const bad = data.count - batcher.fill(epoch, 0, images, labels);
+        assert.equal(labels.filter((l) => l === -1).length, bad);
+        assert.equal(bad, 1);
+      }
+      assert.equal(
+        said.filter((s) => /^Left 'train\/b\/x.png' out of its batches as its chunk/.test(s)).length,
+        1,
+        said.join(),
+      );
+      data.stream!.close();
+    },
+  );
+});
+
+Deno.test("pool: more jobs than threads, errors, closing, and none at all", async () => {
+  await withFiles({ ...classes({ a: 4 }), "a/x.png": "" }, async (folder) => {
+    for (const size of [0, 1, 3]) {
+      const pool = new DecodePool(size),
+        job = (name: string) => ({ path: `${folder}/a/${name}`, size: 8, channels: 3 });
+      assert.equal(pool.threaded, size > 0);
+      const jobs = Array.from({ length: 40 }, (_, i) => pool.run(job(`${i % 3}.png`)));
+      const results = await Promise.all(jobs);
+      results.forEach((data, i) => assert.deepEqual(data, results[i % 3]));
+      await assert.rejects(pool.run(job("x.png")), failure(/begins like neither/));
+      await assert.rejects(pool.run(job("none.png")), failure(/does not exist/));
+      if (size > 0) {
+        const closed = Array.from({ length: 20 }, () => pool.run(job("1.png")));
+        pool.close();
+        for (const result of await Promise.allSettled(closed)) assert.equal(result.status, "rejected");
+      }
+      assert.equal((await pool.run(job("3.jpg"))).length, 192); // It starts again.
+      pool.close();
+    }
+  });
+});

@@ -1,0 +1,376 @@
+/**
+ * Derived networks: their cost, whole trainings through the library on synthetic images (that they learn, that the same
+ * seed gives the same bits whatever interrupts it), and the models that come out, hostile ones among them.
+ */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { decodeTensors, encodeTensors } from "../src/base/safetensors.ts";
+import { FailureError, UsageError } from "../src/base/errors.ts";
+import type { Dataset } from "../src/data/dataset.ts";
+import { openGpu } from "../src/gpu/device.ts";
+import { RunFolder } from "../src/search/run_folder.ts";
+import { costOf, parseCount, scaleNetwork } from "../src/space/cost.ts";
+import type { NetworkConfig } from "../src/space/derived.ts";
+import { DARTS_V2, type Genotype } from "../src/space/genotype.ts";
+import { resolveTrainConfig, type TrainConfig } from "../src/train/config.ts";
+import { drawDropMask } from "../src/train/engine.ts";
+import { evaluateModel, predictImages } from "../src/train/inference.ts";
+import { buildInference, decodeModel, encodeModel, loadModel } from "../src/train/model_file.ts";
+import type { TrainOptions, TrainRecord, TrainResult } from "../src/train/records.ts";
+import { dropShare, learningRate } from "../src/train/schedule.ts";
+import { BEST_MODEL, LAST_MODEL, networkConfig, train, TrainInterrupted } from "../src/train/train.ts";
+
+const gpu = await openGpu();
+const CIFAR = { form: "cifar", classes: 10, inputChannels: 3, height: 32, width: 32 } as const;
+const IMAGENET = { form: "imagenet", classes: 1000, inputChannels: 3, height: 224, width: 224 } as const;
+
+/** Images that are brighter in one half: above for class 0, below for class 1. */
+function halves(count: number, [channels, height, width]: readonly [number, number, number], start = 0): Dataset {
+  const labels = Int32Array.from({ length: count }, (_, i) => i % 2), size = channels * height * width;
+  const images = Uint8Array.from({ length: count * size }, (_, p) => {
+    const row = Math.floor(p / width) % height, lower = 2 * row >= height;
+    const noise = Math.imul(p + start, 0x9e3779b1) >>> 26;
+    return (lower === (labels[Math.floor(p / size)] === 1) ? 130 : 80) + noise;
+  });
+  return {
+    name: "halves",
+    images,
+    labels,
+    count,
+    channels,
+    height,
+    width,
+    classes: 2,
+    classNames: ["above", "below"],
+    mean: Array(channels).fill(0.53),
+    std: Array(channels).fill(0.15),
+    fingerprint: `halves ${count} ${start}`,
+  };
+}
+
+const DATA = { train: halves(96, [1, 9, 8]), test: halves(30, [1, 9, 8], 1e6) };
+const STEPS = 5, EPOCHS = 3;
+
+function tiny(values: Record<string, string | number> = {}): TrainConfig {
+  const base = {
+    "cells": 3,
+    "init-channels": 4,
+    "batch-size": 16,
+    "epochs": EPOCHS,
+    "lr": 0.05,
+    "pad": 1,
+    "cutout": 2,
+    "flip": "on",
+    "val-images": 12,
+    "drop-path": 0.3,
+    "seed": 3,
+  };
+  return resolveTrainConfig([{ source: "test", values: { ...base, ...values } }]);
+}
+
+const temporary = (): string => Deno.makeTempDirSync({ prefix: "train-" });
+const sha = (path: string): string => createHash("sha256").update(Deno.readFileSync(path)).digest("hex");
+
+/** Everything of a finished training that must not depend on how it came about. */
+function bitsOf(folder: RunFolder, { test, best, modelFile }: TrainResult): unknown {
+  const { step, tensors, state } = folder.readCheckpoint()!, hash = createHash("sha256");
+  for (const [name, { data }] of [...tensors].sort(([a], [b]) => a < b ? -1 : 1)) {
+    hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  const metrics = folder.readMetrics().map(({ secondsPerStep: _, ...rest }) => rest);
+  const models = [LAST_MODEL, BEST_MODEL].map((name) => sha(folder.file(name)));
+  return { step, tensors: hash.digest("hex"), state, metrics, models, test, best, modelFile };
+}
+
+async function complete(folder: RunFolder, options: TrainOptions = {}, config = tiny()): Promise<unknown> {
+  return bitsOf(folder, await train(config, DARTS_V2, DATA, { gpu, folder, version: "1.2.3", ...options }));
+}
+
+/** The uninterrupted run that others are compared with. */
+const whole = temporary();
+const epochs: TrainRecord[] = [];
+let outcome: TrainResult | undefined;
+const reference = await (async () => {
+  using folder = RunFolder.create(whole);
+  folder.writeJson("config.json", {});
+  outcome = await train(tiny(), DARTS_V2, DATA, {
+    gpu,
+    folder,
+    version: "1.2.3",
+    onEpoch: (record) => epochs.push(record),
+  });
+  return bitsOf(folder, outcome);
+})();
+
+function message(pattern: RegExp, type: new (...args: never[]) => Error = FailureError): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof type, String(error));
+    assert.match(error.message, pattern);
+    assert.doesNotMatch(error.message, /\n|undefined|NaN/);
+    return true;
+  };
+}
+
+Deno.test("cost: the published counts of DARTS' cell", () => {
+  assert.equal(costOf({ genotype: DARTS_V2, ...CIFAR, channels: 36, cells: 20 }).parameters, 3_349_342);
+  const { parameters, macs, layers, peakBytes } = costOf({
+    genotype: DARTS_V2,
+    ...IMAGENET,
+    channels: 48,
+    cells: 14,
+  });
+  assert.equal(parameters, 4_718_752);
+  assert.equal(macs, 529_911_552);
+  assert.equal(layers.reduce((sum, layer) => sum + layer.parameters, 0), parameters);
+  assert.equal(layers.reduce((sum, layer) => sum + layer.macs, 0), macs);
+  assert.deepEqual(layers.at(-1)!.shape, [1000]);
+  assert.ok(peakBytes > 48 * 56 * 56 * 4 && peakBytes < 16 * 2 ** 20, `${peakBytes}`);
+});
+
+Deno.test("cost: budgets pick the deepest network of at least 16 channels, then the widest", () => {
+  const base = { genotype: DARTS_V2, ...CIFAR };
+  const check = (network: NetworkConfig, key: "parameters" | "macs", most: number) => {
+    assert.ok(costOf(network)[key] <= most);
+    assert.ok(costOf({ ...network, channels: network.channels + 2 })[key] > most);
+    return [network.channels, network.cells];
+  };
+  assert.deepEqual(check(scaleNetwork(base, { parameters: 1e6 }), "parameters", 1e6), [18, 20]);
+  assert.deepEqual(check(scaleNetwork(base, { macs: 50e6 }), "macs", 50e6), [16, 8]);
+  assert.deepEqual(check(scaleNetwork(base, { parameters: 50_000 }), "parameters", 50_000), [8, 5]);
+  assert.equal(check(scaleNetwork(base, { parameters: 1e6 }, 8), "parameters", 1e6)[1], 8);
+  assert.throws(() => scaleNetwork(base, { parameters: 100 }), message(/within the budget: the smallest/, UsageError));
+  assert.deepEqual(["1M", "600k", "2.5e6", "1.5 G"].map((t) => parseCount(t, "x")), [1e6, 6e5, 2.5e6, 1.5e9]);
+  for (const bad of ["", "M", "1MB", "-1", "0", "1e99", "0x10"]) {
+    assert.throws(() => parseCount(bad, "params"), message(/^Cannot use params as it must be a count/, UsageError));
+  }
+  const config = resolveTrainConfig([{ source: "test", values: { params: "1M" } }]);
+  assert.equal(networkConfig(config, DARTS_V2, { ...halves(2, [3, 32, 32]), classes: 10 }).channels, 18);
+});
+
+Deno.test("schedules: warm-up, cosine, line, powers, and drop path", () => {
+  const base = { lr: 1, lrMin: 0.1, lrDecay: 0.5, warmupEpochs: 2, epochs: 10, dropPath: 0.2 };
+  const rate = (schedule: "cosine" | "linear" | "exponential", step: number) =>
+    Math.round(learningRate({ ...base, schedule }, step, 4) * 1e6) / 1e6;
+  assert.deepEqual([0, 3, 7, 8].map((s) => rate("cosine", s)), [0.125, 0.5, 1, 1]);
+  assert.deepEqual([24, 40].map((s) => rate("cosine", s)), [0.55, 0.1]);
+  assert.deepEqual([24, 40].map((s) => rate("linear", s)), [0.55, 0.1]);
+  assert.deepEqual([8, 12, 16].map((s) => rate("exponential", s)), [1, 0.5, 0.25]);
+  assert.deepEqual([0, 20, 40].map((s) => dropShare(base, s, 4)), [0, 0.1, 0.2]);
+});
+
+Deno.test("drop path: the mask is a function of seed and step with the right share and scale", () => {
+  const draw = (seed: number, step: number, share: number) => {
+    const out = new Float32Array(4000);
+    drawDropMask(out, 100, 40, seed, step, share);
+    return out;
+  };
+  const mask = draw(1, 7, 0.25);
+  assert.deepEqual(draw(1, 7, 0.25), mask);
+  assert.notDeepEqual(draw(1, 8, 0.25), mask);
+  assert.notDeepEqual(draw(2, 7, 0.25), mask);
+  assert.deepEqual([...new Set(mask)].sort(), [0, Math.fround(4 / 3)]);
+  const mean = mask.reduce((a, b) => a + b, 0) / mask.length;
+  assert.ok(Math.abs(mean - 1) < 0.03, `${mean}`);
+  assert.ok(draw(1, 7, 0).every((v) => v === 1));
+});
+
+Deno.test("train: it learns, and measures what it promises", () => {
+  const { model, test, best, modelFile, plan } = outcome!;
+  assert.deepEqual(epochs.map((e) => [e.epoch, e.step]), [[1, STEPS], [2, 2 * STEPS], [3, 3 * STEPS]]);
+  const [first, last] = [epochs[0], epochs[EPOCHS - 1]];
+  assert.ok(last.trainLoss < first.trainLoss && last.auxiliaryLoss! < first.auxiliaryLoss!, JSON.stringify(epochs));
+  assert.ok(last.lr < first.lr && last.dropPath > first.dropPath);
+  assert.equal(best!.accuracy, Math.max(...epochs.map((e) => e.valAccuracy!)));
+  assert.equal(epochs[best!.epoch - 1].best, true);
+  assert.equal(modelFile, BEST_MODEL);
+  assert.equal(test!.count, 30);
+  assert.ok(test!.accuracy > 0.8, JSON.stringify(test));
+  assert.deepEqual(test!.confusion.map((row) => row[0] + row[1]), [15, 15]);
+  assert.equal((test!.confusion[0][0] + test!.confusion[1][1]) / 30, test!.accuracy);
+  assert.deepEqual(test!.perClass, test!.confusion.map((row, k) => row[k] / 15));
+  assert.equal(plan.parameters, costOf(model.network).parameters);
+  const written = JSON.parse(Deno.readTextFileSync(`${whole}/evaluation.json`));
+  assert.deepEqual([written.model, written.test, written.classNames], [BEST_MODEL, test, ["above", "below"]]);
+});
+
+Deno.test("model file: what was trained comes back, and evaluates and predicts the same", async () => {
+  const { model, test, best } = outcome!, read = loadModel(`${whole}/${BEST_MODEL}`);
+  assert.deepEqual({ ...read, tensors: null }, { ...model, tensors: null });
+  assert.deepEqual([read.version, read.notes.valAccuracy], ["1.2.3", best!.accuracy]);
+  assert.ok(![...read.tensors.keys()].some((name) => name.includes("auxiliary")));
+  assert.deepEqual(encodeModel(read), Deno.readFileSync(`${whole}/${BEST_MODEL}`));
+  const again = await evaluateModel(read, DATA.test, { gpu, batch: 7 });
+  assert.deepEqual(again.confusion, test!.confusion);
+  assert.ok(Math.abs(again.loss - test!.loss) < 1e-5);
+  const rows = await predictImages(read, DATA.test, { gpu });
+  assert.equal(rows.length, 30);
+  let correct = 0;
+  rows.forEach((row, i) => {
+    assert.ok(Math.abs(row[0] + row[1] - 1) < 1e-12);
+    if (row[DATA.test.labels[i]] > 0.5) correct++;
+  });
+  assert.equal(correct / 30, test!.accuracy);
+  const { graph, images, logits, variables, values } = buildInference(read, 5);
+  assert.deepEqual([images.type.shape, logits.type.shape], [[1, 5, 9, 8], [5, 2]]);
+  assert.equal(values.get(variables.weights)!.length, variables.weights.length);
+  assert.ok(graph.nodes.length > 50);
+});
+
+Deno.test("model file: other images and other classes are refused", async () => {
+  const { model } = outcome!;
+  await assert.rejects(evaluateModel(model, halves(4, [1, 8, 8]), { gpu }), message(/takes 1x9x8/, UsageError));
+  await assert.rejects(
+    evaluateModel(model, { ...DATA.test, classNames: ["below", "above"] }, { gpu }),
+    message(/its classes must be the model's 2 \(above, below\): it has 2 \(below, above\)/, UsageError),
+  );
+  await assert.rejects(predictImages(model, { images: new Uint8Array(10), count: 1 }, { gpu }), UsageError);
+});
+
+Deno.test("train: stopped in the middle of an epoch and resumed, it gives the same bits", async () => {
+  const path = temporary(), stop = new AbortController();
+  {
+    using folder = RunFolder.create(path);
+    folder.writeJson("config.json", {});
+    await assert.rejects(
+      complete(folder, {
+        signal: stop.signal,
+        onProgress: ({ epoch, step }) => epoch === 1 && step === 2 && stop.abort(),
+      }, tiny({ "checkpoint-steps": 1 })), // so that it looks up after each step
+      message(/^Stopped after step 7$/, TrainInterrupted),
+    );
+    folder.appendMetric({ step: 2 * STEPS, stale: true }); // as if it had been killed later
+    const other: Genotype = { ...DARTS_V2, reduce: DARTS_V2.normal };
+    await assert.rejects(
+      train(tiny(), other, DATA, { gpu, folder, resume: true }),
+      message(/with this genotype: it is not the one/, UsageError),
+    );
+    const data = { train: { ...DATA.train, fingerprint: "other" } };
+    await assert.rejects(
+      train(tiny(), DARTS_V2, data, { gpu, folder, resume: true }),
+      message(/the images are not those/, UsageError),
+    );
+  }
+  using folder = RunFolder.open(path);
+  assert.deepEqual(await complete(folder, { resume: true }), reference);
+  // A finished run is measured again, to the same result.
+  assert.deepEqual(await complete(folder, { resume: true }), reference);
+});
+
+Deno.test("train: a lost device is replaced and the bits stay the same", async () => {
+  using folder = RunFolder.create(temporary());
+  const mine = await openGpu(), warnings: string[] = [];
+  let lost = false;
+  const bits = await complete(folder, {
+    gpu: mine,
+    warn: (text) => warnings.push(text),
+    onProgress: ({ epoch }) => {
+      if (epoch !== 1 || lost) return;
+      lost = true;
+      mine.device.destroy();
+    },
+  });
+  assert.deepEqual(bits, reference);
+  assert.equal(warnings.length, 1);
+});
+
+Deno.test("train: a loss that is no number stops it, names the step and keeps the last good checkpoint", async () => {
+  using folder = RunFolder.create(temporary());
+  const config = tiny({ "lr": 1e30, "checkpoint-steps": 1, "clip": 0 });
+  await assert.rejects(train(config, DARTS_V2, DATA, { gpu, folder }), message(/(at|after) step \d.* smaller --lr/));
+  for (const [name, { data }] of folder.readCheckpoint()?.tensors ?? []) {
+    assert.ok(Array.from(data as Float32Array).every(Number.isFinite), name);
+  }
+});
+
+Deno.test("train: what does not fit is refused by name", async () => {
+  const run = (values: Record<string, string | number>, data = DATA.train) =>
+    train(tiny(values), DARTS_V2, { train: data }, { gpu });
+  await assert.rejects(
+    run({ "memory-limit": 5 }),
+    message(/^Cannot train with batch-size 16: it needs \d+ MiB .* use (--batch-size \d+ or less|fewer --init)/),
+  );
+  await assert.rejects(run({ "init-channels": 3 }), message(/init-channels .* even/, UsageError));
+  await assert.rejects(run({ form: "imagenet" }), message(/9x8 with the imagenet form: .* 32x32/, UsageError));
+  await assert.rejects(run({}, halves(96, [1, 4, 4])), message(/so use --auxiliary-weight 0$/, UsageError));
+  await assert.rejects(run({ "batch-size": 90 }), message(/lower the batch size/, UsageError));
+  await assert.rejects(run({ "val-images": 96 }), UsageError);
+  assert.throws(() => tiny({ params: "1M" }), message(/init-channels together with params/, UsageError));
+  assert.throws(() => tiny({ "lr-min": 1 }), message(/lr-min/, UsageError));
+  assert.throws(() => resolveTrainConfig([], "constructor"), message(/must be one of demo/, UsageError));
+});
+
+Deno.test("train: the ImageNet form, odd sizes, nothing held out, a linear schedule", async () => {
+  const values = {
+    "form": "imagenet",
+    "epochs": 1,
+    "steps-per-epoch": 2,
+    "val-images": 0,
+    "images": 20,
+    "batch-size": 6,
+    "schedule": "linear",
+    "warmup-epochs": 1,
+    "label-smoothing": 0.1,
+    "drop-path": 0,
+    "cutout": 0,
+  };
+  const data = { train: halves(40, [2, 41, 35]), test: halves(5, [2, 41, 35]) };
+  const { epochs: [record], best, modelFile, model, test } = await train(tiny(values), DARTS_V2, data, { gpu });
+  assert.ok(Number.isFinite(record.trainLoss) && Number.isFinite(record.auxiliaryLoss));
+  assert.deepEqual([record.valLoss, best, modelFile, test!.count], [null, null, LAST_MODEL, 5]);
+  assert.equal(decodeModel(encodeModel(model), "x").network.form, "imagenet");
+});
+
+Deno.test("model file: hostile files are refused in one sentence", () => {
+  const bytes = encodeModel(outcome!.model), { tensors, metadata } = decodeTensors(bytes, "x");
+  const refused = (edit: (meta: Map<string, string>, all: Map<string, unknown>) => void, pattern: RegExp) => {
+    const meta = new Map(metadata), all = new Map(tensors);
+    edit(meta, all);
+    assert.throws(() => decodeModel(encodeTensors([...all], [...meta]), "m.safetensors"), message(pattern));
+  };
+  const set = (key: string, value: unknown) => (meta: Map<string, string>) => {
+    meta.set(key, typeof value === "string" ? value : JSON.stringify(value));
+  };
+  const size = (changes: object) => set("network", { ...JSON.parse(metadata.get("network")!), ...changes });
+  refused(set("format", "idarts-model/9"), /format must be/);
+  for (const key of ["version", "genotype", "network", "classes", "preprocessing", "notes"]) {
+    refused((meta) => void meta.delete(key), new RegExp(`must have '${key}'`));
+  }
+  refused(set("network", "{"), /'network' must be JSON/);
+  refused(set("notes", '{"a":1,"a":2}'), /each key once/);
+  refused(set("notes", "[]"), /notes must be a mapping/);
+  refused(size({ form: "resnet" }), /form, one of cifar, imagenet/);
+  for (const bad of [0, -1, 1.5, 1e9, "4", null]) refused(size({ channels: bad }), /channels of its network/);
+  refused(size({ channels: 6 }), /tensor 'weights\/.*' must be F32/);
+  refused(size({ channels: 5 }), /cannot be built/);
+  refused(size({ cells: 4 }), /must hold the \d+ tensors/);
+  refused(size({ cells: 256 }), /must hold the (tensors of 256 cells|\d+ tensors)/);
+  refused(size({ height: 2 }), /cannot be built/);
+  refused(size({ classes: 3 }), /must be 3 names/);
+  refused(set("classes", ["a", 2]), /must be 2 names/);
+  refused(set("genotype", { normal: {}, reduce: {} }), /as a genotype/);
+  refused(set("preprocessing", { scale: 1, mean: [0], std: [1] }), /scale/);
+  refused(set("preprocessing", { scale: 1 / 255, mean: [0, 0], std: [1] }), /mean/);
+  refused(set("preprocessing", { scale: 1 / 255, mean: [0], std: [-1] }), /std/);
+  refused((_, all) => void all.delete("weights/stem.conv"), /must hold the \d+ tensors/);
+  refused((_, all) => {
+    all.set("weights/stem.conv", { shape: [12, 1, 3, 3], data: new Float32Array(108).fill(NaN) });
+  }, /finite numbers/);
+  refused((_, all) => {
+    all.set("weights/stem.conv", { shape: [108], data: new Float32Array(108) });
+  }, /must be F32 \[12,1,3,3\]/);
+  // Any byte of the header may be anything.
+  const header = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  let thrown = 0;
+  for (let i = 0; i < 600; i++) {
+    const broken = bytes.slice(), at = Math.imul(i, 0x9e3779b1) >>> 0, where = at % header;
+    broken[where] ^= 1 + (at >>> 8) % 255;
+    try {
+      decodeModel(broken, "m.safetensors");
+    } catch (error) {
+      assert.ok(error instanceof FailureError, `${where}: ${error}`);
+      assert.doesNotMatch(error.message, /\n/);
+      thrown++;
+    }
+  }
+  assert.ok(thrown > 500, `${thrown}`); // the rest changed a note or a name of a class
+});
