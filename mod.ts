@@ -56,6 +56,41 @@ export { type MetricRecord, METRICS_FILE, RunFolder, type RunFolderOptions } fro
 export type { Checkpoint } from "./src/search/checkpoint_file.ts";
 export type { TensorData, TensorEntry } from "./src/base/safetensors.ts";
 
+// Training, measuring and using a network of a cell
+export {
+  BEST_MODEL,
+  LAST_MODEL,
+  networkConfig,
+  train,
+  trainAugment,
+  type TrainData,
+  TrainInterrupted,
+} from "./src/train/train.ts";
+export type { BestEpoch, TrainOptions, TrainProgress, TrainRecord, TrainResult } from "./src/train/records.ts";
+export {
+  budgetOf,
+  resolveTrainConfig,
+  TRAIN_OPTION_LIST,
+  TRAIN_OPTIONS,
+  TRAIN_PRESETS,
+  type TrainConfig,
+} from "./src/train/config.ts";
+export {
+  evaluateModel,
+  type Evaluation,
+  type InferenceOptions,
+  type PixelImages,
+  predictImages,
+} from "./src/train/inference.ts";
+export { decodeModel, encodeModel, loadModel, type Model, MODEL_FORMAT, saveModel } from "./src/train/model_file.ts";
+export { planTraining, type TrainArenas, type TrainingConstants, type TrainPlan } from "./src/train/programs.ts";
+
+// Exporting
+export { exportOnnx, ONNX_INPUT, type OnnxOptions } from "./src/export/onnx.ts";
+export { ONNX_OPSET } from "./src/export/onnx_file.ts";
+export { exportWeights } from "./src/export/weights.ts";
+export { type ExportOptions, PIXEL_SCALES, type PixelScale } from "./src/export/model_info.ts";
+
 // Options: how configurations are declared and resolved
 export {
   type BooleanOption,
@@ -73,7 +108,20 @@ export {
 } from "./src/base/options.ts";
 
 // Data
-export { type Dataset, MNIST_FOLDER, openData, type OpenDataOptions, type Split } from "./src/data/dataset.ts";
+export {
+  type Dataset,
+  defaultAugment,
+  type ImageStream,
+  MNIST_FOLDER,
+  openData,
+  type OpenDataOptions,
+  type SkippedFile,
+  type Split,
+} from "./src/data/dataset.ts";
+export type { Augment } from "./src/data/augment.ts";
+export type { Change, Crop, Jitter } from "./src/data/changes.ts";
+export { type ImageJob, loadImage } from "./src/data/load.ts";
+export { fetchCifar, type FetchOptions, type Remote } from "./src/data/fetch.ts";
 
 // Spaces and genotypes
 export {
@@ -111,6 +159,8 @@ export {
   type SupernetConfig,
   weightCount,
 } from "./src/space/supernet.ts";
+export { NETWORK_FORMS, type NetworkConfig, type NetworkForm } from "./src/space/derived.ts";
+export { type Budget, costOf, type LayerCost, type NetworkCost, parseCount, scaleNetwork } from "./src/space/cost.ts";
 
 // Discretisation
 export {
@@ -134,6 +184,19 @@ export {
 
 // Reports
 export { cellSvg, genotypeText } from "./src/report/cell_svg.ts";
+export { reportHtml } from "./src/report/html_report.ts";
+export { trainingReportHtml } from "./src/report/training_report.ts";
+export type {
+  CommandPart,
+  CostPart,
+  Environment,
+  EvaluationPart,
+  ReportInput,
+  TrainingEpoch,
+  TrainingPart,
+  TrainingReportInput,
+} from "./src/report/report_input.ts";
+export type { Measured } from "./src/report/numbers.ts";
 
 // Plans: what a search runs and costs, known without a device
 export {
@@ -154,6 +217,8 @@ export type {
   GradientContext,
   KernelContext,
   KernelPlan,
+  OnnxAttribute,
+  OnnxContext,
   OpCase,
   OpSpec,
 } from "./src/graph/op.ts";

@@ -136,33 +136,33 @@ const OPTIONS = defineOptions([
 const READERS: readonly Reader[] = [
   {
     name: "PNG",
-    cases: 4000,
+    cases: 10000,
     originals: [...PNGS, samplePng(1)],
     repair: repairPng,
     read: (bytes) => toSquare(decodeImage(bytes, "f"), 8, 3),
   },
   {
     name: "JPEG",
-    cases: 4000,
+    cases: 10000,
     originals: [...Object.values(PILLOW_JPEGS), sampleJpeg(1, 20, 12), withOrientation(sampleJpeg(1, 20, 12), 6)],
     read: (bytes) => toSquare(decodeImage(bytes, "f"), 8, 3),
   },
   {
     name: "IDX",
-    cases: 3000,
+    cases: 4000,
     originals: [IDX, Uint8Array.from(gzipSync(IDX))],
     read: (bytes) => decodeIdx(bytes, "f"),
   },
   {
     name: "tar",
-    cases: 3000,
+    cases: 4000,
     originals: [encodeTar({ "a/b.bin": text("hello"), "c.bin": new Uint8Array(600), "d": new Uint8Array() })],
     repair: repairTar,
     read: (bytes) => [...readTar(bytes, "f")],
   },
   {
     name: "safetensors",
-    cases: 3000,
+    cases: 4000,
     originals: [
       encodeTensors([["a", { shape: [2, 3], data: new Float32Array(6) }], ["b", {
         shape: [1],
@@ -173,16 +173,16 @@ const READERS: readonly Reader[] = [
   },
   {
     name: "genotype",
-    cases: 3000,
+    cases: 4000,
     originals: [text(formatGenotypeJson(GENOTYPE)), text(formatGenotypePython(GENOTYPE))],
     read: (bytes) => parseGenotype(string(bytes), "f"),
   },
   {
     name: "YAML",
-    cases: 3000,
+    cases: 4000,
     originals: [
       text("epochs: 3\nweight-lr: 0.5\nflip: true\nspace: s2\ndata: 'a b'\n"),
-      text("{epochs: 3, data: &x [1, 2], flip: *x, space: !!str darts}\n# comment\n"),
+      text("{epochs: &x 3, weight-lr: *x, flip: true, space: !!str darts}\n# comment\n"),
     ],
     read: (bytes) => OPTIONS.resolve([{ source: "f", values: parseYamlOptions("f", string(bytes)) }]),
   },

@@ -4,13 +4,21 @@
  */
 import { Command, CommanderError, Option as Flag } from "commander";
 import { FailureError, UsageError } from "../base/errors.ts";
+import { costCommand, runCost } from "./cost.ts";
+import { dataCommand, runFetch } from "./data.ts";
+import { demoCommand, runDemo } from "./demo.ts";
 import { discretizeCommand, runDiscretize } from "./discretize.ts";
 import { doctorCommand, runDoctor } from "./doctor.ts";
+import { evaluateCommand, runEvaluate } from "./evaluate.ts";
+import { exportCommand, runExport } from "./export.ts";
 import type { Parsed } from "./flags.ts";
 import { inspectCommand, runInspect } from "./inspect.ts";
-import { runSearch, searchCommand } from "./search.ts";
+import { predictCommand, runPredict } from "./predict.ts";
+import { reportCommand, runReport } from "./report.ts";
 import { VERSION } from "./run_files.ts";
+import { runSearch, searchCommand } from "./search.ts";
 import { printError, printText } from "./terminal.ts";
+import { runTrain, trainCommand } from "./train.ts";
 
 /** Heading of the flags that every verb has; the last one. */
 const OTHER_GROUP = "Other:";
@@ -22,9 +30,13 @@ function addVerb(
   store: (code: number) => void,
 ): void {
   command.addOption(new Flag("--debug", "print the stack of an error").helpGroup(OTHER_GROUP));
-  command.addHelpOption(new Flag("-h, --help", "print help").helpGroup(OTHER_GROUP));
+  addHelp(command);
   command.allowExcessArguments(false);
   command.action(async () => store(await run(command.opts(), command.args)));
+}
+
+function addHelp(command: Command): void {
+  command.addHelpOption(new Flag("-h, --help", "print help").helpGroup(OTHER_GROUP));
 }
 
 function build(store: (code: number) => void): Command {
@@ -46,14 +58,22 @@ function build(store: (code: number) => void): Command {
   program.addHelpText(
     "after",
     `
-Begin with 'doctor' to see whether this machine can do it, then 'search --preset demo'.
+Begin with 'doctor' to see whether this machine can do it, then 'demo', which goes the whole way in a few minutes.
 Each verb explains its options: 'search --help'.
 Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C.`,
   );
+  addVerb(demoCommand(program), runDemo, store);
   addVerb(searchCommand(program), runSearch, store);
   addVerb(discretizeCommand(program), runDiscretize, store);
+  addVerb(trainCommand(program), runTrain, store);
+  addVerb(evaluateCommand(program), runEvaluate, store);
+  addVerb(predictCommand(program), runPredict, store);
+  addVerb(exportCommand(program), runExport, store);
+  addVerb(costCommand(program), runCost, store);
+  addVerb(reportCommand(program), runReport, store);
   addVerb(inspectCommand(program), runInspect, store);
   addVerb(doctorCommand(program), runDoctor, store);
+  addVerb(dataCommand(program, addHelp), runFetch, store);
   return program;
 }
 
@@ -80,21 +100,23 @@ export async function main(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: "user" });
     return code;
   } catch (error) {
-    return explain(error, args);
+    return explain(error, args, program);
   }
 }
 
 /** Says what went wrong, in one sentence. @returns the exit code */
-function explain(error: unknown, args: readonly string[]): number {
+function explain(error: unknown, args: readonly string[], program: Command): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0; // help and version
-    if (error.code === "commander.help") { // help for a verb that there is none of
-      printError(`unknown command '${args[1] ?? ""}': see '--help'`);
+    const verb = program.commands.find((command) => command.name() === args[0])?.name();
+    const inner = verb === "data" && args[1] === "fetch" ? "data fetch" : verb;
+    if (error.code === "commander.help") { // help for a verb that there is none of, or a verb without its second word
+      if (verb !== undefined) printError(`'${verb}' needs a second word: see '${verb} --help'`);
+      else printError(`unknown command '${args[1] ?? ""}': see '--help'`);
       return 2;
     }
     const text = error.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
-    const verb = ["search", "discretize", "inspect", "doctor"].find((name) => name === args[0]);
-    printError(`${text}: see '${verb ? `${verb} ` : ""}--help'`);
+    printError(`${text}: see '${inner ? `${inner} ` : ""}--help'`);
     return 2;
   }
   if (args.includes("--debug")) printError(error instanceof Error ? error.stack ?? error.message : String(error));

@@ -6,12 +6,13 @@ import { type Command, Option as Flag } from "commander";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import { defineOptions } from "../base/options.ts";
-import { type Dataset, MNIST_FOLDER, openData } from "../data/dataset.ts";
+import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
 import type { DecorrelationOptions } from "../discretize/scope.ts";
 import { DISCRETIZERS } from "../discretize/registry.ts";
 import { openGpu } from "../gpu/device.ts";
 import { rediscretize } from "../search/rediscretize.ts";
 import { RunFolder } from "../search/run_folder.ts";
+import { openConfigured } from "./data_sets.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { cellLines, comparisonLines, varianceLines } from "./outcome.ts";
 import { type DataRecord, expectFresh, methodReport, readRun, VERSION, writeOutcome } from "./run_files.ts";
@@ -56,8 +57,7 @@ const OPTIONS = defineOptions([
     kind: "string",
     default: null,
     group: "Discretisation",
-    help:
-      "other data of the same image shape for the statistics: 'mnist' or a folder of IDX files (default: the run's)",
+    help: "other data of the same image shape for the statistics (default: the run's)",
   },
 ]);
 
@@ -105,7 +105,7 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[]): 
       `Cannot discretise '${path}' as it must hold a checkpoint: go on with 'search --resume ${path}' first`,
     );
   }
-  const data = await openData(options.data ?? run.config.data, { split: "train" });
+  const data = await openConfigured({ ...run.config, data: options.data ?? run.config.data }, "train", terminal);
   checkData(data, run.data, options.data !== null);
   const images = options.statisticsImages ?? run.config.statisticsImages;
   terminal.progress(() => "opening the GPU and taking statistics ...");

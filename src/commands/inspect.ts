@@ -5,7 +5,7 @@
 import { type Command, InvalidArgumentError, Option as Flag } from "commander";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { defineOptions } from "../base/options.ts";
-import { type Dataset, MNIST_FOLDER, openData } from "../data/dataset.ts";
+import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
 import { type GpuLimits, openGpu, PORTABLE_LIMITS } from "../gpu/device.ts";
 import type { Plan } from "../graph/plan.ts";
 import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
@@ -14,6 +14,7 @@ import { planSearch, type ProgramName, type SearchPlan } from "../search/program
 import { supernetConfig } from "../search/search.ts";
 import { edgesOf, primitivesOf, type Space } from "../space/space.ts";
 import { reductionCells, weightCount } from "../space/supernet.ts";
+import { openConfigured } from "./data_sets.ts";
 import {
   addOptions,
   addSearchOptions,
@@ -99,7 +100,7 @@ interface Target {
 /** Runs the verb. @returns the exit code */
 export async function runInspect(parsed: Parsed): Promise<number> {
   const terminal = new Terminal(parsed.json === true), config = searchConfig(parsed);
-  const shape = await shapeOf(config, OPTIONS.resolve([OPTIONS.flagLayer(parsed)]));
+  const shape = await shapeOf(config, OPTIONS.resolve([OPTIONS.flagLayer(parsed)]), terminal);
   const target = await findTarget(terminal);
   const net = supernetConfig(config, shape as Dataset);
   const plan = planSearch(net, config, target.limits);
@@ -172,6 +173,7 @@ export async function runInspect(parsed: Parsed): Promise<number> {
 async function shapeOf(
   config: SearchConfig,
   options: { shape: string | null; classes: number | null },
+  terminal: Terminal,
 ): Promise<Shape> {
   if (options.shape !== null) {
     if (options.classes === null) throw new UsageError("Cannot use --shape without --classes: add --classes 10, say");
@@ -179,7 +181,7 @@ async function shapeOf(
   }
   if (options.classes !== null) throw new UsageError("Cannot use --classes without --shape: add --shape 3x32x32, say");
   try {
-    return await openData(config.data, { split: "train" });
+    return await openConfigured(config, "train", terminal);
   } catch (error) {
     if (!(error instanceof FailureError)) throw error;
     throw new FailureError(`${error.message}; or give --shape and --classes, which need no data`, { cause: error });

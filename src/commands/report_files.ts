@@ -6,6 +6,7 @@ import { FailureError, UsageError } from "../base/errors.ts";
 import { exists, folderOf, joinPath, writeAtomic } from "../base/files.ts";
 import { reportHtml } from "../report/html_report.ts";
 import type { CostPart, Environment, ReportInput } from "../report/report_input.ts";
+import { trainingReportHtml } from "../report/training_report.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import type { EpochRecord } from "../search/records.ts";
 import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
@@ -172,44 +173,32 @@ function searchOf(folder: RunFolder, { search, genotype }: TrainingRecord): [Run
   return undefined;
 }
 
-/** The input of a report on the training in `folder`. */
-function trainingReport(folder: RunFolder): ReportInput {
-  const training = readTraining(folder),
-    { config, data, genotype, name } = training,
-    found = searchOf(folder, training);
-  const measured = exists(folder.file(EVALUATION_FILE)) ? readEvaluation(folder) : undefined;
-  const epochs = folder.readMetrics() as unknown as TrainRecord[], again = `${folder.path}-again`;
-  return {
-    environment: environment(training, folder.path),
-    ...(found ? searchPart(...found) : { data, cell: { genotype, name } }),
+/** The report on the training in `folder`, with the search that found its cell where that can be read. */
+async function trainingReport(folder: RunFolder): Promise<string> {
+  const record = readTraining(folder), { config, data, genotype, name } = record, found = searchOf(folder, record);
+  const evaluation = exists(folder.file(EVALUATION_FILE)) ? readEvaluation(folder) : undefined, test = evaluation?.test;
+  const epochs = folder.readMetrics() as unknown as TrainRecord[], above = folderOf(folder.path);
+  const again = commandLine(
+    ["train", folder.file("genotype.json"), ...flagsOf(TRAIN_OPTIONS, config), "--out", `${folder.path}-again`],
+    { read: [dataPlace(config.data), above], write: [above] },
+  );
+  const shared = {
+    environment: environment(record, folder.path),
     training: {
       epochs: epochs.map(({ lr, ...epoch }) => ({ ...epoch, learningRate: lr })),
       config: TRAIN_OPTIONS.toRecord(config),
       seconds: readResult(folder).seconds,
     },
     cost: costPart(networkConfig(config, genotype, data)),
-    ...(measured?.test
-      ? {
-        evaluation: {
-          split: "test",
-          classNames: measured.classNames,
-          confusion: measured.test.confusion,
-          loss: measured.test.loss,
-        },
-      }
-      : {}),
+    ...(evaluation && test ? { evaluation: { split: "test", classNames: evaluation.classNames, ...test } } : {}),
     commands: [
       ...(found ? searchCommands(found[0].path, found[1]) : []),
-      {
-        purpose: "Train again, to the same bits",
-        command: commandLine(
-          ["train", folder.file("genotype.json"), ...flagsOf(TRAIN_OPTIONS, config), "--out", again],
-          { read: [dataPlace(config.data), folderOf(folder.path)], write: [folderOf(folder.path)] },
-        ),
-      },
+      { purpose: "Train again, to the same bits", command: again },
       ...modelCommands(folder.path, config),
     ],
   };
+  if (found) return await reportHtml({ ...searchPart(...found), ...shared });
+  return await trainingReportHtml({ ...shared, data, cell: { genotype, name } });
 }
 
 /**
@@ -218,8 +207,8 @@ function trainingReport(folder: RunFolder): ReportInput {
  * @throws {FailureError} for a search that has not finished, and for damaged files.
  */
 export async function writeReport(folder: RunFolder, file: string = folder.file(REPORT_FILE)): Promise<string> {
-  const input = runKind(folder) === "train" ? trainingReport(folder) : searchReport(folder);
-  writeAtomic(file, await reportHtml(input));
+  const text = runKind(folder) === "train" ? await trainingReport(folder) : await reportHtml(searchReport(folder));
+  writeAtomic(file, text);
   return file;
 }
 

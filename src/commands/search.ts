@@ -88,8 +88,12 @@ interface Job {
   readonly adapter?: string;
 }
 
-/** Runs the verb. @returns the exit code */
-export async function runSearch(parsed: Parsed): Promise<number> {
+/**
+ * Runs the verb.
+ * @param hints whether to say at the end what can be done next
+ * @returns the exit code
+ */
+export async function runSearch(parsed: Parsed, _args: readonly string[] = [], hints = true): Promise<number> {
   const terminal = new Terminal(parsed.json === true), warn = (message: string): void => terminal.warn(message);
   using stop = listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
   const job = typeof parsed.resume === "string" ? resumeJob(parsed, parsed.resume, warn) : newJob(parsed, warn);
@@ -103,7 +107,7 @@ export async function runSearch(parsed: Parsed): Promise<number> {
           `began with: they differ, so take the same data or start a new run with --out`,
       );
     }
-    await searchIn(job, data, terminal, stop.signal);
+    await searchIn(job, data, terminal, stop.signal, hints);
     done = true;
     return 0;
   } catch (error) {
@@ -152,7 +156,13 @@ function places(config: SearchConfig, path: string): { read: string[]; write: st
   return { read: [dataPlace(config.data), path], write: [path] };
 }
 
-async function searchIn(job: Job, data: Dataset, terminal: Terminal, signal: AbortSignal): Promise<void> {
+async function searchIn(
+  job: Job,
+  data: Dataset,
+  terminal: Terminal,
+  signal: AbortSignal,
+  hints: boolean,
+): Promise<void> {
   const { config, folder, resume } = job, began = performance.now();
   terminal.progress(() => "opening the GPU and planning the supernet ...");
   const gpu = await openGpu();
@@ -219,14 +229,14 @@ async function searchIn(job: Job, data: Dataset, terminal: Terminal, signal: Abo
   const { plan: { bytes: gpuBytes, variables } } = result, parameters = weightCount(variables);
   writeResult(folder.path, { parameters, gpuBytes, ...(resume ? {} : { seconds }) });
   terminal.progress(() => "writing the report ...");
-  tell(job, result, terminal, { seconds, report: await writeReport(folder) });
+  tell(job, result, terminal, { seconds, report: await writeReport(folder), hints });
 }
 
 function tell(
   { config, folder }: Job,
   result: SearchResult,
   terminal: Terminal,
-  { seconds, report }: { seconds: number; report: string },
+  { seconds, report, hints }: { seconds: number; report: string; hints: boolean },
 ): void {
   const epochs = folder.readMetrics() as unknown as EpochRecord[], chosen = config.discretizer, last = epochs.at(-1);
   const { genotype, text } = methodReport(result.report, chosen), file = (name: string): string => folder.file(name);
@@ -250,7 +260,6 @@ function tell(
       report,
     },
   });
-  const read = [...new Set(places(config, folder.path).read)];
   const steps = epochs.map((e) => e.secondsPerStep), mean = steps.reduce((a, b) => a + b, 0) / steps.length;
   [
     "",
@@ -272,13 +281,21 @@ function tell(
       ["report", report],
       ["run folder", folder.path],
     ]),
+    ...(hints ? hintLines(config, folder.path) : []),
+  ].forEach((line) => terminal.line(line));
+}
+
+/** What can be done next. */
+function hintLines(config: SearchConfig, path: string): string[] {
+  const read = [...new Set(places(config, path).read)];
+  return [
     "",
-    "Train a network of this cell, briefly (the defaults are the published recipe, which takes days here):",
-    `  ${trainCommand(folder.path, config.data)}`,
+    "Train a network of this cell, briefly (without the preset: the published recipe, which takes days on a CPU):",
+    `  ${trainCommand(path, config.data)}`,
     "",
     "Decide again from this search, by another rule or on other images:",
-    `  ${commandLine(["discretize", folder.path, "--method", other(chosen)], { read, write: [] })}`,
-  ].forEach((line) => terminal.line(line));
+    `  ${commandLine(["discretize", path, "--method", other(config.discretizer)], { read, write: [] })}`,
+  ];
 }
 
 const other = (chosen: string): string => chosen === "zca" ? "semipartial" : "zca";

@@ -98,8 +98,12 @@ interface Job {
   readonly adapter?: string;
 }
 
-/** Runs the verb. @returns the exit code */
-export async function runTrain(parsed: Parsed, [source]: readonly string[]): Promise<number> {
+/**
+ * Runs the verb.
+ * @param hints whether to say at the end what can be done next
+ * @returns the exit code
+ */
+export async function runTrain(parsed: Parsed, [source]: readonly string[], hints = true): Promise<number> {
   const terminal = new Terminal(parsed.json === true), warn = (message: string): void => terminal.warn(message);
   using stop = listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
   const job = typeof parsed.resume === "string"
@@ -111,7 +115,7 @@ export async function runTrain(parsed: Parsed, [source]: readonly string[]): Pro
   try {
     data.train = await openConfigured(job.config, "train", terminal);
     data.test = await openTest(job.config, terminal);
-    await trainIn(job, data as TrainData, terminal, stop.signal);
+    await trainIn(job, data as TrainData, terminal, stop.signal, hints);
     done = true;
     return 0;
   } catch (error) {
@@ -180,7 +184,13 @@ function resumeJob(parsed: Parsed, path: string, source: string | undefined, war
   }
 }
 
-async function trainIn(job: Job, data: TrainData, terminal: Terminal, signal: AbortSignal): Promise<void> {
+async function trainIn(
+  job: Job,
+  data: TrainData,
+  terminal: Terminal,
+  signal: AbortSignal,
+  hints: boolean,
+): Promise<void> {
   const { config, origin, folder, resume } = job, began = performance.now();
   terminal.progress(() => "opening the GPU and planning the network ...");
   const gpu = await openGpu();
@@ -249,14 +259,14 @@ async function trainIn(job: Job, data: TrainData, terminal: Terminal, signal: Ab
   writeResult(folder.path, { parameters, gpuBytes: result.plan.bytes, ...(resume ? {} : { seconds }) });
   terminal.progress(() => "writing the report ...");
   const report = await writeReport(folder);
-  tell(job, result, terminal, { seconds, report, parameters });
+  tell(job, result, terminal, { seconds, report, parameters, hints });
 }
 
 function tell(
   { config, folder }: Job,
   { modelFile, model, best, test, plan }: TrainResult,
   terminal: Terminal,
-  { seconds, report, parameters }: { seconds: number; report: string; parameters: number },
+  { seconds, report, parameters, hints }: { seconds: number; report: string; parameters: number; hints: boolean },
 ): void {
   const epochs = folder.readMetrics() as unknown as TrainRecord[], file = (name: string): string => folder.file(name);
   terminal.event({
@@ -291,6 +301,8 @@ function tell(
       ["report", report],
       ["run folder", folder.path],
     ]),
-    ...modelCommands(folder.path, config).flatMap(({ purpose, command }) => ["", `${purpose}:`, `  ${command}`]),
+    ...(hints ? modelCommands(folder.path, config) : []).flatMap((
+      { purpose, command },
+    ) => ["", `${purpose}:`, `  ${command}`]),
   ].forEach((line) => terminal.line(line));
 }

@@ -68,6 +68,11 @@ export function cropPart({ scale, ratio, u, v }: Crop, width: number, height: nu
   return { x: u * (1 - w), y: v * (1 - h), width: w, height: h };
 }
 
+/** What becomes of each byte by a function, rounded and kept in 0 to 255. */
+function tableOf(f: (v: number) => number): Uint8ClampedArray {
+  return Uint8ClampedArray.from({ length: 256 }, (_, v) => f(v)); // It rounds and clamps.
+}
+
 /** Changes the colours of `[channels, plane]` samples in place. Grey pictures have no saturation. */
 export function applyJitter(
   data: Uint8Array,
@@ -75,21 +80,25 @@ export function applyJitter(
   plane: number,
   { brightness, contrast, saturation }: Jitter,
 ): void {
-  const clamp = (v: number): number => Math.max(0, Math.min(255, v));
-  const grey = (i: number): number =>
-    channels === 3 ? 0.299 * data[i] + 0.587 * data[plane + i] + 0.114 * data[2 * plane + i] : data[i];
+  const lighter = tableOf((v) => v * brightness), samples = channels * plane;
   let mean = 0;
-  for (let i = 0; i < channels * plane; i++) data[i] = Math.round(clamp(data[i] * brightness));
-  for (let i = 0; i < plane; i++) mean += grey(i);
+  for (let i = 0; i < samples; i++) {
+    const v = data[i] = lighter[data[i]];
+    mean += (channels === 3 ? i < plane ? 0.299 : i < 2 * plane ? 0.587 : 0.114 : 1 / channels) * v;
+  }
   mean /= plane;
-  for (let i = 0; i < channels * plane; i++) data[i] = Math.round(clamp(mean + contrast * (data[i] - mean)));
-  if (channels !== 3) return;
-  for (let i = 0; i < plane; i++) {
-    const own = grey(i);
-    for (let c = 0; c < 3; c++) {
-      const at = c * plane + i;
-      data[at] = Math.round(clamp(own + saturation * (data[at] - own)));
-    }
+  const stronger = tableOf((v) => mean + contrast * (v - mean));
+  if (channels !== 3) {
+    for (let i = 0; i < samples; i++) data[i] = stronger[data[i]];
+    return;
+  }
+  const rest = 1 - saturation;
+  for (let r = 0, g = plane, b = 2 * plane; r < plane; r++, g++, b++) {
+    const red = stronger[data[r]], green = stronger[data[g]], blue = stronger[data[b]];
+    const own = rest * (0.299 * red + 0.587 * green + 0.114 * blue) + 0.5;
+    data[r] = Math.max(0, Math.min(255, own + saturation * red));
+    data[g] = Math.max(0, Math.min(255, own + saturation * green));
+    data[b] = Math.max(0, Math.min(255, own + saturation * blue));
   }
 }
 

@@ -91,7 +91,7 @@ Deno.test("png: bombs and damage are refused before they cost anything", () => {
     [samplePng(1).subarray(0, -30), /is cut off/],
     [samplePng(1).subarray(0, 15), /header is cut off/],
     [samplePng(1).subarray(0, 25), /chunk 'IHDR' is cut off/],
-    [samplePng(1).with(60, 99), /check sum/],
+    [samplePng(1).with(samplePng(1).length - 20, 99), /check sum/],
     [new Uint8Array(100), /PNG or JPEG and begins like neither/],
     [new Uint8Array(), /PNG or JPEG and begins like neither/],
   ];
@@ -126,6 +126,7 @@ Deno.test("jpeg: pixels, and what is refused", () => {
 });
 
 Deno.test("jpeg: progressive, CMYK and restart markers give Pillow's pixels", () => {
+  // But for colours of half the resolution, which Pillow smooths and jpeg-js repeats.
   const points = [[3, 3], [16, 3], [10, 9]];
   const wanted = {
     progressive: [[53, 83, 195], [181, 82, 113], [117, 193, 128]],
@@ -137,7 +138,9 @@ Deno.test("jpeg: progressive, CMYK and restart markers give Pillow's pixels", ()
     assert.deepEqual([width, height, channels], [20, 12, colours[0].length]);
     points.forEach(([x, y], i) => {
       const got = [...data.subarray((y * 20 + x) * channels, (y * 20 + x + 1) * channels)];
-      got.forEach((v, c) => assert.ok(Math.abs(v - colours[i][c]) <= 8, `${name}: ${got} for ${colours[i]}`));
+      got.forEach((v, c) =>
+        assert.ok(Math.abs(v - colours[i][c]) <= (name === "progressive" ? 20 : 6), `${name}: ${got} for ${colours[i]}`)
+      );
     });
   }
 });

@@ -6,7 +6,7 @@
  * @module
  */
 import { decode } from "fast-png";
-import { crc32, inflateSync } from "node:zlib";
+import { constants, crc32, inflateSync } from "node:zlib";
 import { checkSize, imageError, type Pixels, reason } from "./pixels.ts";
 
 /** The first bytes of every PNG file. */
@@ -233,7 +233,11 @@ export function decodePng(bytes: Uint8Array, file: string): Pixels {
   try {
     // No deflate stream expands by more than a factor of 1032 (zlib's technical note).
     if (wanted > 1032 * chunks.data.length) throw new Error("too short for its size");
-    raw = inflateSync(chunks.data, { maxOutputLength: wanted, chunkSize: Math.min(Math.max(wanted, 1024), 1 << 20) });
+    raw = inflateSync(chunks.data, {
+      maxOutputLength: wanted,
+      chunkSize: Math.min(Math.max(wanted, 1024), 1 << 20),
+      finishFlush: constants.Z_SYNC_FLUSH, // What is cut off shows in the length (and errors of zlib leak memory).
+    });
   } catch (error) {
     throw imageError(file, `its pixels cannot be unpacked (${reason(error)}): the file is damaged`, error);
   }

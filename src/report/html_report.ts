@@ -6,15 +6,14 @@
  */
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import { CELL_KINDS } from "../space/space.ts";
-import { cellSvg, genotypeText } from "./cell_svg.ts";
 import { choiceSection } from "./choice_section.ts";
-import { type Content, type Html, html, trusted } from "./markup.ts";
+import { type Content, type Html, html } from "./markup.ts";
 import { accuracyOf, networkSection } from "./network_section.ts";
 import { count, duration, fixed, known, magnitude, mebibytes, percent, plural } from "./numbers.ts";
+import { cellPart, commandPart, environmentTable, page, tileList, trainingConfig, valueText } from "./page.ts";
 import { checkInput, type ReportInput } from "./report_input.ts";
 import { searchSection } from "./search_section.ts";
-import { styleSheet } from "./style.ts";
-import { dataTable, pairTable, scroller } from "./tables.ts";
+import { dataTable } from "./tables.ts";
 
 export type {
   CommandPart,
@@ -29,51 +28,21 @@ export type {
 /** Mean entropy above which the mixture counts as undecided. */
 const UNDECIDED = 0.98;
 
-/** Nothing but the style in the page itself: no scripts, no network. */
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
-
 /**
  * The report as one HTML document.
  * @throws {RangeError} for a chosen rule that is not in the report, and a confusion matrix that does not fit the classes
  */
 export async function reportHtml(input: ReportInput): Promise<string> {
   checkInput(input);
-  const title = input.title ?? `A cell found on ${input.data.name}`, { version } = input.environment;
-  const network = await networkSection(input);
-  const sections = [await cellSection(input), await searchSection(input), await choiceSection(input), network];
-  const links = [
-    ["cell", "Cell"],
-    ["search", "Search"],
-    ["choice", "Choice"],
-    ...(network === "" ? [] : [["network", "Network"]]),
-    ...(input.commands?.length ? [["commands", "Commands"]] : []),
-    ["settings", "Settings"],
-  ].map(([id, name]) => html`<a href="#${id}">${name}</a>`);
-  const document = html`
-    <!DOCTYPE html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <meta http-equiv="Content-Security-Policy" content="${POLICY}" />
-        <title>${title}</title>
-        ${html`<style>${trusted(styleSheet())}</style>`}
-      </head>
-      <body>
-        <header>
-          <h1><bdi>${title}</bdi></h1>
-          ${summary(input)} ${tiles(input)}
-          <nav aria-label="Parts of this report">${links}</nav>
-        </header>
-        <main>${sections}${commands(input)}${settings(input)}</main>
-        <footer>
-          <p>Written by idarts ${version}. This file is complete in itself: it holds no scripts and loads nothing.</p>
-        </footer>
-      </body>
-    </html>
-  `;
-  return `${document}\n`;
+  const { genotype, text } = chosenMethod(input), title = input.title ?? `A cell found on ${input.data.name}`;
+  return page(title, input.environment, html`${summary(input)} ${tiles(input)}`, [
+    await cellPart(genotype, text),
+    { id: "search", name: "Search", content: await searchSection(input) },
+    { id: "choice", name: "Choice", content: await choiceSection(input) },
+    { id: "network", name: "Network", content: await networkSection(input) },
+    commandPart(input.commands),
+    { id: "settings", name: "Settings", content: settings(input) },
+  ]);
 }
 
 /** The rule's entry and the number of operations of its cells. */
@@ -120,7 +89,7 @@ function summary(input: ReportInput): Html {
 function tiles(input: ReportInput): Html {
   const { epochs, supernet, cost, evaluation, training } = input, method = chosenMethod(input), last = epochs.at(-1);
   const steps = epochs.map((e) => e.secondsPerStep).filter(known);
-  const all: (readonly [string, string | undefined])[] = [
+  return tileList([
     [`accuracy on ${evaluation?.split} images`, evaluation && percent(accuracyOf(evaluation), 2)],
     ["parameters", cost && magnitude(cost.parameters)],
     ["MACs for an image", cost && magnitude(cost.macs)],
@@ -136,81 +105,18 @@ function tiles(input: ReportInput): Html {
     ["a step of the search", steps.length > 0 ? duration(steps.reduce((a, b) => a + b, 0) / steps.length) : undefined],
     ["weights of the supernet", supernet?.parameters === undefined ? undefined : magnitude(supernet.parameters)],
     ["GPU memory", supernet?.gpuBytes === undefined ? undefined : mebibytes(supernet.gpuBytes)],
-  ];
-  const shown = all.filter(([, value]) => value !== undefined);
-  return html`<dl class="tiles">${
-    shown.map(([name, value]) =>
-      html`
-        <div>
-          <dt>${name}</dt>
-          <dd>${value}</dd>
-        </div>
-      `
-    )
-  }</dl>`;
-}
-
-async function cellSection(input: ReportInput): Promise<Html> {
-  const { genotype, text } = chosenMethod(input);
-  return html`
-    <section id="cell">
-    <h2>The cell</h2>
-    ${scroller("Picture of both cells", html`<div class="cells">${trusted(await cellSvg(genotype))}</div>`)}
-    <p class="caption">Boxes are operations, circles are nodes: sums of what enters them. A cell reads the outputs of the
-    two cells before it (c k−1 and c k−2) and puts its nodes side by side (c k). Normal cells keep the image's
-    resolution, reduction cells halve it.</p>
-    <details><summary>As text</summary>
-    ${scroller("The cell as text", html`<pre>${genotypeText(genotype)}</pre>`)}
-    <p class="caption">As the Python text that papers exchange:</p>
-    ${scroller("The cell as Python text", html`<pre>${text}</pre>`)}
-    </details>
-    </section>
-  `;
-}
-
-function commands({ commands = [] }: ReportInput): Content {
-  return commands.length > 0 && html`
-    <section id="commands">
-      <h2>Do it again</h2>
-      <p>The same seed on the same adapter gives the same bits.</p>
-      <ol class="commands">
-    ${commands.map(({ purpose, command }) =>
-      html`
-        <li><p>${purpose}</p>${scroller(purpose, html`<pre>${command}</pre>`)}</li>
-      `
-    )}</ol>
-    </section>
-  `;
+  ]);
 }
 
 function settings({ environment, data, config, training }: ReportInput): Html {
-  const place: [Content, Content][] = [
-    ["version", `idarts ${environment.version}`],
-    ["adapter", html`<bdi>${environment.adapter}</bdi>`],
-  ];
-  if (environment.runtime !== undefined) place.push(["runtime", environment.runtime]);
-  if (environment.folder !== undefined) place.push(["run folder", html`<bdi>${environment.folder}</bdi>`]);
-  if (config.seed !== undefined) place.push(["seed", String(config.seed)]);
-  place.push(
-    [
-      "data",
-      html`<bdi>${data.name}</bdi>: ${count(data.count)} images of ${data.channels}×${data.height}×${data.width}`,
-    ],
-    ["fingerprint of the data", html`<code>${data.fingerprint}</code>`],
-  );
-  const trained = Object.entries(training?.config ?? {}).map(([key, value]): [Content, Content] => [
-    html`<code>${key}</code>`,
-    valueText(value),
-  ]);
   return html`
     <section id="settings">
       <h2>Settings and environment</h2>
-      ${pairTable("Environment", place)}
+      ${environmentTable(environment, data, config.seed)}
       <h3>Configuration of the search</h3>
       ${configTable(config)}
       <p class="caption"><b>Bold</b> values differ from the default, the published recipe.</p>
-      ${trained.length > 0 && html`<h3>Configuration of the training</h3>`}
-      ${trained.length > 0 && pairTable("Configuration of the training", trained)}
+      ${trainingConfig(training?.config)}
     </section>
   `;
 }
@@ -230,8 +136,4 @@ function configTable(config: Readonly<Record<string, unknown>>): Html {
   });
   const columns = [{ name: "key" }, { name: "value" }, { name: "what it does", kind: "wide" }] as const;
   return dataTable("Configuration of the search", columns, rows);
-}
-
-function valueText(value: unknown): string {
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }

@@ -15,7 +15,9 @@ const MOST_CLASSES = 32;
 const MOST_ROWS = 40;
 
 /** The section, or nothing when there is no derived network yet. */
-export async function networkSection({ training, cost, evaluation }: ReportInput): Promise<Content> {
+export async function networkSection(
+  { training, cost, evaluation }: Pick<ReportInput, "training" | "cost" | "evaluation">,
+): Promise<Content> {
   if (!training && !cost && !evaluation) return "";
   const parts = [
     training && await trainingPart(training),

@@ -6,9 +6,24 @@
 import type { Dataset } from "../data/dataset.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
 import type { EpochRecord } from "../search/records.ts";
+import type { Genotype } from "../space/genotype.ts";
 import type { Measured } from "./numbers.ts";
 
-/** Everything that a report shows. Only the search is required. */
+/** What the report of a training without a search shows. */
+export interface TrainingReportInput
+  extends Pick<ReportInput, "title" | "environment" | "data" | "cost" | "evaluation" | "commands"> {
+  /** What was trained. */
+  readonly cell: {
+    /** The cells. */
+    readonly genotype: Genotype;
+    /** What they are called. */
+    readonly name: string;
+  };
+  /** Training of the network. */
+  readonly training: TrainingPart;
+}
+
+/** Everything that the report of a search shows. Only the search is required. */
 export interface ReportInput {
   /** Heading; one is made from the data's name if left out. */
   readonly title?: string;
@@ -123,15 +138,23 @@ export interface EvaluationPart {
  * Checks what types cannot say.
  * @throws {RangeError} for a rule that is not in the report, and a confusion matrix that does not fit the classes
  */
-export function checkInput({ discretization, evaluation }: ReportInput): void {
-  const { chosen, methods } = discretization;
+export function checkInput(
+  { discretization, evaluation }: Partial<Pick<ReportInput, "discretization" | "evaluation">>,
+): void {
+  if (discretization !== undefined) checkChosen(discretization);
+  if (evaluation !== undefined) checkEvaluation(evaluation);
+}
+
+function checkChosen({ chosen, methods }: ReportInput["discretization"]): void {
   if (!methods.some(({ method }) => method === chosen)) {
     throw new RangeError(
       `Cannot report on rule '${chosen}' as it must be one of ${methods.map(({ method }) => method).join(", ")}`,
     );
   }
-  if (evaluation === undefined) return;
-  const { classNames, confusion } = evaluation, classes = classNames.length;
+}
+
+function checkEvaluation({ classNames, confusion }: EvaluationPart): void {
+  const classes = classNames.length;
   const fits = confusion.length === classes && confusion.every((row) => row.length === classes);
   if (!fits || confusion.some((row) => row.some((n) => !Number.isSafeInteger(n) || n < 0))) {
     throw new RangeError(

@@ -42,9 +42,11 @@ const MAX_METADATA = 16 << 20;
 
 /** A model's graph for a batch: logits `[batch, classes]` of normalised images `[channels, batch, height, width]`. */
 export interface Inference {
+  /** The graph. */
   readonly graph: Graph;
   /** The graph input `images`: `(pixel / 255 - mean) / std`. */
   readonly images: Tensor;
+  /** Its result `[batch, classes]`. */
   readonly logits: Tensor;
   /** Weights and running statistics that the graph reads. */
   readonly variables: NetworkVariables;

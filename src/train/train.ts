@@ -53,7 +53,11 @@ const PUBLISHED: Readonly<Record<NetworkForm, { channels: number; cells: number 
  * The network that a configuration describes for a genotype and a data set.
  * @throws {UsageError} when no network fits the configured budget.
  */
-export function networkConfig(config: TrainConfig, genotype: Genotype, data: Dataset): NetworkConfig {
+export function networkConfig(
+  config: TrainConfig,
+  genotype: Genotype,
+  data: Pick<Dataset, "classes" | "channels" | "height" | "width">,
+): NetworkConfig {
   const { classes, channels: inputChannels, height, width } = data, form: NetworkForm = config.form;
   const base = { genotype, form, classes, inputChannels, height, width }, budget = budgetOf(config);
   if (budget) return scaleNetwork(base, budget, config.cells ?? undefined);
@@ -75,6 +79,24 @@ export function trainAugment(config: TrainConfig, data: Dataset): Augment {
 
 /**
  * Trains a network of `genotype`.
+ * @example A training of four steps on noise (use real images and more of everything)
+ * ```ts
+ * import { DARTS_V2 } from "../space/genotype.ts";
+ * import { resolveTrainConfig } from "./config.ts";
+ * import { train } from "./train.ts";
+ * const count = 40, labels = Int32Array.from({ length: count }, (_, i) => i % 2);
+ * const images = Uint8Array.from({ length: count * 64 }, (_, i) => (i * 7919) % 251);
+ * const noise = {
+ *   name: "noise", images, labels, count, channels: 1, height: 8, width: 8, classes: 2,
+ *   classNames: ["even", "odd"], mean: [0.5], std: [0.3], fingerprint: "0",
+ * };
+ * const config = resolveTrainConfig([{
+ *   source: "example",
+ *   values: { "init-channels": 4, cells: 3, "batch-size": 8, epochs: 1, "auxiliary-weight": 0 },
+ * }]);
+ * const { model, epochs } = await train(config, DARTS_V2, { train: noise });
+ * console.assert(epochs[0].step === 4 && model.network.cells === 3);
+ * ```
  * @throws {UsageError} for what cannot be built or does not fit the data.
  * @throws {FailureError} for what cannot be done on this machine, and when the loss stops being finite.
  * @throws {TrainInterrupted} when `options.signal` was raised.

@@ -1,0 +1,97 @@
+/**
+ * What a rule's cell is worth: for each seed a search, then the same short training for the cells that two rules read
+ * off that one supernet and for random cells of the same space.
+ *
+ *     deno run --allow-read=/usr/share/datasets --allow-write=. bench/compare_cells.ts [--seeds=3] [--random=2]
+ *
+ * Prints a line for each training and a table of test accuracies, mean and standard error over seeds.
+ */
+import { Random } from "../src/base/random.ts";
+import { type Dataset, openData } from "../src/data/dataset.ts";
+import { resolveSearchConfig } from "../src/search/config.ts";
+import { search } from "../src/search/search.ts";
+import type { CellGenotype, Genotype } from "../src/space/genotype.ts";
+import { DARTS, PARAMETER_FREE, ZERO_PRIMITIVE } from "../src/space/space.ts";
+import { resolveTrainConfig } from "../src/train/config.ts";
+import { train } from "../src/train/train.ts";
+
+const flag = (name: string, fallback: number): number =>
+  Number(Deno.args.find((a) => a.startsWith(`--${name}=`))?.split("=")[1] ?? fallback);
+const seeds = flag("seeds", 3), randoms = flag("random", 2);
+const spec = Deno.args.find((a) => a.startsWith("--data="))?.slice(7) ?? "/usr/share/datasets/fashion-mnist";
+
+const SEARCH = {
+  "init-channels": 4,
+  cells: 3,
+  "batch-size": 32,
+  images: 8000,
+  epochs: 6,
+  "steps-per-epoch": 40,
+  pad: 2,
+  "weight-lr": 0.05,
+  "alpha-lr": 6e-3,
+  "eval-images": 512,
+  "statistics-images": 256,
+  "probe-images": 64,
+};
+const TRAIN = {
+  "init-channels": 8,
+  cells: 5,
+  "batch-size": 64,
+  epochs: 3,
+  "steps-per-epoch": 100,
+  pad: 2,
+  lr: 0.1,
+  "auxiliary-weight": 0,
+  "drop-path": 0,
+};
+
+/** Two distinct sources and an operation other than `none` for each, for every node, uniformly. */
+function randomGenotype(seed: number, index: number): Genotype {
+  const random = new Random(seed, "random cell", index), ops = DARTS.primitives.filter((op) => op !== ZERO_PRIMITIVE);
+  const cell = (): CellGenotype => ({
+    nodes: Array.from({ length: DARTS.nodes }, (_, node) => {
+      const [a, b] = random.permutation(node + 2);
+      return [{ op: ops[random.below(ops.length)], from: a }, { op: ops[random.below(ops.length)], from: b }] as const;
+    }) as unknown as CellGenotype["nodes"],
+    concat: Array.from({ length: DARTS.nodes }, (_, node) => node + 2),
+  });
+  return { normal: cell(), reduce: cell() };
+}
+
+const freeOps = (g: Genotype): number =>
+  [...g.normal.nodes, ...g.reduce.nodes].flat().filter((c) => PARAMETER_FREE.includes(c.op)).length;
+
+const results = new Map<string, { accuracy: number[]; free: number[] }>();
+
+async function measure(rule: string, genotype: Genotype, seed: number, data: { train: Dataset; test: Dataset }) {
+  const config = resolveTrainConfig([{ source: "bench", values: { ...TRAIN, seed } }]), began = performance.now();
+  const { test } = await train(config, genotype, data);
+  const row = results.get(rule) ?? { accuracy: [], free: [] };
+  row.accuracy.push(100 * test!.accuracy);
+  row.free.push(freeOps(genotype));
+  results.set(rule, row);
+  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  console.log(
+    `seed ${seed}  ${rule.padEnd(12)} ${row.accuracy.at(-1)!.toFixed(2)} %  ${freeOps(genotype)} free  ${seconds} s`,
+  );
+}
+
+const data = { train: await openData(spec, { split: "train" }), test: await openData(spec, { split: "test" }) };
+for (let seed = 0; seed < seeds; seed++) {
+  const config = resolveSearchConfig([{ source: "bench", values: { ...SEARCH, seed } }]), began = performance.now();
+  const { report } = await search(config, data.train);
+  console.log(`seed ${seed}  search       ${((performance.now() - began) / 1000).toFixed(0)} s`);
+  for (const rule of ["semipartial", "alpha"]) {
+    await measure(rule, report.methods.find((m) => m.method === rule)!.genotype, seed, data);
+  }
+  for (let i = 0; i < randoms; i++) await measure("random", randomGenotype(seed, i), seed, data);
+}
+
+console.log("\n| cells | n | test accuracy, % | parameter-free operations of 16 |\n| --- | --- | --- | --- |");
+for (const [rule, { accuracy, free }] of results) {
+  const n = accuracy.length, mean = accuracy.reduce((a, b) => a + b) / n;
+  const error = Math.sqrt(accuracy.reduce((a, b) => a + (b - mean) ** 2, 0) / (n - 1) / n);
+  const average = free.reduce((a, b) => a + b) / n;
+  console.log(`| ${rule} | ${n} | ${mean.toFixed(2)} ± ${error.toFixed(2)} | ${average.toFixed(1)} |`);
+}

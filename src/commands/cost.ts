@@ -1,0 +1,206 @@
+/**
+ * `idarts cost <genotype>`: parameters, multiply-accumulates and memory of networks of a cell.
+ * @module
+ */
+import { type Command, Option as Flag } from "commander";
+import { UsageError } from "../base/errors.ts";
+import { defineOptions } from "../base/options.ts";
+import { costOf, type NetworkCost, scaleNetwork } from "../space/cost.ts";
+import { NETWORK_FORMS, type NetworkConfig, type NetworkForm } from "../space/derived.ts";
+import type { Genotype } from "../space/genotype.ts";
+import { budgetOf } from "../train/config.ts";
+import { addOptions, OUTPUT_GROUP, type Parsed, parseShape } from "./flags.ts";
+import { COST_CONVENTION, partCosts } from "./report_files.ts";
+import { GENOTYPE_HELP, openGenotype } from "./sources.ts";
+import { commandLine, count, mebibytes, table, Terminal } from "./terminal.ts";
+
+const OPTIONS = defineOptions([
+  {
+    key: "form",
+    kind: "choice",
+    choices: NETWORK_FORMS,
+    default: null,
+    group: "Network",
+    help: "which stem (default: both; of a trained model its own)",
+  },
+  {
+    key: "shape",
+    kind: "string",
+    default: null,
+    group: "Network",
+    help: "channels x height x width of the images (default: 3x32x32, imagenet form 3x224x224)",
+  },
+  {
+    key: "classes",
+    kind: "int",
+    min: 2,
+    max: 100000,
+    default: null,
+    group: "Network",
+    help: "number of classes (default: 10, imagenet form 1000)",
+  },
+  {
+    key: "init-channels",
+    kind: "int",
+    min: 2,
+    max: 1024,
+    default: null,
+    group: "Network",
+    help: "channels of the first cells; even (default: 36, imagenet form 48)",
+  },
+  {
+    key: "cells",
+    kind: "int",
+    min: 3,
+    max: 64,
+    default: null,
+    group: "Network",
+    help: "number of cells (default: 20, imagenet form 14)",
+  },
+  {
+    key: "params",
+    kind: "string",
+    default: null,
+    group: "Network",
+    help: "most parameters, for example 1M: picks channels (and cells)",
+  },
+  {
+    key: "macs",
+    kind: "string",
+    default: null,
+    group: "Network",
+    help: "most multiply-accumulates of an image, for example 50M: picks channels (and cells)",
+  },
+]);
+
+type Options = ReturnType<typeof OPTIONS.resolve>;
+
+/** The networks of the papers. */
+const PUBLISHED: Readonly<Record<NetworkForm, Omit<NetworkConfig, "genotype" | "form">>> = {
+  cifar: { channels: 36, cells: 20, classes: 10, inputChannels: 3, height: 32, width: 32 },
+  imagenet: { channels: 48, cells: 14, classes: 1000, inputChannels: 3, height: 224, width: 224 },
+};
+
+/** Declares the verb. */
+export function costCommand(program: Command): Command {
+  const command = program.command("cost <genotype>")
+    .summary("parameters, MACs and memory of networks of a cell")
+    .description(
+      `Counts networks of a cell, without data and without a GPU. The genotype is ${GENOTYPE_HELP}; of a trained model ` +
+        `(run folder or file) its own network is counted. ${COST_CONVENTION} The peak is the most that inference of one ` +
+        "image holds at once besides weights.",
+    );
+  addOptions(command, OPTIONS.options);
+  command.addOption(new Flag("--parts", "stems, cells and classifier one by one").helpGroup(OUTPUT_GROUP));
+  command.addOption(new Flag("--layers", "every layer, in order of execution").helpGroup(OUTPUT_GROUP));
+  command.addOption(new Flag("--json", "everything as one JSON line").helpGroup(OUTPUT_GROUP));
+  command.addHelpText(
+    "after",
+    `
+Examples:
+  ${commandLine(["cost", "DARTS_V2"], { read: [], write: [] })}
+  ${commandLine(["cost", "runs/mnist-demo", "--shape", "1x28x28", "--params", "500k"], { read: ["runs"], write: [] })}
+
+Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
+  );
+  return command;
+}
+
+/** The networks that the options ask for. */
+function networks(genotype: Genotype, own: NetworkConfig | undefined, options: Options): NetworkConfig[] {
+  const shape = options.shape === null ? undefined : parseShape(options.shape), budget = budgetOf(options);
+  const given = Object.values(options).some((value) => value !== null);
+  if (own && !given) return [own];
+  const forms = options.form === null ? NETWORK_FORMS : [options.form as NetworkForm];
+  return forms.flatMap((form) => {
+    const published = PUBLISHED[form];
+    const base = {
+      genotype,
+      form,
+      classes: options.classes ?? published.classes,
+      inputChannels: shape?.channels ?? published.inputChannels,
+      height: shape?.height ?? published.height,
+      width: shape?.width ?? published.width,
+    };
+    // Images that are too small for the ImageNet form leave the CIFAR form alone, unless it was asked for.
+    if (options.form === null && form === "imagenet" && Math.min(base.height, base.width) < 32) return [];
+    if (budget) return [scaleNetwork(base, budget, options.cells ?? undefined)];
+    const { channels, cells } = published;
+    return [{ ...base, channels: options.initChannels ?? channels, cells: options.cells ?? cells }];
+  });
+}
+
+/** Runs the verb. @returns the exit code */
+export function runCost(parsed: Parsed, [source]: readonly string[]): Promise<number> {
+  const terminal = new Terminal(parsed.json === true), options = OPTIONS.resolve([OPTIONS.flagLayer(parsed)]);
+  const { genotype, name, network } = openGenotype(source);
+  const found = networks(genotype, network, options).map((config) => ({ config, cost: costOf(config) }));
+  if (found.length === 0) throw new UsageError("Cannot count a network: no form fits");
+  terminal.event({
+    event: "cost",
+    name,
+    convention: COST_CONVENTION,
+    networks: found.map(({ config: { genotype: _, ...config }, cost: { layers, ...cost } }) => ({
+      ...config,
+      ...cost,
+      parts: partCosts(layers),
+      ...(parsed.layers === true ? { layers } : {}),
+    })),
+  });
+  [
+    `Networks of the cell '${name}'`,
+    ...table(
+      ["form", "image", "classes", "cells", "channels", "parameters", "MACs", "activations", "peak"],
+      found.map(({ config, cost }) => [
+        config.form,
+        `${config.inputChannels}x${config.height}x${config.width}`,
+        count(config.classes),
+        count(config.cells),
+        count(config.channels),
+        count(cost.parameters),
+        count(cost.macs),
+        mebibytes(cost.activationBytes),
+        mebibytes(cost.peakBytes),
+      ]),
+    ),
+    ...(parsed.parts === true ? found.flatMap((each) => ["", ...partLines(each.config, each.cost)]) : []),
+    ...(parsed.layers === true ? found.flatMap((each) => ["", ...layerLines(each.config, each.cost)]) : []),
+    "",
+    ...wrapText(`${COST_CONVENTION} The peak is the most that inference of one image holds at once besides weights.`),
+  ].forEach((line) => terminal.line(line));
+  return Promise.resolve(0);
+}
+
+function partLines({ form }: NetworkConfig, { layers }: NetworkCost): string[] {
+  const rows = partCosts(layers).map((p) => [
+    p.name,
+    count(p.parameters),
+    count(p.macs),
+    mebibytes(p.activationBytes),
+  ]);
+  return [`Parts of the ${form} form`, ...table(["part", "parameters", "MACs", "activations"], rows)];
+}
+
+function layerLines({ form }: NetworkConfig, { layers }: NetworkCost): string[] {
+  const rows = layers.map((layer) => [
+    layer.name,
+    layer.op,
+    layer.shape.join("x"),
+    count(layer.parameters),
+    count(layer.macs),
+    mebibytes(layer.activationBytes),
+  ]);
+  const header = ["layer", "operation", "result", "parameters", "MACs", "activations"];
+  return [`Layers of the ${form} form`, ...table(header, rows)];
+}
+
+/** Lines of at most 100 characters. */
+function wrapText(text: string): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines[lines.length - 1];
+    if (line.length + word.length > 99) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return lines;
+}

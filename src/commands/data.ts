@@ -1,0 +1,72 @@
+/**
+ * `idarts data fetch <name>`: downloads a data set from its official address.
+ * @module
+ */
+import { type Command, Option as Flag } from "commander";
+import { CACHE_FOLDER } from "../data/cifar.ts";
+import { fetchCifar, REMOTES } from "../data/fetch.ts";
+import { OUTPUT_GROUP, type Parsed } from "./flags.ts";
+import { bar } from "./step_clock.ts";
+import { listenForStop } from "./stop.ts";
+import { duration, mebibytes, Terminal } from "./terminal.ts";
+
+/** Names of what can be fetched. */
+const NAMES = Object.keys(REMOTES);
+
+/** Where they are. */
+const HOSTS = [...new Set(Object.values(REMOTES).map(({ url }) => new URL(url).host))].join(",");
+
+/** Declares the verb `data` with its one part. @returns the command `fetch` */
+export function dataCommand(program: Command, adorn: (command: Command) => void): Command {
+  const data = program.command("data").summary("fetch data sets").description("Fetches data sets.");
+  adorn(data);
+  const command = data.command("fetch <name>")
+    .summary(`download ${NAMES.join(" or ")}`)
+    .description(
+      `Downloads ${
+        NAMES.join(" or ")
+      } (binary version, about 170 MB) from ${HOSTS}. What was fetched before a break is ` +
+        "kept and gone on from; size and SHA-256 are checked, and a file that is there already is not fetched again.",
+    );
+  command.addOption(
+    new Flag("--out <folder>", "where to put it; --data finds it by its name in the default one")
+      .default(CACHE_FOLDER).helpGroup(OUTPUT_GROUP),
+  );
+  command.addOption(new Flag("--json", "the result as one JSON line").helpGroup(OUTPUT_GROUP));
+  command.addHelpText(
+    "after",
+    `
+Example:
+  deno run --allow-net=${HOSTS} --allow-read=${CACHE_FOLDER} --allow-write=${CACHE_FOLDER} cli.ts data fetch ${NAMES[0]}
+
+Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C (143 by SIGTERM).`,
+  );
+  return command;
+}
+
+/** Runs `data fetch`. @returns the exit code */
+export async function runFetch(parsed: Parsed, [name]: readonly string[]): Promise<number> {
+  const terminal = new Terminal(parsed.json === true), began = performance.now();
+  using stop = listenForStop(() => terminal.note("stopping"));
+  let first: number | undefined;
+  try {
+    const file = await fetchCifar(name, parsed.out as string, {
+      signal: stop.signal,
+      onProgress: (done, total) => {
+        first ??= done;
+        const rate = (done - first) / ((performance.now() - began) / 1000);
+        const left = rate > 0 ? `${mebibytes(rate)}/s, ${duration((total - done) / rate)} left` : "";
+        terminal.progress(() => `${name} ${bar(done / total)} ${mebibytes(done)} of ${mebibytes(total)}  ${left}`);
+      },
+    });
+    terminal.event({ event: "result", name, file });
+    terminal.line(`${name} is in ${file}: use it with --data ${parsed.out === CACHE_FOLDER ? name : file}`);
+    return 0;
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    terminal.line("Stopped; run it again to go on");
+    return stop.exitCode();
+  } finally {
+    terminal.close();
+  }
+}

@@ -1,0 +1,382 @@
+/**
+ * The way from a genotype to a model that is used, on the command line as users call it, each time in a process of its
+ * own with the permissions that it needs and no more: a few hundred real MNIST digits, tiny networks. One training that
+ * nothing stops is made first; the other tests use it or are compared with it.
+ */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { encode } from "fast-png";
+import { encode as encodeJpeg } from "jpeg-js";
+import { costOf, DARTS_V2, loadImage, loadModel, parseGenotype, predictImages } from "../mod.ts";
+import { decodeTensors } from "../src/base/safetensors.ts";
+import { readIdxImages, readIdxLabels } from "../src/data/idx.ts";
+
+const ROOT = new URL("../", import.meta.url);
+const TEMPORARY = Deno.makeTempDirSync({ prefix: "cli-train-" });
+Deno.test.afterAll(() => Deno.removeSync(TEMPORARY, { recursive: true }));
+
+const path = (name: string): string => `${TEMPORARY}/${name}`;
+const read = (name: string): string => Deno.readTextFileSync(path(name));
+const hash = (name: string): string => createHash("sha256").update(Deno.readFileSync(path(name))).digest("hex");
+
+const DIGITS = path("digits"), SIDE = 28;
+const source = (name: string): string => `.cache/mnist/${name}`;
+const tests = readIdxImages(source("t10k-images-idx3-ubyte")).data;
+const testLabels = readIdxLabels(source("t10k-labels-idx1-ubyte")).data;
+const digit = (index: number): Uint8Array => tests.slice(index * SIDE * SIDE, (index + 1) * SIDE * SIDE);
+
+/** Writes IDX files. */
+function writeDigits(folder: string, part: string, side: number, images: Uint8Array, labels: Uint8Array): void {
+  const header = (...words: number[]): number[] =>
+    words.flatMap((n) => [n >> 24, n >> 16, n >> 8, n].map((b) => b & 255));
+  Deno.mkdirSync(folder, { recursive: true });
+  const idx = (name: string, head: number[], data: Uint8Array): void =>
+    Deno.writeFileSync(`${folder}/${part}-${name}`, Uint8Array.from([...head, ...data]));
+  idx("images-idx3-ubyte", header(0x803, labels.length, side, side), images);
+  idx("labels-idx1-ubyte", header(0x801, labels.length), labels);
+}
+
+writeDigits(DIGITS, "train", SIDE, tests.slice(SIDE * SIDE * 200, SIDE * SIDE * 400), testLabels.slice(200, 400));
+writeDigits(DIGITS, "t10k", SIDE, tests.slice(0, SIDE * SIDE * 60), testLabels.slice(0, 60));
+Deno.writeFileSync(path("seven.png"), encode({ width: SIDE, height: SIDE, data: digit(0), channels: 1, depth: 8 }));
+
+const VALUES: Readonly<Record<string, string | number>> = {
+  "data": DIGITS,
+  "init-channels": 4,
+  "cells": 3,
+  "batch-size": 16,
+  "val-images": 24,
+  "epochs": 2,
+  "pad": 2,
+  "lr": 0.1,
+  "auxiliary-weight": 0,
+};
+const STEPS = 11;
+const FLAGS = Object.entries(VALUES).flatMap(([key, value]) => [`--${key}`, String(value)]);
+
+interface Options {
+  readonly read?: readonly string[];
+  readonly write?: readonly string[];
+  readonly net?: string;
+  readonly env?: Record<string, string>;
+}
+
+function command(args: readonly string[], options: Options = {}): Deno.Command {
+  const { read = [TEMPORARY], write = [TEMPORARY], net, env = {} } = options;
+  const permissions = [
+    ...(read.length > 0 ? [`--allow-read=${read.join(",")}`] : []),
+    ...(write.length > 0 ? [`--allow-write=${write.join(",")}`] : []),
+    ...(net ? [`--allow-net=${net}`] : []),
+  ];
+  return new Deno.Command("deno", {
+    args: ["run", "--quiet", "--no-prompt", "--no-check", ...permissions, "cli.ts", ...args],
+    cwd: ROOT,
+    env: { NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+interface Outcome {
+  readonly code: number;
+  readonly signal: Deno.Signal | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function ended(output: Promise<Deno.CommandOutput>): Promise<Outcome> {
+  const { code, signal, stdout, stderr } = await output;
+  return { code, signal, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
+}
+
+/** Runs a command line to its end. */
+async function idarts(args: readonly string[], options: Options = {}): Promise<Outcome> {
+  return await ended(command(args, options).output());
+}
+
+/** Runs a command line that must work, without a word on stderr. */
+async function works(args: readonly string[], options: Options = {}): Promise<string> {
+  const { code, out, err } = await idarts(args, options);
+  assert.equal(err, "");
+  assert.equal(code, 0, out);
+  assert.doesNotMatch(out, /NaN|undefined|\[object/);
+  return out;
+}
+
+/** Runs a command line that must be refused: the exit code, one sentence on stderr, nothing on stdout. */
+async function refused(code: number, pattern: RegExp, args: readonly string[], options: Options = {}): Promise<void> {
+  const { out, err, ...rest } = await idarts(args, options);
+  assert.match(err, pattern);
+  assert.equal(rest.code, code, err);
+  assert.match(err, /^error: [^\n]+\n$/, "one sentence");
+  assert.doesNotMatch(err, /defect|undefined|allow-all/);
+  assert.equal(out, "");
+}
+
+/** The lines of `--json`. */
+// deno-lint-ignore no-explicit-any
+function events(text: string): any[] {
+  return text.trimEnd().split("\n").map((line) => JSON.parse(line));
+}
+
+function exists(name: string): boolean {
+  try {
+    return Deno.statSync(path(name)) !== null;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** What a training computed, in bytes: all but times. */
+function bits(run: string): unknown {
+  const metrics = read(`${run}/metrics.jsonl`).trimEnd().split("\n").map((line) => {
+    const { secondsPerStep, ...rest } = JSON.parse(line);
+    assert.equal(typeof secondsPerStep, "number");
+    return rest;
+  });
+  const files = ["best.safetensors", "last.safetensors", "checkpoint.safetensors", "evaluation.json", "genotype.json"];
+  return { metrics, files: files.map((file) => hash(`${run}/${file}`)) };
+}
+
+/** Waits until a running process has written a checkpoint that is not the one that was there. */
+async function nextCheckpoint(run: string, child: Deno.ChildProcess): Promise<void> {
+  const file = `${run}/checkpoint.safetensors`;
+  const stamp = (): number => exists(file) ? Deno.statSync(path(file)).ino ?? 0 : 0;
+  const before = stamp();
+  let over = false;
+  child.status.then(() => over = true);
+  while (!over && stamp() === before) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+const first = await idarts(["train", "DARTS_V2", ...FLAGS, "--json", "--out", path("whole")]);
+const MODEL = path("whole/best.safetensors");
+
+Deno.test("cli train: flags, JSON lines, and every file of the run folder", () => {
+  assert.equal(first.err, "");
+  assert.equal(first.code, 0, first.out);
+  const [start, ...rest] = events(first.out), result = rest.pop();
+  assert.deepEqual(rest.map((e) => [e.event, e.epoch, e.step]), [["epoch", 1, STEPS], ["epoch", 2, 2 * STEPS]]);
+  const model = loadModel(MODEL), cost = costOf(model.network);
+  assert.deepEqual([start.parameters, start.macs, start.stepsPerEpoch], [cost.parameters, cost.macs, STEPS]);
+  assert.deepEqual([model.network.channels, model.network.cells, model.classNames.length], [4, 3, 10]);
+  assert.deepEqual(model.network.genotype, DARTS_V2);
+  const { test, model: file } = JSON.parse(read("whole/evaluation.json"));
+  assert.deepEqual([test, file], [result.test, "best.safetensors"]);
+  assert.equal(test.confusion.flat().reduce((a: number, b: number) => a + b), 60);
+  assert.deepEqual(parseGenotype(read("whole/genotype.txt"), "genotype.txt"), DARTS_V2);
+  assert.match(read("whole/cells.svg"), /^<svg/);
+  const report = read("whole/report.html");
+  assert.ok(report.startsWith("<!DOCTYPE html>") && report.includes("Loss in training"));
+  assert.equal(JSON.parse(read("whole/config.json")).config["init-channels"], 4);
+});
+
+Deno.test("cli train: YAML; in use; Ctrl-C; kill -9; resumed to the same bits as never stopped", async () => {
+  Deno.writeTextFileSync(path("train.yaml"), Object.entries(VALUES).map(([k, v]) => `${k}: ${v}\n`).join(""));
+  const often = ["--checkpoint-steps", "1"];
+  const started = command(["train", "DARTS_V2", "--config", path("train.yaml"), "--out", path("stopped"), ...often])
+    .spawn();
+  await nextCheckpoint("stopped", started);
+  await refused(1, /another process \(\d+\) is running in it/, ["train", "--resume", path("stopped")]);
+  started.kill("SIGINT");
+  const stopped = await ended(started.output());
+  assert.equal(stopped.code, 130, stopped.out + stopped.err);
+  assert.match(stopped.out, /Stopped after step \d+; go on with: deno run --allow-read=\S+ --allow-write=\S+ cli.ts /);
+  assert.ok(stopped.out.endsWith(`cli.ts train --resume ${path("stopped")}\n`));
+
+  const killed = command(["train", "--resume", path("stopped"), ...often]).spawn();
+  await nextCheckpoint("stopped", killed);
+  killed.kill("SIGKILL");
+  assert.equal((await ended(killed.output())).signal, "SIGKILL");
+  assert.ok(!exists("stopped/evaluation.json"), "killed before the end");
+
+  const out = await works(["train", "--resume", path("stopped")]);
+  assert.deepEqual(bits("stopped"), bits("whole"));
+  const parts = [
+    "going on with a training",
+    "test accuracy",
+    "Confusion matrix",
+    "best.safetensors",
+    "cli.ts evaluate",
+  ];
+  for (const part of [...parts, "cli.ts predict", "cli.ts export", "report.html"]) {
+    assert.ok(out.includes(part), `${part} is missing in\n${out}`);
+  }
+});
+
+Deno.test("cli evaluate: what train measured, from the run and from the file alone", async () => {
+  const [result] = events(await works(["evaluate", path("whole"), "--json"], { write: [] }));
+  const { test } = JSON.parse(read("whole/evaluation.json"));
+  assert.deepEqual([result.confusion, result.accuracy, result.count], [test.confusion, test.accuracy, 60]);
+  assert.ok(Math.abs(result.loss - test.loss) < 1e-5);
+  const alone = await works(["evaluate", MODEL, "--data", DIGITS, "--images", "20"], {
+    read: [MODEL, DIGITS],
+    write: [],
+  });
+  assert.match(alone, /test accuracy +\d+\.\d\d% of 20 images/);
+
+  const half = path("half"), labels = testLabels.slice(0, 20);
+  writeDigits(half, "train", 14, new Uint8Array(20 * 14 * 14), labels);
+  writeDigits(half, "t10k", 14, new Uint8Array(20 * 14 * 14), labels);
+  await refused(2, /images of 1x14x14 \('half'\) as the model takes 1x28x28/, ["evaluate", MODEL, "--data", half]);
+  const two = path("two");
+  writeDigits(two, "train", SIDE, tests.slice(0, SIDE * SIDE * 20), labels.map((l) => l % 2));
+  writeDigits(two, "t10k", SIDE, tests.slice(0, SIDE * SIDE * 20), labels.map((l) => l % 2));
+  await refused(2, /classes must be the model's 10 .*: it has 2/, ["evaluate", MODEL, "--data", two]);
+  await refused(2, /without data .* name them with --data/, ["evaluate", MODEL], { read: [MODEL] });
+});
+
+Deno.test("cli predict: PNG, JPEG, any size; one that cannot be read leaves the others", async () => {
+  const seven = path("seven.png"), photo = path("photo.jpg"), broken = path("broken.png");
+  const noise = Uint8Array.from({ length: 50 * 40 * 4 }, (_, i) => (i * 7919) % 251);
+  Deno.writeFileSync(photo, encodeJpeg({ width: 50, height: 40, data: noise }, 90).data);
+  Deno.writeFileSync(broken, Deno.readFileSync(seven).subarray(0, 100));
+  const { code, out, err } = await idarts(
+    ["predict", path("whole"), seven, broken, photo, "--json", "--top", "10"],
+    { write: [] },
+  );
+  assert.equal(code, 1);
+  assert.match(err, /^error: Cannot read '[^\n]*broken.png' [^\n]+\n$/);
+  const found = events(out);
+  assert.deepEqual(found.map(({ image }) => image), [seven, photo]);
+  const model = loadModel(MODEL);
+  const images = Uint8Array.from(
+    [digit(0), loadImage({ path: photo, size: SIDE, channels: 1 })].flatMap((v) => [...v]),
+  );
+  const rows = await predictImages(model, { images, count: 2 });
+  found.forEach(({ top, class: name, probability }, i) => {
+    assert.deepEqual([top[0].name, top[0].probability], [name, probability]);
+    for (const { name, probability } of top) {
+      assert.ok(Math.abs(probability - rows[i][model.classNames.indexOf(name)]) < 1e-5);
+    }
+  });
+  const text = await works(["predict", MODEL, seven, "--top", "2"], { read: [MODEL, seven], write: [] });
+  assert.match(text, new RegExp(`^${seven}: ${found[0].class}\n  \\S+ +\\d+\\.\\d\\d%  \\[#.*\\n  \\S+ .*\\n$`));
+});
+
+Deno.test("cli export: ONNX and safetensors, never over a file", async () => {
+  const onnx = path("whole/model.onnx"), args = ["export", path("whole")];
+  const [written] = events(await works([...args, "--json"]));
+  assert.deepEqual([written.file, written.opset], [onnx, 13]);
+  const bytes = Deno.readFileSync(onnx), text = new TextDecoder("latin1").decode(bytes);
+  assert.ok(bytes.length === written.bytes && bytes.length > 4 * costOf(loadModel(MODEL).network).parameters);
+  for (const part of ["probabilities", "preprocessing", "Genotype(normal=["]) assert.ok(text.includes(part), part);
+  await refused(2, /model.onnx' as it exists: take another --out, or replace it with --force/, args);
+  await works([...args, "--force", "--pixels", "byte", "--no-fold"]);
+  assert.notEqual(Deno.readFileSync(onnx).length, bytes.length);
+  const weights = path("weights.safetensors");
+  await works(["export", MODEL, "--format", "safetensors", "--out", weights]);
+  assert.ok(decodeTensors(Deno.readFileSync(weights), weights).tensors.has("stem.conv"));
+  await refused(2, /best.safetensors' as it exists/, ["export", MODEL, "--format", "safetensors", "--out", MODEL]);
+});
+
+Deno.test("cli cost: published and own networks, layers that add up, budgets; without permissions", async () => {
+  const none = { read: [], write: [] };
+  const [{ networks }] = events(await works(["cost", "DARTS_V2", "--json", "--layers"], none));
+  // deno-lint-ignore no-explicit-any
+  assert.deepEqual(networks.map((n: any) => [n.form, n.parameters]), [["cifar", 3349342], ["imagenet", 4718752]]);
+  for (const { layers, parts, macs, parameters } of networks) {
+    for (const list of [layers, parts]) {
+      assert.equal(list.reduce((sum: number, l: { macs: number }) => sum + l.macs, 0), macs);
+    }
+    assert.equal(parts.reduce((sum: number, p: { parameters: number }) => sum + p.parameters, 0), parameters);
+  }
+  const own = await works(["cost", path("whole"), "--parts"], { write: [] });
+  assert.match(own, /cifar +1x28x28 +10 +3 +4 /);
+  assert.match(own, /cells\.2 /);
+  const small = await works(["cost", "DARTS_V2", "--params", "1M", "--form", "cifar"], none);
+  assert.match(small, /cifar .* [89]\d\d,\d{3} /);
+  await refused(2, /must be a file, a run folder or one of DARTS_V2: did you mean 'DARTS_V2'/, ["cost", "DARTS_V1"]);
+});
+
+Deno.test("cli report: the same bytes again", async () => {
+  const other = path("other.html"), before = read("whole/report.html");
+  await works(["report", path("whole"), "--out", other]);
+  assert.equal(Deno.readTextFileSync(other), before);
+  for (const part of ["DARTS_V2", "cli.ts evaluate", "cli.ts export"]) assert.ok(before.includes(part), part);
+});
+
+Deno.test("cli: from images in folders by search and training to a prediction; the report shows all of it", async () => {
+  const photos = path("photos"), run = path("found"), search = ["search", "--data", photos, "--image-size", "16"];
+  for (let i = 0, kept = 0; kept < 80; i++) {
+    if (testLabels[i] > 1) continue;
+    const folder = `${photos}/${["zero", "one"][testLabels[i]]}`;
+    Deno.mkdirSync(folder, { recursive: true });
+    const png = encode({ width: SIDE, height: SIDE, data: digit(i), channels: 1, depth: 8 });
+    Deno.writeFileSync(`${folder}/${kept++}.png`, png);
+  }
+  const tiny = ["--space", "s3", "--cells", "3", "--init-channels", "2", "--batch-size", "8", "--epochs", "1"];
+  const few = ["--eval-images", "8", "--probe-images", "8", "--statistics-images", "8", "--steps-per-epoch", "2"];
+  const reads = { read: [TEMPORARY, new URL("src/", ROOT).pathname] };
+  const searched = await works([...search, ...tiny, ...few, "--out", run], reads);
+  assert.match(searched, new RegExp(`cli.ts train ${run} --preset demo`));
+  assert.ok(read("found/report.html").includes("How the search went"));
+  const size = [
+    "--init-channels",
+    "4",
+    "--cells",
+    "3",
+    "--batch-size",
+    "8",
+    "--epochs",
+    "3",
+    "--auxiliary-weight",
+    "0",
+  ];
+  const trained = await works(["train", run, ...size, "--lr", "0.1", "--drop-path", "0"], reads);
+  assert.match(trained, /photos: 64 images of 1x16x16, 2 classes/);
+  const report = read("found/train/report.html");
+  for (const part of ["How the search went", "Loss in training", "cli.ts search --data"]) {
+    assert.ok(report.includes(part), part);
+  }
+  assert.match(await works(["predict", run, `${photos}/one/0.png`], { write: [] }).catch(String), /one|zero/);
+  await refused(2, /as a search as it is a training/, ["discretize", `${run}/train`]);
+  await refused(2, /as a training as it is a search/, ["train", "--resume", run]);
+});
+
+Deno.test("cli: models, genotypes and runs that cannot be used are refused in one sentence, by file", async () => {
+  const bytes = Deno.readFileSync(MODEL), bad = path("bad.safetensors"), seven = path("seven.png");
+  Deno.writeFileSync(bad, bytes.subarray(0, bytes.length - 9));
+  await refused(1, /bad.safetensors'/, ["predict", bad, seven]);
+  await refused(1, /its format must be 'idarts-model\/1'/, ["export", path("whole/checkpoint.safetensors")]);
+  await refused(1, /seven.png'/, ["evaluate", seven, "--data", DIGITS]);
+  await refused(2, /Cannot find the model '.*nothing'/, ["evaluate", path("nothing")]);
+  await refused(2, /holds no 'config.json'/, ["predict", DIGITS, seven]);
+  const out = ["--out", path("never")];
+  const genotype = (name: string, text: string): string[] => {
+    Deno.writeTextFileSync(path(name), text);
+    return ["train", path(name), ...FLAGS, ...out];
+  };
+  await refused(1, /cut.json' as a genotype: it is not complete JSON/, genotype("cut.json", '{"format":'));
+  await refused(1, /op.txt'.*must be one of/, genotype("op.txt", read("whole/genotype.txt").replace("sep_", "sap_")));
+  await refused(2, /without a genotype/, ["train", ...out]);
+  await refused(2, /folder must be empty: it holds/, ["train", "DARTS_V2", "--out", path("whole")]);
+  await refused(2, /Cannot change --epochs .* must stay 2/, ["train", "--resume", path("whole"), "--epochs", "3"]);
+  await refused(2, /genotype together with --resume/, ["train", "DARTS_V2", "--resume", path("whole")]);
+  await refused(2, /init-channels together with params/, ["train", "DARTS_V2", ...FLAGS, "--params", "1M", ...out]);
+  await refused(2, /no network fits|Cannot build a network within the budget/, [
+    "train",
+    "DARTS_V2",
+    "--data",
+    DIGITS,
+    "--params",
+    "100",
+    ...out,
+  ]);
+  assert.ok(!exists("never"));
+});
+
+Deno.test("cli: help of the verbs around training; data fetch without a network", async () => {
+  const none = { read: [], write: [] };
+  for (const verb of ["train", "evaluate", "predict", "export", "cost", "report", "demo", "data fetch"]) {
+    const out = await works([...verb.split(" "), "--help"], none);
+    assert.ok(out.startsWith(`Usage: idarts ${verb} `) && /Example/.test(out) && out.includes("Exit codes: 0 "), verb);
+  }
+  await refused(2, /'data' needs a second word/, ["data"], none);
+  await refused(2, /must be one of cifar10, cifar100/, ["data", "fetch", "cifar11"]);
+  const fetch = ["data", "fetch", "cifar10", "--out", path("cifar")];
+  await refused(1, /add --allow-net=www.cs.toronto.edu/, fetch);
+  const offline = { net: "www.cs.toronto.edu", env: { HTTPS_PROXY: "http://127.0.0.1:1" } };
+  await refused(1, /Cannot download 'https:.*connect to the network and run it again/, fetch, offline);
+});
