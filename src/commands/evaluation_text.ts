@@ -65,11 +65,12 @@ export function trainLines(epochs: readonly TrainRecord[]): string[] {
   // Metrics that were read back from a file hold null for what was not finite.
   const number = (value: number | null): string => value === null ? "-" : value.toFixed(3);
   const share = (value: number | null): string => value === null ? "-" : percent(value);
+  const auxiliary = epochs.some((e) => e.auxiliaryLoss !== null);
   const rows = epochs.map((e) => [
     String(e.epoch),
     number(e.trainLoss),
     share(e.trainAccuracy),
-    number(e.auxiliaryLoss),
+    ...(auxiliary ? [number(e.auxiliaryLoss)] : []),
     number(e.valLoss),
     share(e.valAccuracy),
     rate(e.lr),
@@ -78,7 +79,7 @@ export function trainLines(epochs: readonly TrainRecord[]): string[] {
   ]);
   const left = rows.length - MOST_EPOCHS, half = MOST_EPOCHS / 2;
   const shown = left > 0 ? [...rows.slice(0, half), ...rows.slice(-half)] : rows;
-  const header = ["epoch", "train", "acc", "auxiliary", "val", "acc", "lr", "s/step", ""];
+  const header = ["epoch", "train", "acc", ...(auxiliary ? ["auxiliary"] : []), "val", "acc", "lr", "s/step", ""];
   return [
     "Measured (losses and accuracies of the training steps, and on the images held out for validation)" +
     (left > 0 ? `; ${left} epochs in the middle left out` : ""),

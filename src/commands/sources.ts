@@ -72,13 +72,15 @@ export function openGenotype(text: string): GenotypeSource {
   if (Object.hasOwn(PUBLISHED_GENOTYPES, text)) {
     return { genotype: PUBLISHED_GENOTYPES[text], name: text, search: null };
   }
-  if (text === "" || !exists(text)) {
+  // What looks like a name is one, unless there is a file of that name: looking for it may not be permitted.
+  const named = /^\w+$/.test(text) && Deno.permissions.querySync({ name: "read", path: text }).state !== "granted";
+  if (text === "" || named || !exists(text)) {
     const names = Object.keys(PUBLISHED_GENOTYPES), near = nearest(text, names);
     throw new UsageError(
       `Cannot find genotype '${text.slice(0, 200)}' as it must be a file, a run folder or one of ${
         names.join(", ")
       }: ` +
-        (near === undefined ? "check the path" : `did you mean '${near}'?`),
+        (near !== undefined ? `did you mean '${near}'?` : `check the path${named ? " and --allow-read" : ""}`),
     );
   }
   if (isFolder(text)) return genotypeOfFolder(runIn(text, "search"));

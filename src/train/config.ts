@@ -256,8 +256,8 @@ export const TRAIN_PRESETS: Readonly<Record<string, Readonly<Record<string, stri
   demo: {
     "init-channels": 8,
     "cells": 5,
-    "images": 6000,
-    "val-images": 600,
+    "images": 4000,
+    "val-images": 400,
     "batch-size": 64,
     "epochs": 4,
     "pad": 2,
