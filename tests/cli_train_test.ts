@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { encode } from "fast-png";
 import { encode as encodeJpeg } from "jpeg-js";
-import { costOf, DARTS_V2, loadImage, loadModel, parseGenotype, predictImages } from "../mod.ts";
+import { costOf, DARTS_V2, loadModel, parseGenotype } from "../mod.ts";
 import { decodeTensors } from "../src/base/safetensors.ts";
 import { readIdxImages, readIdxLabels } from "../src/data/idx.ts";
 
@@ -38,7 +38,13 @@ function writeDigits(folder: string, part: string, side: number, images: Uint8Ar
 
 writeDigits(DIGITS, "train", SIDE, tests.slice(SIDE * SIDE * 200, SIDE * SIDE * 400), testLabels.slice(200, 400));
 writeDigits(DIGITS, "t10k", SIDE, tests.slice(0, SIDE * SIDE * 60), testLabels.slice(0, 60));
-Deno.writeFileSync(path("seven.png"), encode({ width: SIDE, height: SIDE, data: digit(0), channels: 1, depth: 8 }));
+
+/** Writes a test digit as a PNG file. */
+function writePng(name: string, index: number): Uint8Array {
+  const png = encode({ width: SIDE, height: SIDE, data: digit(index), channels: 1, depth: 8 });
+  Deno.writeFileSync(path(name), png);
+  return png;
+}
 
 const VALUES: Readonly<Record<string, string | number>> = {
   "data": DIGITS,
@@ -230,31 +236,33 @@ Deno.test("cli evaluate: what train measured, from the run and from the file alo
 });
 
 Deno.test("cli predict: PNG, JPEG, any size; one that cannot be read leaves the others", async () => {
-  const seven = path("seven.png"), photo = path("photo.jpg"), broken = path("broken.png");
+  const photo = path("photo.jpg"), broken = path("broken.png"), count = 12, few = path("few");
   const noise = Uint8Array.from({ length: 50 * 40 * 4 }, (_, i) => (i * 7919) % 251);
   Deno.writeFileSync(photo, encodeJpeg({ width: 50, height: 40, data: noise }, 90).data);
-  Deno.writeFileSync(broken, Deno.readFileSync(seven).subarray(0, 100));
-  const { code, out, err } = await idarts(
-    ["predict", path("whole"), seven, broken, photo, "--json", "--top", "10"],
-    { write: [] },
-  );
+  Deno.writeFileSync(broken, writePng("seven.png", 0).subarray(0, 100));
+  const digits = Array.from({ length: count }, (_, i) => path(`digit-${i}.png`));
+  digits.forEach((_, i) => writePng(`digit-${i}.png`, i));
+  const args = ["predict", path("whole"), ...digits, broken, photo, "--json", "--top", "10"];
+  const { code, out, err } = await idarts(args, { write: [] });
   assert.equal(code, 1);
   assert.match(err, /^error: Cannot read '[^\n]*broken.png' [^\n]+\n$/);
-  const found = events(out);
-  assert.deepEqual(found.map(({ image }) => image), [seven, photo]);
-  const model = loadModel(MODEL);
-  const images = Uint8Array.from(
-    [digit(0), loadImage({ path: photo, size: SIDE, channels: 1 })].flatMap((v) => [...v]),
-  );
-  const rows = await predictImages(model, { images, count: 2 });
-  found.forEach(({ top, class: name, probability }, i) => {
-    assert.deepEqual([top[0].name, top[0].probability], [name, probability]);
-    for (const { name, probability } of top) {
-      assert.ok(Math.abs(probability - rows[i][model.classNames.indexOf(name)]) < 1e-5);
-    }
-  });
-  const text = await works(["predict", MODEL, seven, "--top", "2"], { read: [MODEL, seven], write: [] });
-  assert.match(text, new RegExp(`^${seven}: ${found[0].class}\n  \\S+ +\\d+\\.\\d\\d%  \\[#.*\\n  \\S+ .*\\n$`));
+  const found = events(out), names = loadModel(MODEL).classNames;
+  assert.deepEqual(found.map(({ image }) => image), [...digits, photo]);
+  for (const { top, class: name, probability } of found) {
+    assert.deepEqual([top[0].name, top[0].probability, top.length], [name, probability, 10]);
+    const sum = top.reduce((total: number, each: { probability: number }) => total + each.probability, 0);
+    assert.ok(Math.abs(sum - 1) < 1e-9);
+  }
+  // The same digits as a data set: the classes that are predicted are those that evaluate counts.
+  writeDigits(few, "train", SIDE, tests.slice(0, SIDE * SIDE * 60), testLabels.slice(0, 60));
+  writeDigits(few, "t10k", SIDE, tests.slice(0, SIDE * SIDE * count), testLabels.slice(0, count));
+  const [{ confusion }] = events(await works(["evaluate", MODEL, "--data", few, "--json"], { write: [] }));
+  const predicted = names.map(() => names.map(() => 0));
+  digits.forEach((_, i) => predicted[testLabels[i]][names.indexOf(found[i].class)]++);
+  assert.deepEqual(predicted, confusion);
+
+  const text = await works(["predict", MODEL, digits[0], "--top", "2"], { read: [MODEL, digits[0]], write: [] });
+  assert.match(text, new RegExp(`^${digits[0]}: ${found[0].class}\n  \\S+ +\\d+\\.\\d\\d%  \\[#.*\n  \\S+ .*\n$`));
 });
 
 Deno.test("cli export: ONNX and safetensors, never over a file", async () => {
@@ -305,8 +313,7 @@ Deno.test("cli: from images in folders by search and training to a prediction; t
     if (testLabels[i] > 1) continue;
     const folder = `${photos}/${["zero", "one"][testLabels[i]]}`;
     Deno.mkdirSync(folder, { recursive: true });
-    const png = encode({ width: SIDE, height: SIDE, data: digit(i), channels: 1, depth: 8 });
-    Deno.writeFileSync(`${folder}/${kept++}.png`, png);
+    writePng(`photos/${["zero", "one"][testLabels[i]]}/${kept++}.png`, i);
   }
   const tiny = ["--space", "s3", "--cells", "3", "--init-channels", "2", "--batch-size", "8", "--epochs", "1"];
   const few = ["--eval-images", "8", "--probe-images", "8", "--statistics-images", "8", "--steps-per-epoch", "2"];
@@ -332,7 +339,8 @@ Deno.test("cli: from images in folders by search and training to a prediction; t
   for (const part of ["How the search went", "Loss in training", "cli.ts search --data"]) {
     assert.ok(report.includes(part), part);
   }
-  assert.match(await works(["predict", run, `${photos}/one/0.png`], { write: [] }).catch(String), /one|zero/);
+  const image = Deno.readDirSync(`${photos}/one`).find(({ isFile }) => isFile)!.name;
+  assert.match(await works(["predict", run, `${photos}/one/${image}`], { write: [] }), /one +\d+\.\d\d%/);
   await refused(2, /as a search as it is a training/, ["discretize", `${run}/train`]);
   await refused(2, /as a training as it is a search/, ["train", "--resume", run]);
 });
