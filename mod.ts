@@ -2,9 +2,9 @@
  * Differentiable architecture search on WebGPU with node normalisation and decorrelation discretisation (iDARTS,
  * arXiv 2108.11014), as a library. The command line is built on exactly this.
  *
- * @example Search a cell on images in memory, and write it as papers do
+ * @example Search a cell on images in memory, write it as papers do, and train a network of it
  * ```ts
- * import { cellSvg, formatGenotypePython, resolveSearchConfig, search } from "./mod.ts";
+ * import { cellSvg, formatGenotypePython, resolveSearchConfig, resolveTrainConfig, search, train } from "./mod.ts";
  *
  * // 96 tiny images of two classes: bright above, or bright below. `openData` reads real ones.
  * const count = 96, side = 8, labels = Int32Array.from({ length: count }, (_, i) => i % 2);
@@ -28,6 +28,12 @@
  * console.log(report.methods.map((m) => `${m.method}: ${m.skips} skip-connections`));
  * console.assert(epochs.length === 2 && genotype.normal.nodes.length === 4);
  * console.assert((await cellSvg(genotype)).startsWith("<svg"));
+ *
+ * const size = { "init-channels": 4, cells: 3, "batch-size": 16, epochs: 2, "auxiliary-weight": 0, pad: 0 };
+ * const { model, best } = await train(resolveTrainConfig([{ source: "example", values: size }]), genotype, {
+ *   train: data, // and `test`, to be measured at the end; a tenth of these is held out for validation
+ * });
+ * console.log(model.classNames, best?.accuracy); // for predictImages, evaluateModel, saveModel, exportOnnx
  * ```
  * @module
  */

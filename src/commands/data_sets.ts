@@ -43,10 +43,7 @@ export async function openConfigured(config: DataConfig, split: Split, terminal:
   });
 }
 
-/**
- * Opens the test part of the data that a configuration names; undefined, with a warning, for data without one.
- * @throws {FailureError} where it is there but cannot be read.
- */
+/** Opens the test part of the data that a configuration names; undefined, with a warning, where it cannot be done. */
 export async function openTest(config: DataConfig, terminal: Terminal): Promise<Dataset | undefined> {
   try {
     return await openConfigured(config, "test", terminal);

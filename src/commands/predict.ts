@@ -6,6 +6,7 @@ import { type Command, Option as Flag } from "commander";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { defineOptions } from "../base/options.ts";
 import { loadImage } from "../data/load.ts";
+import { openGpu } from "../gpu/device.ts";
 import { predictImages } from "../train/inference.ts";
 import type { Model } from "../train/model_file.ts";
 import { finePercent } from "./evaluation_text.ts";
@@ -34,7 +35,7 @@ const OPTIONS = defineOptions([
 ]);
 
 /** Images that are decoded and predicted at a time. */
-const CHUNK = 64;
+const CHUNK = 256;
 
 /** Declares the verb. */
 export function predictCommand(program: Command): Command {
@@ -88,6 +89,7 @@ export async function predictFiles(
         "squares: use 'evaluate' with data of that shape",
     );
   }
+  const gpu = await openGpu();
   for (let start = 0; start < files.length; start += CHUNK) {
     const names: string[] = [], samples: Uint8Array[] = [];
     for (const path of files.slice(start, start + CHUNK)) {
@@ -102,12 +104,13 @@ export async function predictFiles(
     if (samples.length === 0) continue;
     const size = channels * height * width, images = new Uint8Array(samples.length * size);
     samples.forEach((sample, i) => images.set(invert ? sample.map((v) => 255 - v) : sample, i * size));
-    const rows = await predictImages(model, { images, count: samples.length });
+    const rows = await predictImages(model, { images, count: samples.length }, { gpu });
     rows.forEach((row, i) => {
       const classes = [...row].map((probability, k) => ({ name: model.classNames[k], probability }));
       done({ file: names[i], classes: classes.sort((a, b) => b.probability - a.probability) });
     });
   }
+  gpu.device.destroy();
 }
 
 /** An image and its most probable classes. */

@@ -25,6 +25,9 @@ import { EVALUATION_FILE, readEvaluation, readResult, readTraining, type Trainin
 /** Name of the report in a run folder. */
 export const REPORT_FILE = "report.html";
 
+/** Files that a report of `folder` may be made from. */
+export const REPORT_SOURCES: string = ["config.json", METRICS_FILE, "discretization.json", EVALUATION_FILE].join(", ");
+
 /** What a MAC, a parameter and activation memory are, in a sentence each. */
 export const COST_CONVENTION =
   "Parameters are all trained weights without those of the auxiliary classifier. MACs are multiply-accumulates of " +
@@ -201,16 +204,24 @@ async function trainingReport(folder: RunFolder): Promise<string> {
   return await trainingReportHtml({ ...shared, data, cell: { genotype, name } });
 }
 
+async function textOf(folder: RunFolder): Promise<string> {
+  return runKind(folder) === "train" ? await trainingReport(folder) : await reportHtml(searchReport(folder));
+}
+
 /**
  * Writes the report of the run in `folder`, by default into it.
  * @returns the path of the report
  * @throws {FailureError} for a search that has not finished, and for damaged files.
  */
 export async function writeReport(folder: RunFolder, file: string = folder.file(REPORT_FILE)): Promise<string> {
-  const text = runKind(folder) === "train" ? await trainingReport(folder) : await reportHtml(searchReport(folder));
+  const text = await textOf(folder).catch((error) => {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    throw new FailureError(
+      `Cannot report on '${folder.path}' as its files do not fit together (${error.message.split("\n")[0]}): one of ` +
+        `${REPORT_SOURCES} is damaged`,
+      { cause: error },
+    );
+  });
   writeAtomic(file, text);
   return file;
 }
-
-/** Files that a report of `folder` may be made from, for help texts. */
-export const REPORT_SOURCES: string = ["config.json", METRICS_FILE, "discretization.json", EVALUATION_FILE].join(", ");

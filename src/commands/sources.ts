@@ -114,7 +114,7 @@ function genotypeOfFolder(path: string): GenotypeSource {
       `Cannot find a genotype in '${path}' as its search must have finished: go on with 'search --resume ${path}' first`,
     );
   }
-  return { genotype: readGenotype(file), name, search: path, run };
+  return { genotype: readGenotype(file), name: path, search: path, run };
 }
 
 /** The file of a training's model: the one that was measured, else the best, else the last. */
