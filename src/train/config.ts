@@ -256,10 +256,10 @@ export const TRAIN_PRESETS: Readonly<Record<string, Readonly<Record<string, stri
   demo: {
     "init-channels": 8,
     "cells": 5,
-    "images": 4000,
-    "val-images": 400,
+    "images": 3300,
+    "val-images": 300,
     "batch-size": 64,
-    "epochs": 4,
+    "epochs": 3,
     "pad": 2,
     "lr": 0.1,
     "auxiliary-weight": 0,
