@@ -191,7 +191,7 @@ Deno.test("ten steps of the search agree with PyTorch", async () => {
     }
     compare("training losses", losses.train, golden.tensor("train_loss").data, 1e-4);
     compare("validation losses", losses.val, golden.tensor("val_loss").data, 1e-4);
-    const tolerance = 1e-4; // Mistakes in an optimiser show above it: see tests/golden/README.md.
+    const tolerance = 1e-4; // Tighter than mistakes in an optimiser: no weight decay on the weights is off by 6e-3, a wrong beta2 by 1.7e-3.
     const weights = await compareArena(engine, arenas.weights, golden, "param.", "", tolerance);
     const alphas = await compareArena(engine, arenas.alphas, golden, "param.", "alphas.", tolerance);
     assert.equal(weights + alphas, golden.names.filter((n) => n.startsWith("param.")).length);
