@@ -8,6 +8,7 @@
  */
 import { Random } from "../src/base/random.ts";
 import { openGpu } from "../src/gpu/device.ts";
+import type { Precision } from "../src/graph/tensor_type.ts";
 import { resolveSearchConfig } from "../src/search/config.ts";
 import { SearchEngine } from "../src/search/engine.ts";
 import { planSearch } from "../src/search/programs.ts";
@@ -16,7 +17,8 @@ import type { NodeNorm, SupernetConfig } from "../src/space/supernet.ts";
 
 const flags = new Set(Deno.args), steps = 5;
 const normFlag = Deno.args.find((a) => a.startsWith("--norm="))?.slice(7) ?? "rms";
-const base = { space: DARTS, classes: 10, inputChannels: 3, nodeNorm: normFlag as NodeNorm };
+const precision: Precision = flags.has("--f32") ? "f32" : "bf16";
+const base = { space: DARTS, classes: 10, inputChannels: 3, nodeNorm: normFlag as NodeNorm, precision };
 const SIZES: readonly SupernetConfig[] = [
   { ...base, channels: 8, cells: 5, batch: 32, height: 28, width: 28 },
   { ...base, channels: 16, cells: 8, batch: 16, height: 32, width: 32 },
@@ -40,7 +42,7 @@ async function ours(config: SupernetConfig) {
   const result: Record<string, unknown> = {
     adapter: gpu.name,
     config: `C=${config.channels}, ${config.cells} cells, batch ${config.batch}, ` +
-      `${config.height}x${config.width}x${config.inputChannels}, node norm ${config.nodeNorm}`,
+      `${config.height}x${config.width}x${config.inputChannels}, node norm ${config.nodeNorm}, ${config.precision}`,
     planMs: Math.round(planned - began),
     createMs: Math.round(created - planned),
     firstStepsMs: Math.round(first - created),

@@ -28,5 +28,11 @@ for (const op of OPERATIONS) {
         assert.deepEqual(failures, []);
       });
     }
+    if (testCase.inputs.some((type) => type.layout === "image")) {
+      Deno.test(`${op.name}: ${testCase.name}, images as bf16`, async () => {
+        const { failures } = await checkCase(gpu, op, testCase, "bf16");
+        assert.deepEqual(failures, []);
+      });
+    }
   }
 }

@@ -2,6 +2,7 @@
  * Compiles shaders, each variant once per device, in parallel.
  * @module
  */
+import { storeAsBf16 } from "./bf16.ts";
 import { type Constants, expand } from "./template.ts";
 
 /** A hand-written WGSL file. */
@@ -28,18 +29,20 @@ export class PipelineCache {
   }
 
   /**
-   * The pipeline of one variant of a shader; entry point `main`, layout from the shader.
+   * The pipeline of one variant of a shader; entry point `main`, layout from the shader. `bf16`: the bindings that
+   * are stored so.
    * @throws {Error} with `where` (operation and shapes) and the compiler's message.
    */
   get(
     shader: Shader,
     constants: Constants,
+    bf16: readonly number[],
     where: string,
   ): Promise<GPUComputePipeline> {
-    const key = `${shader.name} ${JSON.stringify(constants)}`;
+    const key = `${shader.name} ${JSON.stringify(constants)} ${bf16}`;
     let pipeline = this.#pipelines.get(key);
     if (!pipeline) {
-      pipeline = this.#compile(shader.name, expand(shader.source, constants), where);
+      pipeline = this.#compile(shader.name, storeAsBf16(expand(shader.source, constants), bf16), where);
       this.#pipelines.set(key, pipeline);
     }
     return pipeline;

@@ -2,7 +2,7 @@
  * A static graph of tensor operations: defined once, then differentiated, planned and replayed.
  * @module
  */
-import { sameType, type TensorType, typeText } from "./tensor_type.ts";
+import { type Precision, sameType, storedAs, type TensorType, typeText } from "./tensor_type.ts";
 import type { Attributes, OpSpec } from "./op.ts";
 import type { Variable } from "./variables.ts";
 
@@ -45,6 +45,14 @@ export class Graph {
   readonly #variables = new Map<Variable, Tensor>();
   #scope: string[] = [];
   #nextId = 0;
+
+  /** `precision` is that of the images which operations make; leaves keep theirs. */
+  constructor(readonly precision: Precision = "f32") {}
+
+  /** Types of the outputs of an operation in this graph. @throws {RangeError} from shape inference. */
+  infer<A>(op: OpSpec<A>, inputs: readonly Tensor[], attrs: A): TensorType[] {
+    return op.infer(inputs.map((t) => t.type), attrs).map((type) => storedAs(type, this.precision));
+  }
 
   /** Runs `body` with `name` appended to the labels of the nodes it makes. */
   scope<T>(name: string, body: () => T): T {
@@ -108,7 +116,7 @@ export class Graph {
       op.name;
     let types: TensorType[];
     try {
-      types = op.infer(inputs.map((t) => t.type), attrs);
+      types = this.infer(op, inputs, attrs);
     } catch (error) {
       const shapes = inputs.map((t) => typeText(t.type)).join(", ");
       throw new RangeError(

@@ -78,7 +78,7 @@ export function validate(graph: Graph): void {
         );
       }
     }
-    const types = node.op.infer(node.inputs.map((t) => t.type), node.attrs);
+    const types = graph.infer(node.op, node.inputs, node.attrs);
     node.outputs.forEach((t, i) => {
       if (!sameType(t.type, types[i])) {
         throw new Error(

@@ -8,7 +8,7 @@ import type { GpuLimits } from "../gpu/device.ts";
 import { FailureError } from "../base/errors.ts";
 import type { Graph, Node, Tensor } from "./graph.ts";
 import type { Dispatch, KernelPlan } from "./op.ts";
-import { storageLength } from "./tensor_type.ts";
+import { storageBytes } from "./tensor_type.ts";
 import type { Arena } from "./variables.ts";
 
 /** Where a tensor or scratch buffer lives. */
@@ -100,7 +100,7 @@ export class Pool {
   }
 }
 
-const placeBytes = (length: number): number => Math.max(16, length * 4);
+const MIN_BYTES = 16;
 
 /**
  * Plans one program on a pool.
@@ -124,7 +124,7 @@ export function planProgram(
   const place = (t: Tensor): Place => {
     let at = places.get(t);
     if (at) return at;
-    const bytes = placeBytes(storageLength(t.type));
+    const bytes = Math.max(MIN_BYTES, storageBytes(t.type));
     if (
       bytes > limits.maxStorageBufferBindingSize || bytes > limits.maxBufferSize
     ) {
@@ -183,7 +183,7 @@ export function planProgram(
       return at;
     });
     const scratchPlaces = (kernels.scratch ?? []).map((length): Place => {
-      const bytes = placeBytes(length);
+      const bytes = Math.max(MIN_BYTES, length * 4);
       return { kind: "pool", buffer: pool.take(bytes), bytes };
     });
     for (const at of scratchPlaces) {

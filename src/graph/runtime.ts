@@ -61,6 +61,13 @@ const PARAM_ALIGNMENT = 256;
 const paramBytes = (params: readonly number[]): number =>
   Math.ceil(params.length * 4 / PARAM_ALIGNMENT) * PARAM_ALIGNMENT;
 
+function bf16Bindings({ node }: PlannedNode, dispatch: Dispatch): number[] {
+  return dispatch.bindings.flatMap(({ from, index }, binding) => {
+    const tensor = from === "input" ? node.inputs[index] : from === "output" ? node.outputs[index] : undefined;
+    return tensor?.type.dtype === "bf16" ? [binding] : [];
+  });
+}
+
 /** A device with the buffers of some programs. */
 export class Runtime {
   readonly #pool: GPUBuffer[];
@@ -143,7 +150,7 @@ export class Runtime {
       const where = `${node.node.op.name} at '${node.node.label}' (${
         node.node.inputs.map((t) => typeText(t.type)).join(", ")
       })`;
-      return cache.get(d.shader, d.constants, where);
+      return cache.get(d.shader, d.constants, bf16Bindings(node, d), where);
     }));
     const params = this.#writeParams(all.map(({ d }) => d.params));
     device.pushErrorScope("validation");

@@ -5,8 +5,12 @@
  * - `image`: shape `[C, N, H, W]`, channel-major, every row padded to a pitch of a multiple of 4. The padding
  *   always holds zeros, so that sums need no mask and convolutions read their right border from it. Channels
  *   first makes every channel (batch norm) and every group of channels contiguous.
+ * Images are f32 or bf16 (the upper half of an f32, two in a word); everything else is 32-bit.
  * @module
  */
+
+/** How the images that a program computes (activations and their gradients) are stored. */
+export type Precision = "f32" | "bf16";
 
 /** Element type, shape and layout of a tensor. */
 export interface TensorType {
@@ -15,7 +19,7 @@ export interface TensorType {
   /** Storage layout. */
   readonly layout: "dense" | "image";
   /** Element type. */
-  readonly dtype: "f32" | "i32";
+  readonly dtype: "f32" | "i32" | "bf16";
 }
 
 /** Type of a row-major f32 (or i32) tensor. */
@@ -31,6 +35,11 @@ export function image(c: number, n: number, h: number, w: number): TensorType {
   return { shape: [c, n, h, w], layout: "image", dtype: "f32" };
 }
 
+/** `type` with its elements stored as `precision`, if it is an image. */
+export function storedAs(type: TensorType, precision: Precision): TensorType {
+  return type.layout === "image" ? { ...type, dtype: precision } : type;
+}
+
 /** Number of logical elements. */
 export function elementCount(type: TensorType): number {
   return type.shape.reduce((a, b) => a * b, 1);
@@ -41,35 +50,60 @@ export function rowPitch(w: number): number {
   return Math.ceil(w / 4) * 4;
 }
 
-/** Length of the storage in 4-byte elements, padding included. */
+/** Number of stored elements, padding included. */
 export function storageLength(type: TensorType): number {
   if (type.layout === "dense") return Math.ceil(elementCount(type) / 4) * 4;
   const [c, n, h, w] = type.shape;
   return c * n * h * rowPitch(w);
 }
 
-/** Copies logical row-major elements into storage order; padding becomes zero. */
+/** Bytes of the storage. */
+export function storageBytes(type: TensorType): number {
+  return storageLength(type) * (type.dtype === "bf16" ? 2 : 4);
+}
+
+/** Copies logical row-major elements into storage order; padding becomes zero. bf16 comes as words of two. */
 export function pack(
   type: TensorType,
   values: ArrayLike<number>,
 ): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
-  const out = type.dtype === "f32" ? new Float32Array(storageLength(type)) : new Int32Array(storageLength(type));
-  forEachRow(type, (from, to, length) => {
-    for (let i = 0; i < length; i++) out[to + i] = values[from + i];
+  const length = storageLength(type), out = type.dtype === "i32" ? new Int32Array(length) : new Float32Array(length);
+  forEachRow(type, (from, to, count) => {
+    for (let i = 0; i < count; i++) out[to + i] = values[from + i];
   });
-  return out;
+  if (type.dtype !== "bf16") return out;
+  const bits = new Uint32Array(out.buffer), words = new Int32Array(length / 2);
+  for (let i = 0; i < words.length; i++) {
+    words[i] = ((bits[2 * i] + 0x8000) >>> 16) | ((bits[2 * i + 1] + 0x8000) & 0xffff0000);
+  }
+  return words;
 }
 
 /** Inverse of {@linkcode pack}: logical row-major elements as f64. */
 export function unpack(
   type: TensorType,
-  storage: ArrayLike<number>,
+  storage: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>,
 ): Float64Array<ArrayBuffer> {
-  const out = new Float64Array(elementCount(type));
+  const out = new Float64Array(elementCount(type)), elements = storedElements(type, storage);
   forEachRow(type, (from, to, length) => {
-    for (let i = 0; i < length; i++) out[from + i] = storage[to + i];
+    for (let i = 0; i < length; i++) out[from + i] = elements[to + i];
   });
   return out;
+}
+
+/** Elements in storage order, padding included. */
+export function storedElements(
+  type: TensorType,
+  storage: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>,
+): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
+  if (type.dtype !== "bf16") return storage;
+  const words = new Uint32Array(storage.buffer, storage.byteOffset, storage.length);
+  const bits = new Uint32Array(2 * words.length);
+  words.forEach((word, i) => {
+    bits[2 * i] = word << 16;
+    bits[2 * i + 1] = word & 0xffff0000;
+  });
+  return new Float32Array(bits.buffer);
 }
 
 function forEachRow(
@@ -86,6 +120,11 @@ function forEachRow(
 /** `"f32[8,32,28,28]"`-like text for messages and plans. */
 export function typeText(type: TensorType): string {
   return `${type.dtype}${type.layout === "image" ? " image" : ""}[${type.shape.join(",")}]`;
+}
+
+/** True when shape and layout agree, and the element type up to its storage. */
+export function sameKind(a: TensorType, b: TensorType): boolean {
+  return sameType(storedAs(a, "f32"), storedAs(b, "f32"));
 }
 
 /** True when shape, layout and element type agree. */

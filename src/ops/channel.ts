@@ -68,8 +68,8 @@ export function overChannels(
 
 /** @throws {RangeError} unless `type` is an image. */
 export function requireImage(type: TensorType, what: string): void {
-  if (type?.layout !== "image" || type.dtype !== "f32") {
-    throw new RangeError(`${what} must be an f32 image`);
+  if (type?.layout !== "image") {
+    throw new RangeError(`${what} must be an image`);
   }
 }
 

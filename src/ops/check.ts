@@ -12,7 +12,15 @@ import type { OpCase, OpSpec } from "../graph/op.ts";
 import { validate } from "../graph/passes.ts";
 import { planProgram, Pool } from "../graph/plan.ts";
 import { type HostInputs, Runtime } from "../graph/runtime.ts";
-import { elementCount, pack, storageLength, type TensorType, unpack } from "../graph/tensor_type.ts";
+import {
+  elementCount,
+  type Precision,
+  pack,
+  storedAs,
+  storedElements,
+  type TensorType,
+  unpack,
+} from "../graph/tensor_type.ts";
 import { addN, sum } from "./add_n.ts";
 
 /** What a check found. */
@@ -26,18 +34,18 @@ export interface CheckResult {
 }
 
 function makeInputs(name: string, testCase: OpCase): Float64Array[] {
-  const made: Float64Array[] = [];
+  const made: Float64Array[] = [],
+    stored = (type: TensorType, values: Float64Array) => unpack(type, pack(type, values));
   testCase.inputs.forEach((type, index) => {
     const derived = testCase.derive?.(index, made);
-    if (derived) return made.push(derived.map(Math.fround));
+    if (derived) return made.push(stored(type, derived));
     const random = new Random(7, `${name}/${testCase.name}`, index);
     const fill = testCase.fill ??
       ((_i: number, _e: number, normal: number) => normal);
-    return made.push(
-      new Float64Array(elementCount(type)).map((_, e) =>
-        Math.fround(fill(index, e, random.normal(), random.uniform()))
-      ),
+    const values = new Float64Array(elementCount(type)).map((_, e) =>
+      fill(index, e, random.normal(), random.uniform())
     );
+    return made.push(stored(type, values));
   });
   return made;
 }
@@ -52,14 +60,13 @@ function relativeError(actual: Float64Array, expected: Float64Array): number {
   return worst === 0 ? 0 : worst / scale;
 }
 
-function paddingIsZero(type: TensorType, storage: Float32Array): boolean {
-  const again = pack(type, unpack(type, storage));
-  return again.length === storageLength(type) &&
-    again.every((v, i) => Object.is(v, storage[i]) || v === storage[i]);
+function paddingIsZero(type: TensorType, storage: Float32Array<ArrayBuffer>): boolean {
+  const actual = storedElements(type, storage), again = storedElements(type, pack(type, unpack(type, storage)));
+  return again.every((v, i) => Object.is(v, actual[i]) || v === actual[i]);
 }
 
 interface Run {
-  readonly outputs: Map<string, Float32Array>;
+  readonly outputs: Map<string, Float32Array<ArrayBuffer>>;
   readonly guardsIntact: boolean;
 }
 
@@ -75,7 +82,7 @@ async function execute(
   const runtime = await Runtime.create(gpu, [plan], pool, { guard: true });
   try {
     runtime.run("check", inputs);
-    const outputs = new Map<string, Float32Array>();
+    const outputs = new Map<string, Float32Array<ArrayBuffer>>();
     for (const key of Object.keys(results)) {
       outputs.set(key, await runtime.readResult("check", key));
     }
@@ -85,12 +92,18 @@ async function execute(
   }
 }
 
-/** Runs one case of one operation. */
+/** Least tolerances (forward, gradient) where images are stored as bf16, which has 8 significant bits. */
+const BF16_TOLERANCES = [6e-3, 2e-2];
+
+/** Runs one case of one operation, with images stored as `precision`. */
 export async function checkCase(
   gpu: Gpu,
   op: OpSpec,
-  testCase: OpCase,
+  f32Case: OpCase,
+  precision: Precision = "f32",
 ): Promise<CheckResult> {
+  const testCase = { ...f32Case, inputs: f32Case.inputs.map((type) => storedAs(type, precision)) };
+  const [least, gradLeast] = precision === "bf16" ? BF16_TOLERANCES : [0, 0];
   const failures: string[] = [], values = makeInputs(op.name, testCase);
   const reference = (inputs: readonly Float64Array[]) => op.reference!(inputs, testCase.inputs, testCase.attrs);
   const expected = reference(values);
@@ -98,7 +111,7 @@ export async function checkCase(
     string,
     Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>
   > = {};
-  const graph = new Graph();
+  const graph = new Graph(precision);
   const inPlace = op.inPlace?.(testCase.inputs, testCase.attrs) ?? {};
   const leaves = testCase.inputs.map((type, i) => {
     host[`x${i}`] = pack(type, values[i]);
@@ -121,7 +134,7 @@ export async function checkCase(
     const storage = forward.outputs.get(`y${i}`)!;
     const error = relativeError(unpack(t.type, storage), expected[i]);
     forwardError = Math.max(forwardError, error);
-    if (!(error <= (testCase.tolerance ?? 1e-5))) {
+    if (!(error <= Math.max(least, testCase.tolerance ?? 1e-5))) {
       failures.push(`output ${i} is off by ${error.toExponential(2)}`);
     }
     if (!paddingIsZero(t.type, storage)) {
@@ -131,7 +144,7 @@ export async function checkCase(
   if (!op.gradient) return { forward: forwardError, gradient: null, failures };
 
   const through = testCase.through ??
-    outputs.flatMap((t, i) => t.type.dtype === "f32" ? [i] : []);
+    outputs.flatMap((t, i) => t.type.dtype !== "i32" ? [i] : []);
   const cotangents = expected.map((y, i) => {
     const random = new Random(8, `${op.name}/${testCase.name}`, i);
     return y.map(() => Math.fround(random.normal()));
@@ -141,7 +154,7 @@ export async function checkCase(
     return graph.input(`g${o}`, outputs[o].type);
   });
   const wrt = testCase.wrt ??
-    testCase.inputs.flatMap((t, i) => t.dtype === "f32" ? [i] : []);
+    testCase.inputs.flatMap((t, i) => t.dtype !== "i32" ? [i] : []);
   const targets = wrt.map((i) => leaves[i]);
   const grads = gradients(
     graph,
@@ -177,7 +190,7 @@ export async function checkCase(
     });
     const error = relativeError(unpack(type, storage), numeric);
     gradientError = Math.max(gradientError, error);
-    if (!(error <= (testCase.gradTolerance ?? 1e-4))) {
+    if (!(error <= Math.max(gradLeast, testCase.gradTolerance ?? 1e-4))) {
       failures.push(
         `gradient of input ${index} is off by ${error.toExponential(2)}`,
       );

@@ -16,14 +16,14 @@ export function expectInputs(
   }
 }
 
-/** Shape `[C, N, H, W]` of an f32 image. @throws {RangeError} */
+/** Shape `[C, N, H, W]` of an image. @throws {RangeError} */
 export function expectImage(
   type: TensorType,
   name: string,
 ): [number, number, number, number] {
-  if (type.layout !== "image" || type.dtype !== "f32") {
+  if (type.layout !== "image") {
     throw new RangeError(
-      `${name} must be an f32 image: it is ${typeText(type)}`,
+      `${name} must be an image: it is ${typeText(type)}`,
     );
   }
   return type.shape as [number, number, number, number];

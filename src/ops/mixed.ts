@@ -17,7 +17,7 @@ import weightSource from "../../shaders/mixed_weight_grad.wgsl" with {
 };
 import type { Tensor } from "../graph/graph.ts";
 import { type Binding, type Dispatch, input, type OpSpec, output, uniformInput } from "../graph/op.ts";
-import { dense, image, rowPitch, sameType, storageLength, type TensorType } from "../graph/tensor_type.ts";
+import { dense, image, rowPitch, sameKind, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { manyWorkgroups, oneWorkgroup } from "./channel.ts";
 import { imageVec4s } from "./launch.ts";
 import { mixedCases, mixedReference } from "./mixed_reference.ts";
@@ -147,7 +147,7 @@ export const mixed: OpSpec<MixedAttributes> = {
       const z = inputs[at.z[k]], wide = (Math.max(...groups) + 1) * channels;
       if (
         groups.length !== rows.length ||
-        !sameType(z, { ...out, shape: [wide, ...out.shape.slice(1)] })
+        !sameKind(z, { ...out, shape: [wide, ...out.shape.slice(1)] })
       ) {
         throw new RangeError(
           `candidate ${k} must be [${wide},${out.shape.slice(1)}] for ${rows.length} edges`,
@@ -160,7 +160,7 @@ export const mixed: OpSpec<MixedAttributes> = {
         throw new RangeError(`statistics ${k} do not fit`);
       }
     });
-    if (!at.sums.every((i) => sameType(inputs[i], out))) {
+    if (!at.sums.every((i) => sameKind(inputs[i], out))) {
       throw new RangeError("sums to add to have another shape");
     }
     return rows.map(() => out);

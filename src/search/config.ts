@@ -84,6 +84,14 @@ export const SEARCH_OPTION_LIST = [
     group: "Supernet",
     help: "normalisation of the nodes ('none' is plain DARTS)",
   },
+  {
+    key: "precision",
+    kind: "choice",
+    choices: ["bf16", "f32"],
+    default: "bf16",
+    group: "Supernet",
+    help: "how activations and their gradients are stored; weights, sums and statistics are f32 always",
+  },
   { key: "epochs", kind: "int", min: 1, max: 100000, default: 50, group: "Search", help: "passes over the images" },
   { key: "batch-size", kind: "int", min: 2, max: 4096, default: 64, group: "Search", help: "images per step" },
   {

@@ -122,7 +122,7 @@ export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, l
   const pool = new Pool(), plans: Plan[] = [], shared: Partial<Record<ProgramName, number>> = {};
 
   const start = (training: boolean) => {
-    const graph = new Graph(),
+    const graph = new Graph(config.precision),
       builder = new Builder(graph, variables, training),
       inputs = supernetInputs(graph, config);
     const softened = Object.fromEntries(

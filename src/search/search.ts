@@ -93,6 +93,7 @@ export function supernetConfig(config: SearchConfig, data: Dataset): SupernetCon
     width: data.width,
     batch: config.batchSize,
     nodeNorm: config.nodeNorm,
+    precision: config.precision,
   };
 }
 

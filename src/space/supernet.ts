@@ -5,7 +5,7 @@
  */
 import { UsageError } from "../base/errors.ts";
 import type { Graph, Tensor } from "../graph/graph.ts";
-import { dense, image } from "../graph/tensor_type.ts";
+import { dense, image, type Precision } from "../graph/tensor_type.ts";
 import { Arena } from "../graph/variables.ts";
 import { BN_EPS, type Builder } from "../nn/layers.ts";
 import type { NetworkVariables } from "../nn/variables.ts";
@@ -45,6 +45,8 @@ export interface SupernetConfig {
   readonly batch: number;
   /** Normalisation of the nodes. */
   readonly nodeNorm: NodeNorm;
+  /** How activations and their gradients are stored; default f32. */
+  readonly precision?: Precision;
 }
 
 /** A candidate of a node: where its output lies. */
