@@ -3,9 +3,10 @@
  *
  *     deno task bench                 both sizes, 5 steps each
  *     deno task bench --small         the first size only (--large: the second)
- *     deno task bench --profile       where the time goes, by operation (timestamp queries)
+ *     deno task bench --profile       where the time goes, by shader (timestamp queries; --shapes: and by operands)
  *     deno task bench --json          one JSON object per size
  */
+import process from "node:process";
 import { Random } from "../src/base/random.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import type { Precision } from "../src/graph/tensor_type.ts";
@@ -23,6 +24,12 @@ const SIZES: readonly SupernetConfig[] = [
   { ...base, channels: 8, cells: 5, batch: 32, height: 28, width: 28 },
   { ...base, channels: 16, cells: 8, batch: 16, height: 32, width: 32 },
 ];
+
+/** User and system time of this process, all threads: the driver's on a CPU adapter among them. */
+function cpuMilliseconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 
 const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1];
 
@@ -50,17 +57,19 @@ async function ours(config: SupernetConfig) {
     rssMiB: 0,
   };
   for (const name of ["weight_step", "alpha_step"]) {
-    const times: number[] = [], js: number[] = [];
+    const times: number[] = [], js: number[] = [], cpu: number[] = [];
     for (let i = 0; i < steps; i++) {
-      const start = performance.now();
+      const start = performance.now(), busy = cpuMilliseconds();
       runtime.run(name, inputs);
       js.push(performance.now() - start);
       await runtime.idle();
       times.push(performance.now() - start);
+      cpu.push(cpuMilliseconds() - busy);
     }
     const { macs, dispatches, traffic } = plan.plans.find((p) => p.name === name)!, ms = median(times);
     result[name] = {
       ms: Math.round(ms),
+      cpuMs: Math.round(median(cpu)),
       gflops: +(2 * macs / ms / 1e6).toFixed(1),
       gmacs: +(macs / 1e9).toFixed(2),
       dispatches,
@@ -83,12 +92,12 @@ async function ours(config: SupernetConfig) {
 function report(name: string, times: Awaited<ReturnType<SearchEngine["runtime"]["profile"]>>): void {
   const rows = new Map<string, { ms: number; count: number }>();
   let total = 0;
-  for (const { shader, nanoseconds } of times) {
-    const row = rows.get(shader) ?? { ms: 0, count: 0 };
+  for (const { shader, operands, nanoseconds } of times) {
+    const key = flags.has("--shapes") ? `${shader} ${operands}` : shader, row = rows.get(key) ?? { ms: 0, count: 0 };
     row.ms += nanoseconds / 1e6;
     row.count++;
     total += nanoseconds / 1e6;
-    rows.set(shader, row);
+    rows.set(key, row);
   }
   console.error(`${name}: ${total.toFixed(0)} ms in ${times.length} dispatches`);
   for (const [shader, { ms, count }] of [...rows].sort((a, b) => b[1].ms - a[1].ms)) {

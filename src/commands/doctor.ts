@@ -69,7 +69,7 @@ export async function runDoctor(parsed: Parsed): Promise<number> {
         ["limit", "offered", "needed at least"],
         limits.map((
           [name, value],
-        ) => [name, count(value), count(PORTABLE_LIMITS[name as keyof typeof PORTABLE_LIMITS])]),
+        ) => [name, count(value), count(Number(PORTABLE_LIMITS[name as keyof typeof PORTABLE_LIMITS]))]),
       ),
       "",
       "Permissions",

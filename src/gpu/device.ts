@@ -14,6 +14,8 @@ export interface GpuLimits {
   readonly maxUniformBufferBindingSize: number;
   /** Largest buffer, in bytes. */
   readonly maxBufferSize: number;
+  /** Not a limit, but kernel choice depends on it as well: true for a CPU adapter. */
+  readonly software: boolean;
 }
 
 const LIMIT_NAMES = [
@@ -29,6 +31,7 @@ export const PORTABLE_LIMITS: GpuLimits = {
   maxStorageBufferBindingSize: 134217728,
   maxUniformBufferBindingSize: 65536,
   maxBufferSize: 268435456,
+  software: false,
 };
 
 /** An open device and what is known about it. */
@@ -97,12 +100,13 @@ export async function openGpu(
   const name = [info.device, info.description].filter((s) => s && !/^\d*$/.test(s)).join(
     ", ",
   ) || info.vendor;
+  const software = /llvmpipe|lavapipe|swiftshader/i.test(name);
   return {
     device,
     name,
-    limits: requiredLimits as unknown as GpuLimits,
+    limits: { ...requiredLimits, software: options.limits?.software ?? software } as unknown as GpuLimits,
     features: [...features],
-    software: /llvmpipe|lavapipe|swiftshader/i.test(name),
+    software,
     lost: () => lost,
   };
 }

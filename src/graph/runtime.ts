@@ -25,6 +25,8 @@ export interface DispatchTime {
   readonly label: string;
   readonly op: string;
   readonly shader: string;
+  /** Types of the inputs of its node. */
+  readonly operands: string;
   /** Nanoseconds. */
   readonly nanoseconds: number;
 }
@@ -290,6 +292,7 @@ export class Runtime {
           label: step.node.node.label,
           op: step.node.node.op.name,
           shader: step.dispatch.shader.name,
+          operands: step.node.node.inputs.map((t) => typeText(t.type)).join(", "),
           nanoseconds: Number(stamps[2 * i + 1] - stamps[2 * i]),
         })
       );

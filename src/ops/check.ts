@@ -14,8 +14,8 @@ import { planProgram, Pool } from "../graph/plan.ts";
 import { type HostInputs, Runtime } from "../graph/runtime.ts";
 import {
   elementCount,
-  type Precision,
   pack,
+  type Precision,
   storedAs,
   storedElements,
   type TensorType,

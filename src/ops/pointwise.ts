@@ -4,6 +4,7 @@
  * @module
  */
 import source from "../../shaders/pointwise.wgsl" with { type: "text" };
+import heldSource from "../../shaders/pointwise_held.wgsl" with { type: "text" };
 import weightGradSource from "../../shaders/pointwise_weight_grad.wgsl" with {
   type: "text",
 };
@@ -15,6 +16,7 @@ import { onnxRelu, onnxRepeat, onnxWeight } from "./onnx.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
 const shader = { name: "pointwise", source };
+const heldShader = { name: "pointwise_held", source: heldSource };
 const weightGradShader = {
   name: "pointwise_weight_grad",
   source: weightGradSource,
@@ -55,19 +57,41 @@ function sizesOf(
   };
 }
 
+/** Most weights that an invocation holds in registers, and most operands that it adds up then. */
+const HELD_WEIGHTS = 256, HELD_OPERANDS = 32;
+
 function product(context: KernelContext<PointwiseAttributes>, w: TensorType, transposed: boolean): KernelPlan {
   const { CI, CO, GI, GROUPS, M4 } = sizesOf(context.inputs[0], w, context.attrs), { relu } = context.attrs;
   const outputs = transposed ? CI : CO, OB = largestDivisor(outputs, 16);
   const VEC = CI % 4 === 0 && (!transposed || OB % 4 === 0);
   const UNIFORM = VEC && GROUPS * CO * CI * 4 <= WEIGHT_UNIFORM_BYTES &&
     context.limits.maxUniformBufferBindingSize >= WEIGHT_UNIFORM_BYTES;
+  const operands = transposed ? CO : CI,
+    bindings = [
+      input(0),
+      UNIFORM ? uniformInput(1, WEIGHT_UNIFORM_BYTES) : input(1),
+      output(0),
+      ...(transposed && relu ? [input(2)] : []),
+    ];
+  if (context.limits.software && UNIFORM && operands <= HELD_OPERANDS && (!transposed || GROUPS === GI)) {
+    const OB = largestDivisor(outputs, Math.min(16, HELD_WEIGHTS / operands));
+    const WG = 32, SHARE = 8 * (M4 >= 2048 ? 16 : 8);
+    return {
+      dispatches: [{
+        shader: heldShader,
+        constants: { OB, IB: operands, WG, SHARE, TRANSPOSED: transposed, RELU: relu },
+        bindings,
+        params: [GI, 0, CI, CO, M4, 0, 0, 0],
+        workgroups: [Math.ceil(M4 / (SHARE * WG / 8)), GROUPS * outputs / OB, 1],
+      }],
+    };
+  }
   const PV = OB > 8 || !transposed ? 2 : 4, WG = M4 >= 64 * PV * 8 ? 64 : 16;
-  const mask = transposed && relu ? [input(2)] : [];
   return {
     dispatches: [{
       shader,
       constants: { OB, PV, WG, VEC, UNIFORM, TRANSPOSED: transposed, RELU: relu },
-      bindings: [input(0), UNIFORM ? uniformInput(1, WEIGHT_UNIFORM_BYTES) : input(1), output(0), ...mask],
+      bindings,
       params: [GI, GROUPS, CI, CO, M4, 0, 0, 0],
       workgroups: [Math.ceil(M4 / (WG * PV)), transposed ? GI * (CI / OB) : GROUPS * (CO / OB), 1],
     }],

@@ -55,6 +55,7 @@ const BOUNDLESS: GpuLimits = {
   maxStorageBufferBindingSize: Number.MAX_SAFE_INTEGER,
   maxUniformBufferBindingSize: 65536,
   maxBufferSize: Number.MAX_SAFE_INTEGER,
+  software: false,
 };
 
 function inferenceGraph(network: NetworkConfig) {

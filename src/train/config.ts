@@ -193,6 +193,14 @@ export const TRAIN_OPTION_LIST = [
   { key: "momentum", kind: "number", min: 0, max: 0.9999, default: 0.9, group: "Training", help: "momentum of SGD" },
   { key: "weight-decay", kind: "number", min: 0, default: 3e-4, group: "Training", help: "weight decay" },
   {
+    key: "precision",
+    kind: "choice",
+    choices: ["bf16", "f32"],
+    default: "bf16",
+    group: "Training",
+    help: "how a training step stores activations and their gradients; weights, sums and evaluation are f32 always",
+  },
+  {
     key: "clip",
     kind: "number",
     min: 0,

@@ -7,7 +7,7 @@ import type { GpuLimits } from "../gpu/device.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
 import { type Plan, Pool } from "../graph/plan.ts";
 import { plannedBytes } from "../graph/runtime.ts";
-import { dense } from "../graph/tensor_type.ts";
+import { dense, type Precision } from "../graph/tensor_type.ts";
 import type { Arena } from "../graph/variables.ts";
 import { Builder } from "../nn/layers.ts";
 import { tallyArena } from "../nn/state.ts";
@@ -38,6 +38,8 @@ export interface TrainingConstants {
   readonly auxiliaryWeight: number;
   /** Share of dropped paths at the end; 0: no path is ever dropped. */
   readonly dropPath: number;
+  /** How activations and their gradients are stored in the training step; evaluation is f32. Default f32. */
+  readonly precision?: Precision;
 }
 
 /** Everything that outlives a step, by purpose. */
@@ -106,7 +108,7 @@ export function planTraining(
     return { loss, tally: graph.apply1(accumulateTally, [tally, graph.variable(metrics.get(metric))], null, metric) };
   };
 
-  const graph = new Graph(), labels = networkLabels(graph, batch);
+  const graph = new Graph(constants.precision), labels = networkLabels(graph, batch);
   const dropMask = paths > 0 ? graph.input("drop_mask", dense([paths, batch])) : null;
   const images = networkImages(graph, network, batch), builder = new Builder(graph, variables, true);
   const net = buildNetwork(builder, network, images, { auxiliary, dropMask });

@@ -1,0 +1,66 @@
+// pointwise.wgsl for few channels on CPU adapters: an invocation holds its whole block of weights in registers (or on
+// its stack) and walks over vec4s of pixels, so that a weight is loaded once and not once per pixel.
+//
+//   forward      y[g*CO + o][m] = sum_i w[g*CO + o][i] * f(x[(g % GI)*CI + i][m])
+//   TRANSPOSED   y[g*CI + i][m] = sum_o w[g*CO + o][i] * x[g*CO + o][m]     (as many groups as input groups)
+//
+// OB results from all IB operands (CI, or CO where TRANSPOSED). f, RELU, u as in pointwise.wgsl. A strand of 8
+// invocations walks SHARE consecutive vec4s. params = (GI, 0, CI, CO), (vec4s of a channel).
+
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<uniform> w: array<vec4f, 4096>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+#if TRANSPOSED && RELU
+@group(0) @binding(3) var<storage, read> u: array<vec4f>;
+#endif
+@group(0) @binding($(3 + (TRANSPOSED && RELU))) var<uniform> params: array<vec4u, 2>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let CI = params[0].z;
+  let CO = params[0].w;
+  let M4 = params[1].x;
+  let channel = wid.y * OB;
+#if TRANSPOSED
+  let group = channel / CI;
+  let source = group * CO;
+#for i in 0..IB
+#for q in 0..OB/4
+  let w$(i)_$q = w[((source + $i) * CI + channel % CI) / 4 + $q];
+#endfor
+#endfor
+#else
+  let source = ((channel / CO) % params[0].x) * CI;
+#for o in 0..OB
+#for q in 0..IB/4
+  let w$(o)_$q = w[(channel + $o) * (IB / 4) + $q];
+#endfor
+#endfor
+#endif
+  let strand = wid.x * (WG / 8) + lane / 8;
+  let end = min(M4, (strand + 1) * SHARE);
+  for (var m = strand * SHARE + lane % 8; m < end; m += 8) {
+#for i in 0..IB
+#if RELU && !TRANSPOSED
+    let a$i = max(x[(source + $i) * M4 + m], vec4f(0));
+#else
+    let a$i = x[(source + $i) * M4 + m];
+#endif
+#endfor
+#for o in 0..OB
+    var s$o = vec4f(0);
+#for i in 0..IB
+#if TRANSPOSED
+    s$o += a$i * w$(i)_$(o/4)[$(o%4)];
+#else
+    s$o += a$i * w$(o)_$(i/4)[$(i%4)];
+#endif
+#endfor
+#if TRANSPOSED && RELU
+    y[(channel + $o) * M4 + m] = select(vec4f(0), s$o, u[(channel + $o) * M4 + m] > vec4f(0));
+#else
+    y[(channel + $o) * M4 + m] = s$o;
+#endif
+#endfor
+  }
+}
