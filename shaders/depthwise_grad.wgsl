@@ -6,7 +6,7 @@
 //
 // With NORM gx is the gradient of the normalised input. A strided gy is read as if zeros stood between its elements
 // (S = 2). Names as in depthwise.wgsl; here H, W, P4 describe x and gx, HO, WO, Q4 describe gy, and each invocation
-// walks down RC rows of gx. PARTS partial sums per weight. params[0] = (CI, number of e, 0, 0).
+// walks down RC rows of gx of every NG-th image. PARTS partial sums per weight. params[0] = (CI, number of e, 0, 0).
 
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
@@ -24,14 +24,12 @@
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: vec3u) {
-  if (gid.x >= N * CHUNKS * CLASSES * TILES) { return; }
+  if (gid.x >= NG * CHUNKS * CLASSES * TILES) { return; }
   let CI = params[0].x;
   let source = wid.y;
-  let n = gid.x % N;
-  let tile = (gid.x / N) % TILES;
-  let row_class = (gid.x / (N * TILES)) % CLASSES;
-  let chunk = gid.x / (N * TILES * CLASSES);
-  let plane = (source * N + n) * (H * P4);
+  let tile = (gid.x / NG) % TILES;
+  let row_class = (gid.x / (NG * TILES)) % CLASSES;
+  let chunk = gid.x / (NG * TILES * CLASSES);
   let column = i32(tile * TV) - 1;
 #if NORM
   let mean = stats[source];
@@ -41,112 +39,115 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
   let top = i32(row_class) + first * RU - PAD;
   for (var e = 0u; e < params[0].y; e++) {
     let channel = e * CI + source;
-    let plane_out = (channel * N + n) * (HO * Q4);
 #for k in 0..K*K
     let w$k = w[channel * (K * K) + $k];
 #if WEIGHTS
     var d$k = vec4f(0);
 #endif
 #endfor
+    for (var n = gid.x % NG; n < N; n += NG) {
+      let plane = (source * N + n) * (H * P4);
+      let plane_out = (channel * N + n) * (HO * Q4);
 #for k in 0..K
 #for j in 0..LOADS
-    var r$(k)_$j = vec4f(0);
+      var r$(k)_$j = vec4f(0);
 #endfor
 #endfor
-    for (var t = 0; t < i32(RC) + K - 1; t++) {
+      for (var t = 0; t < i32(RC) + K - 1; t++) {
 #for k in 0..K-1
 #for j in 0..LOADS
-      r$(k)_$j = r$(k+1)_$j;
+        r$(k)_$j = r$(k+1)_$j;
 #endfor
 #endfor
-      let row = top + t * RU;
+        let row = top + t * RU;
 #if S == 2
-      let inside = row >= 0 && row < 2 * HO && row % 2 == 0;
-      let at = i32(plane_out) + clamp(row / 2, 0, HO - 1) * Q4;
+        let inside = row >= 0 && row < 2 * HO && row % 2 == 0;
+        let at = i32(plane_out) + clamp(row / 2, 0, HO - 1) * Q4;
 #else
-      let inside = row >= 0 && row < HO;
-      let at = i32(plane_out) + clamp(row, 0, HO - 1) * Q4;
+        let inside = row >= 0 && row < HO;
+        let at = i32(plane_out) + clamp(row, 0, HO - 1) * Q4;
 #endif
 #if S == 2 && TILES == 1
-      // Element 4 * (j - 1) + c of the spread row is element 2 * (j - 1) + c / 2 of the row of gy.
+        // Element 4 * (j - 1) + c of the spread row is element 2 * (j - 1) + c / 2 of the row of gy.
 #for v in 0..Q4
-      let g$v = select(vec4f(0), gy[at + $v], inside);
+        let g$v = select(vec4f(0), gy[at + $v], inside);
 #endfor
 #for j in 1..LOADS-1
 #if (j - 1) / 2 < Q4
-      r$(K-1)_$j = vec4f(g$((j-1)/2)[$((j-1)%2*2)], 0.0, g$((j-1)/2)[$((j-1)%2*2+1)], 0.0);
+        r$(K-1)_$j = vec4f(g$((j-1)/2)[$((j-1)%2*2)], 0.0, g$((j-1)/2)[$((j-1)%2*2+1)], 0.0);
 #endif
 #endfor
 #else
 #for j in 0..LOADS
 #if TILES > 1 || (j > 0 && j <= P4)
-      {
-        let v = column + $j;
-#if S == 2
-        let g = gy[at + clamp(v / 2, 0, Q4 - 1)];
-        let a = select(vec4f(g.x, 0.0, g.y, 0.0), vec4f(g.z, 0.0, g.w, 0.0), v % 2 == 1);
-#else
-        let a = gy[at + clamp(v, 0, Q4 - 1)];
-#endif
-        r$(K-1)_$j = select(vec4f(0), a, inside && v >= 0 && v < S * Q4);
-      }
-#endif
-#endfor
-#endif
-      let step = t - (K - 1);
-      let in_row = i32(row_class) + (first + step) * RU;
-      if (step >= 0 && in_row < H) {
-#for v in 0..TV
-        var s$v = vec4f(0);
-#endfor
-#for v in 0..TV
         {
-          let v = tile * TV + $v;
-          let live = v < P4;
-          let index = plane + u32(in_row) * P4 + min(v, P4 - 1);
+          let v = column + $j;
+#if S == 2
+          let g = gy[at + clamp(v / 2, 0, Q4 - 1)];
+          let a = select(vec4f(g.x, 0.0, g.y, 0.0), vec4f(g.z, 0.0, g.w, 0.0), v % 2 == 1);
+#else
+          let a = gy[at + clamp(v, 0, Q4 - 1)];
+#endif
+          r$(K-1)_$j = select(vec4f(0), a, inside && v >= 0 && v < S * Q4);
+        }
+#endif
+#endfor
+#endif
+        let step = t - (K - 1);
+        let in_row = i32(row_class) + (first + step) * RU;
+        if (step >= 0 && in_row < H) {
+#for v in 0..TV
+          var s$v = vec4f(0);
+#endfor
+#for v in 0..TV
+          {
+            let v = tile * TV + $v;
+            let live = v < P4;
+            let index = plane + u32(in_row) * P4 + min(v, P4 - 1);
 #if MASK || WEIGHTS
-          var a = x[index];
+            var a = x[index];
 #if NORM
-          a = (a - mean) * scale;
+            a = (a - mean) * scale;
 #endif
 #if MASK
-          let positive = a > vec4f(0);
-          a = max(a, vec4f(0));
+            let positive = a > vec4f(0);
+            a = max(a, vec4f(0));
 #endif
 #if NORM && W % 4 != 0
-          if (v == P4 - 1) { a *= vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0); }
+            if (v == P4 - 1) { a *= vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0); }
 #endif
 #if TILES > 1
-          a = select(vec4f(0), a, live);
+            a = select(vec4f(0), a, live);
 #endif
 #endif
 #for k in 0..K
 #for q in 0..K
-          {
-            let g = vec4f(
+            {
+              let g = vec4f(
 #for c in 0..4
-              r$(k)_$((4 + 4*v+c + q*D - PAD) / 4)[$((4 + 4*v+c + q*D - PAD) % 4)],
+                r$(k)_$((4 + 4*v+c + q*D - PAD) / 4)[$((4 + 4*v+c + q*D - PAD) % 4)],
 #endfor
-            );
-            s$v += w$(K*K-1-k*K-q) * g;
+              );
+              s$v += w$(K*K-1-k*K-q) * g;
 #if WEIGHTS
-            d$(K*K-1-k*K-q) += a * g;
+              d$(K*K-1-k*K-q) += a * g;
 #endif
-          }
+            }
 #endfor
 #endfor
 #if MASK
-          s$v = select(vec4f(0), s$v, positive);
+            s$v = select(vec4f(0), s$v, positive);
 #endif
 #if W % 4 != 0
-          if (v == P4 - 1) { s$v *= vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0); }
+            if (v == P4 - 1) { s$v *= vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0); }
 #endif
-          if (live) {
-            if (e > 0) { s$v += gx[index]; }
-            gx[index] = s$v;
+            if (live) {
+              if (e > 0) { s$v += gx[index]; }
+              gx[index] = s$v;
+            }
           }
-        }
 #endfor
+        }
       }
     }
 #if WEIGHTS

@@ -66,18 +66,27 @@ function geometry(x: TensorType, w: TensorType, attrs: DepthwiseAttributes) {
   };
 }
 
-/** Cuts `rows` x `columns` (vec4s) into chunks of rows and tiles of columns. */
-function cut(rows: number, columns: number, n: number) {
-  const TILES = Math.ceil(columns / WIDEST_TILE),
-    TV = Math.ceil(columns / TILES);
-  const CHUNKS = Math.max(
-    1,
-    Math.min(Math.ceil(64 / n), Math.floor(rows / 6), Math.ceil(rows / 4)),
-  );
-  return { TILES, TV, CHUNKS, RC: Math.ceil(rows / CHUNKS) };
-}
+/** Invocations that keep a device busy: strands of 8 for the cores of a CPU, or many for a GPU. */
+const BUSY = { cpu: 8 * 32, gpu: 8192 };
 
-const workgroupSize = (count: number): number => count >= 64 ? 32 : count >= 16 ? 16 : 8;
+/**
+ * Cuts the work on `planes` channels of `n` images into tiles of columns (vec4s), row classes, chunks of rows and NG
+ * images side by side: as few as keep the device busy, since each invocation loads its weights and a halo of rows.
+ */
+function cut(size: { rows: number; columns: number; classes: number; n: number; planes: number }, software: boolean) {
+  const { classes: CLASSES, n, planes } = size, rows = Math.ceil(size.rows / CLASSES);
+  const TILES = Math.ceil(size.columns / WIDEST_TILE), TV = Math.ceil(size.columns / TILES);
+  const wanted = Math.ceil((software ? BUSY.cpu : BUSY.gpu) / (planes * CLASSES * TILES));
+  const most = Math.min(Math.ceil(64 / (n * CLASSES)), Math.floor(rows / 6), Math.ceil(rows / 4));
+  const CHUNKS = Math.max(1, Math.min(most, Math.ceil(wanted / n))), RC = Math.ceil(rows / CHUNKS);
+  let NG = n;
+  for (let d = n; d >= 1; d--) {
+    const enough = d * CHUNKS >= wanted && d * CHUNKS * CLASSES * TILES >= 8;
+    if (n % d === 0 && enough) NG = d;
+  }
+  const count = NG * CHUNKS * CLASSES * TILES, WG = count >= 64 ? 32 : count >= 16 ? 16 : 8;
+  return { count, constants: { TILES, TV, CHUNKS, RC, NG, CLASSES, WG } };
+}
 
 /** Depthwise convolution: x `[C, N, H, W]`, w `[e*C, K, K]`, K odd, "same" padding, to `[e*C, N, ceil(H/s), ceil(W/s)]`. */
 export const depthwise: OpSpec<DepthwiseAttributes> = {
@@ -105,7 +114,7 @@ export const depthwise: OpSpec<DepthwiseAttributes> = {
     }
     return [image(o, n, Math.ceil(h / stride), Math.ceil(width / stride))];
   },
-  kernels({ inputs: [x, w], attrs }) {
+  kernels({ inputs: [x, w], attrs, limits }) {
     const { CI, CO, PAD, ...g } = geometry(x, w, attrs),
       norm = isNorm(attrs.prologue);
     // Row classes: dilated rows of one parity at stride 1; a dilation equal to the stride has one class.
@@ -113,35 +122,26 @@ export const depthwise: OpSpec<DepthwiseAttributes> = {
       RU = g.D,
       A = g.D === 1 ? g.S : 1,
       OUT_STEP = CLASSES;
-    const { TILES, TV, CHUNKS, RC } = cut(
-      Math.ceil(g.HO / CLASSES),
-      g.Q4,
-      g.N * CLASSES,
-    );
-    const count = g.N * CHUNKS * CLASSES * TILES, WG = workgroupSize(count);
+    const size = { rows: g.HO, columns: g.Q4, classes: CLASSES, n: g.N, planes: CO };
+    const { count, constants } = cut(size, limits.software);
     return {
       dispatches: [{
         shader,
         constants: {
           ...g,
+          ...constants,
           PAD,
-          TV,
-          TILES,
-          CHUNKS,
-          RC,
           RU,
           A,
-          CLASSES,
           OUT_STEP,
-          WG,
-          LOADS: g.S * TV + 2,
+          LOADS: g.S * constants.TV + 2,
           RELU: attrs.prologue === "relu",
           NORM: norm,
           ...(norm ? { EPS: attrs.eps } : {}),
         },
         bindings: [input(0), input(1), output(0), ...(norm ? [input(2)] : [])],
         params: [CI, 0, 0, 0],
-        workgroups: [Math.ceil(count / WG), CO, 1],
+        workgroups: [Math.ceil(count / constants.WG), CO, 1],
       }],
     };
   },
@@ -267,6 +267,7 @@ function depthwiseCases(): OpCase<DepthwiseAttributes>[] {
     prologue: "relu",
   });
   add("many rows", image(1, 1, 40, 4), 5, 1, { dilation: 2 });
+  add("two images an invocation on a CPU", image(32, 16, 2, 1), 3, 1, { prologue: "batch-norm-relu" });
   return cases;
 }
 
@@ -275,17 +276,12 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
     name,
     testedBy: "depthwise",
     infer: ([, w, x]) => weights ? [x, w] : [x],
-    kernels({ inputs: [, w, x], attrs }) {
+    kernels({ inputs: [, w, x], attrs, limits }) {
       const { CI, CO, ...g } = geometry(x, w, attrs),
         norm = isNorm(attrs.prologue),
         RU = g.D;
-      const CLASSES = g.D,
-        { TILES, TV, CHUNKS, RC } = cut(
-          Math.ceil(g.H / CLASSES),
-          g.P4,
-          g.N * CLASSES,
-        );
-      const count = g.N * CHUNKS * CLASSES * TILES, WG = workgroupSize(count);
+      const size = { rows: g.H, columns: g.P4, classes: g.D, n: g.N, planes: CI };
+      const { count, constants } = cut(size, limits.software);
       const MASK = attrs.prologue !== "none", readsX = MASK || weights;
       return {
         scratch: weights ? [CO * count * g.K * g.K] : [],
@@ -294,14 +290,9 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
             shader: gradShader,
             constants: {
               ...g,
-              TV,
-              TILES,
-              CHUNKS,
-              RC,
+              ...constants,
               RU,
-              CLASSES,
-              WG,
-              LOADS: TV + 2,
+              LOADS: constants.TV + 2,
               MASK,
               WEIGHTS: weights,
               NORM: norm,
@@ -317,7 +308,7 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
               ...(weights ? [scratch(0)] : []),
             ],
             params: [CI, CO / CI, 0, 0],
-            workgroups: [Math.ceil(count / WG), CI, 1],
+            workgroups: [Math.ceil(count / constants.WG), CI, 1],
           },
           ...(weights
             ? [

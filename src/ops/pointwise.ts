@@ -210,14 +210,14 @@ export const pointwiseWeightGrad: OpSpec<PointwiseAttributes> = {
     [gy, x],
     { inputGroups },
   ) => [dense([gy.shape[0], x.shape[0] / inputGroups])],
-  kernels({ inputs: [, x], outputs: [dw], attrs }) {
+  kernels({ inputs: [, x], outputs: [dw], attrs, limits }) {
     const { CI, CO, GI, M4 } = sizesOf(x, dw, attrs);
     const BO = largestDivisor(CO, 8),
       BI = largestDivisor(CI, 8),
       [rows] = dw.shape;
-    const T = 8 * Math.min(Math.ceil(M4 / 256), 32),
-      WG = T >= 64 ? 32 : 8,
-      blocks = (rows / BO) * (CI / BI);
+    const blocks = (rows / BO) * (CI / BI), most = Math.min(Math.ceil(M4 / 256), 32);
+    // Every strand leaves partial sums behind: a CPU gets only as many as keep its cores busy.
+    const T = 8 * (limits.software ? Math.min(most, Math.ceil(64 / blocks)) : most), WG = T >= 64 ? 32 : 8;
     return {
       scratch: [blocks * T * BO * BI],
       dispatches: [
