@@ -85,7 +85,7 @@ export function epochLines(epochs: readonly EpochRecord[]): string[] {
     number(e.trainLoss),
     percent(e.trainAccuracy),
     number(e.valLoss),
-    percent(e.valAccuracy),
+    e.valAccuracy === null ? "-" : percent(e.valAccuracy),
     number(e.evalLoss),
     percent(e.evalAccuracy),
     number((e.alphaEntropy.normal + e.alphaEntropy.reduce) / 2),
@@ -107,7 +107,7 @@ export function epochLine(e: EpochRecord, epochs: number, used: readonly string[
   const chosen = used.map((m) => `${m} ${e.skips[m]}`).join(", ");
   return `epoch ${String(e.epoch).padStart(String(epochs).length)}/${epochs}  ` +
     `train ${e.trainLoss.toFixed(3)} ${percent(e.trainAccuracy)}  ` +
-    `val ${e.valLoss.toFixed(3)} ${percent(e.valAccuracy)}  ` +
+    (e.valLoss === null ? "alphas frozen  " : `val ${e.valLoss.toFixed(3)} ${percent(e.valAccuracy!)}  `) +
     `eval ${e.evalLoss.toFixed(3)} ${percent(e.evalAccuracy)}  ` +
     `norms ${e.imbalance.before.toFixed(2)} to ${e.imbalance.after.toFixed(2)}  skips: ${chosen}`;
 }

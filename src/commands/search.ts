@@ -215,7 +215,11 @@ async function searchIn(
     onEpoch,
     onProgress: (progress) =>
       terminal.progress(() =>
-        clock.line(progress, `train ${progress.trainLoss.toFixed(3)}, val ${progress.valLoss.toFixed(3)}`)
+        clock.line(
+          progress,
+          `train ${progress.trainLoss.toFixed(3)}, ` +
+            (progress.valLoss === null ? "alphas frozen" : `val ${progress.valLoss.toFixed(3)}`),
+        )
       ),
     warn: (message) => terminal.warn(message),
   });

@@ -157,6 +157,14 @@ export const SEARCH_OPTION_LIST = [
     help: "weight decay of the architecture",
   },
   {
+    key: "alpha-warmup-epochs",
+    kind: "int",
+    min: 0,
+    default: 0,
+    group: "Search",
+    help: "epochs at the start in which only the weights are trained and the architecture stays as it began",
+  },
+  {
     key: "alpha-init",
     kind: "number",
     min: 0,
@@ -268,6 +276,12 @@ export function resolveSearchConfig(layers: readonly Layer[], preset?: string): 
     ...(chosen ? [{ source: `preset '${preset}'`, values: chosen }] : []),
     ...layers,
   ]);
+  if (config.alphaWarmupEpochs >= config.epochs) {
+    throw new UsageError(
+      `Cannot use alpha-warmup-epochs as it must be less than epochs ${config.epochs}, so that the architecture is ` +
+        `searched at all: current value is ${config.alphaWarmupEpochs}`,
+    );
+  }
   if (config.weightLrMin > config.weightLr) {
     throw new UsageError(
       `Cannot use weight-lr-min as it must be at most weight-lr ${config.weightLr}: current value is ${config.weightLrMin}`,

@@ -94,6 +94,12 @@ export class SearchEngine {
     const { weightLr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 } = rates;
     this.#hyper.set([weightLr, alphaLr, 1 - alphaBeta1 ** alphaStep, 1 - alphaBeta2 ** alphaStep]);
     this.#runtime.run("alpha_step", { images: val.images, labels: val.labels, hyper: this.#hyper });
+    this.weightStep(train, weightLr);
+  }
+
+  /** A step of the weights alone, on `train`. Does not wait for the device. */
+  weightStep(train: HostBatch, weightLr: number): void {
+    this.#hyper[0] = weightLr;
     this.#runtime.run("weight_step", { images: train.images, labels: train.labels, hyper: this.#hyper });
   }
 

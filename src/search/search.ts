@@ -38,8 +38,8 @@ export interface Progress {
   readonly stepsPerEpoch: number;
   /** Mean losses of this epoch so far. */
   readonly trainLoss: number;
-  /** Mean loss of the alpha steps of this epoch so far. */
-  readonly valLoss: number;
+  /** Mean loss of the alpha steps of this epoch so far; null while the alphas are frozen. */
+  readonly valLoss: number | null;
   /** Seconds per step, lately. */
   readonly secondsPerStep: number;
 }
@@ -204,9 +204,10 @@ class SearchRun {
 
   /** Runs from `step` to the end of its epoch. @returns the steps done then. */
   async #epoch(engine: SearchEngine, start: number): Promise<number> {
-    const { epochs, weightLr, weightLrMin, alphaLr, alphaBeta1, alphaBeta2, checkpointSteps } = this.#config;
+    const { epochs, weightLr, weightLrMin, alphaLr, alphaBeta1, alphaBeta2, alphaWarmupEpochs, checkpointSteps } =
+      this.#config;
     const steps = this.#stepsPerEpoch, epoch = Math.floor(start / steps), train = this.#batch(), val = this.#batch();
-    const lr = cosine(weightLr, weightLrMin, epoch, epochs);
+    const lr = cosine(weightLr, weightLrMin, epoch, epochs), frozen = epoch < alphaWarmupEpochs;
     if (start % steps === 0) engine.resetTallies("train", "val");
     const secondsPerStep = await runSteps({
       start,
@@ -214,10 +215,12 @@ class SearchRun {
       checkpointSteps,
       signal: this.#options.signal,
       submit: async (step) => {
-        await Promise.all([this.#val.ready(epoch, step % steps), this.#train.ready(epoch, step % steps)]);
-        this.#val.fill(epoch, step % steps, val.images, val.labels);
-        this.#train.fill(epoch, step % steps, train.images, train.labels);
-        engine.step(val, train, { weightLr: lr, alphaLr, alphaStep: step + 1, alphaBeta1, alphaBeta2 });
+        const at = step % steps, alphaStep = step + 1 - alphaWarmupEpochs * steps;
+        await Promise.all([frozen || this.#val.ready(epoch, at), this.#train.ready(epoch, at)]);
+        this.#train.fill(epoch, at, train.images, train.labels);
+        if (frozen) return engine.weightStep(train, lr);
+        this.#val.fill(epoch, at, val.images, val.labels);
+        engine.step(val, train, { weightLr: lr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 });
       },
       look: async (step) => {
         const tallies = await engine.tallies();
@@ -229,7 +232,7 @@ class SearchRun {
             step: (step - 1) % steps + 1,
             stepsPerEpoch: steps,
             trainLoss: tallies.train.loss,
-            valLoss: tallies.val.loss,
+            valLoss: frozen ? null : tallies.val.loss,
             secondsPerStep,
           });
       },
@@ -312,8 +315,8 @@ class SearchRun {
       epoch: epoch + 1,
       trainLoss: train.loss,
       trainAccuracy: train.accuracy,
-      valLoss: val.loss,
-      valAccuracy: val.accuracy,
+      valLoss: val.count > 0 ? val.loss : null,
+      valAccuracy: val.count > 0 ? val.accuracy : null,
       evalLoss: measured.loss,
       evalAccuracy: measured.accuracy,
       weightLr: lr,

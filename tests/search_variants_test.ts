@@ -1,0 +1,70 @@
+/**
+ * What a search can do besides the published recipe: frozen alphas at the start, second-order gradients, stopping
+ * early. Each one resumes to the same bits.
+ */
+import assert from "node:assert/strict";
+import {
+  type Checkpoint,
+  type EpochRecord,
+  openGpu,
+  RunFolder,
+  search,
+  type SearchConfig,
+  SearchInterrupted,
+  type SearchResult,
+  UsageError,
+} from "../mod.ts";
+import { bitsOf, DATA, message, STEPS, tiny } from "./search_support.ts";
+
+const gpu = await openGpu();
+
+const TEMPORARY = Deno.makeTempDirSync({ prefix: "variants-" });
+Deno.test.afterAll(() => Deno.removeSync(TEMPORARY, { recursive: true }));
+
+/** A run folder that was stopped after `stop` steps. */
+async function stopped(config: SearchConfig, stop: number): Promise<RunFolder> {
+  const folder = RunFolder.create(Deno.makeTempDirSync({ dir: TEMPORARY })), abort = new AbortController();
+  folder.writeJson("config.json", {});
+  const onProgress = ({ epoch, step }: { epoch: number; step: number }) =>
+    epoch * STEPS + step === stop && abort.abort();
+  const run = search(config, DATA, { gpu, folder, signal: abort.signal, onProgress });
+  await assert.rejects(run, message(/^Stopped after step \d+$/, SearchInterrupted));
+  assert.equal(folder.readCheckpoint()!.step, stop);
+  return folder;
+}
+
+/** A search to its end: without a break, or from `folder`. */
+async function finish(config: SearchConfig, stop?: RunFolder) {
+  using folder = stop ?? RunFolder.create(Deno.makeTempDirSync({ dir: TEMPORARY }));
+  const result: SearchResult = await search(config, DATA, { gpu, folder, resume: stop !== undefined });
+  return { result, bits: bitsOf(folder, result), records: folder.readMetrics() as unknown as EpochRecord[] };
+}
+
+function alphasOf({ tensors }: Pick<Checkpoint, "tensors">): number[] {
+  return ["normal", "reduce"].flatMap((kind) => [...tensors.get(`alphas/${kind}`)!.data as Float32Array]);
+}
+
+Deno.test("warm-up: the alphas stay, then take a first step of Adam, and a resumed search has the same bits", async () => {
+  const config = tiny({ "alpha-warmup-epochs": 1, "epochs": 2, "checkpoint-steps": 1 });
+  using frozen = await stopped(config, STEPS - 1);
+  using begun = await stopped(config, STEPS + 1);
+  const [first, moved] = [frozen, begun].map((folder) => alphasOf(folder.readCheckpoint()!));
+  assert.ok(first.every((a) => Math.abs(a) < 0.01) && first.some((a) => a !== 0), "as they were drawn");
+  // Adam's first step has the length of its learning rate, whatever the gradient; as step 7 it would be 1.3 times that.
+  const lengths = moved.map((a, i) => Math.abs(a - first[i]) / config.alphaLr).filter((l) => l > 0);
+  assert.ok(lengths.length > 0 && lengths.every((l) => Math.abs(l - 1) < 0.01), lengths.join(" "));
+
+  const whole = await finish(config);
+  assert.deepEqual(whole.records.map(({ valLoss, valAccuracy }) => [valLoss === null, valAccuracy === null]), [
+    [true, true],
+    [false, false],
+  ]);
+  for (const folder of [frozen, begun]) assert.deepEqual((await finish(config, folder)).bits, whole.bits);
+});
+
+Deno.test("warm-up: one that leaves no epoch for the architecture is refused", () => {
+  assert.throws(
+    () => tiny({ "alpha-warmup-epochs": 3 }),
+    message(/^Cannot use alpha-warmup-epochs .* less than epochs 3/, UsageError),
+  );
+});
