@@ -37,7 +37,8 @@ async function stopped(config: SearchConfig, stop: number): Promise<RunFolder> {
 async function finish(config: SearchConfig, stop?: RunFolder) {
   using folder = stop ?? RunFolder.create(Deno.makeTempDirSync({ dir: TEMPORARY }));
   const result: SearchResult = await search(config, DATA, { gpu, folder, resume: stop !== undefined });
-  return { result, bits: bitsOf(folder, result), records: folder.readMetrics() as unknown as EpochRecord[] };
+  const records = folder.readMetrics() as unknown as EpochRecord[], { tensors } = folder.readCheckpoint()!;
+  return { result, bits: bitsOf(folder, result), records, tensors };
 }
 
 function alphasOf({ tensors }: Pick<Checkpoint, "tensors">): number[] {
@@ -60,6 +61,22 @@ Deno.test("warm-up: the alphas stay, then take a first step of Adam, and a resum
     [false, false],
   ]);
   for (const folder of [frozen, begun]) assert.deepEqual((await finish(config, folder)).bits, whole.bits);
+});
+
+Deno.test("second order: it searches another way, and a resumed search has the same bits", async () => {
+  const values = { "epochs": 1, "checkpoint-steps": 1 }, config = tiny({ ...values, "order": 2 });
+  const whole = await finish(config), first = await finish(tiny(values));
+  assert.notDeepEqual(whole.records[0].meanWeights, first.records[0].meanWeights);
+  assert.deepEqual((await finish(config, await stopped(config, 3))).bits, whole.bits);
+});
+
+Deno.test("second order: looking ahead leaves weights, momenta and running statistics alone", async () => {
+  const values = { "epochs": 1, "alpha-lr": 0 }, [one, two] = [1, 2].map((order) => tiny({ ...values, order }));
+  const trained = async (config: SearchConfig) => {
+    const { tensors } = await finish(config);
+    return [...tensors].filter(([name]) => /^(weights|momentum|running)\//.test(name));
+  };
+  assert.deepEqual(await trained(two), await trained(one));
 });
 
 Deno.test("warm-up: one that leaves no epoch for the architecture is refused", () => {

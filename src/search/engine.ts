@@ -89,11 +89,17 @@ export class SearchEngine {
     this.#runtime.write(arenas.alphas, alphas);
   }
 
-  /** One step of the search: the architecture on `val`, then the weights on `train`. Does not wait for the device. */
+  /**
+   * One step of the search: the architecture on `val` (and `train`, for gradients of second order), then the weights on
+   * `train`. Does not wait for the device.
+   */
   step(val: HostBatch, train: HostBatch, rates: StepRates): void {
     const { weightLr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 } = rates;
     this.#hyper.set([weightLr, alphaLr, 1 - alphaBeta1 ** alphaStep, 1 - alphaBeta2 ** alphaStep]);
-    this.#runtime.run("alpha_step", { images: val.images, labels: val.labels, hyper: this.#hyper });
+    for (const [program, split] of this.plan.alphaStep) {
+      const { images, labels } = split === "val" ? val : train;
+      this.#runtime.run(program, { images, labels, hyper: this.#hyper });
+    }
     this.weightStep(train, weightLr);
   }
 

@@ -1,8 +1,8 @@
 /**
- * The search: alternating steps of architecture and weights on disjoint halves of the training images (DARTS, first
- * order), measured after each epoch, checkpointed, and discretised at the end. Everything that it draws at random is
- * a function of the seed and the step, so a run that resumes from a checkpoint has the same bits as one that never
- * stopped. Not responsible for drawings and reports.
+ * The search: alternating steps of architecture and weights on disjoint halves of the training images (DARTS, first or
+ * second order), measured after each epoch, checkpointed, and discretised at the end. Everything that it draws at
+ * random is a function of the seed and the step, so a run that resumes from a checkpoint has the same bits as one that
+ * never stopped. Not responsible for drawings and reports.
  * @module
  */
 import { FailureError, UsageError } from "../base/errors.ts";
