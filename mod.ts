@@ -48,6 +48,8 @@ export {
   supernetConfig,
 } from "./src/search/search.ts";
 export type { EpochRecord } from "./src/search/records.ts";
+export { changedPicks, changesOf, type Settled, settledOf } from "./src/search/settled.ts";
+export { type StopConfig, type StopReason, stopReason } from "./src/search/stopping.ts";
 export type { NodeNormRecord } from "./src/search/engine.ts";
 export {
   resolveSearchConfig,

@@ -12,6 +12,7 @@ import {
   type SearchConfig,
   SearchInterrupted,
   type SearchResult,
+  stopReason,
   UsageError,
 } from "../mod.ts";
 import { bitsOf, DATA, message, STEPS, tiny } from "./search_support.ts";
@@ -77,6 +78,22 @@ Deno.test("second order: looking ahead leaves weights, momenta and running stati
     return [...tensors].filter(([name]) => /^(weights|momentum|running)\//.test(name));
   };
   assert.deepEqual(await trained(two), await trained(one));
+});
+
+Deno.test("stopping: it is the beginning of the whole search, and ends there however often it is resumed", async () => {
+  const values = { "epochs": 4, "alpha-lr": 1e-4, "discretizer": "alpha", "checkpoint-steps": 1 }; // slow: settled soon
+  const whole = await finish(tiny(values)), config = tiny({ ...values, "stop-stable-epochs": 2 });
+  const ends = [1, 2, 3, 4].find((n) => stopReason(config, whole.records.slice(0, n)))!;
+  assert.ok(ends < 4, "the test needs a choice that settles");
+  assert.equal(whole.result.stopped.rule, "epochs");
+
+  const begun = await stopped(config, ends * STEPS - 1), path = begun.path, early = await finish(config, begun);
+  assert.deepEqual([early.result.stopped.rule, early.result.stopped.epoch], ["stable", ends]);
+  const timeless = (records: readonly EpochRecord[]) => records.map(({ secondsPerStep: _, ...rest }) => rest);
+  assert.deepEqual(timeless(early.records), timeless(whole.records.slice(0, ends)));
+  const again = await finish(config, RunFolder.open(path));
+  assert.deepEqual(again.bits, early.bits);
+  assert.deepEqual(again.result.stopped, early.result.stopped);
 });
 
 Deno.test("warm-up: one that leaves no epoch for the architecture is refused", () => {

@@ -95,6 +95,22 @@ export const SEARCH_OPTION_LIST = [
     help: "steps of an epoch (default: as many as the images give)",
   },
   {
+    key: "stop-skips",
+    kind: "int",
+    min: 1,
+    default: null,
+    group: "Search",
+    help: "end the search once the discretizer would pick so many skip-connections in the normal cell (default: never)",
+  },
+  {
+    key: "stop-stable-epochs",
+    kind: "int",
+    min: 2,
+    default: null,
+    group: "Search",
+    help: "end the search once the discretizer would have picked the same cells for so many epochs (default: never)",
+  },
+  {
     key: "seed",
     kind: "int",
     min: 0,

@@ -25,6 +25,7 @@ import { type EpochRecord, imbalanceOf, summariseWeights } from "./records.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { cosine } from "./schedule.ts";
 import { onDevice, runSteps } from "./step_loop.ts";
+import { type StopReason, stopReason } from "./stopping.ts";
 
 /** Where a search is. */
 export interface Progress {
@@ -74,6 +75,8 @@ export interface SearchResult {
   readonly statistics: readonly NodeStatistics[];
   /** Records of this process' epochs. */
   readonly epochs: readonly EpochRecord[];
+  /** Why it ended. */
+  readonly stopped: StopReason;
   /** What was run. */
   readonly plan: SearchPlan;
 }
@@ -175,7 +178,7 @@ class SearchRun {
 
   /** Runs to the end on one device, from the newest snapshot or from the start. */
   async on(gpu: Gpu): Promise<SearchResult> {
-    const { epochs, batchSize, memoryLimit, seed, alphaInit } = this.#config, { folder } = this.#options;
+    const { batchSize, memoryLimit, seed, alphaInit } = this.#config, { folder } = this.#options;
     const net = supernetConfig(this.#config, this.#data);
     const plan = planSearch(net, this.#config, gpu.limits);
     checkMemory(
@@ -189,14 +192,14 @@ class SearchRun {
     try {
       if (this.#snapshot) engine.load(this.#snapshot.tensors, folder?.path ?? "snapshot");
       else engine.initialise(seed, alphaInit);
-      let step = this.#snapshot?.step ?? 0;
+      let step = this.#snapshot?.step ?? 0, stopped: StopReason | undefined;
       folder?.truncateMetrics(step === 0 ? -1 : step);
       this.#records.splice(0, this.#records.length, ...this.#records.filter((r) => r.step <= step));
-      while (step < epochs * this.#stepsPerEpoch) step = await this.#epoch(engine, step);
+      while (!(stopped = this.#stopReason(step))) step = await this.#epoch(engine, step);
       const { statistics } = await engine.statistics(this.#statisticsBatches(this.#config.statisticsImages));
       const report = await this.#discretize(engine, statistics);
       const chosen = report.methods.find((m) => m.method === this.#config.discretizer)!;
-      return { genotype: chosen.genotype, report, statistics, epochs: this.#records, plan };
+      return { genotype: chosen.genotype, report, statistics, epochs: this.#records, stopped, plan };
     } finally {
       engine.destroy();
     }
@@ -242,8 +245,17 @@ class SearchRun {
     const step = (epoch + 1) * steps;
     await this.#record(engine, step, epoch, lr, secondsPerStep);
     await this.#checkpoint(engine, step, epoch);
-    if (this.#options.signal?.aborted && step < epochs * steps) this.#interrupt(step);
+    if (this.#options.signal?.aborted && !this.#stopReason(step)) this.#interrupt(step);
     return step;
+  }
+
+  /** Why the search ends after `step` steps, by the epochs so far, those of earlier processes included. */
+  #stopReason(step: number): StopReason | undefined {
+    const { folder } = this.#options, steps = this.#stepsPerEpoch;
+    if (step % steps !== 0) return undefined;
+    const known = folder ? folder.readMetrics() as unknown as EpochRecord[] : this.#records;
+    // The checkpoint knows the epoch even where somebody has removed the metrics.
+    return stopReason(this.#config, known) ?? stopReason(this.#config, [{ epoch: step / steps, genotypes: {} }]);
   }
 
   #interrupt(step: number): never {
