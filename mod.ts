@@ -178,7 +178,8 @@ export {
   type EdgeWeights,
   type NodeSummary,
 } from "./src/discretize/discretize.ts";
-export type { MethodReport, NodeChoice, ScoredCandidate, ScoredChoice } from "./src/discretize/choice.ts";
+export type { MethodReport, NodeChoice, ScoredCandidate, ScoredChoice, ScoredEdge } from "./src/discretize/choice.ts";
+export type { Measurement, Removal, RemovalEvidence } from "./src/discretize/perturbation.ts";
 export type { DecorrelationOptions } from "./src/discretize/scope.ts";
 export type { Correlation, NodeStatistics } from "./src/discretize/statistics.ts";
 export {
@@ -186,6 +187,7 @@ export {
   type DiscretizerInfo,
   DISCRETIZERS,
   findDiscretizer,
+  type RemovalDiscretizer,
   type StatisticsDiscretizer,
   type WeightDiscretizer,
 } from "./src/discretize/registry.ts";

@@ -226,7 +226,13 @@ Deno.test("cli inspect: cost, memory and plan, without data and without a GPU", 
     largestBatch: number;
   }[];
   assert.equal(Object.values(found.memory).reduce((a, b) => a + b, 0), found.gpuBytes);
-  assert.deepEqual(found.programs.map((p) => p.name), ["weight_step", "alpha_step", "evaluate", "statistics"]);
+  assert.deepEqual(found.programs.map((p) => p.name), [
+    "weight_step",
+    "alpha_step",
+    "soften",
+    "evaluate",
+    "statistics",
+  ]);
   assert.ok(found.programs.every((p) => p.dispatches > 0 && p.macs > 0) && found.largestBatch > 64);
   assert.ok(found.plan.some(({ label }) => label.startsWith("stem")));
 

@@ -7,6 +7,8 @@ import {
   type Checkpoint,
   type EpochRecord,
   openGpu,
+  planSearch,
+  rediscretize,
   RunFolder,
   search,
   type SearchConfig,
@@ -15,6 +17,9 @@ import {
   stopReason,
   UsageError,
 } from "../mod.ts";
+import { pack } from "../src/graph/tensor_type.ts";
+import { SearchEngine } from "../src/search/engine.ts";
+import { supernetConfig, wholeBatches } from "../src/search/search.ts";
 import { bitsOf, DATA, message, STEPS, tiny } from "./search_support.ts";
 
 const gpu = await openGpu();
@@ -94,6 +99,67 @@ Deno.test("stopping: it is the beginning of the whole search, and ends there how
   const again = await finish(config, RunFolder.open(path));
   assert.deepEqual(again.bits, early.bits);
   assert.deepEqual(again.result.stopped, early.result.stopped);
+});
+
+Deno.test("perturbation: a removal is what alphas say that prefer none instead", async () => {
+  const config = tiny(), plan = planSearch(supernetConfig(config, DATA), config, gpu.limits);
+  const engine = await SearchEngine.create(gpu, plan), { space } = plan.config, width = space.primitives.length;
+  try {
+    engine.initialise(3, 1);
+    const indices = Uint32Array.from({ length: 16 }, (_, i) => i);
+    const batches = () => wholeBatches(DATA, indices, 16, config.batchSize, 0);
+    for (let i = 0; i < 10; i++) for await (const batch of batches()) engine.weightStep(batch, 0.1);
+    const measure = async () => {
+      engine.resetTallies("eval");
+      for await (const batch of batches()) engine.evaluate(batch);
+      return (await engine.tallies()).eval;
+    };
+    const progress: string[] = [];
+    const { whole, removals } = await engine.removals(batches, (done, all) => progress.push(`${done}/${all}`));
+    assert.deepEqual([progress[0], progress.at(-1), progress.length], ["1/85", "85/85", 85]);
+    const plain = await measure();
+    assert.ok(Math.abs(whole.loss - plain.loss) < 1e-5 && whole.accuracy === plain.accuracy && whole.count === 16);
+
+    // The weight of what is removed goes to none, which adds nothing: softmax then gives the same sums.
+    const alphas = await engine.alphas(), { arenas } = plan;
+    for (
+      const [kind, edge, op] of [["normal", 3, "sep_conv_3x3"], ["reduce", 0, "skip_connect"], ["normal", 9, null]]
+    ) {
+      const values = alphas[kind as "normal"].slice(),
+        row = Number(edge) * width,
+        gone = op === null ? [1, 2] : [
+          space.primitives.indexOf(String(op)),
+        ];
+      values[row] = Math.log([0, ...gone].reduce((sum, k) => sum + Math.exp(values[row + k]), 0));
+      for (const k of gone) values[row + k] = -1e4;
+      for (const v of arenas.alphas.variables) {
+        const now = v.name === kind ? values : alphas[v.name as "normal"];
+        engine.runtime.write(v, pack(v.type, now) as Float32Array<ArrayBuffer>);
+      }
+      const expected = await measure();
+      const found = removals.find((r) => r.kind === kind && r.edge === edge && r.op === op)!;
+      assert.ok(Math.abs(found.loss - expected.loss) < 1e-5, `${kind} ${edge} ${op}: ${found.loss}, ${expected.loss}`);
+      assert.ok(Math.abs(found.loss - whole.loss) > 1e-4, `the removal matters: ${found.loss}, ${whole.loss}`);
+    }
+  } finally {
+    engine.destroy();
+  }
+});
+
+Deno.test("perturbation: decides at the end of a search, again from its checkpoint, and only when asked", async () => {
+  const values = { "epochs": 1, "discretizer": "perturbation", "perturbation-images": 16 };
+  const { result, records, tensors } = await finish(tiny(values)), { report, genotype } = result;
+  assert.deepEqual(report.methods.map((m) => m.method), ["semipartial", "zca", "similarity", "alpha", "perturbation"]);
+  assert.deepEqual(genotype, report.methods[4].genotype);
+  assert.deepEqual(Object.keys(records[0].genotypes), ["semipartial", "zca", "similarity", "alpha"], "not in epochs");
+  const again = await rediscretize(tiny(values), DATA, { tensors }, { gpu, method: "perturbation" });
+  assert.deepEqual(again, report);
+  const other = await rediscretize(tiny(values), DATA, { tensors }, { gpu, method: "zca" });
+  assert.deepEqual(other.methods, report.methods.slice(0, 4));
+  assert.throws(
+    () => tiny({ ...values, "stop-skips": 2 }),
+    message(/^Cannot use stop-skips with .* perturbation/, UsageError),
+  );
 });
 
 Deno.test("warm-up: one that leaves no epoch for the architecture is refused", () => {

@@ -45,10 +45,15 @@ export function comparisonLines(report: DiscretizationReport): string[] {
   }
   rows.push(["skips", ...methods.map((m) => `${m.skips} of ${rows.length}`)]);
   rows.push(["no weights", ...methods.map((m) => `${m.parameterFree} of ${rows.length - 1}`)]);
-  const { scope, shrinkage } = report.options;
+  const { scope, shrinkage } = report.options, { measured } = report;
+  const whole = measured && [
+    `(perturbation: accuracy that the supernet loses without the operation, of ${percent(measured.accuracy)} on ` +
+    `${measured.count} images; edges are ranked by what it loses without them)`,
+  ];
   return [
     `What each rule picked: operation(source) and score; scope ${scope}, shrinkage ${shrinkage}`,
     ...table(["node", ...methods.map((m) => m.method)], rows),
+    ...whole ?? [],
   ];
 }
 

@@ -208,7 +208,9 @@ async function searchIn(
   };
   const onEpoch = (record: EpochRecord): void => {
     terminal.event({ event: "epoch", ...record });
-    terminal.line(epochLine(record, config.epochs, [...new Set([config.discretizer, "alpha"])]));
+    terminal.line(
+      epochLine(record, config.epochs, [...new Set([config.discretizer, "alpha"])].filter((m) => m in record.skips)),
+    );
   };
   const result = await search(config, data, {
     gpu,
@@ -225,6 +227,8 @@ async function searchIn(
             (progress.valLoss === null ? "alphas frozen" : `val ${progress.valLoss.toFixed(3)}`),
         )
       ),
+    onMeasured: (done, all) =>
+      terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`),
     warn: (message) => terminal.warn(message),
   });
   const seconds = (performance.now() - began) / 1000;

@@ -5,7 +5,7 @@
  */
 import { defineOptions, type Layer, type OptionSet, type Resolved } from "../base/options.ts";
 import { UsageError } from "../base/errors.ts";
-import { DISCRETIZERS } from "../discretize/registry.ts";
+import { DISCRETIZERS, findDiscretizer } from "../discretize/registry.ts";
 import { DEFAULT_DECORRELATION } from "../discretize/scope.ts";
 import { SPACES } from "../space/space.ts";
 import { NODE_NORMS } from "../space/supernet.ts";
@@ -204,7 +204,7 @@ export const SEARCH_OPTION_LIST = [
     choices: RULE_NAMES,
     default: "semipartial",
     group: "Discretisation",
-    help: "rule whose cell is the result (the others are written beside it)",
+    help: "rule whose cell is the result (the others are written beside it; perturbation only when it is this one)",
   },
   {
     key: "scope",
@@ -238,6 +238,14 @@ export const SEARCH_OPTION_LIST = [
     default: 128,
     group: "Discretisation",
     help: "the same after each epoch, for node norms and what each rule would pick",
+  },
+  {
+    key: "perturbation-images",
+    kind: "int",
+    min: 1,
+    default: 512,
+    group: "Discretisation",
+    help: "images of the architecture half on which rule perturbation evaluates the supernet, once for each removal",
   },
   {
     key: "eval-images",
@@ -306,6 +314,17 @@ export function resolveSearchConfig(layers: readonly Layer[], preset?: string): 
     throw new UsageError(
       `Cannot use alpha-warmup-epochs as it must be less than epochs ${config.epochs}, so that the architecture is ` +
         `searched at all: current value is ${config.alphaWarmupEpochs}`,
+    );
+  }
+  const stop = config.stopSkips !== null
+    ? "stop-skips"
+    : config.stopStableEpochs !== null
+    ? "stop-stable-epochs"
+    : null;
+  if (stop !== null && findDiscretizer(config.discretizer).needs === "removals") {
+    throw new UsageError(
+      `Cannot use ${stop} with discretizer ${config.discretizer}, which does not decide after each epoch: search with ` +
+        `another one, then decide by 'discretize <run> --method ${config.discretizer}'`,
     );
   }
   if (config.weightLrMin > config.weightLr) {

@@ -78,6 +78,8 @@ export interface SearchArenas {
   readonly alphaM: Arena;
   /** Adam's second moments. */
   readonly alphaV: Arena;
+  /** Weights of the mixed operations that `evaluate` runs with; `soften` makes them from the alphas. */
+  readonly mixture: Arena;
   /** Tallies `train`, `val`, `eval` (see `accumulate_tally`). */
   readonly metrics: Arena;
   /** Gram matrix of every node, named `cell.node`. */
@@ -87,12 +89,13 @@ export interface SearchArenas {
 }
 
 /** Name of a program; `alpha_step` is of first-order searches. */
-export type ProgramName = "weight_step" | "alpha_step" | "evaluate" | "statistics" | SecondOrderProgram;
+export type ProgramName = "weight_step" | "alpha_step" | "soften" | "evaluate" | "statistics" | SecondOrderProgram;
 
 /** Names of all programs. */
 export const PROGRAM_NAMES: readonly ProgramName[] = [
   "weight_step",
   "alpha_step",
+  "soften",
   "evaluate",
   "statistics",
   ...SECOND_ORDER_PROGRAMS.map(([name]) => name),
@@ -137,16 +140,15 @@ export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, l
   const metrics = tallyArena(["train", "val", "eval"]);
   const pool = new Pool(), plans: Plan[] = [], shared: Partial<Record<ProgramName, number>> = {};
 
-  const start = (training: boolean, network = variables) => {
+  const perKind = (of: (kind: CellKind) => Tensor) =>
+    Object.fromEntries(CELL_KINDS.map((kind) => [kind, of(kind)])) as Record<CellKind, Tensor>;
+  const soften = (graph: Graph) =>
+    perKind((kind) => graph.apply1(softmax, [graph.variable(alphas.get(kind))], null, `alphas.${kind}`));
+  const start = (training: boolean, network = variables, weights = soften) => {
     const graph = new Graph(),
       builder = new Builder(graph, network, training),
       inputs = supernetInputs(graph, config);
-    const softened = Object.fromEntries(
-      CELL_KINDS.map((
-        kind,
-      ) => [kind, graph.apply1(softmax, [graph.variable(alphas.get(kind))], null, `alphas.${kind}`)]),
-    ) as Record<CellKind, Tensor>;
-    return { graph, inputs, net: buildSupernet(builder, config, inputs.images, softened) };
+    return { graph, inputs, net: buildSupernet(builder, config, inputs.images, weights(graph)) };
   };
   const lossOf = (
     graph: Graph,
@@ -208,8 +210,16 @@ export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, l
     grads.forEach((g, i) => g && graph.place(g, alphaGrads.get(alphas.variables[i].name)));
     finish("alpha_step", graph, [tally, ...updateAlphas(graph)]);
   }
+  const mixture = alphas.like("mixture");
   {
-    const { graph, inputs, net } = start(false), { tally } = lossOf(graph, net, inputs.labels, "eval");
+    const graph = new Graph(), softened = soften(graph);
+    CELL_KINDS.forEach((kind) => graph.place(softened[kind], mixture.get(kind)));
+    finish("soften", graph, []);
+  }
+  {
+    const given = (graph: Graph) => perKind((kind) => graph.variable(mixture.get(kind)));
+    const { graph, inputs, net } = start(false, variables, given),
+      { tally } = lossOf(graph, net, inputs.labels, "eval");
     finish("evaluate", graph, [tally], { logits: net.logits });
   }
   const grams = new Arena("grams"), norms = new Arena("norms"), { graph, net: { nodes } } = start(true);
@@ -236,6 +246,7 @@ export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, l
     alphaGradients: alphaGrads,
     alphaM,
     alphaV,
+    mixture,
     metrics,
     grams,
     norms,

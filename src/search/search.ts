@@ -10,6 +10,8 @@ import type { TensorEntry } from "../base/safetensors.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
+import type { RemovalEvidence } from "../discretize/perturbation.ts";
+import { findDiscretizer } from "../discretize/registry.ts";
 import type { NodeStatistics } from "../discretize/statistics.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { DeviceLostError } from "../graph/runtime.ts";
@@ -59,6 +61,8 @@ export interface SearchOptions {
   readonly onStart?: (plan: SearchPlan, gpu: Gpu, stepsPerEpoch: number) => void;
   /** Told every so often, when the losses were looked at. */
   readonly onProgress?: (progress: Progress) => void;
+  /** Told how far the measurements for rule `perturbation` are. */
+  readonly onMeasured?: (done: number, all: number) => void;
   /** Told after each epoch. */
   readonly onEpoch?: (record: EpochRecord) => void;
   /** Told in one sentence what was repaired. */
@@ -197,7 +201,7 @@ class SearchRun {
       this.#records.splice(0, this.#records.length, ...this.#records.filter((r) => r.step <= step));
       while (!(stopped = this.#stopReason(step))) step = await this.#epoch(engine, step);
       const { statistics } = await engine.statistics(this.#statisticsBatches(this.#config.statisticsImages));
-      const report = await this.#discretize(engine, statistics);
+      const report = await this.#discretize(engine, statistics, await this.#removals(engine, step));
       const chosen = report.methods.find((m) => m.method === this.#config.discretizer)!;
       return { genotype: chosen.genotype, report, statistics, epochs: this.#records, stopped, plan };
     } finally {
@@ -302,10 +306,24 @@ class SearchRun {
     return wholeBatches(this.#data, this.#halves.val, images, this.#config.batchSize, this.#config.seed);
   }
 
-  async #discretize(engine: SearchEngine, statistics: readonly NodeStatistics[]): Promise<DiscretizationReport> {
+  async #discretize(
+    engine: SearchEngine,
+    statistics: readonly NodeStatistics[],
+    removals?: RemovalEvidence,
+  ): Promise<DiscretizationReport> {
     const { scope, shrinkage } = this.#config, { space } = engine.plan.config;
     const options = { scope: scope as "node" | "edge", shrinkage };
-    return discretize({ space, alphas: await engine.alphas(), statistics, options });
+    return discretize({ space, alphas: await engine.alphas(), statistics, removals, options });
+  }
+
+  /** What the chosen rule needs besides statistics; undefined where that is nothing. */
+  async #removals(engine: SearchEngine, step: number): Promise<RemovalEvidence | undefined> {
+    const { discretizer, perturbationImages } = this.#config, { onMeasured, signal } = this.#options;
+    if (findDiscretizer(discretizer).needs !== "removals") return undefined;
+    return await engine.removals(() => this.#statisticsBatches(perturbationImages), (done, all) => {
+      if (signal?.aborted) this.#interrupt(step);
+      onMeasured?.(done, all);
+    });
   }
 
   async #record(engine: SearchEngine, step: number, epoch: number, lr: number, secondsPerStep: number): Promise<void> {
