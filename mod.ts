@@ -49,7 +49,7 @@ export {
 } from "./src/search/search.ts";
 export type { EpochRecord } from "./src/search/records.ts";
 export { changedPicks, changesOf, type Settled, settledOf } from "./src/search/settled.ts";
-export { type StopConfig, type StopReason, stopReason } from "./src/search/stopping.ts";
+export { type ObservedEpoch, type StopConfig, type StopReason, stopReason } from "./src/search/stopping.ts";
 export type { NodeNormRecord } from "./src/search/engine.ts";
 export {
   resolveSearchConfig,
@@ -216,6 +216,7 @@ export {
   type SearchArenas,
   type SearchPlan,
 } from "./src/search/programs.ts";
+export type { SecondOrderProgram } from "./src/nn/second_order.ts";
 export { type Place, type Plan, type PlannedNode, Pool } from "./src/graph/plan.ts";
 export { Graph, type Node, type Tensor } from "./src/graph/graph.ts";
 export { Arena, type Variable } from "./src/graph/variables.ts";

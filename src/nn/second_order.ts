@@ -21,16 +21,16 @@ import { squareSum } from "../ops/square_sum.ts";
 /** Length of the step to w+ and w-, as in DARTS' code. */
 const REACH = 0.01;
 
+/** Name of one of the programs. */
+export type SecondOrderProgram = "unroll" | "look_ahead" | "alpha_plus" | "alpha_minus";
+
 /** Names of the programs in order, each with the batch that it runs on. */
-export const SECOND_ORDER_PROGRAMS = [
+export const SECOND_ORDER_PROGRAMS: readonly (readonly [SecondOrderProgram, "train" | "val"])[] = [
   ["unroll", "train"],
   ["look_ahead", "val"],
   ["alpha_plus", "train"],
   ["alpha_minus", "train"],
-] as const;
-
-/** Name of one of them. */
-export type SecondOrderProgram = typeof SECOND_ORDER_PROGRAMS[number][0];
+];
 
 /** A loss in a new graph. */
 export interface BuiltLoss {

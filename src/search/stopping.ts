@@ -10,7 +10,7 @@ import type { EpochRecord } from "./records.ts";
 import { picksOf, settledOf } from "./settled.ts";
 
 /** What a rule looks at. */
-type Observed = Pick<EpochRecord, "epoch" | "genotypes">;
+export type ObservedEpoch = Pick<EpochRecord, "epoch" | "genotypes">;
 
 /** What of a configuration says when to stop. */
 export type StopConfig = Pick<
@@ -29,7 +29,7 @@ export interface StopReason {
 }
 
 /** A rule: what it says when the search is to end now, or undefined. */
-type StoppingRule = (config: StopConfig, epochs: readonly Observed[]) => string | undefined;
+type StoppingRule = (config: StopConfig, epochs: readonly ObservedEpoch[]) => string | undefined;
 
 const RULES: Readonly<Record<Exclude<StopReason["rule"], "epochs">, StoppingRule>> = {
   // DARTS+ (arXiv 1909.06035), criterion 1: as many skip-connections in a normal cell.
@@ -51,7 +51,7 @@ const RULES: Readonly<Record<Exclude<StopReason["rule"], "epochs">, StoppingRule
 };
 
 /** Why the search is to end after these epochs; undefined: it goes on. */
-export function stopReason(config: StopConfig, epochs: readonly Observed[]): StopReason | undefined {
+export function stopReason(config: StopConfig, epochs: readonly ObservedEpoch[]): StopReason | undefined {
   const epoch = epochs.at(-1)?.epoch ?? 0, searched = epochs.filter((e) => e.epoch > config.alphaWarmupEpochs);
   for (const rule of ["skips", "stable"] as const) {
     const text = RULES[rule](config, searched);
