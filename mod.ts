@@ -48,6 +48,8 @@ export {
   supernetConfig,
 } from "./src/search/search.ts";
 export type { EpochRecord } from "./src/search/records.ts";
+export { changedPicks, changesOf, type Settled, settledOf } from "./src/search/settled.ts";
+export { type ObservedEpoch, type StopConfig, type StopReason, stopReason } from "./src/search/stopping.ts";
 export type { NodeNormRecord } from "./src/search/engine.ts";
 export {
   resolveSearchConfig,
@@ -176,7 +178,8 @@ export {
   type EdgeWeights,
   type NodeSummary,
 } from "./src/discretize/discretize.ts";
-export type { MethodReport, NodeChoice, ScoredCandidate, ScoredChoice } from "./src/discretize/choice.ts";
+export type { MethodReport, NodeChoice, ScoredCandidate, ScoredChoice, ScoredEdge } from "./src/discretize/choice.ts";
+export type { Measurement, Removal, RemovalEvidence } from "./src/discretize/perturbation.ts";
 export type { DecorrelationOptions } from "./src/discretize/scope.ts";
 export type { Correlation, NodeStatistics } from "./src/discretize/statistics.ts";
 export {
@@ -184,6 +187,7 @@ export {
   type DiscretizerInfo,
   DISCRETIZERS,
   findDiscretizer,
+  type RemovalDiscretizer,
   type StatisticsDiscretizer,
   type WeightDiscretizer,
 } from "./src/discretize/registry.ts";
@@ -212,6 +216,7 @@ export {
   type SearchArenas,
   type SearchPlan,
 } from "./src/search/programs.ts";
+export type { SecondOrderProgram } from "./src/nn/second_order.ts";
 export { type Place, type Plan, type PlannedNode, Pool } from "./src/graph/plan.ts";
 export { Graph, type Node, type Tensor } from "./src/graph/graph.ts";
 export { Arena, type Variable } from "./src/graph/variables.ts";

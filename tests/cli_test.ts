@@ -181,7 +181,17 @@ Deno.test("cli search: YAML; in use; Ctrl-C; resumed; kill -9; resumed to the sa
     "Genotype(normal=[",
     "What each rule picked",
   ];
-  for (const part of [...parts, "Measured", "largest shares", path("stopped/cells.svg"), "cli.ts discretize"]) {
+  for (
+    const part of [
+      ...parts,
+      "Whether the choice has settled",
+      "ended       after epoch 2 of 2",
+      "Measured",
+      "largest shares",
+      path("stopped/cells.svg"),
+      "cli.ts discretize",
+    ]
+  ) {
     assert.ok(resumed.out.includes(part), `${part} is missing in\n${resumed.out}`);
   }
   assert.doesNotMatch(resumed.out, /NaN|undefined/);
@@ -207,6 +217,12 @@ Deno.test("cli discretize: the same scores again, other options, a folder of its
   assert.equal(read("whole/edge/genotype.txt"), read("whole/edge/genotypes/zca.txt"));
   assert.equal(read("whole/discretization.json"), before, "the run stays as it was");
   await refused(2, /must be a new folder: it holds/, [...args, "--out", path("whole/edge")]);
+
+  const removals = ["--method", "perturbation", "--perturbation-images", "8"];
+  const last = await idarts(["discretize", path("whole"), ...removals], { write: [] });
+  assert.equal(last.code, 0, last.err);
+  assert.match(last.out, /The cell \(rule: perturbation\)/);
+  assert.match(last.out, /perturbation: accuracy that the supernet loses without the operation, of \S+ on 8 images/);
 });
 
 Deno.test("cli inspect: cost, memory and plan, without data and without a GPU", async () => {
@@ -226,8 +242,16 @@ Deno.test("cli inspect: cost, memory and plan, without data and without a GPU", 
     largestBatch: number;
   }[];
   assert.equal(Object.values(found.memory).reduce((a, b) => a + b, 0), found.gpuBytes);
-  assert.deepEqual(found.programs.map((p) => p.name), ["weight_step", "alpha_step", "evaluate", "statistics"]);
-  assert.ok(found.programs.every((p) => p.dispatches > 0 && p.macs > 0) && found.largestBatch > 64);
+  assert.deepEqual(found.programs.map((p) => p.name), [
+    "weight_step",
+    "alpha_step",
+    "soften",
+    "evaluate",
+    "statistics",
+  ]);
+  assert.ok(
+    found.programs.every((p) => p.dispatches > 0 && (p.macs > 0) === (p.name !== "soften")) && found.largestBatch > 64,
+  );
   assert.ok(found.plan.some(({ label }) => label.startsWith("stem")));
 
   const onData = await idarts(["inspect", ...FLAGS, "--memory-limit", "5", "--plan"], { write: [] });
@@ -302,6 +326,25 @@ Deno.test("cli: wrong use is refused with what was meant, and leaves nothing beh
     "3",
   ]);
   await refused(2, /--out together with --resume/, [...resume, ...out]);
+  // A rule that decides when to stop cannot change under way.
+  copyRun("whole", "watched");
+  const { config: values, ...rest } = JSON.parse(read("watched/config.json"));
+  const watched = { ...rest, config: { ...values, "stop-skips": 8 } };
+  Deno.writeTextFileSync(path("watched/config.json"), JSON.stringify(watched));
+  await refused(2, /Cannot change --discretizer of the run/, [
+    "search",
+    "--resume",
+    path("watched"),
+    "--discretizer",
+    "zca",
+  ]);
+  await refused(2, /alpha-warmup-epochs as it must be less than epochs 2/, [
+    "search",
+    ...FLAGS,
+    ...out,
+    "--alpha-warmup-epochs",
+    "2",
+  ]);
   assert.ok(!exists("never"));
 });
 

@@ -8,7 +8,7 @@ import { hashName } from "../src/base/random.ts";
 import { decodeTensors } from "../src/base/safetensors.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import { elementCount, pack, type TensorType, unpack } from "../src/graph/tensor_type.ts";
-import type { Arena } from "../src/graph/variables.ts";
+import type { Arena, Variable } from "../src/graph/variables.ts";
 import { resolveSearchConfig } from "../src/search/config.ts";
 import { SearchEngine } from "../src/search/engine.ts";
 import { planSearch } from "../src/search/programs.ts";
@@ -107,8 +107,8 @@ function compare(name: string, actual: ArrayLike<number>, expected: ArrayLike<nu
 const gpu = await openGpu();
 const optimizer = resolveSearchConfig([{ source: "test", values: { "alpha-lr": 3e-3 } }]);
 
-async function start(config: SupernetConfig): Promise<SearchEngine> {
-  const plan = planSearch(config, optimizer, gpu.limits), engine = await SearchEngine.create(gpu, plan);
+async function start(config: SupernetConfig, order = 1): Promise<SearchEngine> {
+  const plan = planSearch(config, { ...optimizer, order }, gpu.limits), engine = await SearchEngine.create(gpu, plan);
   engine.initialise(0, 0);
   const set = (arena: Arena, prefix: string) => {
     for (const v of arena.variables) {
@@ -195,6 +195,39 @@ Deno.test("ten steps of the search agree with PyTorch", async () => {
     const weights = await compareArena(engine, arenas.weights, golden, "param.", "", tolerance);
     const alphas = await compareArena(engine, arenas.alphas, golden, "param.", "alphas.", tolerance);
     assert.equal(weights + alphas, golden.names.filter((n) => n.startsWith("param.")).length);
+  } finally {
+    engine.destroy();
+  }
+});
+
+Deno.test("three steps of the second-order search agree with PyTorch", async () => {
+  const golden = readGolden("search_order2.safetensors"), { config } = golden;
+  const engine = await start(config, 2), { arenas, ahead: [, aheadArena] } = engine.plan;
+  const losses = { train: [0], val: [0] };
+  const read = async (arena: Arena, { type, offset }: Variable) =>
+    unpack(type, (await engine.runtime.readArena(arena)).subarray(offset));
+  try {
+    for (let t = 0; t < 3; t++) {
+      engine.resetTallies("train", "val");
+      const rates = { ...NOTHING, weightLr: 0.2, alphaLr: 3e-3, alphaStep: t + 1 };
+      engine.step(
+        hostBatch(config, `val${t}`, `val${t}.labels`),
+        hostBatch(config, `train${t}`, `train${t}.labels`),
+        rates,
+      );
+      const { train, val } = await engine.tallies();
+      losses.train[t] = train.loss;
+      losses.val[t] = val.loss;
+      for (const kind of arenas.alphas.variables) {
+        const first = await read(aheadArena, kind), all = await read(arenas.alphaGradients, kind);
+        compare(`ahead${t}.${kind.name}`, first, golden.tensor(`ahead${t}.${kind.name}`).data, 2e-4);
+        // By itself, so that the larger part cannot hide it.
+        const term = all.map((g, i) => g - first[i]);
+        compare(`term${t}.${kind.name}`, term, golden.tensor(`term${t}.${kind.name}`).data, 1e-3);
+      }
+    }
+    compare("training losses", losses.train, golden.tensor("train_loss").data, 1e-4);
+    compare("validation losses", losses.val, golden.tensor("val_loss").data, 1e-4);
   } finally {
     engine.destroy();
   }

@@ -3,69 +3,21 @@
  * same bits whatever interrupts it, and that what cannot work is refused in one sentence.
  */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import {
-  type Dataset,
   type EpochRecord,
   FailureError,
   openGpu,
   rediscretize,
-  resolveSearchConfig,
   RunFolder,
   search,
-  type SearchConfig,
   SearchInterrupted,
   type SearchOptions,
   type SearchResult,
   UsageError,
 } from "../mod.ts";
+import { bitsOf, DATA, EPOCHS, halves, message, STEPS, tiny } from "./search_support.ts";
 
 const gpu = await openGpu();
-
-/** Images that are brighter in one half: above for class 0, below for class 1. */
-function halves(count: number, [channels, height, width]: readonly [number, number, number]): Dataset {
-  const labels = Int32Array.from({ length: count }, (_, i) => i % 2), size = channels * height * width;
-  const images = Uint8Array.from({ length: count * size }, (_, p) => {
-    const row = Math.floor(p / width) % height, lower = 2 * row >= height;
-    return (lower === (labels[Math.floor(p / size)] === 1) ? 150 : 60) + (Math.imul(p, 0x9e3779b1) >>> 26);
-  });
-  return {
-    name: "halves",
-    images,
-    labels,
-    count,
-    channels,
-    height,
-    width,
-    classes: 2,
-    classNames: ["above", "below"],
-    mean: Array(channels).fill(0.53),
-    std: Array(channels).fill(0.19),
-    fingerprint: `halves ${count}`,
-  };
-}
-
-const DATA = halves(128, [1, 8, 8]);
-const STEPS = 6, EPOCHS = 3;
-
-function tiny(values: Record<string, string | number> = {}): SearchConfig {
-  const base = {
-    "space": "s3",
-    "cells": 3,
-    "init-channels": 2,
-    "batch-size": 8,
-    "epochs": EPOCHS,
-    "steps-per-epoch": STEPS,
-    "pad": 1,
-    "weight-lr": 0.1,
-    "alpha-lr": 0.05,
-    "eval-images": 64,
-    "probe-images": 16,
-    "statistics-images": 32,
-    "seed": 5,
-  };
-  return resolveSearchConfig([{ source: "test", values: { ...base, ...values } }]);
-}
 
 const TEMPORARY = Deno.makeTempDirSync({ prefix: "search-" });
 Deno.test.afterAll(() => Deno.removeSync(TEMPORARY, { recursive: true }));
@@ -73,16 +25,6 @@ Deno.test.afterAll(() => Deno.removeSync(TEMPORARY, { recursive: true }));
 /** A new folder. */
 function temporary(): string {
   return Deno.makeTempDirSync({ dir: TEMPORARY });
-}
-
-/** Everything of a finished search that must not depend on how it came about. */
-function bitsOf(folder: RunFolder, result: SearchResult): unknown {
-  const { step, tensors, state } = folder.readCheckpoint()!, hash = createHash("sha256");
-  for (const [name, { data }] of [...tensors].sort(([a], [b]) => a < b ? -1 : 1)) {
-    hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-  const metrics = folder.readMetrics().map(({ secondsPerStep: _, ...rest }) => rest);
-  return { step, tensors: hash.digest("hex"), state, metrics, report: result.report };
 }
 
 /** A search in a folder, to its end, and what it gives. */
@@ -98,20 +40,11 @@ const reference = await (async () => {
   return await complete(folder, { onEpoch: (record) => epochs.push(record) });
 })();
 
-function message(pattern: RegExp, type: new (...args: never[]) => Error = FailureError): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof type, String(error));
-    assert.match(error.message, pattern);
-    assert.doesNotMatch(error.message, /\n|undefined|NaN/);
-    return true;
-  };
-}
-
 Deno.test("search: it learns, and measures what it promises", () => {
   assert.deepEqual(epochs.map((e) => [e.epoch, e.step]), [[1, STEPS], [2, 2 * STEPS], [3, 3 * STEPS]]);
   const [first, last] = [epochs[0], epochs[EPOCHS - 1]];
-  assert.ok(last.trainLoss < first.trainLoss && last.valLoss < first.valLoss, JSON.stringify(epochs));
-  assert.ok(last.valAccuracy > 0.8 && last.evalAccuracy > 0.7, JSON.stringify(epochs));
+  assert.ok(last.trainLoss < first.trainLoss && last.valLoss! < first.valLoss!, JSON.stringify(epochs));
+  assert.ok(last.valAccuracy! > 0.8 && last.evalAccuracy > 0.7, JSON.stringify(epochs));
   assert.ok(last.weightLr < first.weightLr);
   assert.equal(last.nodes.length, 3 * 4);
   assert.ok(last.imbalance.before > 1.1);

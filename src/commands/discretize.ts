@@ -28,6 +28,14 @@ const OPTIONS = defineOptions([
     help: "rule whose cell is the result (default: the run's)",
   },
   {
+    key: "perturbation-images",
+    kind: "int",
+    min: 1,
+    default: null,
+    group: "Discretisation",
+    help: "images of the architecture half on which method perturbation evaluates the supernet (default: the run's)",
+  },
+  {
     key: "scope",
     kind: "choice",
     choices: ["node", "edge"],
@@ -116,6 +124,10 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[]): 
     const report = await rediscretize(run.config, data, checkpoint, {
       gpu,
       images,
+      method,
+      perturbationImages: options.perturbationImages ?? undefined,
+      onMeasured: (done, all) =>
+        terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`),
       classes: run.data.classes,
       scope: (options.scope ?? undefined) as DecorrelationOptions["scope"] | undefined,
       shrinkage: options.shrinkage ?? undefined,

@@ -10,7 +10,7 @@ import { type GpuLimits, openGpu, PORTABLE_LIMITS } from "../gpu/device.ts";
 import type { Plan } from "../graph/plan.ts";
 import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import { largestBatch, memoryBudget } from "../search/memory.ts";
-import { planSearch, type ProgramName, type SearchPlan } from "../search/programs.ts";
+import { planSearch, PROGRAM_NAMES, type ProgramName, type SearchPlan } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
 import { edgesOf, primitivesOf, type Space } from "../space/space.ts";
 import { reductionCells, weightCount } from "../space/supernet.ts";
@@ -46,9 +46,6 @@ const OPTIONS = defineOptions([
   },
 ]);
 
-/** Names of the programs of a search, in the order in which they are planned. */
-const PROGRAMS: readonly ProgramName[] = ["weight_step", "alpha_step", "evaluate", "statistics"];
-
 /** Largest batch size that is tried. */
 const MAX_BATCH = 4096;
 
@@ -63,11 +60,14 @@ export function inspectCommand(program: Command): Command {
     );
   addOptions(command, OPTIONS.options);
   command.addOption(
-    new Flag("--plan [program]", `print a program node by node (${PROGRAMS.join(", ")}; default: ${PROGRAMS[0]})`)
+    new Flag(
+      "--plan [program]",
+      `print a program node by node (${PROGRAM_NAMES.join(", ")}; default: ${PROGRAM_NAMES[0]})`,
+    )
       .helpGroup("Inspect:")
       .argParser((text: string) => {
-        if ((PROGRAMS as readonly string[]).includes(text)) return text;
-        throw new InvalidArgumentError(chooseMessage("--plan", text, PROGRAMS));
+        if ((PROGRAM_NAMES as readonly string[]).includes(text)) return text;
+        throw new InvalidArgumentError(chooseMessage("--plan", text, PROGRAM_NAMES));
       }),
   );
   command.addOption(new Flag("--json", "everything as one JSON line").helpGroup("Inspect:"));
@@ -112,8 +112,7 @@ export async function runInspect(parsed: Parsed): Promise<number> {
     (batch) => planSearch({ ...net, batch }, config, target.limits).bytes,
   );
   terminal.close();
-  const shown = parsed.plan === true ? PROGRAMS[0] : parsed.plan as ProgramName | undefined;
-  const find = (name: ProgramName): Plan => plan.plans.find((p) => p.name === name)!;
+  const shown = parsed.plan === undefined ? undefined : findPlan(plan, parsed.plan);
   terminal.event({
     event: "inspect",
     adapter: target.adapter,
@@ -123,11 +122,11 @@ export async function runInspect(parsed: Parsed): Promise<number> {
     alphas: plan.arenas.alphas.elements,
     gpuBytes: plan.bytes,
     memory: Object.fromEntries(memory(plan)),
-    programs: PROGRAMS.map((name) => ({ ...programRecord(find(name)), shared: plan.shared[name] })),
+    programs: plan.plans.map((each) => ({ ...programRecord(each), shared: plan.shared[each.name as ProgramName] })),
     budget: budget ?? null,
     largestBatch: largest,
     fits: budget === undefined || plan.bytes <= budget.bytes,
-    ...(shown ? { plan: planRecord(find(shown)) } : {}),
+    ...(shown ? { plan: planRecord(shown) } : {}),
   });
   [
     "Space",
@@ -142,15 +141,15 @@ export async function runInspect(parsed: Parsed): Promise<number> {
       ["adapter", target.adapter ?? "none found: planned for the limits that every adapter has"],
     ]),
     "",
-    "Programs (one search step is an alpha step and a weight step)",
+    `Programs (one search step is ${[...plan.alphaStep.map(([name]) => name), "weight_step"].join(", ")})`,
     ...table(
       ["program", "nodes", "shared away", "dispatches", "MACs", "traffic"],
-      PROGRAMS.map((name) => {
-        const { nodes, dispatches, macs, traffic } = programRecord(find(name));
+      plan.plans.map((each) => {
+        const { name, nodes, dispatches, macs, traffic } = programRecord(each);
         return [
           name,
           count(nodes),
-          count(plan.shared[name]),
+          count(plan.shared[name as ProgramName]!),
           count(dispatches),
           magnitude(macs),
           mebibytes(traffic),
@@ -165,9 +164,19 @@ export async function runInspect(parsed: Parsed): Promise<number> {
     ]),
     "",
     budgetLine(config, plan, budget, largest),
-    ...(shown ? ["", ...planLines(find(shown))] : []),
+    ...(shown ? ["", ...planLines(shown)] : []),
   ].forEach((line) => terminal.line(line));
   return 0;
+}
+
+/** The program that `--plan` asks for: its name, or true for the first one. */
+function findPlan({ plans }: SearchPlan, asked: unknown): Plan {
+  const found = asked === true ? plans[0] : plans.find(({ name }) => name === asked);
+  if (found) return found;
+  throw new UsageError(
+    `Cannot print program '${asked}' as this search has ${plans.map((p) => p.name).join(", ")}: name one of them, or ` +
+      `change --order`,
+  );
 }
 
 async function shapeOf(
@@ -210,6 +219,9 @@ function memory(plan: SearchPlan): [string, number][] {
     ["batch norm statistics", size("statistics", "running", "factors")],
     ["alphas and Adam", size("alphas", "alphaGradients", "alphaM", "alphaV")],
     ["similarities of nodes", size("grams", "norms")],
+    ...(plan.ahead.length > 0
+      ? [["weights one step ahead", plan.ahead.reduce((sum, { bytes }) => sum + bytes, 0)] as [string, number]]
+      : []),
   ];
   return [...rows, ["batches, metrics, parameters", bytes - rows.reduce((sum, [, n]) => sum + n, 0)]];
 }

@@ -5,6 +5,7 @@
 import type { DiscretizationReport, NodeSummary } from "../discretize/discretize.ts";
 import { genotypeText } from "../report/cell_svg.ts";
 import type { EpochRecord } from "../search/records.ts";
+import { changedPicks, changesOf, settledOf } from "../search/settled.ts";
 import { findPrimitive } from "../space/primitives.ts";
 import { CELL_KINDS } from "../space/space.ts";
 import { methodReport } from "./run_files.ts";
@@ -44,10 +45,15 @@ export function comparisonLines(report: DiscretizationReport): string[] {
   }
   rows.push(["skips", ...methods.map((m) => `${m.skips} of ${rows.length}`)]);
   rows.push(["no weights", ...methods.map((m) => `${m.parameterFree} of ${rows.length - 1}`)]);
-  const { scope, shrinkage } = report.options;
+  const { scope, shrinkage } = report.options, { measured } = report;
+  const whole = measured && [
+    `(perturbation: accuracy that the supernet loses without the operation, of ${percent(measured.accuracy)} on ` +
+    `${measured.count} images; edges are ranked by what it loses without them)`,
+  ];
   return [
     `What each rule picked: operation(source) and score; scope ${scope}, shrinkage ${shrinkage}`,
     ...table(["node", ...methods.map((m) => m.method)], rows),
+    ...whole ?? [],
   ];
 }
 
@@ -80,25 +86,58 @@ export function epochLines(epochs: readonly EpochRecord[]): string[] {
   // Metrics that were read back from a file hold null for what was not finite.
   const number = (value: number | null, digits = 3): string => value === null ? "-" : value.toFixed(digits);
   const methods = Object.keys(epochs[0].skips);
-  const rows = epochs.map((e) => [
+  const changes = changesOf(epochs);
+  const rows = epochs.map((e, i) => [
     String(e.epoch),
     number(e.trainLoss),
     percent(e.trainAccuracy),
     number(e.valLoss),
-    percent(e.valAccuracy),
+    e.valAccuracy === null ? "-" : percent(e.valAccuracy),
     number(e.evalLoss),
     percent(e.evalAccuracy),
     number((e.alphaEntropy.normal + e.alphaEntropy.reduce) / 2),
     number(e.imbalance.before, 2),
     number(e.imbalance.after, 2),
     methods.map((m) => e.skips[m]).join("/"),
+    methods.map((m) => changes[m]?.[i] ?? "-").join("/"),
     number(e.secondsPerStep),
   ]);
-  const header = ["epoch", "train", "acc", "val", "acc", "eval", "acc", "entropy", "norms", "after", "skips", "s/step"];
+  const header = [
+    "epoch",
+    "train",
+    "acc",
+    "val",
+    "acc",
+    "eval",
+    "acc",
+    "entropy",
+    "norms",
+    "after",
+    "skips",
+    "changed",
+    "s/step",
+  ];
   return [
     "Measured (losses and accuracies; entropy of the alphas, 1 = undecided; largest over smallest node norm before",
-    `and after normalisation; skip-connections picked by ${methods.join("/")})`,
+    `and after normalisation; skip-connections picked by ${methods.join("/")}, and how many`,
+    "of the operations that they picked changed since the epoch before)",
     ...table(header, rows),
+  ];
+}
+
+/** Whether the choice has settled: how long each rule would have picked the same cells. */
+export function settledLines(epochs: readonly EpochRecord[], report: DiscretizationReport): string[] {
+  const settled = settledOf(epochs), last = epochs.at(-1);
+  if (settled.length === 0 || !last) return [];
+  const rows = settled.map(({ method, epochs: same, since, changes }) => {
+    const final = report.methods.find((m) => m.method === method), probed = last.genotypes[method];
+    const moved = final === undefined ? "-" : String(changedPicks(probed, final.text));
+    return [method, `${same} of ${epochs.length}`, String(since), String(changes), moved];
+  });
+  return [
+    "Whether the choice has settled: epochs to the last one with the same cells, since when, how often they changed, and",
+    "operations in which the decision (on more images) differs from what the last epoch would have picked",
+    ...table(["rule", "same", "since", "changes", "differs"], rows),
   ];
 }
 
@@ -107,7 +146,7 @@ export function epochLine(e: EpochRecord, epochs: number, used: readonly string[
   const chosen = used.map((m) => `${m} ${e.skips[m]}`).join(", ");
   return `epoch ${String(e.epoch).padStart(String(epochs).length)}/${epochs}  ` +
     `train ${e.trainLoss.toFixed(3)} ${percent(e.trainAccuracy)}  ` +
-    `val ${e.valLoss.toFixed(3)} ${percent(e.valAccuracy)}  ` +
+    (e.valLoss === null ? "alphas frozen  " : `val ${e.valLoss.toFixed(3)} ${percent(e.valAccuracy!)}  `) +
     `eval ${e.evalLoss.toFixed(3)} ${percent(e.evalAccuracy)}  ` +
     `norms ${e.imbalance.before.toFixed(2)} to ${e.imbalance.after.toFixed(2)}  skips: ${chosen}`;
 }

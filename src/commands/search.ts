@@ -10,6 +10,7 @@ import { SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/con
 import type { SearchPlan } from "../search/programs.ts";
 import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
 import type { EpochRecord } from "../search/records.ts";
+import { settledOf } from "../search/settled.ts";
 import { search, SearchInterrupted, type SearchResult } from "../search/search.ts";
 import { weightCount } from "../space/supernet.ts";
 import { dataPlace, dataText, openConfigured } from "./data_sets.ts";
@@ -22,7 +23,7 @@ import {
   searchConfig,
   searchLayers,
 } from "./flags.ts";
-import { cellLines, comparisonLines, epochLine, epochLines, varianceLines } from "./outcome.ts";
+import { cellLines, comparisonLines, epochLine, epochLines, settledLines, varianceLines } from "./outcome.ts";
 import { trainCommand, writeReport } from "./report_files.ts";
 import { freshPath, methodReport, readRun, runName, VERSION, writeOutcome, writeRun } from "./run_files.ts";
 import { StepClock } from "./step_clock.ts";
@@ -31,7 +32,10 @@ import { commandLine, count, duration, mebibytes, pairs, Terminal } from "./term
 import { writeResult } from "./train_files.ts";
 
 /** Options that a resumed run may change: they have no effect on what the search computes. */
-const HARMLESS: readonly string[] = ["data", "checkpoint-steps", "memory-limit", "discretizer"];
+function harmless({ stopSkips, stopStableEpochs }: SearchConfig): string[] {
+  const watched = stopSkips !== null || stopStableEpochs !== null; // then its choice decides when the search ends
+  return ["data", "checkpoint-steps", "memory-limit", ...(watched ? [] : ["discretizer"])];
+}
 
 /** Declares the verb. */
 export function searchCommand(program: Command): Command {
@@ -143,7 +147,7 @@ function resumeJob(parsed: Parsed, path: string, warn: (message: string) => void
       { source: folder.file("config.json"), values: SEARCH_OPTIONS.toRecord(run.config) },
       ...searchLayers(parsed),
     ]);
-    refuseChanges(SEARCH_OPTIONS, path, run.config, config, HARMLESS);
+    refuseChanges(SEARCH_OPTIONS, path, run.config, config, harmless(run.config));
     return { config, folder, resume: true, fingerprint: run.data.fingerprint, adapter: run.adapter };
   } catch (error) {
     folder.close();
@@ -204,7 +208,9 @@ async function searchIn(
   };
   const onEpoch = (record: EpochRecord): void => {
     terminal.event({ event: "epoch", ...record });
-    terminal.line(epochLine(record, config.epochs, [...new Set([config.discretizer, "alpha"])]));
+    terminal.line(
+      epochLine(record, config.epochs, [...new Set([config.discretizer, "alpha"])].filter((m) => m in record.skips)),
+    );
   };
   const result = await search(config, data, {
     gpu,
@@ -215,8 +221,14 @@ async function searchIn(
     onEpoch,
     onProgress: (progress) =>
       terminal.progress(() =>
-        clock.line(progress, `train ${progress.trainLoss.toFixed(3)}, val ${progress.valLoss.toFixed(3)}`)
+        clock.line(
+          progress,
+          `train ${progress.trainLoss.toFixed(3)}, ` +
+            (progress.valLoss === null ? "alphas frozen" : `val ${progress.valLoss.toFixed(3)}`),
+        )
       ),
+    onMeasured: (done, all) =>
+      terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`),
     warn: (message) => terminal.warn(message),
   });
   const seconds = (performance.now() - began) / 1000;
@@ -224,6 +236,7 @@ async function searchIn(
     version: VERSION,
     step: result.epochs.at(-1)?.step ?? folder.readCheckpoint()?.step,
     images: config.statisticsImages,
+    stopped: result.stopped,
   });
   gpu.device.destroy();
   const { plan: { bytes: gpuBytes, variables } } = result, parameters = weightCount(variables);
@@ -247,6 +260,8 @@ function tell(
     genotype,
     python: text,
     genotypes: Object.fromEntries(result.report.methods.map((m) => [m.method, m.text])),
+    stopped: result.stopped,
+    settled: settledOf(epochs),
     evalAccuracy: last?.evalAccuracy,
     evalLoss: last?.evalLoss,
     parameters: weightCount(result.plan.variables),
@@ -271,7 +286,10 @@ function tell(
     "",
     ...epochLines(epochs),
     "",
+    ...settledLines(epochs, result.report),
+    "",
     ...pairs([
+      ["ended", `after epoch ${result.stopped.epoch} of ${config.epochs}: ${result.stopped.text}`],
       ["time", `${duration(seconds)} in all, ${duration(mean)} a step (architecture and weights)`],
       ["GPU memory", `${mebibytes(result.plan.bytes)} at most`],
       ["weights", `${count(weightCount(result.plan.variables))} in the supernet`],

@@ -8,6 +8,7 @@ import {
   candidatesOf,
   CELL_KINDS,
   type CellKind,
+  incoming,
   PARAMETER_FREE,
   SKIP_PRIMITIVE,
   type Space,
@@ -26,12 +27,22 @@ export interface ScoredChoice extends ScoredCandidate {
   readonly margin: number | null;
 }
 
+/** An edge, and what a rule thinks of it as a whole. */
+export interface ScoredEdge {
+  /** Index of the edge. */
+  readonly edge: number;
+  /** Signed score; comparable within one node only. */
+  readonly score: number;
+}
+
 /** What a rule decided at one intermediate node. */
 export interface NodeChoice {
   /** Intermediate node, from 0. */
   readonly node: number;
   /** Every candidate, by edge, then by primitive. */
   readonly scores: readonly ScoredCandidate[];
+  /** Every edge, where the rule scores edges by themselves; absent: an edge has the score of its best operation. */
+  readonly edges?: readonly ScoredEdge[];
   /** The two kept operations, the stronger one first. */
   readonly choices: readonly [ScoredChoice, ScoredChoice];
   /** Lead of the second kept edge over the third; null when there are only two. */
@@ -57,14 +68,18 @@ export interface MethodReport {
 /** Scores of the candidates of node `node`, in the order of {@linkcode candidatesOf}. */
 export type ScoreNode = (kind: CellKind, node: number) => ArrayLike<number>;
 
+/** Score of an edge as a whole. */
+export type ScoreEdge = (kind: CellKind, edge: number) => number;
+
 /**
- * Chooses an architecture by `scoreNode`. Open to rules that are not in the registry because they run the
- * network (perturbation). Ties go to the lower index.
+ * Chooses an architecture by `scoreNode`: operations, and edges too unless there is `scoreEdge`. Open to rules that are
+ * not in the registry. Ties go to the lower index.
  */
 export function chooseGenotype(
   method: string,
   space: Space,
   scoreNode: ScoreNode,
+  scoreEdge?: ScoreEdge,
 ): MethodReport {
   const chooseCell = (kind: CellKind): NodeChoice[] =>
     Array.from({ length: space.nodes }, (_, node) => {
@@ -73,6 +88,7 @@ export function chooseGenotype(
         node,
         candidatesOf(space, kind, node)
           .map((candidate, k) => ({ ...candidate, score: scores[k] })),
+        scoreEdge && incoming(space.nodes, node).map(({ index: edge }) => ({ edge, score: scoreEdge(kind, edge) })),
       );
     });
   const nodes = { normal: chooseCell("normal"), reduce: chooseCell("reduce") };
@@ -91,28 +107,35 @@ export function chooseGenotype(
   };
 }
 
-/** Chooses at one node; `scores` holds at least one candidate on each of at least two edges. */
+/**
+ * Chooses at one node; `scores` holds at least one candidate on each of at least two edges. Edges are ranked by
+ * `edges`, or by their best operations.
+ */
 export function chooseNode(
   node: number,
   scores: readonly ScoredCandidate[],
+  edges?: readonly ScoredEdge[],
 ): NodeChoice {
+  const best = [...new Set(scores.map(({ edge }) => edge))].map((edge): ScoredChoice => {
+    const [first, next] = byScore(scores.filter((each) => each.edge === edge));
+    return { ...first, margin: next ? first.score - next.score : null };
+  });
+  const own = new Map(edges?.map(({ edge, score }) => [edge, score]));
   const [first, second, third] = byScore(
-    [...new Set(scores.map(({ edge }) => edge))].map((edge): ScoredChoice => {
-      const [best, next] = byScore(scores.filter((each) => each.edge === edge));
-      return { ...best, margin: next ? best.score - next.score : null };
-    }),
+    best.map((choice) => ({ choice, score: own.get(choice.edge) ?? choice.score })),
   );
   return {
     node,
     scores,
-    choices: [first, second],
+    ...(edges ? { edges } : {}),
+    choices: [first.choice, second.choice],
     edgeMargin: third ? second.score - third.score : null,
   };
 }
 
 /** Best first; the sort is stable, so ties keep their order. */
-function byScore<T extends ScoredCandidate>(candidates: readonly T[]): T[] {
-  return candidates.toSorted((a, b) => b.score - a.score);
+function byScore<T extends { readonly score: number }>(scored: readonly T[]): T[] {
+  return scored.toSorted((a, b) => b.score - a.score);
 }
 
 function cellOf(nodes: readonly NodeChoice[]): CellGenotype {

@@ -17,7 +17,8 @@ import { softmaxWeights } from "./alpha.ts";
 import { chooseGenotype, type MethodReport } from "./choice.ts";
 import { conditionNumber } from "./eigen.ts";
 import { type DecorrelationOptions, decorrelationOptions } from "./scope.ts";
-import { DISCRETIZERS, findDiscretizer, type StatisticsDiscretizer } from "./registry.ts";
+import type { Measurement, RemovalEvidence } from "./perturbation.ts";
+import { type Discretizer, DISCRETIZERS, findDiscretizer, type StatisticsDiscretizer } from "./registry.ts";
 import { correlate, type Correlation, type NodeStatistics } from "./statistics.ts";
 import { varianceShares } from "./zca.ts";
 
@@ -29,6 +30,8 @@ export interface DiscretizationInput {
   readonly alphas: Readonly<Record<CellKind, Float64Array>>;
   /** Statistics of every node of every cell, or none at all. */
   readonly statistics?: readonly NodeStatistics[];
+  /** What the supernet loses by each removal; absent where it was not measured. */
+  readonly removals?: RemovalEvidence;
   /** Names of the rules; absent means all that the input allows. */
   readonly methods?: readonly string[];
   /** How to decorrelate. */
@@ -77,25 +80,35 @@ export interface DiscretizationReport {
   readonly methods: readonly MethodReport[];
   /** Per node; null when there were no statistics. */
   readonly nodes: Record<CellKind, readonly NodeSummary[]> | null;
+  /** The supernet as it is, where removals were measured. */
+  readonly measured?: Measurement;
 }
+
+/** What has to be done before a rule can decide. */
+const EVIDENCE: Readonly<Record<Discretizer["needs"], readonly [name: string, remedy: string]>> = {
+  weights: ["weights", "the supernet must be trained"],
+  statistics: ["node statistics", "statistics must be collected"],
+  removals: ["measured removals", "the supernet must be measured without each operation"],
+};
 
 /**
  * Applies each rule.
- * @throws {UsageError} for unknown rules and options, and for a rule that needs statistics when there are none
+ * @throws {UsageError} for unknown rules and options, and for a rule that needs evidence when there is none
  * @throws {RangeError} when alphas or statistics do not fit the space
  * @throws {FailureError} when a number is not finite or a cell lacks statistics for a node
  */
 export function discretize(input: DiscretizationInput): DiscretizationReport {
-  const { space, alphas, statistics = [] } = input;
+  const { space, alphas, statistics = [], removals } = input;
   const options = decorrelationOptions(input.options);
-  const rules = input.methods?.map(findDiscretizer) ??
-    DISCRETIZERS.filter((rule) => !rule.needsStatistics || statistics.length > 0);
-  const blind = rules.find((rule) => rule.needsStatistics);
-  if (statistics.length === 0 && blind) {
+  const given = { weights: true, statistics: statistics.length > 0, removals: removals !== undefined };
+  const possible = DISCRETIZERS.filter((rule) => given[rule.needs]);
+  const rules = input.methods?.map(findDiscretizer) ?? possible, blind = rules.find((rule) => !given[rule.needs]);
+  if (blind) {
+    const [evidence, remedy] = EVIDENCE[blind.needs];
     throw new UsageError(
-      `Cannot discretise by ${blind.name} without node statistics, the method must be one of ${
-        DISCRETIZERS.filter((rule) => !rule.needsStatistics).map((rule) => rule.name).join(", ")
-      } or statistics must be collected first`,
+      `Cannot discretise by ${blind.name} without ${evidence}, the method must be one of ${
+        possible.map((rule) => rule.name).join(", ")
+      } or ${remedy} first`,
     );
   }
 
@@ -107,10 +120,17 @@ export function discretize(input: DiscretizationInput): DiscretizationReport {
     chooseGenotype(
       rule.name,
       space,
-      (kind, node) =>
-        rule.needsStatistics
-          ? meanScores(rule, correlations![kind][node], options)
-          : rule.score(space, candidatesOf(space, kind, node), weights[kind]),
+      (kind, node) => {
+        switch (rule.needs) {
+          case "statistics":
+            return meanScores(rule, correlations![kind][node], options);
+          case "weights":
+            return rule.score(space, candidatesOf(space, kind, node), weights[kind]);
+          case "removals":
+            return rule.score(space, kind, node, removals!);
+        }
+      },
+      rule.needs === "removals" ? (kind, edge) => rule.scoreEdge(kind, edge, removals!) : undefined,
     )
   );
   return {
@@ -119,6 +139,7 @@ export function discretize(input: DiscretizationInput): DiscretizationReport {
     weights: perKind((kind) => edgeWeights(space, kind, weights[kind])),
     methods,
     nodes: correlations && perKind((kind) => correlations[kind].map(summarize)),
+    ...(removals ? { measured: removals.whole } : {}),
   };
 }
 

@@ -3,8 +3,9 @@
  * @module
  */
 import { UsageError } from "../base/errors.ts";
-import { type Candidate, didYouMean, type Space } from "../space/space.ts";
+import { type Candidate, type CellKind, didYouMean, type Space } from "../space/space.ts";
 import { alpha } from "./alpha.ts";
+import { edgePerturbation, perturbation, type RemovalEvidence } from "./perturbation.ts";
 import type { DecorrelationOptions } from "./scope.ts";
 import { semipartial } from "./semipartial.ts";
 import { similarity } from "./similarity.ts";
@@ -21,16 +22,16 @@ export interface DiscretizerInfo {
 
 /** A rule that scores the candidates of one node in one cell by their outputs. */
 export interface StatisticsDiscretizer extends DiscretizerInfo {
-  /** Tells the two sorts of rule apart. */
-  readonly needsStatistics: true;
+  /** What it decides by. */
+  readonly needs: "statistics";
   /** One signed score per candidate; a pure function. */
   score(correlation: Correlation, options: DecorrelationOptions): Float64Array;
 }
 
 /** A rule that scores the candidates of one node by the weights of the mixed operations alone. */
 export interface WeightDiscretizer extends DiscretizerInfo {
-  /** Tells the two sorts of rule apart. */
-  readonly needsStatistics: false;
+  /** What it decides by. */
+  readonly needs: "weights";
   /** One score per candidate from the softmax weights (E x K, row-major); a pure function. */
   score(
     space: Space,
@@ -39,34 +40,54 @@ export interface WeightDiscretizer extends DiscretizerInfo {
   ): Float64Array;
 }
 
+/**
+ * A rule that scores the candidates of one node by what the supernet loses without them, and ranks edges by what it
+ * loses without a whole edge. Measuring that takes many evaluations, so it is done only where the rule is asked for.
+ */
+export interface RemovalDiscretizer extends DiscretizerInfo {
+  /** What it decides by. */
+  readonly needs: "removals";
+  /** One score per candidate; a pure function. */
+  score(space: Space, kind: CellKind, node: number, evidence: RemovalEvidence): Float64Array;
+  /** Score of an edge; a pure function. */
+  scoreEdge(kind: CellKind, edge: number, evidence: RemovalEvidence): number;
+}
+
 /** A rule that scores candidates. */
-export type Discretizer = StatisticsDiscretizer | WeightDiscretizer;
+export type Discretizer = StatisticsDiscretizer | WeightDiscretizer | RemovalDiscretizer;
 
 /** All rules, the default first. */
 export const DISCRETIZERS: readonly Discretizer[] = [
   {
     name: "semipartial",
     summary: "similarity of the node with what only this operation contributes",
-    needsStatistics: true,
+    needs: "statistics",
     score: semipartial,
   },
   {
     name: "zca",
     summary: "similarity of the node with the symmetrically whitened operation",
-    needsStatistics: true,
+    needs: "statistics",
     score: zca,
   },
   {
     name: "similarity",
     summary: "similarity of the node with the operation as it is (ablation)",
-    needsStatistics: true,
+    needs: "statistics",
     score: similarity,
   },
   {
     name: "alpha",
     summary: "largest softmax weight, DARTS' rule (baseline)",
-    needsStatistics: false,
+    needs: "weights",
     score: alpha,
+  },
+  {
+    name: "perturbation",
+    summary: "largest loss of the supernet's accuracy without it (DARTS-PT; hundreds of evaluations)",
+    needs: "removals",
+    score: perturbation,
+    scoreEdge: edgePerturbation,
   },
 ];
 

@@ -19,15 +19,22 @@ export type Initializer =
 /** Weights and batch-norm statistics of one network. */
 export class NetworkVariables {
   /** Trained weights. */
-  readonly weights: Arena = new Arena("weights", WEIGHT_UNIFORM_BYTES);
+  readonly weights: Arena;
   /** Statistics `[2, C]` of the current batch: means, then biased variances. */
   readonly statistics: Arena = new Arena("statistics", STATISTICS_UNIFORM_BYTES);
   /** Running means and unbiased variances, same layout. */
   readonly running: Arena = new Arena("running", STATISTICS_UNIFORM_BYTES);
-  readonly #byName = new Map<string, Variable>();
   readonly #initializers = new Map<Variable, Initializer>();
-  readonly #norms = new Map<string, { batch: Variable; running: Variable }>();
+  readonly #norms: Map<string, { batch: Variable; running: Variable }>;
   readonly #elements = new Map<Variable, number>();
+  readonly #byName = new Map<string, Variable>();
+
+  /** With `base`: the same network and the same statistics, its weights in an arena that is like the one of `base`. */
+  constructor(base?: NetworkVariables, weights: Arena = new Arena("weights", WEIGHT_UNIFORM_BYTES)) {
+    this.weights = weights;
+    this.#norms = base ? base.#norms : new Map();
+    if (base) weights.variables.forEach((v) => this.#byName.set(v.name, v));
+  }
 
   /** Declares a weight, or finds it when the network is built again. */
   weight(name: string, shape: readonly number[], initializer: Initializer): Variable {

@@ -8,6 +8,7 @@ import { adam } from "./adam.ts";
 import { addN } from "./add_n.ts";
 import { bnGradInput, bnGradSums } from "./bn_grad.ts";
 import { bnStats } from "./bn_stats.ts";
+import { combine } from "./combine.ts";
 import { concat, split, zeros } from "./concat.ts";
 import { conv2d, conv2dInputGrad, conv2dWeightGrad } from "./conv2d.ts";
 import { crossEntropy, crossEntropyGrad } from "./cross_entropy.ts";
@@ -73,6 +74,7 @@ export const OPERATIONS: readonly OpSpec[] = [
   squareSum,
   sgd,
   adam,
+  combine,
   runningUpdate,
   accumulateTally,
   meanSquare,

@@ -43,7 +43,8 @@ export async function choiceSection({ discretization }: ReportInput): Promise<Ht
     <section id="choice">
       <h2>Why these operations</h2>
       <p>The mixture has to be replaced by two operations per node. Each rule scores every operation on every edge into a
-      node; the best operation of an edge stands for it, and the two best edges stay. This run's cell follows
+      node; the best operation of an edge stands for it, and the two best edges stay (perturbation ranks edges by what the
+      supernet loses without them). This run's cell follows
       <strong>${chosen}</strong>; the others are what it would have been.</p>
       <dl class="rules">${rules}</dl>
       <h3>What each rule picks</h3>

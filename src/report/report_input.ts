@@ -6,6 +6,7 @@
 import type { Dataset } from "../data/dataset.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
 import type { EpochRecord } from "../search/records.ts";
+import type { StopReason } from "../search/stopping.ts";
 import type { Genotype } from "../space/genotype.ts";
 import type { Measured } from "./numbers.ts";
 
@@ -41,6 +42,8 @@ export interface ReportInput {
     readonly chosen: string;
     /** Images behind the statistics. */
     readonly images?: number;
+    /** Why the search ended. */
+    readonly stopped?: StopReason;
   };
   /** What the search took. */
   readonly supernet?: { readonly parameters?: number; readonly gpuBytes?: number; readonly seconds?: number };

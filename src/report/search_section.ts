@@ -3,6 +3,7 @@
  * @module
  */
 import type { EpochRecord } from "../search/records.ts";
+import { changesOf, settledOf } from "../search/settled.ts";
 import { PRIMITIVES } from "../space/primitives.ts";
 import { CELL_KINDS, type CellKind } from "../space/space.ts";
 import { figure, type LineChart, lineChart, lineKeys, type Series } from "./charts.ts";
@@ -10,6 +11,7 @@ import { type Content, type Html, html } from "./markup.ts";
 import { fixed, type Measured, percent } from "./numbers.ts";
 import { operationLook, seriesLook, solidLook } from "./palette.ts";
 import type { ReportInput } from "./report_input.ts";
+import { dataTable } from "./tables.ts";
 
 /** How a report calls the cells of a kind. */
 export const KIND_NAMES: Readonly<Record<CellKind, string>> = { normal: "normal cells", reduce: "reduction cells" };
@@ -48,7 +50,9 @@ export async function searchSection({ epochs, config, discretization }: ReportIn
     ...CELL_KINDS.flatMap((kind) => normCurve(epochs, kind, String(config["node-norm"] ?? "unknown"))),
     imbalanceCurve(epochs),
     skipCurve(epochs, discretization.methods.reduce((n, m) => Math.max(n, choices(m.nodes)), 0)),
+    ...changeCurve(epochs),
   ];
+  const { stopped } = discretization;
   const drawn: Html[] = [];
   for (const each of curves) drawn.push(await curve(each));
   const figures = html`<div class="figures">${drawn}</div>`;
@@ -58,7 +62,9 @@ export async function searchSection({ epochs, config, discretization }: ReportIn
       <h2>How the search went</h2>
       <p>One large network, the <em>supernet</em>, is trained whose every edge carries all operations at once, mixed by
       weights that are learnt too. Half of the training images train the operations, the other half the mixture.</p>
+      ${stopped && html`<p>It ended after epoch ${stopped.epoch} of ${String(config.epochs)}: ${stopped.text}.</p>`}
       ${drawn.length > 0 ? figures : none}
+      ${settledTable(epochs)}
     </section>
   `;
 }
@@ -206,4 +212,48 @@ function skipCurve(epochs: readonly EpochRecord[], most: number): Curve {
     last: (v) => String(v),
     series: methods.map((method, i) => series(method, i, epochs, (e) => e.skips[method])),
   };
+}
+
+function changeCurve(epochs: readonly EpochRecord[]): Curve[] {
+  const changes = Object.entries(changesOf(epochs));
+  if (changes.length === 0 || epochs.length < 2) return [];
+  return [{
+    heading: "Changes of mind",
+    caption:
+      "How many of the operations that each rule would pick changed since the epoch before: 0 for many epochs in " +
+      "a row means that the choice has settled.",
+    format: "d",
+    zero: true,
+    whole: true,
+    reach: [0, 4],
+    last: (v) => String(v),
+    series: changes.map(([method, counts], i) => ({
+      name: method,
+      look: seriesLook(i),
+      points: epochs.map((e, at) => [e.epoch, counts[at]]),
+    })),
+  }];
+}
+
+/** For each rule how long it would have picked the same cells; nothing where no epoch says what was picked. */
+function settledTable(epochs: readonly EpochRecord[]): Html | false {
+  const settled = settledOf(epochs);
+  if (settled.length === 0) return false;
+  const rows = settled.map(({ method, epochs: same, since, changes }) => [
+    method,
+    `${same} of ${epochs.length}`,
+    since,
+    changes,
+  ]);
+  return html`
+    <h3>Whether the choice has settled</h3>
+    ${dataTable("Whether the choice has settled", [
+      { name: "rule" },
+      { name: "epochs with the same cells", kind: "num" },
+      { name: "since epoch", kind: "num" },
+      { name: "changes", kind: "num" },
+    ], rows)}
+    <p class="caption">What each rule would have picked after each epoch, on a probe of few images. Cells that still change
+    in the last epochs may well be others after one epoch more.</p>
+  `;
 }

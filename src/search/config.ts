@@ -5,7 +5,7 @@
  */
 import { defineOptions, type Layer, type OptionSet, type Resolved } from "../base/options.ts";
 import { UsageError } from "../base/errors.ts";
-import { DISCRETIZERS } from "../discretize/registry.ts";
+import { DISCRETIZERS, findDiscretizer } from "../discretize/registry.ts";
 import { DEFAULT_DECORRELATION } from "../discretize/scope.ts";
 import { SPACES } from "../space/space.ts";
 import { NODE_NORMS } from "../space/supernet.ts";
@@ -103,6 +103,22 @@ export const SEARCH_OPTION_LIST = [
     help: "steps of an epoch (default: as many as the images give)",
   },
   {
+    key: "stop-skips",
+    kind: "int",
+    min: 1,
+    default: null,
+    group: "Search",
+    help: "end the search once the discretizer would pick so many skip-connections in the normal cell (default: never)",
+  },
+  {
+    key: "stop-stable-epochs",
+    kind: "int",
+    min: 2,
+    default: null,
+    group: "Search",
+    help: "end the search once the discretizer would have picked the same cells for so many epochs (default: never)",
+  },
+  {
     key: "seed",
     kind: "int",
     min: 0,
@@ -147,6 +163,16 @@ export const SEARCH_OPTION_LIST = [
     help: "label smoothing of the training loss",
   },
   {
+    key: "order",
+    kind: "int",
+    min: 1,
+    max: 2,
+    default: 1,
+    group: "Search",
+    help:
+      "order of the architecture's gradient: 1, or 2 to look one weight step ahead (a step costs about 2.6 times as much)",
+  },
+  {
     key: "alpha-lr",
     kind: "number",
     min: 0,
@@ -165,6 +191,14 @@ export const SEARCH_OPTION_LIST = [
     help: "weight decay of the architecture",
   },
   {
+    key: "alpha-warmup-epochs",
+    kind: "int",
+    min: 0,
+    default: 0,
+    group: "Search",
+    help: "epochs at the start in which only the weights are trained and the architecture stays as it began",
+  },
+  {
     key: "alpha-init",
     kind: "number",
     min: 0,
@@ -178,7 +212,7 @@ export const SEARCH_OPTION_LIST = [
     choices: RULE_NAMES,
     default: "semipartial",
     group: "Discretisation",
-    help: "rule whose cell is the result (the others are written beside it)",
+    help: "rule whose cell is the result (the others are written beside it; perturbation only when it is this one)",
   },
   {
     key: "scope",
@@ -212,6 +246,14 @@ export const SEARCH_OPTION_LIST = [
     default: 128,
     group: "Discretisation",
     help: "the same after each epoch, for node norms and what each rule would pick",
+  },
+  {
+    key: "perturbation-images",
+    kind: "int",
+    min: 1,
+    default: 512,
+    group: "Discretisation",
+    help: "images of the architecture half on which rule perturbation evaluates the supernet, once for each removal",
   },
   {
     key: "eval-images",
@@ -276,6 +318,23 @@ export function resolveSearchConfig(layers: readonly Layer[], preset?: string): 
     ...(chosen ? [{ source: `preset '${preset}'`, values: chosen }] : []),
     ...layers,
   ]);
+  if (config.alphaWarmupEpochs >= config.epochs) {
+    throw new UsageError(
+      `Cannot use alpha-warmup-epochs as it must be less than epochs ${config.epochs}, so that the architecture is ` +
+        `searched at all: current value is ${config.alphaWarmupEpochs}`,
+    );
+  }
+  const stop = config.stopSkips !== null
+    ? "stop-skips"
+    : config.stopStableEpochs !== null
+    ? "stop-stable-epochs"
+    : null;
+  if (stop !== null && findDiscretizer(config.discretizer).needs === "removals") {
+    throw new UsageError(
+      `Cannot use ${stop} with discretizer ${config.discretizer}, which does not decide after each epoch: search with ` +
+        `another one, then decide by 'discretize <run> --method ${config.discretizer}'`,
+    );
+  }
   if (config.weightLrMin > config.weightLr) {
     throw new UsageError(
       `Cannot use weight-lr-min as it must be at most weight-lr ${config.weightLr}: current value is ${config.weightLrMin}`,

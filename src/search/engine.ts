@@ -5,6 +5,14 @@
  */
 import { Random } from "../base/random.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
+import { softmaxWeights } from "../discretize/alpha.ts";
+import {
+  type Measurement,
+  type Removal,
+  type RemovalEvidence,
+  removalsOf,
+  withoutRemoved,
+} from "../discretize/perturbation.ts";
 import { addBatch, emptyStatistics, type NodeStatistics } from "../discretize/statistics.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Runtime } from "../graph/runtime.ts";
@@ -89,16 +97,36 @@ export class SearchEngine {
     this.#runtime.write(arenas.alphas, alphas);
   }
 
-  /** One step of the search: the architecture on `val`, then the weights on `train`. Does not wait for the device. */
+  /**
+   * One step of the search: the architecture on `val` (and `train`, for gradients of second order), then the weights on
+   * `train`. Does not wait for the device.
+   */
   step(val: HostBatch, train: HostBatch, rates: StepRates): void {
     const { weightLr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 } = rates;
     this.#hyper.set([weightLr, alphaLr, 1 - alphaBeta1 ** alphaStep, 1 - alphaBeta2 ** alphaStep]);
-    this.#runtime.run("alpha_step", { images: val.images, labels: val.labels, hyper: this.#hyper });
+    for (const [program, split] of this.plan.alphaStep) {
+      const { images, labels } = split === "val" ? val : train;
+      this.#runtime.run(program, { images, labels, hyper: this.#hyper });
+    }
+    this.weightStep(train, weightLr);
+  }
+
+  /** A step of the weights alone, on `train`. Does not wait for the device. */
+  weightStep(train: HostBatch, weightLr: number): void {
+    this.#hyper[0] = weightLr;
     this.#runtime.run("weight_step", { images: train.images, labels: train.labels, hyper: this.#hyper });
   }
 
-  /** Adds a batch to the `eval` tally, with running statistics. */
-  evaluate(batch: HostBatch): void {
+  /**
+   * Adds a batch to the `eval` tally, with running statistics.
+   * @param weights of the mixed operations (`[edges, primitives]` of each kind); those of the alphas if left out.
+   */
+  evaluate(batch: HostBatch, weights?: Readonly<Record<CellKind, Float64Array>>): void {
+    if (weights) {
+      for (const v of this.plan.arenas.mixture.variables) {
+        this.#runtime.write(v, pack(v.type, weights[v.name as CellKind]) as Float32Array<ArrayBuffer>);
+      }
+    } else this.#runtime.run("soften");
     this.#runtime.run("evaluate", { images: batch.images, labels: batch.labels });
   }
 
@@ -139,6 +167,37 @@ export class SearchEngine {
       return { cell: n.cell, kind: n.kind, node: n.node, before, after };
     });
     return { statistics, norms: records };
+  }
+
+  /**
+   * How well the supernet does as it is and after each removal, with running statistics. Waits for the device after
+   * each one.
+   * @param batches the same ones each time
+   * @param measured told how many measurements of how many are done
+   */
+  async removals(
+    batches: () => AsyncIterable<HostBatch>,
+    measured?: (done: number, all: number) => void,
+  ): Promise<RemovalEvidence> {
+    const { space } = this.plan.config, alphas = await this.alphas(), list = removalsOf(space);
+    const weights = {
+      normal: softmaxWeights(space, "normal", alphas.normal),
+      reduce: softmaxWeights(space, "reduce", alphas.reduce),
+    };
+    let done = 0;
+    const measure = async (mixture: typeof weights): Promise<Measurement> => {
+      this.resetTallies("eval");
+      for await (const batch of batches()) this.evaluate(batch, mixture);
+      const { eval: { loss, accuracy, count } } = await this.tallies();
+      measured?.(++done, list.length + 1);
+      return { loss, accuracy, count };
+    };
+    const whole = await measure(weights), removals: (Removal & Measurement)[] = [];
+    for (const removal of list) {
+      const { kind } = removal, left = withoutRemoved(space, weights[kind], removal);
+      removals.push({ ...removal, ...await measure({ ...weights, [kind]: left }) });
+    }
+    return { whole, removals };
   }
 
   /** Raw alphas `[edges, primitives]` of each kind. */

@@ -13,6 +13,7 @@ import { Arena } from "../graph/variables.ts";
 import { BN_EPS, Builder } from "../nn/layers.ts";
 import { tallyArena } from "../nn/state.ts";
 import { NetworkVariables } from "../nn/variables.ts";
+import { addSecondOrder, SECOND_ORDER_PROGRAMS, type SecondOrderProgram } from "../nn/second_order.ts";
 import { addWeightStep, finishProgram } from "../nn/weight_step.ts";
 import { accumulateTally } from "../ops/accumulate_tally.ts";
 import { adam } from "../ops/adam.ts";
@@ -48,6 +49,8 @@ export interface OptimizerConfig {
   readonly alphaWeightDecay: number;
   /** Label smoothing of the training loss. */
   readonly labelSmoothing: number;
+  /** 2: architecture gradients look one weight step ahead (see `addSecondOrder`); 1 or left out: they do not. */
+  readonly order?: number;
 }
 
 /** Epsilon of Adam, PyTorch's default. */
@@ -75,6 +78,8 @@ export interface SearchArenas {
   readonly alphaM: Arena;
   /** Adam's second moments. */
   readonly alphaV: Arena;
+  /** Weights of the mixed operations that `evaluate` runs with; `soften` makes them from the alphas. */
+  readonly mixture: Arena;
   /** Tallies `train`, `val`, `eval` (see `accumulate_tally`). */
   readonly metrics: Arena;
   /** Gram matrix of every node, named `cell.node`. */
@@ -83,8 +88,18 @@ export interface SearchArenas {
   readonly norms: Arena;
 }
 
-/** Names of the programs. */
-export type ProgramName = "alpha_step" | "weight_step" | "evaluate" | "statistics";
+/** Name of a program; `alpha_step` is of first-order searches. */
+export type ProgramName = "weight_step" | "alpha_step" | "soften" | "evaluate" | "statistics" | SecondOrderProgram;
+
+/** Names of all programs. */
+export const PROGRAM_NAMES: readonly ProgramName[] = [
+  "weight_step",
+  "alpha_step",
+  "soften",
+  "evaluate",
+  "statistics",
+  ...SECOND_ORDER_PROGRAMS.map(([name]) => name),
+];
 
 /** The planned programs of a search. */
 export interface SearchPlan {
@@ -94,8 +109,12 @@ export interface SearchPlan {
   readonly variables: NetworkVariables;
   /** Everything that outlives a step. */
   readonly arenas: SearchArenas;
+  /** Further ones, of second-order gradients. */
+  readonly ahead: readonly Arena[];
   /** The programs. */
   readonly plans: readonly Plan[];
+  /** Programs that make an alpha step, in order, each with the batch that it runs on. */
+  readonly alphaStep: readonly (readonly [program: ProgramName, batch: "train" | "val"])[];
   /** Buffers that the programs share. */
   readonly pool: Pool;
   /** Intermediate nodes in the order of the statistics. */
@@ -103,7 +122,7 @@ export interface SearchPlan {
   /** GPU bytes, all programs and optimiser state included. */
   readonly bytes: number;
   /** Nodes removed by the shared-subexpression pass, per program. */
-  readonly shared: Readonly<Record<ProgramName, number>>;
+  readonly shared: Readonly<Partial<Record<ProgramName, number>>>;
 }
 
 /** Name of a node's variables in the arenas of statistics. */
@@ -121,16 +140,15 @@ export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, l
   const metrics = tallyArena(["train", "val", "eval"]);
   const pool = new Pool(), plans: Plan[] = [], shared: Partial<Record<ProgramName, number>> = {};
 
-  const start = (training: boolean) => {
+  const perKind = (of: (kind: CellKind) => Tensor) =>
+    Object.fromEntries(CELL_KINDS.map((kind) => [kind, of(kind)])) as Record<CellKind, Tensor>;
+  const soften = (graph: Graph) =>
+    perKind((kind) => graph.apply1(softmax, [graph.variable(alphas.get(kind))], null, `alphas.${kind}`));
+  const start = (training: boolean, network = variables, weights = soften) => {
     const graph = new Graph(config.precision),
-      builder = new Builder(graph, variables, training),
+      builder = new Builder(graph, network, training),
       inputs = supernetInputs(graph, config);
-    const softened = Object.fromEntries(
-      CELL_KINDS.map((
-        kind,
-      ) => [kind, graph.apply1(softmax, [graph.variable(alphas.get(kind))], null, `alphas.${kind}`)]),
-    ) as Record<CellKind, Tensor>;
-    return { graph, inputs, net: buildSupernet(builder, config, inputs.images, softened) };
+    return { graph, inputs, net: buildSupernet(builder, config, inputs.images, weights(graph)) };
   };
   const lossOf = (
     graph: Graph,
@@ -156,23 +174,52 @@ export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, l
   finish("weight_step", weightStep.graph, [trained, ...update.roots], { logits: weightStep.net.logits });
 
   const alphaGrads = alphas.like("alpha_gradients"), alphaM = alphas.like("alpha_m"), alphaV = alphas.like("alpha_v");
-  {
-    const { graph, inputs, net } = start(true), { loss, tally } = lossOf(graph, net, inputs.labels, "val");
-    const leaves = alphas.variables.map((v) => graph.variable(v));
-    const grads = gradients(graph, [loss], [null], leaves, (ts, label) => add(ts, label, graph));
-    grads.forEach((g, i) => g && graph.place(g, alphaGrads.get(alphas.variables[i].name)));
+  const updateAlphas = (graph: Graph): Tensor[] => {
     const whole = (arena: Arena) => graph.variable(arena.whole()), hyper = graph.input("hyper", dense([8]));
     const { alphaBeta1: beta1, alphaBeta2: beta2, alphaWeightDecay: weightDecay } = optimizer;
-    const updated = graph.apply(
+    return graph.apply(
       adam,
       [whole(alphas), whole(alphaGrads), whole(alphaM), whole(alphaV), hyper],
       { beta1, beta2, eps: ADAM_EPS, weightDecay },
       "adam",
     );
-    finish("alpha_step", graph, [tally, ...updated]);
+  };
+  let ahead: readonly Arena[] = [];
+  const second = optimizer.order === 2;
+  if (second) {
+    let kept: Tensor[] = [];
+    ahead = addSecondOrder({
+      weights: variables.weights,
+      momentum: update.momentum,
+      gradients: update.gradients,
+      alphas,
+      alphaGradients: alphaGrads,
+      optimizer,
+      loss(split, weights) {
+        const network = weights === variables.weights ? variables : new NetworkVariables(variables, weights);
+        const { graph, inputs, net } = start(true, network), { loss, tally } = lossOf(graph, net, inputs.labels, split);
+        kept = split === "val" ? [tally] : []; // training losses are counted by the weight step
+        return { graph, loss, seed: null };
+      },
+      finish: (name, { graph }) => finish(name, graph, [...kept, ...name === "alpha_minus" ? updateAlphas(graph) : []]),
+    });
+  } else {
+    const { graph, inputs, net } = start(true), { loss, tally } = lossOf(graph, net, inputs.labels, "val");
+    const leaves = alphas.variables.map((v) => graph.variable(v));
+    const grads = gradients(graph, [loss], [null], leaves, (ts, label) => add(ts, label, graph));
+    grads.forEach((g, i) => g && graph.place(g, alphaGrads.get(alphas.variables[i].name)));
+    finish("alpha_step", graph, [tally, ...updateAlphas(graph)]);
+  }
+  const mixture = alphas.like("mixture");
+  {
+    const graph = new Graph(), softened = soften(graph);
+    CELL_KINDS.forEach((kind) => graph.place(softened[kind], mixture.get(kind)));
+    finish("soften", graph, []);
   }
   {
-    const { graph, inputs, net } = start(false), { tally } = lossOf(graph, net, inputs.labels, "eval");
+    const given = (graph: Graph) => perKind((kind) => graph.variable(mixture.get(kind)));
+    const { graph, inputs, net } = start(false, variables, given),
+      { tally } = lossOf(graph, net, inputs.labels, "eval");
     finish("evaluate", graph, [tally], { logits: net.logits });
   }
   const grams = new Arena("grams"), norms = new Arena("norms"), { graph, net: { nodes } } = start(true);
@@ -199,10 +246,12 @@ export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, l
     alphaGradients: alphaGrads,
     alphaM,
     alphaV,
+    mixture,
     metrics,
     grams,
     norms,
   };
   const bytes = plannedBytes(plans, pool);
-  return { config, variables, arenas, plans, pool, nodes, bytes, shared: shared as Record<ProgramName, number> };
+  const alphaStep = second ? SECOND_ORDER_PROGRAMS : [["alpha_step", "val"]] as const;
+  return { config, variables, arenas, ahead, plans, alphaStep, pool, nodes, bytes, shared };
 }

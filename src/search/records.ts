@@ -16,10 +16,10 @@ export interface EpochRecord {
   readonly trainLoss: number;
   /** Accuracy of the weight steps. */
   readonly trainAccuracy: number;
-  /** Loss and accuracy of the alpha steps. */
-  readonly valLoss: number;
-  /** Accuracy of the alpha steps. */
-  readonly valAccuracy: number;
+  /** Mean loss of the alpha steps; null in epochs in which the alphas are frozen. */
+  readonly valLoss: number | null;
+  /** Accuracy of the alpha steps; null likewise. */
+  readonly valAccuracy: number | null;
   /** On images of the architecture half with running statistics. */
   readonly evalLoss: number;
   /** Accuracy that belongs to `evalLoss`. */

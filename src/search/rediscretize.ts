@@ -6,6 +6,7 @@ import { FailureError, UsageError } from "../base/errors.ts";
 import { splitHalves } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
+import { findDiscretizer } from "../discretize/registry.ts";
 import type { DecorrelationOptions } from "../discretize/scope.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import type { Checkpoint } from "./checkpoint_file.ts";
@@ -19,6 +20,12 @@ import { supernetConfig, wholeBatches } from "./search.ts";
 export interface RediscretizeOptions extends Partial<DecorrelationOptions> {
   /** Images of the architecture half for the statistics; those of the configuration if left out. */
   readonly images?: number;
+  /** Rule that must be among those that decide; matters for `perturbation`, which is left out otherwise. */
+  readonly method?: string;
+  /** Images of the architecture half for `perturbation`; those of the configuration if left out. */
+  readonly perturbationImages?: number;
+  /** Told how far the measurements for `perturbation` are. */
+  readonly onMeasured?: (done: number, all: number) => void;
   /** Number of classes that the supernet was built for; that of the data if left out. */
   readonly classes?: number;
   /** Device to use; it is opened if left out. */
@@ -28,7 +35,7 @@ export interface RediscretizeOptions extends Partial<DecorrelationOptions> {
 }
 
 /**
- * Discretises a checkpoint by every rule.
+ * Discretises a checkpoint by every rule (by `perturbation` only where it is asked for).
  * @param config the configuration of its search
  * @param data images of the shape that it was searched on; the architecture half of them is used
  * @throws {FailureError} when the checkpoint does not belong to the configuration, or memory does not suffice.
@@ -60,12 +67,23 @@ export async function rediscretize(
   try {
     engine.load(checkpoint.tensors, options.source ?? "checkpoint");
     const images = options.images ?? config.statisticsImages;
-    const { statistics } = await engine.statistics(wholeBatches(data, val, images, config.batchSize, config.seed));
+    const batches = (count: number) => wholeBatches(data, val, count, config.batchSize, config.seed);
+    const { statistics } = await engine.statistics(batches(images));
+    const measured = options.perturbationImages ?? config.perturbationImages;
+    const removals = options.method !== undefined && findDiscretizer(options.method).needs === "removals"
+      ? await engine.removals(() => batches(measured), options.onMeasured)
+      : undefined;
     const decorrelation = {
       scope: options.scope ?? config.scope as DecorrelationOptions["scope"],
       shrinkage: options.shrinkage ?? config.shrinkage,
     };
-    return discretize({ space: net.space, alphas: await engine.alphas(), statistics, options: decorrelation });
+    return discretize({
+      space: net.space,
+      alphas: await engine.alphas(),
+      statistics,
+      removals,
+      options: decorrelation,
+    });
   } catch (error) {
     const lost = gpu.lost();
     if (lost === undefined) throw error;

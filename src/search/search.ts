@@ -1,8 +1,8 @@
 /**
- * The search: alternating steps of architecture and weights on disjoint halves of the training images (DARTS, first
- * order), measured after each epoch, checkpointed, and discretised at the end. Everything that it draws at random is
- * a function of the seed and the step, so a run that resumes from a checkpoint has the same bits as one that never
- * stopped. Not responsible for drawings and reports.
+ * The search: alternating steps of architecture and weights on disjoint halves of the training images (DARTS, first or
+ * second order), measured after each epoch, checkpointed, and discretised at the end. Everything that it draws at
+ * random is a function of the seed and the step, so a run that resumes from a checkpoint has the same bits as one that
+ * never stopped. Not responsible for drawings and reports.
  * @module
  */
 import { FailureError, UsageError } from "../base/errors.ts";
@@ -10,6 +10,8 @@ import type { TensorEntry } from "../base/safetensors.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
+import type { RemovalEvidence } from "../discretize/perturbation.ts";
+import { findDiscretizer } from "../discretize/registry.ts";
 import type { NodeStatistics } from "../discretize/statistics.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { DeviceLostError } from "../graph/runtime.ts";
@@ -25,6 +27,7 @@ import { type EpochRecord, imbalanceOf, summariseWeights } from "./records.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { cosine } from "./schedule.ts";
 import { onDevice, runSteps } from "./step_loop.ts";
+import { type StopReason, stopReason } from "./stopping.ts";
 
 /** Where a search is. */
 export interface Progress {
@@ -38,8 +41,8 @@ export interface Progress {
   readonly stepsPerEpoch: number;
   /** Mean losses of this epoch so far. */
   readonly trainLoss: number;
-  /** Mean loss of the alpha steps of this epoch so far. */
-  readonly valLoss: number;
+  /** Mean loss of the alpha steps of this epoch so far; null while the alphas are frozen. */
+  readonly valLoss: number | null;
   /** Seconds per step, lately. */
   readonly secondsPerStep: number;
 }
@@ -58,6 +61,8 @@ export interface SearchOptions {
   readonly onStart?: (plan: SearchPlan, gpu: Gpu, stepsPerEpoch: number) => void;
   /** Told every so often, when the losses were looked at. */
   readonly onProgress?: (progress: Progress) => void;
+  /** Told how far the measurements for rule `perturbation` are. */
+  readonly onMeasured?: (done: number, all: number) => void;
   /** Told after each epoch. */
   readonly onEpoch?: (record: EpochRecord) => void;
   /** Told in one sentence what was repaired. */
@@ -74,6 +79,8 @@ export interface SearchResult {
   readonly statistics: readonly NodeStatistics[];
   /** Records of this process' epochs. */
   readonly epochs: readonly EpochRecord[];
+  /** Why it ended. */
+  readonly stopped: StopReason;
   /** What was run. */
   readonly plan: SearchPlan;
 }
@@ -176,7 +183,7 @@ class SearchRun {
 
   /** Runs to the end on one device, from the newest snapshot or from the start. */
   async on(gpu: Gpu): Promise<SearchResult> {
-    const { epochs, batchSize, memoryLimit, seed, alphaInit } = this.#config, { folder } = this.#options;
+    const { batchSize, memoryLimit, seed, alphaInit } = this.#config, { folder } = this.#options;
     const net = supernetConfig(this.#config, this.#data);
     const plan = planSearch(net, this.#config, gpu.limits);
     checkMemory(
@@ -190,14 +197,14 @@ class SearchRun {
     try {
       if (this.#snapshot) engine.load(this.#snapshot.tensors, folder?.path ?? "snapshot");
       else engine.initialise(seed, alphaInit);
-      let step = this.#snapshot?.step ?? 0;
+      let step = this.#snapshot?.step ?? 0, stopped: StopReason | undefined;
       folder?.truncateMetrics(step === 0 ? -1 : step);
       this.#records.splice(0, this.#records.length, ...this.#records.filter((r) => r.step <= step));
-      while (step < epochs * this.#stepsPerEpoch) step = await this.#epoch(engine, step);
+      while (!(stopped = this.#stopReason(step))) step = await this.#epoch(engine, step);
       const { statistics } = await engine.statistics(this.#statisticsBatches(this.#config.statisticsImages));
-      const report = await this.#discretize(engine, statistics);
+      const report = await this.#discretize(engine, statistics, await this.#removals(engine, step));
       const chosen = report.methods.find((m) => m.method === this.#config.discretizer)!;
-      return { genotype: chosen.genotype, report, statistics, epochs: this.#records, plan };
+      return { genotype: chosen.genotype, report, statistics, epochs: this.#records, stopped, plan };
     } finally {
       engine.destroy();
     }
@@ -205,9 +212,10 @@ class SearchRun {
 
   /** Runs from `step` to the end of its epoch. @returns the steps done then. */
   async #epoch(engine: SearchEngine, start: number): Promise<number> {
-    const { epochs, weightLr, weightLrMin, alphaLr, alphaBeta1, alphaBeta2, checkpointSteps } = this.#config;
+    const { epochs, weightLr, weightLrMin, alphaLr, alphaBeta1, alphaBeta2, alphaWarmupEpochs, checkpointSteps } =
+      this.#config;
     const steps = this.#stepsPerEpoch, epoch = Math.floor(start / steps), train = this.#batch(), val = this.#batch();
-    const lr = cosine(weightLr, weightLrMin, epoch, epochs);
+    const lr = cosine(weightLr, weightLrMin, epoch, epochs), frozen = epoch < alphaWarmupEpochs;
     if (start % steps === 0) engine.resetTallies("train", "val");
     const secondsPerStep = await runSteps({
       start,
@@ -215,10 +223,12 @@ class SearchRun {
       checkpointSteps,
       signal: this.#options.signal,
       submit: async (step) => {
-        await Promise.all([this.#val.ready(epoch, step % steps), this.#train.ready(epoch, step % steps)]);
-        this.#val.fill(epoch, step % steps, val.images, val.labels);
-        this.#train.fill(epoch, step % steps, train.images, train.labels);
-        engine.step(val, train, { weightLr: lr, alphaLr, alphaStep: step + 1, alphaBeta1, alphaBeta2 });
+        const at = step % steps, alphaStep = step + 1 - alphaWarmupEpochs * steps;
+        await Promise.all([frozen || this.#val.ready(epoch, at), this.#train.ready(epoch, at)]);
+        this.#train.fill(epoch, at, train.images, train.labels);
+        if (frozen) return engine.weightStep(train, lr);
+        this.#val.fill(epoch, at, val.images, val.labels);
+        engine.step(val, train, { weightLr: lr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 });
       },
       look: async (step) => {
         const tallies = await engine.tallies();
@@ -230,7 +240,7 @@ class SearchRun {
             step: (step - 1) % steps + 1,
             stepsPerEpoch: steps,
             trainLoss: tallies.train.loss,
-            valLoss: tallies.val.loss,
+            valLoss: frozen ? null : tallies.val.loss,
             secondsPerStep,
           });
       },
@@ -240,8 +250,17 @@ class SearchRun {
     const step = (epoch + 1) * steps;
     await this.#record(engine, step, epoch, lr, secondsPerStep);
     await this.#checkpoint(engine, step, epoch);
-    if (this.#options.signal?.aborted && step < epochs * steps) this.#interrupt(step);
+    if (this.#options.signal?.aborted && !this.#stopReason(step)) this.#interrupt(step);
     return step;
+  }
+
+  /** Why the search ends after `step` steps, by the epochs so far, those of earlier processes included. */
+  #stopReason(step: number): StopReason | undefined {
+    const { folder } = this.#options, steps = this.#stepsPerEpoch;
+    if (step % steps !== 0) return undefined;
+    const known = folder ? folder.readMetrics() as unknown as EpochRecord[] : this.#records;
+    // The checkpoint knows the epoch even where somebody has removed the metrics.
+    return stopReason(this.#config, known) ?? stopReason(this.#config, [{ epoch: step / steps, genotypes: {} }]);
   }
 
   #interrupt(step: number): never {
@@ -288,10 +307,24 @@ class SearchRun {
     return wholeBatches(this.#data, this.#halves.val, images, this.#config.batchSize, this.#config.seed);
   }
 
-  async #discretize(engine: SearchEngine, statistics: readonly NodeStatistics[]): Promise<DiscretizationReport> {
+  async #discretize(
+    engine: SearchEngine,
+    statistics: readonly NodeStatistics[],
+    removals?: RemovalEvidence,
+  ): Promise<DiscretizationReport> {
     const { scope, shrinkage } = this.#config, { space } = engine.plan.config;
     const options = { scope: scope as "node" | "edge", shrinkage };
-    return discretize({ space, alphas: await engine.alphas(), statistics, options });
+    return discretize({ space, alphas: await engine.alphas(), statistics, removals, options });
+  }
+
+  /** What the chosen rule needs besides statistics; undefined where that is nothing. */
+  async #removals(engine: SearchEngine, step: number): Promise<RemovalEvidence | undefined> {
+    const { discretizer, perturbationImages } = this.#config, { onMeasured, signal } = this.#options;
+    if (findDiscretizer(discretizer).needs !== "removals") return undefined;
+    return await engine.removals(() => this.#statisticsBatches(perturbationImages), (done, all) => {
+      if (signal?.aborted) this.#interrupt(step);
+      onMeasured?.(done, all);
+    });
   }
 
   async #record(engine: SearchEngine, step: number, epoch: number, lr: number, secondsPerStep: number): Promise<void> {
@@ -313,8 +346,8 @@ class SearchRun {
       epoch: epoch + 1,
       trainLoss: train.loss,
       trainAccuracy: train.accuracy,
-      valLoss: val.loss,
-      valAccuracy: val.accuracy,
+      valLoss: val.count > 0 ? val.loss : null,
+      valAccuracy: val.count > 0 ? val.accuracy : null,
       evalLoss: measured.loss,
       evalAccuracy: measured.accuracy,
       weightLr: lr,

@@ -14,6 +14,9 @@ supernet.uniform). What it holds:
   and for the alphas.
 - search_rms.safetensors: `val_loss` and `train_loss` [10], `param.<parameter>` after ten
   steps of the first-order search.
+- search_order2.safetensors: three steps of the second-order search: the losses, and for
+  step t `ahead<t>.<kind>`, the gradient of the alphas at w', and `term<t>.<kind>`, what
+  the second order adds to it (the difference quotient times -xi).
 
 To keep the files small, a tensor of more than WHOLE elements is stored as one number per
 row, so its shape is [rows] instead of the parameter's:
@@ -37,6 +40,8 @@ from supernet import BatchNorms, Config, Tensors
 
 WHOLE = 200
 STEPS = 10
+SECOND_ORDER_STEPS = 3
+SECOND_ORDER_RATE = 0.2
 
 CASES = [
     Config(norm="none", in_channels=2, height=8, width=8),
@@ -45,6 +50,7 @@ CASES = [
     Config(norm="rms", in_channels=3, height=9, width=9),
 ]
 SEARCH = Config(norm="rms", in_channels=3, height=8, width=8)
+SECOND_ORDER = Config(norm="rms", in_channels=2, height=8, width=8)
 
 
 def write_safetensors(path: str, tensors: Dict[str, np.ndarray], metadata: Dict[str, str]) -> None:
@@ -141,6 +147,64 @@ def search(config: Config, dtype: torch.dtype) -> Tensors:
     return results
 
 
+def second_order(config: Config, dtype: torch.dtype) -> Tensors:
+    """Losses and architecture gradients of a short second-order search (DARTS)."""
+    parameters = supernet.make_parameters(config, dtype)
+    weights = {n: v for n, v in parameters.items() if not n.startswith("alphas.")}
+    alphas = {n: v for n, v in parameters.items() if n.startswith("alphas.")}
+    rate, momentum, decay = SECOND_ORDER_RATE, 0.9, 3e-4
+    weight_optimiser = torch.optim.SGD(
+        list(weights.values()), lr=rate, momentum=momentum, weight_decay=decay
+    )
+    alpha_optimiser = torch.optim.Adam(
+        list(alphas.values()), lr=3e-3, betas=(0.5, 0.999), eps=1e-8, weight_decay=1e-3
+    )
+    results: Tensors = {}
+    losses: Dict[str, List[torch.Tensor]] = {"val": [], "train": []}
+    for t in range(SECOND_ORDER_STEPS):
+        batches = {}
+        for split in losses:
+            images = supernet.make_images(config, dtype, f"{split}{t}")
+            batches[split] = (images, supernet.make_labels(config, f"{split}{t}.labels"))
+
+        def differentiate(split: str, values: Tensors, wrt: List[torch.Tensor]):
+            used = {**values, **alphas}
+            _, loss = loss_of(config, used, batches[split], BatchNorms())
+            return loss.detach(), torch.autograd.grad(loss, wrt)
+
+        kinds, leaves = list(alphas), list(alphas.values())
+        _, slopes = differentiate("train", weights, list(weights.values()))
+        unrolled = {}
+        for (name, w), slope in zip(weights.items(), slopes):
+            state = weight_optimiser.state[w].get("momentum_buffer", torch.zeros_like(w))
+            step = momentum * state + slope + decay * w
+            unrolled[name] = (w - rate * step).detach().requires_grad_()
+        loss, both = differentiate("val", unrolled, list(unrolled.values()) + leaves)
+        direction, ahead = both[: len(unrolled)], both[len(unrolled) :]
+        eps = 0.01 / torch.sqrt(sum(v.square().sum() for v in direction))
+        sides = []
+        for sign in (1, -1):
+            moved = {
+                n: (w + sign * eps * v).detach() for (n, w), v in zip(weights.items(), direction)
+            }
+            sides.append(differentiate("train", moved, leaves)[1])
+        for kind, leaf, first, plus, minus in zip(kinds, leaves, ahead, *sides):
+            term = -rate * (plus - minus) / (2 * eps)
+            results[f"ahead{t}.{kind[7:]}"], results[f"term{t}.{kind[7:]}"] = first, term
+            leaf.grad = first + term
+        alpha_optimiser.step()
+        losses["val"].append(loss)
+
+        loss, slopes = differentiate("train", weights, list(weights.values()))
+        for w, slope in zip(weights.values(), slopes):
+            w.grad = slope
+        torch.nn.utils.clip_grad_norm_(list(weights.values()), 5.0)
+        weight_optimiser.step()
+        losses["train"].append(loss)
+    results.update((f"{split}_loss", torch.stack(values)) for split, values in losses.items())
+    return {name: value.detach() for name, value in results.items()}
+
+
 def deviation(exact: torch.Tensor, other: torch.Tensor) -> float:
     """Largest absolute difference over the largest absolute value."""
     return float((exact - other.double()).abs().max() / exact.abs().max())
@@ -188,6 +252,7 @@ def main() -> None:
 
     jobs = [(f"supernet_{c.norm}", c, one_step, 3e-5) for c in CASES]
     jobs.append(("search_rms", SEARCH, search, 2e-4))
+    jobs.append(("search_order2", SECOND_ORDER, second_order, 1e-3))
     total = 0
     for name, config, compute, limit in jobs:
         print(f"{name} {config}")

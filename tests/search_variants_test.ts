@@ -1,0 +1,170 @@
+/**
+ * What a search can do besides the published recipe: frozen alphas at the start, second-order gradients, stopping
+ * early. Each one resumes to the same bits.
+ */
+import assert from "node:assert/strict";
+import {
+  type Checkpoint,
+  type EpochRecord,
+  openGpu,
+  planSearch,
+  rediscretize,
+  RunFolder,
+  search,
+  type SearchConfig,
+  SearchInterrupted,
+  type SearchResult,
+  stopReason,
+  UsageError,
+} from "../mod.ts";
+import { pack } from "../src/graph/tensor_type.ts";
+import { SearchEngine } from "../src/search/engine.ts";
+import { supernetConfig, wholeBatches } from "../src/search/search.ts";
+import { bitsOf, DATA, message, STEPS, tiny } from "./search_support.ts";
+
+const gpu = await openGpu();
+
+const TEMPORARY = Deno.makeTempDirSync({ prefix: "variants-" });
+Deno.test.afterAll(() => Deno.removeSync(TEMPORARY, { recursive: true }));
+
+/** A run folder that was stopped after `stop` steps. */
+async function stopped(config: SearchConfig, stop: number): Promise<RunFolder> {
+  const folder = RunFolder.create(Deno.makeTempDirSync({ dir: TEMPORARY })), abort = new AbortController();
+  folder.writeJson("config.json", {});
+  const onProgress = ({ epoch, step }: { epoch: number; step: number }) =>
+    epoch * STEPS + step === stop && abort.abort();
+  const run = search(config, DATA, { gpu, folder, signal: abort.signal, onProgress });
+  await assert.rejects(run, message(/^Stopped after step \d+$/, SearchInterrupted));
+  assert.equal(folder.readCheckpoint()!.step, stop);
+  return folder;
+}
+
+/** A search to its end: without a break, or from `folder`. */
+async function finish(config: SearchConfig, stop?: RunFolder) {
+  using folder = stop ?? RunFolder.create(Deno.makeTempDirSync({ dir: TEMPORARY }));
+  const result: SearchResult = await search(config, DATA, { gpu, folder, resume: stop !== undefined });
+  const records = folder.readMetrics() as unknown as EpochRecord[], { tensors } = folder.readCheckpoint()!;
+  return { result, bits: bitsOf(folder, result), records, tensors };
+}
+
+function alphasOf({ tensors }: Pick<Checkpoint, "tensors">): number[] {
+  return ["normal", "reduce"].flatMap((kind) => [...tensors.get(`alphas/${kind}`)!.data as Float32Array]);
+}
+
+Deno.test("warm-up: the alphas stay, then take a first step of Adam, and a resumed search has the same bits", async () => {
+  const config = tiny({ "alpha-warmup-epochs": 1, "epochs": 2, "checkpoint-steps": 1 });
+  using frozen = await stopped(config, STEPS - 1);
+  using begun = await stopped(config, STEPS + 1);
+  const [first, moved] = [frozen, begun].map((folder) => alphasOf(folder.readCheckpoint()!));
+  assert.ok(first.every((a) => Math.abs(a) < 0.01) && first.some((a) => a !== 0), "as they were drawn");
+  // Adam's first step has the length of its learning rate, whatever the gradient; as step 7 it would be 1.3 times that.
+  const lengths = moved.map((a, i) => Math.abs(a - first[i]) / config.alphaLr).filter((l) => l > 0);
+  assert.ok(lengths.length > 0 && lengths.every((l) => Math.abs(l - 1) < 0.01), lengths.join(" "));
+
+  const whole = await finish(config);
+  assert.deepEqual(whole.records.map(({ valLoss, valAccuracy }) => [valLoss === null, valAccuracy === null]), [
+    [true, true],
+    [false, false],
+  ]);
+  for (const folder of [frozen, begun]) assert.deepEqual((await finish(config, folder)).bits, whole.bits);
+});
+
+Deno.test("second order: it searches another way, and a resumed search has the same bits", async () => {
+  const values = { "epochs": 1, "checkpoint-steps": 1 }, config = tiny({ ...values, "order": 2 });
+  const whole = await finish(config), first = await finish(tiny(values));
+  assert.notDeepEqual(whole.records[0].meanWeights, first.records[0].meanWeights);
+  assert.deepEqual((await finish(config, await stopped(config, 3))).bits, whole.bits);
+});
+
+Deno.test("second order: looking ahead leaves weights, momenta and running statistics alone", async () => {
+  const values = { "epochs": 1, "alpha-lr": 0 }, [one, two] = [1, 2].map((order) => tiny({ ...values, order }));
+  const trained = async (config: SearchConfig) => {
+    const { tensors } = await finish(config);
+    return [...tensors].filter(([name]) => /^(weights|momentum|running)\//.test(name));
+  };
+  assert.deepEqual(await trained(two), await trained(one));
+});
+
+Deno.test("stopping: it is the beginning of the whole search, and ends there however often it is resumed", async () => {
+  const values = { "epochs": 4, "alpha-lr": 1e-4, "discretizer": "alpha", "checkpoint-steps": 1 }; // slow: settled soon
+  const whole = await finish(tiny(values)), config = tiny({ ...values, "stop-stable-epochs": 2 });
+  const ends = [1, 2, 3, 4].find((n) => stopReason(config, whole.records.slice(0, n)))!;
+  assert.ok(ends < 4, "the test needs a choice that settles");
+  assert.equal(whole.result.stopped.rule, "epochs");
+
+  const begun = await stopped(config, ends * STEPS - 1), path = begun.path, early = await finish(config, begun);
+  assert.deepEqual([early.result.stopped.rule, early.result.stopped.epoch], ["stable", ends]);
+  const timeless = (records: readonly EpochRecord[]) => records.map(({ secondsPerStep: _, ...rest }) => rest);
+  assert.deepEqual(timeless(early.records), timeless(whole.records.slice(0, ends)));
+  const again = await finish(config, RunFolder.open(path));
+  assert.deepEqual(again.bits, early.bits);
+  assert.deepEqual(again.result.stopped, early.result.stopped);
+});
+
+Deno.test("perturbation: a removal is what alphas say that prefer none instead", async () => {
+  const config = tiny(), plan = planSearch(supernetConfig(config, DATA), config, gpu.limits);
+  const engine = await SearchEngine.create(gpu, plan), { space } = plan.config, width = space.primitives.length;
+  try {
+    engine.initialise(3, 1);
+    const indices = Uint32Array.from({ length: 16 }, (_, i) => i);
+    const batches = () => wholeBatches(DATA, indices, 16, config.batchSize, 0);
+    for (let i = 0; i < 10; i++) for await (const batch of batches()) engine.weightStep(batch, 0.1);
+    const measure = async () => {
+      engine.resetTallies("eval");
+      for await (const batch of batches()) engine.evaluate(batch);
+      return (await engine.tallies()).eval;
+    };
+    const progress: string[] = [];
+    const { whole, removals } = await engine.removals(batches, (done, all) => progress.push(`${done}/${all}`));
+    assert.deepEqual([progress[0], progress.at(-1), progress.length], ["1/85", "85/85", 85]);
+    const plain = await measure();
+    assert.ok(Math.abs(whole.loss - plain.loss) < 1e-5 && whole.accuracy === plain.accuracy && whole.count === 16);
+
+    // The weight of what is removed goes to none, which adds nothing: softmax then gives the same sums.
+    const alphas = await engine.alphas(), { arenas } = plan;
+    for (
+      const [kind, edge, op] of [["normal", 3, "sep_conv_3x3"], ["reduce", 0, "skip_connect"], ["normal", 9, null]]
+    ) {
+      const values = alphas[kind as "normal"].slice(),
+        row = Number(edge) * width,
+        gone = op === null ? [1, 2] : [
+          space.primitives.indexOf(String(op)),
+        ];
+      values[row] = Math.log([0, ...gone].reduce((sum, k) => sum + Math.exp(values[row + k]), 0));
+      for (const k of gone) values[row + k] = -1e4;
+      for (const v of arenas.alphas.variables) {
+        const now = v.name === kind ? values : alphas[v.name as "normal"];
+        engine.runtime.write(v, pack(v.type, now) as Float32Array<ArrayBuffer>);
+      }
+      const expected = await measure();
+      const found = removals.find((r) => r.kind === kind && r.edge === edge && r.op === op)!;
+      assert.ok(Math.abs(found.loss - expected.loss) < 1e-5, `${kind} ${edge} ${op}: ${found.loss}, ${expected.loss}`);
+      assert.ok(Math.abs(found.loss - whole.loss) > 1e-4, `the removal matters: ${found.loss}, ${whole.loss}`);
+    }
+  } finally {
+    engine.destroy();
+  }
+});
+
+Deno.test("perturbation: decides at the end of a search, again from its checkpoint, and only when asked", async () => {
+  const values = { "epochs": 1, "discretizer": "perturbation", "perturbation-images": 16 };
+  const { result, records, tensors } = await finish(tiny(values)), { report, genotype } = result;
+  assert.deepEqual(report.methods.map((m) => m.method), ["semipartial", "zca", "similarity", "alpha", "perturbation"]);
+  assert.deepEqual(genotype, report.methods[4].genotype);
+  assert.deepEqual(Object.keys(records[0].genotypes), ["semipartial", "zca", "similarity", "alpha"], "not in epochs");
+  const again = await rediscretize(tiny(values), DATA, { tensors }, { gpu, method: "perturbation" });
+  assert.deepEqual(again, report);
+  const other = await rediscretize(tiny(values), DATA, { tensors }, { gpu, method: "zca" });
+  assert.deepEqual(other.methods, report.methods.slice(0, 4));
+  assert.throws(
+    () => tiny({ ...values, "stop-skips": 2 }),
+    message(/^Cannot use stop-skips with .* perturbation/, UsageError),
+  );
+});
+
+Deno.test("warm-up: one that leaves no epoch for the architecture is refused", () => {
+  assert.throws(
+    () => tiny({ "alpha-warmup-epochs": 3 }),
+    message(/^Cannot use alpha-warmup-epochs .* less than epochs 3/, UsageError),
+  );
+});
