@@ -140,8 +140,10 @@ export {
   edgesOf,
   findSpace,
   primitivesOf,
+  S1,
   S2,
   S3,
+  S4,
   type Space,
   SPACES,
 } from "./src/space/space.ts";

@@ -135,6 +135,7 @@ function primitivesNetwork(stride: 1 | 2, height: number, width: number): Infere
     const { graph } = builder, images = graph.input("images", image(3, 4, height, width));
     const x = builder.affineBatchNorm(builder.conv3x3(images, "stem", 6), "stem.bn"), parts: Tensor[] = [];
     for (const { name, derive, build } of PRIMITIVES) {
+      if (name === "noise") continue; // it is refused, since nothing could be compared
       if (derive) parts.push(derive({ builder, x, name: `derived.${name}`, stride }));
       const built = build({ builder, x, name: `super.${name}`, edges: 2, stride });
       if (!built) continue;

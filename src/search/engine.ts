@@ -7,9 +7,10 @@ import { Random } from "../base/random.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import { addBatch, emptyStatistics, type NodeStatistics } from "../discretize/statistics.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { Runtime } from "../graph/runtime.ts";
+import { type HostInputs, Runtime } from "../graph/runtime.ts";
 import { elementCount, pack, unpack } from "../graph/tensor_type.ts";
 import type { Arena } from "../graph/variables.ts";
+import { noiseKey } from "../nn/noise_key.ts";
 import {
   clearArena,
   type HostBatch,
@@ -19,8 +20,8 @@ import {
   saveArenas,
   type Tally,
 } from "../nn/state.ts";
-import { CELL_KINDS, type CellKind } from "../space/space.ts";
-import { nodeName, type SearchPlan } from "./programs.ts";
+import { CELL_KINDS, type CellKind, softmaxColumns } from "../space/space.ts";
+import { nodeName, type ProgramName, type SearchPlan } from "./programs.ts";
 
 export type { HostBatch, Tally };
 
@@ -53,17 +54,22 @@ type Metric = "train" | "val" | "eval";
 export class SearchEngine {
   readonly #runtime: Runtime;
   readonly #hyper = new Float32Array(8);
+  readonly #seed: number;
+  /** Batches evaluated since the tally was reset. */
+  #evaluated = 0;
 
-  private constructor(readonly plan: SearchPlan, runtime: Runtime) {
+  private constructor(readonly plan: SearchPlan, runtime: Runtime, seed: number) {
     this.#runtime = runtime;
+    this.#seed = seed;
   }
 
   /**
    * Allocates and compiles everything.
+   * @param seed of the noise, in spaces that have it
    * @throws {FailureError} when the device has not enough memory.
    */
-  static async create(gpu: Gpu, plan: SearchPlan): Promise<SearchEngine> {
-    const engine = new SearchEngine(plan, await Runtime.create(gpu, plan.plans, plan.pool));
+  static async create(gpu: Gpu, plan: SearchPlan, seed = 0): Promise<SearchEngine> {
+    const engine = new SearchEngine(plan, await Runtime.create(gpu, plan.plans, plan.pool), seed);
     engine.#runtime.write(plan.arenas.factors, plan.variables.runningFactors());
     return engine;
   }
@@ -75,10 +81,14 @@ export class SearchEngine {
 
   /** Starts from scratch: a pure function of the seed. */
   initialise(seed: number, alphaInit: number): void {
-    const { arenas, variables } = this.plan, alphas = new Float32Array(arenas.alphas.length);
+    const { arenas, variables, config: { space } } = this.plan, alphas = new Float32Array(arenas.alphas.length);
     for (const v of arenas.alphas.variables) {
-      const random = new Random(seed, `init/alphas.${v.name}`);
-      const values = new Float64Array(elementCount(v.type)).map(() => alphaInit * random.normal());
+      const random = new Random(seed, `init/alphas.${v.name}`), [, width] = v.type.shape;
+      const columns = softmaxColumns(space, v.name as CellKind);
+      const values = new Float64Array(elementCount(v.type)).map((_, i) => {
+        const value = alphaInit * random.normal();
+        return !columns || columns[Math.floor(i / width)].includes(i % width) ? value : 0; // 0 stays 0
+      });
       alphas.set(pack(v.type, values), v.offset);
     }
     for (const arena of [arenas.momentum, arenas.alphaM, arenas.alphaV, arenas.metrics]) {
@@ -93,17 +103,24 @@ export class SearchEngine {
   step(val: HostBatch, train: HostBatch, rates: StepRates): void {
     const { weightLr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 } = rates;
     this.#hyper.set([weightLr, alphaLr, 1 - alphaBeta1 ** alphaStep, 1 - alphaBeta2 ** alphaStep]);
-    this.#runtime.run("alpha_step", { images: val.images, labels: val.labels, hyper: this.#hyper });
-    this.#runtime.run("weight_step", { images: train.images, labels: train.labels, hyper: this.#hyper });
+    this.#run("alpha_step", alphaStep, { images: val.images, labels: val.labels, hyper: this.#hyper });
+    this.#run("weight_step", alphaStep, { images: train.images, labels: train.labels, hyper: this.#hyper });
+  }
+
+  /** Runs a program; `step` and the seed decide on its noise. */
+  #run(name: ProgramName, step: number, inputs: HostInputs): void {
+    const plan = this.plan.plans.find((each) => each.name === name)!;
+    this.#runtime.run(name, { ...inputs, ...noiseKey(plan, this.#seed, step) });
   }
 
   /** Adds a batch to the `eval` tally, with running statistics. */
   evaluate(batch: HostBatch): void {
-    this.#runtime.run("evaluate", { images: batch.images, labels: batch.labels });
+    this.#run("evaluate", this.#evaluated++, { images: batch.images, labels: batch.labels });
   }
 
   /** Forgets the tallies. */
   resetTallies(...metrics: Metric[]): void {
+    if (metrics.includes("eval")) this.#evaluated = 0;
     resetTallies(this.#runtime, this.plan.arenas.metrics, metrics);
   }
 
@@ -123,7 +140,7 @@ export class SearchEngine {
     const squares = new Float64Array(nodes.length);
     let count = 0;
     for await (const batch of batches) {
-      this.#runtime.run("statistics", { images: batch.images, labels: batch.labels });
+      this.#run("statistics", count, { images: batch.images, labels: batch.labels });
       const grams = await this.#runtime.readArena(arenas.grams), norms = await this.#runtime.readArena(arenas.norms);
       nodes.forEach((node, i) => {
         const { type, offset } = arenas.grams.get(nodeName(node));

@@ -21,7 +21,7 @@ import { crossEntropy } from "../ops/cross_entropy.ts";
 import { gram } from "../ops/gram.ts";
 import { meanSquare } from "../ops/mean_square.ts";
 import { softmax } from "../ops/softmax.ts";
-import { CELL_KINDS, type CellKind } from "../space/space.ts";
+import { type CellKind, softmaxColumns } from "../space/space.ts";
 import {
   alphaArena,
   buildSupernet,
@@ -125,11 +125,11 @@ export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, l
     const graph = new Graph(),
       builder = new Builder(graph, variables, training),
       inputs = supernetInputs(graph, config);
-    const softened = Object.fromEntries(
-      CELL_KINDS.map((
-        kind,
-      ) => [kind, graph.apply1(softmax, [graph.variable(alphas.get(kind))], null, `alphas.${kind}`)]),
-    ) as Record<CellKind, Tensor>;
+    const soften = (kind: CellKind): Tensor => {
+      const columns = softmaxColumns(config.space, kind), attrs = columns && { columns };
+      return graph.apply1(softmax, [graph.variable(alphas.get(kind))], attrs, `alphas.${kind}`);
+    };
+    const softened = { normal: soften("normal"), reduce: soften("reduce") };
     return { graph, inputs, net: buildSupernet(builder, config, inputs.images, softened) };
   };
   const lossOf = (

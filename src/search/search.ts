@@ -185,7 +185,7 @@ class SearchRun {
       (batch) => planSearch({ ...net, batch }, this.#config, gpu.limits).bytes,
     );
     this.#options.onStart?.(plan, gpu, this.#stepsPerEpoch);
-    const engine = await SearchEngine.create(gpu, plan);
+    const engine = await SearchEngine.create(gpu, plan, seed);
     try {
       if (this.#snapshot) engine.load(this.#snapshot.tensors, folder?.path ?? "snapshot");
       else engine.initialise(seed, alphaInit);

@@ -108,6 +108,23 @@ function dilated(size: number): Primitive {
   };
 }
 
+/**
+ * Normal noise of the shape that the edge gives (RobustDARTS, arXiv 1909.09656): it says nothing about the source, so
+ * a search that keeps it has failed. Each edge and each step draw their own.
+ */
+const noise: Primitive = {
+  name: "noise",
+  label: "noise",
+  parameterFree: true,
+  build: (context) => ({ z: noiseOn(context), stats: null, shared: false }),
+  derive: (context) => noiseOn({ ...context, edges: 1 }),
+};
+
+function noiseOn({ builder, x, name, edges, stride }: PrimitiveContext): Tensor {
+  const [c, n, h, w] = x.type.shape;
+  return builder.noise(name, [edges * c, n, Math.ceil(h / stride), Math.ceil(w / stride)]);
+}
+
 /** Every primitive: the only list of them. */
 export const PRIMITIVES: readonly Primitive[] = [
   { name: "none", label: "none", parameterFree: true, build: () => null, derive: null },
@@ -132,6 +149,7 @@ export const PRIMITIVES: readonly Primitive[] = [
   separable(7),
   dilated(3),
   dilated(5),
+  noise,
 ];
 
 /** The primitive called `name`. */

@@ -194,7 +194,7 @@ class TrainRun {
       "train",
     );
     options.onStart?.(plan, gpu, steps);
-    const engine = await TrainEngine.create(gpu, plan);
+    const engine = await TrainEngine.create(gpu, plan, config.seed);
     let last: Model;
     try {
       const snapshot = this.#snapshot, start = snapshot?.step ?? 0;
@@ -235,7 +235,7 @@ class TrainRun {
         await this.#batcher.ready(epoch, step % steps);
         this.#batcher.fill(epoch, step % steps, host.images, host.labels);
         if (paths > 0) drawDropMask(engine.dropMask, paths, batchSize, seed, step, dropShare(config, step, steps));
-        engine.step(host, learningRate(config, step, steps));
+        engine.step(host, learningRate(config, step, steps), step);
       },
       look: async (step) => {
         const { train, auxiliary } = await engine.tallies();
