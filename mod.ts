@@ -103,6 +103,8 @@ export {
   type Camel,
   type ChoiceOption,
   type Layer,
+  type Named,
+  type NamedOption,
   type NumberOption,
   type Option,
   type OptionBase,
@@ -147,6 +149,15 @@ export {
   type Space,
   SPACES,
 } from "./src/space/space.ts";
+export {
+  checkSpace,
+  type EdgePrimitives,
+  parseSpace,
+  resolveSpace,
+  type SpaceDefinition,
+  spaceOf,
+} from "./src/space/definition.ts";
+export { type DepthPart, reductionCells } from "./src/space/reductions.ts";
 export {
   type CellGenotype,
   checkGenotype,

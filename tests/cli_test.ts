@@ -281,11 +281,15 @@ Deno.test("cli: wrong use is refused with what was meant, and leaves nothing beh
   await refused(2, /unknown command 'serch' \(Did you mean search\?\)/, ["serch"]);
   await refused(2, /unknown option '--epoch' \(Did you mean --epochs\?\)/, ["search", "--epoch", "3", ...out]);
   await refused(2, /--epochs as it must be a whole number from 1 .*'three'/, ["search", "--epochs", "three", ...out]);
-  await refused(2, /--space as it must be one of darts, s2, s3: current value is 'dart'/, [
-    "search",
-    "--space",
-    "dart",
-  ]);
+  await refused(
+    2,
+    /--space as it must be one of darts, s1, s2, .* or the definition .*: current value is 'dart' .*mean 'darts'/,
+    [
+      "search",
+      "--space",
+      "dart",
+    ],
+  );
   await refused(2, /--preset as it must be one of demo.*mean 'demo'/, ["search", "--preset", "demoo", ...out]);
   await refused(2, /key 'epoch' of .*bad.yaml': did you mean 'epochs'\?/, config("epoch: 3\n"));
   await refused(2, /key 'cells' .* must be a whole number from 3 to 64: current value is 2/, config("cells: 2\n"));

@@ -22,7 +22,10 @@ import {
   samplePng,
   withOrientation,
 } from "../src/data/testing.ts";
+import { checkSpace, parseSpace, spaceOf } from "../src/space/definition.ts";
 import { formatGenotypeJson, formatGenotypePython, parseGenotype } from "../src/space/genotype.ts";
+import { reductionCells } from "../src/space/reductions.ts";
+import { candidatesOf, CELL_KINDS } from "../src/space/space.ts";
 
 /** Longest time for one input; usual ones take a millisecond. */
 const MAX_MS = 3000;
@@ -185,6 +188,27 @@ const READERS: readonly Reader[] = [
       text("{epochs: &x 3, weight-lr: *x, flip: true, space: !!str darts}\n# comment\n"),
     ],
     read: (bytes) => OPTIONS.resolve([{ source: "f", values: parseYamlOptions("f", string(bytes)) }]),
+  },
+  {
+    name: "search space",
+    cases: 6000,
+    originals: [
+      text("name: a\nnodes: 2\nprimitives: [none, skip_connect, sep_conv_3x3]\nreduce-at: [1/3, 0.5]\n"),
+      text(
+        "{name: b, nodes: 1, summary: x, primitives: {normal: &l [[noise, none], [max_pool_3x3]], reduce: *l}}\n",
+      ),
+    ],
+    read(bytes) {
+      const space = spaceOf(parseSpace("f", string(bytes)));
+      for (const kind of CELL_KINDS) {
+        for (let node = 0; node < space.nodes; node++) {
+          const edges = new Set(candidatesOf(space, kind, node).map(({ edge }) => edge));
+          assert.equal(edges.size, node + 2, "every edge has a candidate");
+        }
+      }
+      assert.equal(reductionCells(64, space.reduceAt).length, space.reduceAt?.length ?? 2);
+      assert.deepEqual(spaceOf(checkSpace(parseYamlOptions("f", string(bytes)), "f")), space);
+    },
   },
 ];
 

@@ -9,14 +9,17 @@ import {
   checkGenotype,
   costOf,
   type Dataset,
+  decodeModel,
   discretize,
   edgesOf,
+  encodeModel,
   findSpace,
   formatGenotypeJson,
   formatGenotypePython,
   type Genotype,
   openGpu,
   parseGenotype,
+  parseSpace,
   predictImages,
   primitivesOf,
   rediscretize,
@@ -25,6 +28,7 @@ import {
   RunFolder,
   S1,
   search,
+  SEARCH_OPTIONS,
   type SearchConfig,
   SearchInterrupted,
   SPACES,
@@ -188,6 +192,57 @@ Deno.test("noise: its key differs from step to step, program to program and seed
   assert.equal(new Set(texts).size, keys.length);
   assert.deepEqual(noiseKey(plan("a"), 0, 1), noiseKey(plan("a"), 0, 1));
   assert.deepEqual(noiseKey({ name: "a", inputs: new Map() }, 0, 0), {});
+});
+
+/** A definition that covers what definitions may say. */
+const MINE = parseSpace(
+  "mine.yaml",
+  `name: mine
+nodes: 2
+primitives:
+  normal: [sep_conv_7x7, none, skip_connect]
+  reduce:
+    - [max_pool_3x3, avg_pool_3x3]
+    - [skip_connect]
+    - [noise, dil_conv_3x3, skip_connect]
+    - [skip_connect, dil_conv_5x5]
+    - [none, sep_conv_3x3]
+reduce-at: [0.5]
+`,
+);
+
+Deno.test("a space of one's own: searched, kept in the configuration, and its network stacked with its reductions", async () => {
+  const config = tiny({ space: MINE, cells: 4 });
+  assert.deepEqual(tiny(SEARCH_OPTIONS.toRecord(config)), config, "what a run's folder keeps gives the same");
+  using folder = RunFolder.create(temporary());
+  const { genotype, report } = await search(config, DATA, { gpu, folder });
+  assert.equal(report.space, "mine");
+  assert.deepEqual(genotype.reduceAt, [0.5]);
+  assert.deepEqual(parseGenotype(formatGenotypeJson(genotype), "g.json"), genotype);
+  assert.deepEqual(report.weights.reduce.map(({ weights }) => Object.keys(weights).length), [2, 1, 3, 2, 2]);
+  assert.equal(report.weights.reduce[1].weights.skip_connect, 1, "nothing to choose from");
+  assert.deepEqual(await rediscretize(config, DATA, folder.readCheckpoint()!, { gpu }), report);
+  const size = { form: "cifar", channels: 4, cells: 4, classes: 2, inputChannels: 1, height: 8, width: 8 } as const;
+  const atHalf = costOf({ genotype, ...size });
+  const sizes = new Set(atHalf.layers.filter((l) => l.name.endsWith(".concat")).map((l) => l.shape.join("x")));
+  assert.deepEqual([...sizes], ["8x8x8", "16x4x4"], "one reduction");
+  const { reduceAt: _, ...thirds } = genotype;
+  assert.notEqual(costOf({ genotype: thirds, ...size }).parameters, atHalf.parameters);
+  const trainConfig = resolveTrainConfig([{
+    source: "test",
+    values: { "init-channels": 4, "cells": 4, "batch-size": 8, "epochs": 1, "steps-per-epoch": 2 },
+  }]);
+  const { model } = await train(trainConfig, genotype, { train: DATA }, { gpu });
+  assert.deepEqual(decodeModel(encodeModel(model), "m").network.genotype, genotype);
+});
+
+Deno.test("a list for each edge that is the same everywhere has the bits of one list for all", async () => {
+  const primitives = Array(14).fill(["none", "skip_connect", "sep_conv_3x3"]), name = "s3-per-edge";
+  using one = RunFolder.create(temporary());
+  using other = RunFolder.create(temporary());
+  await search(tiny({ space: "s3" }), DATA, { gpu, folder: one });
+  await search(tiny({ space: { name, nodes: 4, primitives } }), DATA, { gpu, folder: other });
+  assert.deepEqual(stateOf(other), stateOf(one));
 });
 
 /** A cell of noise in every node. */

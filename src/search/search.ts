@@ -15,7 +15,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { DeviceLostError } from "../graph/runtime.ts";
 import type { HostBatch } from "../nn/state.ts";
 import type { Genotype } from "../space/genotype.ts";
-import { findSpace } from "../space/space.ts";
+import { resolveSpace } from "../space/definition.ts";
 import type { SupernetConfig } from "../space/supernet.ts";
 import type { SearchConfig } from "./config.ts";
 import { SearchEngine } from "./engine.ts";
@@ -84,7 +84,7 @@ export class SearchInterrupted extends FailureError {}
 /** The supernet that a configuration describes for a data set. */
 export function supernetConfig(config: SearchConfig, data: Dataset): SupernetConfig {
   return {
-    space: findSpace(config.space),
+    space: resolveSpace(config.space),
     channels: config.initChannels,
     cells: config.cells,
     classes: data.classes,

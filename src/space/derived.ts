@@ -17,7 +17,7 @@ import { dropPath } from "../ops/drop_path.ts";
 import { windowMean } from "../ops/window_mean.ts";
 import type { CellGenotype, Genotype } from "./genotype.ts";
 import { findPrimitive } from "./primitives.ts";
-import { reductionCells } from "./supernet.ts";
+import { reductionCells, reductionProblem, THIRDS } from "./reductions.ts";
 
 /** Which stem a derived network has. */
 export type NetworkForm = "cifar" | "imagenet";
@@ -61,8 +61,8 @@ export interface BuiltNetwork {
   readonly auxiliary: Tensor | null;
 }
 
-/** Smallest images of each form: after the stem and the reductions there is a pixel left. */
-const LEAST_SIZE: Readonly<Record<NetworkForm, number>> = { cifar: 4, imagenet: 32 };
+/** How often the stem of each form halves the image. */
+const STEM_HALVINGS: Readonly<Record<NetworkForm, number>> = { cifar: 0, imagenet: 3 };
 
 /** Channels of the auxiliary classifier's two convolutions. */
 const AUXILIARY_CHANNELS = [128, 768] as const;
@@ -72,17 +72,15 @@ const AUXILIARY_CHANNELS = [128, 768] as const;
  * @throws {UsageError} naming the option.
  */
 export function checkNetwork(config: NetworkConfig, auxiliary = false): void {
-  const { channels, cells, height, width, form } = config, size = Math.min(height, width), least = LEAST_SIZE[form];
+  const { channels, cells, height, width, form, genotype: { reduceAt = THIRDS } } = config;
+  const size = Math.min(height, width), least = 2 ** (STEM_HALVINGS[form] + reduceAt.length); // a pixel is left
   if (channels % 2 !== 0) {
     throw new UsageError(
       `Cannot use init-channels as it is: it must be even for the factorized reductions: current value is ${channels}`,
     );
   }
-  if (cells < 3) {
-    throw new UsageError(
-      `Cannot use cells as it is: it must be at least 3 (one normal, two reductions): current value is ${cells}`,
-    );
-  }
+  const problem = reductionProblem(cells, reduceAt);
+  if (problem) throw new UsageError(`Cannot use cells as it is: ${problem}`);
   if (size < least) {
     throw new UsageError(
       `Cannot use images of ${height}x${width} with the ${form} form: they must be at least ${least}x${least}` +
@@ -98,24 +96,28 @@ export function checkNetwork(config: NetworkConfig, auxiliary = false): void {
 }
 
 /** Rows or columns, whichever are fewer, of what reaches the auxiliary classifier. */
-function auxiliarySize({ form, height, width }: NetworkConfig): number {
+function auxiliarySize({ form, height, width, cells, genotype }: NetworkConfig): number {
+  const before = reductionCells(cells, genotype.reduceAt).filter((cell) => cell <= auxiliaryCell(cells)).length;
   let size = Math.min(height, width);
-  for (let halvings = form === "imagenet" ? 5 : 2; halvings > 0; halvings--) size = Math.ceil(size / 2);
+  for (let halvings = STEM_HALVINGS[form] + before; halvings > 0; halvings--) size = Math.ceil(size / 2);
   return size;
 }
+
+/** The cell that the auxiliary classifier looks at. */
+const auxiliaryCell = (cells: number): number => Math.floor(2 * cells / 3);
 
 /** Paths that drop path may drop: one for each operation of each cell that is not the identity. */
 export function dropPathRows({ genotype, cells }: Pick<NetworkConfig, "genotype" | "cells">): number {
   let rows = 0;
   for (let cell = 0; cell < cells; cell++) {
-    const kind = kindOf(cell, cells);
+    const kind = kindOf(cell, cells, genotype);
     for (const { op, from } of genotype[kind].nodes.flat()) if (!isIdentity(op, kind, from)) rows++;
   }
   return rows;
 }
 
-const kindOf = (cell: number, cells: number): "normal" | "reduce" =>
-  reductionCells(cells).includes(cell) ? "reduce" : "normal";
+const kindOf = (cell: number, cells: number, { reduceAt }: Genotype): "normal" | "reduce" =>
+  reductionCells(cells, reduceAt).includes(cell) ? "reduce" : "normal";
 
 const strideOf = (kind: "normal" | "reduce", from: number): 1 | 2 => kind === "reduce" && from < 2 ? 2 : 1;
 
@@ -144,7 +146,7 @@ export function buildNetwork(
   let [before, last] = form === "cifar" ? cifarStem(builder, config, images) : imagenetStem(builder, config, images);
   let channels = config.channels, halved = form === "imagenet", auxiliary: Tensor | null = null;
   for (let cell = 0; cell < cells; cell++) {
-    const kind = kindOf(cell, cells), path = `cells.${cell}`;
+    const kind = kindOf(cell, cells, genotype), path = `cells.${cell}`;
     if (kind === "reduce") channels *= 2;
     const first = halved
       ? builder.factorizedReduce(before, `${path}.pre0`, channels)
@@ -157,7 +159,7 @@ export function buildNetwork(
     before = last;
     last = buildCell(builder, genotype[kind], kind, path, inputs, paths);
     halved = kind === "reduce";
-    if (training?.auxiliary && cell === Math.floor(2 * cells / 3)) {
+    if (training?.auxiliary && cell === auxiliaryCell(cells)) {
       auxiliary = buildAuxiliary(builder, last, classes, form);
     }
   }

@@ -5,6 +5,7 @@
  * @module
  */
 import { FailureError } from "../base/errors.ts";
+import { type DepthPart, isReduceAt, REDUCE_AT_TEXT } from "./reductions.ts";
 import { didYouMean, PRIMITIVE_NAMES, ZERO_PRIMITIVE } from "./space.ts";
 import { parsePython } from "./python_genotype.ts";
 
@@ -30,6 +31,8 @@ export interface Genotype {
   readonly normal: CellGenotype;
   /** The cell that halves the resolution and doubles the channels. */
   readonly reduce: CellGenotype;
+  /** Where the reduction cells stand; at thirds if left out. Python's text form has no place for it. */
+  readonly reduceAt?: readonly DepthPart[];
 }
 
 /** Value of the field `format` of a genotype file. */
@@ -120,7 +123,9 @@ ${nodes.map((node) => "      " + JSON.stringify(node)).join(",\n")}
   return `{
   "format": "${GENOTYPE_FORMAT}",
   "normal": ${cellText(genotype.normal)},
-  "reduce": ${cellText(genotype.reduce)}
+  "reduce": ${cellText(genotype.reduce)}${
+    genotype.reduceAt ? `,\n  "reduceAt": ${JSON.stringify(genotype.reduceAt)}` : ""
+  }
 }
 `;
 }
@@ -183,13 +188,16 @@ export function formatGenotypePython(genotype: Genotype): string {
 export function checkGenotype(value: unknown, file: string): Genotype {
   const cells = record(value, "the file", file);
   for (const key of Object.keys(cells)) {
-    if (key !== "normal" && key !== "reduce") {
-      refuse(file, "the fields", "format, normal and reduce", key);
+    if (key !== "normal" && key !== "reduce" && key !== "reduceAt") {
+      refuse(file, "the fields", "format, normal, reduce and reduceAt", key);
     }
   }
+  const { reduceAt } = cells;
+  if (reduceAt !== undefined && !isReduceAt(reduceAt)) refuse(file, "reduceAt", REDUCE_AT_TEXT, reduceAt);
   return {
     normal: checkCell(cells.normal, "normal", file),
     reduce: checkCell(cells.reduce, "reduce", file),
+    ...(reduceAt ? { reduceAt: [...reduceAt] } : {}),
   };
 }
 

@@ -179,7 +179,7 @@ Deno.test("JSON that is wrong is refused with the field", () => {
   refuses(bad("[2,3,4,5]", '["2"]'), /concat list of normal/);
   refuses(
     bad('"reduce"', '"shrink"'),
-    /the fields must be format, normal and reduce.*shrink/,
+    /the fields must be format, normal, reduce and reduceAt.*shrink/,
   );
   refuses(
     () => checkGenotype({ normal: DARTS_V2.normal }, "x"),

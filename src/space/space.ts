@@ -6,6 +6,7 @@
 import { UsageError } from "../base/errors.ts";
 import { nearest } from "../base/options.ts";
 import { PRIMITIVES } from "./primitives.ts";
+import type { DepthPart } from "./reductions.ts";
 
 /** The two kinds of cell; cells of one kind share one architecture. */
 export type CellKind = "normal" | "reduce";
@@ -42,6 +43,8 @@ export interface Space {
   readonly edgePrimitives?: Readonly<
     Record<CellKind, readonly (readonly string[])[]>
   >;
+  /** Where reduction cells stand; at thirds if left out. */
+  readonly reduceAt?: readonly DepthPart[];
 }
 
 /** An edge of a cell. */
@@ -202,6 +205,12 @@ export function softmaxColumns(space: Space, kind: CellKind): number[][] | null 
   return edgesOf(space.nodes).map(({ index }) =>
     primitivesOf(space, kind, index).map((op) => space.primitives.indexOf(op))
   );
+}
+
+/** Number of alphas that count: one for each primitive that an edge allows, both kinds of cell. */
+export function alphaCount(space: Space): number {
+  return CELL_KINDS.flatMap((kind) => edgesOf(space.nodes).map(({ index }) => primitivesOf(space, kind, index).length))
+    .reduce((a, b) => a + b, 0);
 }
 
 /**
