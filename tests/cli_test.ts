@@ -209,6 +209,42 @@ Deno.test("cli discretize: the same scores again, other options, a folder of its
   await refused(2, /must be a new folder: it holds/, [...args, "--out", path("whole/edge")]);
 });
 
+Deno.test("cli: a space of one's own is in the run: resumed, decided and trained without its file", async () => {
+  Deno.writeTextFileSync(
+    path("mine.yaml"),
+    "name: mine\nnodes: 1\nprimitives: [[skip_connect, sep_conv_3x3], [noise, none, max_pool_3x3]]\nreduce-at: [1/2]\n",
+  );
+  const small = ["--images", "64", "--epochs", "1", "--steps-per-epoch", "2"], flags = [...FLAGS, ...small];
+  const args = ["search", ...flags, "--space", path("mine.yaml")];
+  const made = await idarts([...args, "--out", path("mine"), "--json"]);
+  assert.equal(made.code, 0, made.err);
+  assert.deepEqual(parseGenotype(read("mine/genotype.json"), "g").reduceAt, ["1/2"]);
+  assert.ok(read("mine/report.html").includes(`--space ${path("mine/space.yaml")}`), "the command that repeats it");
+  Deno.writeTextFileSync(path("mine.yaml"), read("mine/space.yaml").replace("noise", "avg_pool_3x3"));
+  await refused(2, /--space of the run in '.*mine' as it must stay mine: current value is mine \(changed\)/, [
+    "search",
+    "--resume",
+    path("mine"),
+    "--space",
+    path("mine.yaml"),
+  ]);
+  Deno.removeSync(path("mine.yaml"));
+  const before = bits("mine");
+  const resumed = await idarts(["search", "--resume", path("mine")]);
+  assert.equal(resumed.code, 0, resumed.err);
+  assert.deepEqual(bits("mine"), before);
+  for (const verb of ["discretize", "report"]) {
+    const outcome = await idarts([verb, path("mine")]);
+    assert.equal(outcome.code, 0, outcome.err);
+  }
+  const sizes = ["--init-channels", "4", "--cells", "3", "--batch-size", "8", "--images", "24", "--epochs", "1"];
+  const trained = await idarts(["train", path("mine"), ...sizes, "--val-images", "8", "--auxiliary-weight", "0"]);
+  assert.equal(trained.code, 0, trained.err);
+  await refused(1, /mine.yaml/, args);
+  Deno.writeTextFileSync(path("mine.yaml"), "name: mine\nnodes: 1\nprimitives: [skip_conect, noise]\n");
+  await refused(2, /search space in '.*mine.yaml' as a primitive of primitives must be .*mean "skip_connect"/, args);
+});
+
 Deno.test("cli inspect: cost, memory and plan, without data and without a GPU", async () => {
   const sized = ["inspect", "--shape", "3x8x8", "--classes", "4", "--cells", "3", "--init-channels", "4"];
   const without = await idarts([...sized, "--json", "--plan", "evaluate"], {

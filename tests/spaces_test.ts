@@ -32,10 +32,12 @@ import {
   type SearchConfig,
   SearchInterrupted,
   SPACES,
+  supernetConfig,
   train,
   TrainInterrupted,
 } from "../mod.ts";
 import { noiseKey } from "../src/nn/noise_key.ts";
+import { alphaCount, PRIMITIVE_NAMES } from "../src/space/space.ts";
 
 const gpu = await openGpu();
 
@@ -192,6 +194,18 @@ Deno.test("noise: its key differs from step to step, program to program and seed
   assert.equal(new Set(texts).size, keys.length);
   assert.deepEqual(noiseKey(plan("a"), 0, 1), noiseKey(plan("a"), 0, 1));
   assert.deepEqual(noiseKey({ name: "a", inputs: new Map() }, 0, 0), {});
+});
+
+Deno.test("docs/spaces.md: its table has every space, its list every primitive, and its example is one", () => {
+  const text = Deno.readTextFileSync(new URL("../docs/spaces.md", import.meta.url));
+  const rows = [...text.matchAll(/^\| `(\S+)`/gm)].map((match) => match[1]);
+  assert.deepEqual(rows, SPACES.map((space) => space.name));
+  const listed = /The primitives are ([^.]*)\./.exec(text)![1];
+  assert.deepEqual([...listed.matchAll(/`(\S+)`/g)].map((match) => match[1]), PRIMITIVE_NAMES);
+  const definition = parseSpace("docs/spaces.md", /```yaml\n([^`]*)```/.exec(text)![1]);
+  const net = { ...supernetConfig(tiny({ space: definition, cells: 8 }), halves(8)) };
+  assert.deepEqual(net.space.reduceAt, ["1/4", "1/2", "3/4"]);
+  assert.equal(alphaCount(net.space), 5 * 4 + 4 * 2 + 1);
 });
 
 /** A definition that covers what definitions may say. */
