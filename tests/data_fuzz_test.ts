@@ -23,7 +23,7 @@ import {
   withOrientation,
 } from "../src/data/testing.ts";
 import { checkSpace, parseSpace, spaceOf } from "../src/space/definition.ts";
-import { formatGenotypeJson, formatGenotypePython, parseGenotype } from "../src/space/genotype.ts";
+import { formatGenotypeJson, formatGenotypePython, formatGenotypeText, parseGenotype } from "../src/space/genotype.ts";
 import { reductionCells } from "../src/space/reductions.ts";
 import { candidatesOf, CELL_KINDS } from "../src/space/space.ts";
 
@@ -128,6 +128,8 @@ const GENOTYPE = parseGenotype(
   "seed",
 );
 
+const NAS_BENCH = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_3x3~2|";
+
 const OPTIONS = defineOptions([
   { key: "epochs", kind: "int", min: 1, max: 100, default: 50, group: "A", help: "h" },
   { key: "weight-lr", kind: "number", exclusiveMin: 0, default: 0.1, group: "A", help: "h" },
@@ -179,6 +181,17 @@ const READERS: readonly Reader[] = [
     cases: 4000,
     originals: [text(formatGenotypeJson(GENOTYPE)), text(formatGenotypePython(GENOTYPE))],
     read: (bytes) => parseGenotype(string(bytes), "f"),
+  },
+  {
+    name: "NAS-Bench-201 cell",
+    cases: 4000,
+    originals: [text(NAS_BENCH), text(formatGenotypeJson(parseGenotype(NAS_BENCH, "seed")))],
+    read(bytes) {
+      const genotype = parseGenotype(string(bytes), "f");
+      for (const format of [formatGenotypeJson, formatGenotypeText]) {
+        assert.deepEqual(parseGenotype(format(genotype), "again").normal, genotype.normal);
+      }
+    },
   },
   {
     name: "YAML",

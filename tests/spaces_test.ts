@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import {
   candidatesOf,
   CELL_KINDS,
+  cellSvg,
   checkGenotype,
   costOf,
   type Dataset,
@@ -37,6 +38,7 @@ import {
   TrainInterrupted,
 } from "../mod.ts";
 import { noiseKey } from "../src/nn/noise_key.ts";
+import { NAS_BENCH_SIZE } from "../src/space/nas_bench_network.ts";
 import { alphaCount, PRIMITIVE_NAMES } from "../src/space/space.ts";
 
 const gpu = await openGpu();
@@ -319,4 +321,75 @@ Deno.test("space s4: a network with noise is trained, resumed to the same bits, 
   const [a, b] = await predictImages(model, { images: twice, count: 2 }, { gpu });
   assert.notDeepEqual(a, b);
   assert.deepEqual(await predictImages(model, { images: twice, count: 2 }, { gpu }), [a, b]);
+});
+
+/** A cell of NAS-Bench-201 with every operation. */
+const NAS_BENCH = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|none~0|avg_pool_3x3~1|nor_conv_3x3~2|";
+
+Deno.test("NAS-Bench-201: parameters and MACs are those of its skeleton, counted by hand", () => {
+  const size = { form: "cifar", ...NAS_BENCH_SIZE, classes: 10, inputChannels: 3, height: 32, width: 32 } as const;
+  const cost = (text: string) => costOf({ genotype: parseGenotype(text, "arch"), ...size });
+  const widths = [16, 32, 64],
+    sum = (of: (c: number, stage: number) => number) => widths.reduce((total, c, stage) => total + of(c, stage), 0);
+  const stem = 3 * 16 * 9, blocks = [16, 32].map((c) => [2 * c * c * 9, 4 * c * c * 9, 2 * c * c]);
+  // Without an operation that has weights: stem, two residual blocks, the last batch norm, the classifier.
+  const skeleton = stem + 32 + blocks.flat().reduce((a, b) => a + b) + 2 * 2 * (2 * 32 + 2 * 64) / 2 + 128 + 650;
+  assert.equal(skeleton, 73_306);
+  const empty = cost("|none~0|+|skip_connect~0|none~1|+|skip_connect~0|avg_pool_3x3~1|none~2|");
+  assert.equal(empty.parameters, skeleton);
+  assert.equal(cost("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|").parameters, skeleton);
+  const own = sum((c) => 5 * (2 * (9 * c * c + 2 * c) + (c * c + 2 * c))), full = cost(NAS_BENCH);
+  assert.equal(full.parameters, skeleton + own);
+  const pixels = (stage: number) => 1024 / 4 ** stage;
+  const macs = stem * 1024 + sum((c, stage) => 5 * pixels(stage) * 19 * c * c) + 640 +
+    blocks.reduce((total, parts, i) => total + parts.reduce((a, b) => a + b) * pixels(i + 1), 0);
+  assert.equal(full.macs, macs);
+});
+
+Deno.test("NAS-Bench-201: a network is trained, resumed to the same bits, kept, read and drawn", async () => {
+  const genotype = parseGenotype(NAS_BENCH, "arch"), stop = new AbortController(), halted = temporary();
+  const config = resolveTrainConfig([{
+    source: "test",
+    values: {
+      "init-channels": 4,
+      "cells": 3,
+      "batch-size": 8,
+      "epochs": 2,
+      "steps-per-epoch": 3,
+      "checkpoint-steps": 1,
+      "auxiliary-weight": 0.4,
+      "drop-path": 0.2,
+    },
+  }]);
+  using reference = RunFolder.create(temporary());
+  const { model } = await train(config, genotype, { train: DATA }, { gpu, folder: reference });
+  {
+    using folder = RunFolder.create(halted);
+    folder.writeJson("config.json", {});
+    const onProgress = ({ epoch, step }: { epoch: number; step: number }) => epoch === 1 && step === 1 && stop.abort();
+    const options = { gpu, folder, signal: stop.signal, onProgress };
+    await assert.rejects(train(config, genotype, { train: DATA }, options), TrainInterrupted);
+  }
+  using folder = RunFolder.open(halted);
+  await train(config, genotype, { train: DATA }, { gpu, folder, resume: true });
+  assert.deepEqual(stateOf(folder), stateOf(reference));
+  const again = decodeModel(encodeModel(model), "m");
+  assert.deepEqual(again.network, model.network);
+  const image = { images: DATA.images.subarray(0, 64), count: 1 };
+  assert.deepEqual(await predictImages(again, image, { gpu }), await predictImages(model, image, { gpu }));
+  const picture = await cellSvg(genotype);
+  assert.match(picture, /^<svg/);
+  assert.doesNotMatch(picture, /Reduction cell|undefined|NaN/);
+  const refuse = (values: Record<string, unknown>, pattern: RegExp) =>
+    assert.throws(() => costOf({ ...model.network, ...values }), pattern);
+  refuse({ form: "imagenet", height: 64, width: 64 }, /--form imagenet with a NAS-Bench-201 cell: it must be cifar/);
+  refuse({ height: 30 }, /images of 30x8 with a NAS-Bench-201 cell: both sides must be multiples of 4/);
+});
+
+Deno.test("NAS-Bench-201: its operations may be searched in cells of DARTS' kind, also with stride 2", async () => {
+  const primitives = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"];
+  const config = tiny({ space: { name: "nb", nodes: 2, primitives }, epochs: 1 });
+  const { genotype, epochs } = await search(config, DATA, { gpu });
+  assert.ok(epochs.every((e) => Number.isFinite(e.trainLoss) && Number.isFinite(e.evalLoss)));
+  roundTrip(genotype);
 });

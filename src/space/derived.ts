@@ -11,13 +11,15 @@ import type { Graph, Tensor } from "../graph/graph.ts";
 import { dense, image } from "../graph/tensor_type.ts";
 import type { Builder } from "../nn/layers.ts";
 import { sum } from "../ops/add_n.ts";
-import { concat } from "../ops/concat.ts";
+import { concat, zeros } from "../ops/concat.ts";
 import { conv2d } from "../ops/conv2d.ts";
 import { dropPath } from "../ops/drop_path.ts";
 import { windowMean } from "../ops/window_mean.ts";
 import type { CellGenotype, Genotype } from "./genotype.ts";
+import { buildNasBenchFeatures, checkNasBenchNetwork, NAS_BENCH_SIZE } from "./nas_bench_network.ts";
 import { findPrimitive } from "./primitives.ts";
 import { reductionCells, reductionProblem, THIRDS } from "./reductions.ts";
+import { ZERO_PRIMITIVE } from "./space.ts";
 
 /** Which stem a derived network has. */
 export type NetworkForm = "cifar" | "imagenet";
@@ -61,6 +63,16 @@ export interface BuiltNetwork {
   readonly auxiliary: Tensor | null;
 }
 
+const PUBLISHED_SIZES: Readonly<Record<NetworkForm, { channels: number; cells: number }>> = {
+  cifar: { channels: 36, cells: 20 },
+  imagenet: { channels: 48, cells: 14 },
+};
+
+/** Channels and cells of the published networks of such a cell: DARTS' in each form, or the benchmark's. */
+export function publishedSize({ skeleton }: Genotype, form: NetworkForm): { channels: number; cells: number } {
+  return skeleton ? NAS_BENCH_SIZE : PUBLISHED_SIZES[form];
+}
+
 /** How often the stem of each form halves the image. */
 const STEM_HALVINGS: Readonly<Record<NetworkForm, number>> = { cifar: 0, imagenet: 3 };
 
@@ -79,6 +91,7 @@ export function checkNetwork(config: NetworkConfig, auxiliary = false): void {
       `Cannot use init-channels as it is: it must be even for the factorized reductions: current value is ${channels}`,
     );
   }
+  if (config.genotype.skeleton) checkNasBenchNetwork(config);
   const problem = reductionProblem(cells, reduceAt);
   if (problem) throw new UsageError(`Cannot use cells as it is: ${problem}`);
   if (size < least) {
@@ -111,13 +124,15 @@ export function dropPathRows({ genotype, cells }: Pick<NetworkConfig, "genotype"
   let rows = 0;
   for (let cell = 0; cell < cells; cell++) {
     const kind = kindOf(cell, cells, genotype);
-    for (const { op, from } of genotype[kind].nodes.flat()) if (!isIdentity(op, kind, from)) rows++;
+    for (const { op, from } of genotype[kind].nodes.flat()) {
+      if (op !== ZERO_PRIMITIVE && !isIdentity(op, kind, from)) rows++;
+    }
   }
   return rows;
 }
 
-const kindOf = (cell: number, cells: number, { reduceAt }: Genotype): "normal" | "reduce" =>
-  reductionCells(cells, reduceAt).includes(cell) ? "reduce" : "normal";
+const kindOf = (cell: number, cells: number, { reduceAt, skeleton }: Genotype): "normal" | "reduce" =>
+  !skeleton && reductionCells(cells, reduceAt).includes(cell) ? "reduce" : "normal";
 
 const strideOf = (kind: "normal" | "reduce", from: number): 1 | 2 => kind === "reduce" && from < 2 ? 2 : 1;
 
@@ -143,6 +158,15 @@ export function buildNetwork(
 ): BuiltNetwork {
   const { genotype, cells, classes, form } = config;
   const paths = new Paths(builder.graph, training?.dropMask ?? null);
+  if (genotype.skeleton) {
+    let auxiliary: Tensor | null = null;
+    const features = buildNasBenchFeatures(builder, config, images, (x, cell) => {
+      const y = buildNodes(builder, genotype.normal, "normal", `cells.${cell}`, [x], paths).at(-1)!;
+      if (training?.auxiliary && cell === auxiliaryCell(cells)) auxiliary = buildAuxiliary(builder, y, classes, form);
+      return y;
+    });
+    return { logits: builder.classifier(features, classes), auxiliary };
+  }
   let [before, last] = form === "cifar" ? cifarStem(builder, config, images) : imagenetStem(builder, config, images);
   let channels = config.channels, halved = form === "imagenet", auxiliary: Tensor | null = null;
   for (let cell = 0; cell < cells; cell++) {
@@ -157,7 +181,9 @@ export function buildNetwork(
       builder.affineBatchNorm(second, `${path}.pre1.bn`),
     ];
     before = last;
-    last = buildCell(builder, genotype[kind], kind, path, inputs, paths);
+    const states = buildNodes(builder, genotype[kind], kind, path, inputs, paths);
+    const outputs = genotype[kind].concat.map((node) => states[node]);
+    last = builder.graph.apply1(concat, outputs, null, `${path}.concat`);
     halved = kind === "reduce";
     if (training?.auxiliary && cell === auxiliaryCell(cells)) {
       auxiliary = buildAuxiliary(builder, last, classes, form);
@@ -194,25 +220,32 @@ class Paths {
   }
 }
 
-function buildCell(
+/** Builds the nodes of a cell. @returns its inputs and its nodes, by number. */
+function buildNodes(
   builder: Builder,
   cell: CellGenotype,
   kind: "normal" | "reduce",
   path: string,
   inputs: readonly Tensor[],
   paths: Paths,
-): Tensor {
+): Tensor[] {
   const states = inputs.slice();
   cell.nodes.forEach((choices, node) => {
-    const outputs = choices.map(({ op, from }, k) => {
+    const outputs = choices.flatMap(({ op, from }, k) => {
+      if (op === ZERO_PRIMITIVE) return [];
       const derive = findPrimitive(op).derive;
       if (!derive) throw new TypeError(`Cannot build primitive '${op}' as a genotype never holds it`);
       const name = `${path}.node${node}.${k}.${op}`, identity = isIdentity(op, kind, from);
-      return { y: derive({ builder, x: states[from], name, stride: strideOf(kind, from) }), identity };
+      return [{ y: derive({ builder, x: states[from], name, stride: strideOf(kind, from) }), identity }];
     });
-    states.push(paths.join(outputs, `${path}.node${node}`));
+    const shape = inputs[0].type.shape as [number, number, number, number]; // a node of nothing is in one skeleton only
+    states.push(
+      outputs.length > 0
+        ? paths.join(outputs, `${path}.node${node}`)
+        : builder.graph.apply1(zeros, [], { shape }, `${path}.node${node}`),
+    );
   });
-  return builder.graph.apply1(concat, cell.concat.map((node) => states[node]), null, `${path}.concat`);
+  return states;
 }
 
 /**

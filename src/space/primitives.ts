@@ -6,6 +6,7 @@
  */
 import type { Tensor } from "../graph/graph.ts";
 import type { Builder } from "../nn/layers.ts";
+import { conv2d } from "../ops/conv2d.ts";
 import { avgPool, maxPool } from "../ops/pool.ts";
 
 /** What a primitive is built from. */
@@ -125,6 +126,26 @@ function noiseOn({ builder, x, name, edges, stride }: PrimitiveContext): Tensor 
   return builder.noise(name, [edges * c, n, Math.ceil(h / stride), Math.ceil(w / stride)]);
 }
 
+/** ReLU, a full convolution, batch norm (NAS-Bench-201, arXiv 2001.00326). */
+function full(size: 1 | 3): Primitive {
+  const convolve = ({ builder, x, name, edges, stride }: PrimitiveContext): Tensor => {
+    const ci = x.type.shape[0], path = `${name}.conv`;
+    if (size === 1 && stride === 1) return builder.pointwise(x, path, edges * ci, { relu: true });
+    const w = builder.weight(path, [edges * ci, ci, size, size], ci * size * size);
+    return builder.graph.apply1(conv2d, [x, w], { stride, padding: (size - 1) / 2, relu: true }, path);
+  };
+  return {
+    name: `nor_conv_${size}x${size}`,
+    label: `conv ${size}×${size}`,
+    parameterFree: false,
+    build(context) {
+      const z = convolve(context);
+      return { z, stats: context.builder.statistics(z, `${context.name}.bn`), shared: false };
+    },
+    derive: (context) => context.builder.affineBatchNorm(convolve({ ...context, edges: 1 }), `${context.name}.bn`),
+  };
+}
+
 /** Every primitive: the only list of them. */
 export const PRIMITIVES: readonly Primitive[] = [
   { name: "none", label: "none", parameterFree: true, build: () => null, derive: null },
@@ -150,6 +171,8 @@ export const PRIMITIVES: readonly Primitive[] = [
   dilated(3),
   dilated(5),
   noise,
+  full(1),
+  full(3),
 ];
 
 /** The primitive called `name`. */
