@@ -98,8 +98,12 @@ export const softmax: OpSpec<SoftmaxAttributes | null> = {
     { name: "32 columns", inputs: [dense([2, 32])], attrs: { columns: [[31], [0, 15, 31]] } },
   ],
   onnx(context) {
-    if (context.node.attrs) throw new RangeError("a softmax of some columns cannot be exported");
-    return [context.emit("Softmax", [context.input(0)], { axis: -1 })];
+    const { attrs, inputs: [{ type: { shape: [rows, k] } }] } = context.node, x = context.input(0);
+    if (!attrs) return [context.emit("Softmax", [x], { axis: -1 })];
+    const barred = new Float64Array(rows * k).fill(-1e30); // its exponential is 0
+    attrs.columns.forEach((columns, r) => columns.forEach((column) => barred[r * k + column] = 0));
+    const masked = context.emit("Add", [x, context.constant("softmax.barred", [rows, k], barred)]);
+    return [context.emit("Softmax", [masked], { axis: -1 })];
   },
 };
 
