@@ -105,6 +105,8 @@ export {
   type Camel,
   type ChoiceOption,
   type Layer,
+  type Named,
+  type NamedOption,
   type NumberOption,
   type Option,
   type OptionBase,
@@ -142,11 +144,22 @@ export {
   edgesOf,
   findSpace,
   primitivesOf,
+  S1,
   S2,
   S3,
+  S4,
   type Space,
   SPACES,
 } from "./src/space/space.ts";
+export {
+  checkSpace,
+  type EdgePrimitives,
+  parseSpace,
+  resolveSpace,
+  type SpaceDefinition,
+  spaceOf,
+} from "./src/space/definition.ts";
+export { type DepthPart, reductionCells } from "./src/space/reductions.ts";
 export {
   type CellGenotype,
   checkGenotype,
@@ -154,7 +167,9 @@ export {
   DARTS_V2,
   formatGenotypeJson,
   formatGenotypePython,
+  formatGenotypeText,
   type Genotype,
+  inputsOf,
   parseGenotype,
   parseGenotypeJson,
   parseGenotypePython,

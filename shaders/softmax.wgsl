@@ -1,4 +1,5 @@
-// Softmax of the rows of dense [R, K]; GRADIENT: gx = y (gy - sum of gy y). One invocation per row.
+// Softmax of the rows of dense [R, K]; GRADIENT: gx = y (gy - sum of gy y). One invocation per row. MASKED: bit k of
+// params[r].x says whether column k takes part in row r; the others are 0.
 
 #if GRADIENT
 @group(0) @binding(0) var<storage, read> gy: array<f32>;
@@ -7,6 +8,9 @@
 #else
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+#if MASKED
+@group(0) @binding(2) var<uniform> params: array<vec4u, R>;
+#endif
 #endif
 
 @compute @workgroup_size(64)
@@ -20,11 +24,20 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   for (var i = start; i < end; i++) { sum += gy[i] * y[i]; }
   for (var i = start; i < end; i++) { gx[i] = y[i] * (gy[i] - sum); }
 #else
+#if MASKED
+  let mask = params[r].x;
+  var most = x[start + countTrailingZeros(mask)];
+  for (var k = 0u; k < K; k++) { if ((mask >> k & 1) == 1) { most = max(most, x[start + k]); } }
+  var sum = 0.0;
+  for (var k = 0u; k < K; k++) { if ((mask >> k & 1) == 1) { sum += exp(x[start + k] - most); } }
+  for (var k = 0u; k < K; k++) { y[start + k] = select(0.0, exp(x[start + k] - most) / sum, (mask >> k & 1) == 1); }
+#else
   var most = x[start];
   for (var i = start + 1; i < end; i++) { most = max(most, x[i]); }
   var sum = 0.0;
   for (var i = start; i < end; i++) { sum += exp(x[i] - most); }
   for (var i = start; i < end; i++) { y[i] = exp(x[i] - most) / sum; }
+#endif
 #endif
   if (r == R - 1) {
     for (var i = R * K; i < PADDED; i++) {

@@ -225,6 +225,42 @@ Deno.test("cli discretize: the same scores again, other options, a folder of its
   assert.match(last.out, /perturbation: accuracy that the supernet loses without the operation, of \S+ on 8 images/);
 });
 
+Deno.test("cli: a space of one's own is in the run: resumed, decided and trained without its file", async () => {
+  Deno.writeTextFileSync(
+    path("mine.yaml"),
+    "name: mine\nnodes: 1\nprimitives: [[skip_connect, sep_conv_3x3], [noise, none, max_pool_3x3]]\nreduce-at: [1/2]\n",
+  );
+  const small = ["--images", "64", "--epochs", "1", "--steps-per-epoch", "2"], flags = [...FLAGS, ...small];
+  const args = ["search", ...flags, "--space", path("mine.yaml")];
+  const made = await idarts([...args, "--out", path("mine"), "--json"]);
+  assert.equal(made.code, 0, made.err);
+  assert.deepEqual(parseGenotype(read("mine/genotype.json"), "g").reduceAt, ["1/2"]);
+  assert.ok(read("mine/report.html").includes(`--space ${path("mine/space.yaml")}`), "the command that repeats it");
+  Deno.writeTextFileSync(path("mine.yaml"), read("mine/space.yaml").replace("noise", "avg_pool_3x3"));
+  await refused(2, /--space of the run in '.*mine' as it must stay mine: current value is mine \(changed\)/, [
+    "search",
+    "--resume",
+    path("mine"),
+    "--space",
+    path("mine.yaml"),
+  ]);
+  Deno.removeSync(path("mine.yaml"));
+  const before = bits("mine");
+  const resumed = await idarts(["search", "--resume", path("mine")]);
+  assert.equal(resumed.code, 0, resumed.err);
+  assert.deepEqual(bits("mine"), before);
+  for (const verb of ["discretize", "report"]) {
+    const outcome = await idarts([verb, path("mine")]);
+    assert.equal(outcome.code, 0, outcome.err);
+  }
+  const sizes = ["--init-channels", "4", "--cells", "3", "--batch-size", "8", "--images", "24", "--epochs", "1"];
+  const trained = await idarts(["train", path("mine"), ...sizes, "--val-images", "8", "--auxiliary-weight", "0"]);
+  assert.equal(trained.code, 0, trained.err);
+  await refused(1, /mine.yaml/, args);
+  Deno.writeTextFileSync(path("mine.yaml"), "name: mine\nnodes: 1\nprimitives: [skip_conect, noise]\n");
+  await refused(2, /search space in '.*mine.yaml' as a primitive of primitives must be .*mean "skip_connect"/, args);
+});
+
 Deno.test("cli inspect: cost, memory and plan, without data and without a GPU", async () => {
   const sized = ["inspect", "--shape", "3x8x8", "--classes", "4", "--cells", "3", "--init-channels", "4"];
   const without = await idarts([...sized, "--json", "--plan", "evaluate"], {
@@ -305,11 +341,15 @@ Deno.test("cli: wrong use is refused with what was meant, and leaves nothing beh
   await refused(2, /unknown command 'serch' \(Did you mean search\?\)/, ["serch"]);
   await refused(2, /unknown option '--epoch' \(Did you mean --epochs\?\)/, ["search", "--epoch", "3", ...out]);
   await refused(2, /--epochs as it must be a whole number from 1 .*'three'/, ["search", "--epochs", "three", ...out]);
-  await refused(2, /--space as it must be one of darts, s2, s3: current value is 'dart'/, [
-    "search",
-    "--space",
-    "dart",
-  ]);
+  await refused(
+    2,
+    /--space as it must be one of darts, s1, s2, .* or the definition .*: current value is 'dart' .*mean 'darts'/,
+    [
+      "search",
+      "--space",
+      "dart",
+    ],
+  );
   await refused(2, /--preset as it must be one of demo.*mean 'demo'/, ["search", "--preset", "demoo", ...out]);
   await refused(2, /key 'epoch' of .*bad.yaml': did you mean 'epochs'\?/, config("epoch: 3\n"));
   await refused(2, /key 'cells' .* must be a whole number from 3 to 64: current value is 2/, config("cells: 2\n"));

@@ -22,7 +22,10 @@ import {
   samplePng,
   withOrientation,
 } from "../src/data/testing.ts";
-import { formatGenotypeJson, formatGenotypePython, parseGenotype } from "../src/space/genotype.ts";
+import { checkSpace, parseSpace, spaceOf } from "../src/space/definition.ts";
+import { formatGenotypeJson, formatGenotypePython, formatGenotypeText, parseGenotype } from "../src/space/genotype.ts";
+import { reductionCells } from "../src/space/reductions.ts";
+import { candidatesOf, CELL_KINDS } from "../src/space/space.ts";
 
 /** Longest time for one input; usual ones take a millisecond. */
 const MAX_MS = 3000;
@@ -125,6 +128,8 @@ const GENOTYPE = parseGenotype(
   "seed",
 );
 
+const NAS_BENCH = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_3x3~2|";
+
 const OPTIONS = defineOptions([
   { key: "epochs", kind: "int", min: 1, max: 100, default: 50, group: "A", help: "h" },
   { key: "weight-lr", kind: "number", exclusiveMin: 0, default: 0.1, group: "A", help: "h" },
@@ -178,6 +183,17 @@ const READERS: readonly Reader[] = [
     read: (bytes) => parseGenotype(string(bytes), "f"),
   },
   {
+    name: "NAS-Bench-201 cell",
+    cases: 4000,
+    originals: [text(NAS_BENCH), text(formatGenotypeJson(parseGenotype(NAS_BENCH, "seed")))],
+    read(bytes) {
+      const genotype = parseGenotype(string(bytes), "f");
+      for (const format of [formatGenotypeJson, formatGenotypeText]) {
+        assert.deepEqual(parseGenotype(format(genotype), "again").normal, genotype.normal);
+      }
+    },
+  },
+  {
     name: "YAML",
     cases: 4000,
     originals: [
@@ -185,6 +201,27 @@ const READERS: readonly Reader[] = [
       text("{epochs: &x 3, weight-lr: *x, flip: true, space: !!str darts}\n# comment\n"),
     ],
     read: (bytes) => OPTIONS.resolve([{ source: "f", values: parseYamlOptions("f", string(bytes)) }]),
+  },
+  {
+    name: "search space",
+    cases: 6000,
+    originals: [
+      text("name: a\nnodes: 2\nprimitives: [none, skip_connect, sep_conv_3x3]\nreduce-at: [1/3, 0.5]\n"),
+      text(
+        "{name: b, nodes: 1, summary: x, primitives: {normal: &l [[noise, none], [max_pool_3x3]], reduce: *l}}\n",
+      ),
+    ],
+    read(bytes) {
+      const space = spaceOf(parseSpace("f", string(bytes)));
+      for (const kind of CELL_KINDS) {
+        for (let node = 0; node < space.nodes; node++) {
+          const edges = new Set(candidatesOf(space, kind, node).map(({ edge }) => edge));
+          assert.equal(edges.size, node + 2, "every edge has a candidate");
+        }
+      }
+      assert.equal(reductionCells(64, space.reduceAt).length, space.reduceAt?.length ?? 2);
+      assert.deepEqual(spaceOf(checkSpace(parseYamlOptions("f", string(bytes)), "f")), space);
+    },
   },
 ];
 

@@ -272,7 +272,7 @@ Deno.test("report: other spaces, and a search without statistics", async () => {
   const small = await reportHtml(searched(2, S3)), blind = await reportHtml(searched(2, DARTS, []));
   elements(small);
   elements(blind);
-  assert.match(small, /operations of the space\s+“s3”/);
+  assert.match(small, /operations that the\s+space “s3” has for it/);
   assert.match(blind, /No statistics of the operations&#39; outputs/);
   assert(!headings(blind).includes("How much the operations of a node resemble each other"));
 });

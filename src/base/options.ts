@@ -4,7 +4,7 @@
  * defaults, preset, file, flags. Not responsible for which options there are.
  * @module
  */
-import { CORE_SCHEMA, load } from "js-yaml";
+import { CORE_SCHEMA, dump, load } from "js-yaml";
 import { UsageError } from "./errors.ts";
 
 /** What all options have. */
@@ -57,12 +57,31 @@ export interface ChoiceOption extends OptionBase {
   readonly default: string | null;
 }
 
+/** What an option may be given instead of a name. */
+export interface Named {
+  /** What messages and reports call it. */
+  readonly name: string;
+}
+
+/** An option that is one of some words, or a mapping that defines something of that sort. */
+export interface NamedOption<D extends Named = Named> extends OptionBase {
+  /** A word or a definition. */
+  readonly kind: "named";
+  /** The words. */
+  readonly choices: readonly string[];
+  /** The checked definition; throws UsageError that blames `source`. */
+  readonly check: (value: unknown, source: string) => D;
+  /** Value where no layer has one. */
+  readonly default: string;
+}
+
 /** One entry of the configuration. */
 export type Option =
   | NumberOption
   | StringOption
   | BooleanOption
-  | ChoiceOption;
+  | ChoiceOption
+  | NamedOption;
 
 /** `"alpha-lr"` as `"alphaLr"`. */
 export type Camel<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<Camel<B>>}`
@@ -70,7 +89,8 @@ export type Camel<S extends string> = S extends `${infer A}-${infer B}` ? `${A}$
 
 /** The type of an option's value. */
 export type OptionValue<O extends Option> =
-  | (O extends ChoiceOption ? O["choices"][number]
+  | (O extends NamedOption<infer D> ? string | D
+    : O extends ChoiceOption ? O["choices"][number]
     : O extends NumberOption ? number
     : O extends BooleanOption ? boolean
     : string)
@@ -140,6 +160,8 @@ export function describeOption(option: Option): string {
       return "text";
     case "choice":
       return `one of ${option.choices.join(", ")}`;
+    case "named":
+      return `one of ${option.choices.join(", ")} or the definition of another (a .yaml file, or a mapping in one)`;
     default: {
       const { kind, min, max, exclusiveMin } = option;
       const noun = kind === "int" ? "a whole number" : "a number";
@@ -157,14 +179,17 @@ export function flagSpec(option: Option): string {
     ? "<number>"
     : option.kind === "choice"
     ? "<choice>"
+    : option.kind === "named"
+    ? "<name or file>"
     : "<text>";
   return option.kind === "boolean" ? `--${option.key}` : `--${option.key} ${word}`;
 }
 
 /** A value from outside, in few words: a hostile one may be huge when written out. */
-function show(value: unknown): string {
+export function showValue(value: unknown): string {
   if (typeof value === "string") {
-    return `'${value.length > 60 ? value.slice(0, 60) + "..." : value}'`;
+    const line = value.slice(0, 60).replace(/[\p{Cc}\u2028\u2029]/gu, "\ufffd");
+    return `'${line}${value.length > 60 ? "..." : ""}'`;
   }
   if (Array.isArray(value)) return "a list";
   if (value instanceof Date) return "a date";
@@ -176,18 +201,22 @@ function parseNumber(text: string): number {
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : NaN;
 }
 
-/** The value if `option` takes it, else undefined. */
+/** The value if `option` takes it, else undefined; `source` is what the check of a definition blames. */
 function accept(
   option: Option,
   given: unknown,
   flags: boolean,
-): string | number | boolean | null | undefined {
+  source: string,
+): string | number | boolean | Named | null | undefined {
   if (given === null && option.default === null) return null;
   switch (option.kind) {
     case "string":
       return typeof given === "string" ? given : undefined;
     case "choice":
       return typeof given === "string" && option.choices.includes(given) ? given : undefined;
+    case "named":
+      if (typeof given === "string") return option.choices.includes(given) ? given : undefined;
+      return typeof given === "object" && given !== null ? option.check(given, source) : undefined;
     case "boolean":
       if (flags && given === "true") return true;
       if (flags && given === "false") return false;
@@ -222,10 +251,10 @@ export class OptionSet<const T extends readonly Option[]> {
       if (this.#byKey.has(key)) {
         throw new TypeError(`Cannot define option '${key}' twice`);
       }
-      if (accept(option, option.default, false) === undefined) {
+      if (accept(option, option.default, false, key) === undefined) {
         throw new TypeError(
           `Cannot define option '${key}' as its default must be ${describeOption(option)}: current value is ${
-            show(option.default)
+            showValue(option.default)
           }`,
         );
       }
@@ -246,7 +275,7 @@ export class OptionSet<const T extends readonly Option[]> {
       for (const [key, given] of Object.entries(values)) {
         if (given === undefined) continue;
         const option = this.#byKey.get(key);
-        const subject = flags ? `--${show(key).slice(1, -1)}` : `key ${show(key)} of ${source}`;
+        const subject = flags ? `--${showValue(key).slice(1, -1)}` : `key ${showValue(key)} of ${source}`;
         if (option === undefined) {
           const near = nearest(key, this.#byKey.keys());
           throw new UsageError(
@@ -255,10 +284,12 @@ export class OptionSet<const T extends readonly Option[]> {
               : `Cannot use ${subject}: did you mean '${flags ? "--" : ""}${near}'?`,
           );
         }
-        const value = accept(option, given, flags);
+        const value = accept(option, given, flags, subject);
         if (value === undefined) {
+          const near = "choices" in option && typeof given === "string" ? nearest(given, option.choices) : undefined;
           throw new UsageError(
-            `Cannot use ${subject} as it must be ${describeOption(option)}: current value is ${show(given)}`,
+            `Cannot use ${subject} as it must be ${describeOption(option)}: current value is ${showValue(given)}` +
+              (near === undefined ? "" : ` (did you mean '${near}'?)`),
           );
         }
         out[camelCase(key)] = value;
@@ -278,11 +309,11 @@ export class OptionSet<const T extends readonly Option[]> {
   }
 
   /** A resolved object with its keys in kebab-case again, in the order of the list: what a config file holds. */
-  toRecord(resolved: Resolved<T>): Record<string, string | number | boolean> {
-    const out: Record<string, string | number | boolean> = {};
+  toRecord(resolved: Resolved<T>): Record<string, string | number | boolean | Named> {
+    const out: Record<string, string | number | boolean | Named> = {};
     for (const { key } of this.options) {
       const value = (resolved as Record<string, unknown>)[camelCase(key)];
-      if (value !== null) out[key] = value as string | number | boolean;
+      if (value !== null) out[key] = value as string | number | boolean | Named;
     }
     return out;
   }
@@ -346,9 +377,14 @@ export function parseYamlOptions(
   if (typeof value !== "object" || Array.isArray(value)) {
     throw new UsageError(
       `Cannot read '${path}' as it must be a mapping of keys to values: it is ${
-        Array.isArray(value) ? "a list" : show(value)
+        Array.isArray(value) ? "a list" : showValue(value)
       }`,
     );
   }
   return value as Record<string, unknown>;
+}
+
+/** A mapping as YAML 1.2 that {@linkcode parseYamlOptions} reads; innermost lists take one line each. */
+export function formatYaml(value: object): string {
+  return dump(value, { schema: CORE_SCHEMA, flowLevel: 3, lineWidth: 120, noRefs: true });
 }

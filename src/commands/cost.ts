@@ -6,7 +6,7 @@ import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { defineOptions } from "../base/options.ts";
 import { costOf, type NetworkCost, scaleNetwork } from "../space/cost.ts";
-import { NETWORK_FORMS, type NetworkConfig, type NetworkForm } from "../space/derived.ts";
+import { NETWORK_FORMS, type NetworkConfig, type NetworkForm, publishedSize } from "../space/derived.ts";
 import type { Genotype } from "../space/genotype.ts";
 import { budgetOf } from "../train/config.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed, parseShape } from "./flags.ts";
@@ -75,11 +75,12 @@ const OPTIONS = defineOptions([
 
 type Options = ReturnType<typeof OPTIONS.resolve>;
 
-/** The networks of the papers. */
-const PUBLISHED: Readonly<Record<NetworkForm, Omit<NetworkConfig, "genotype" | "form">>> = {
-  cifar: { channels: 36, cells: 20, classes: 10, inputChannels: 3, height: 32, width: 32 },
-  imagenet: { channels: 48, cells: 14, classes: 1000, inputChannels: 3, height: 224, width: 224 },
-};
+/** The data of the papers. */
+const PUBLISHED: Readonly<Record<NetworkForm, Pick<NetworkConfig, "classes" | "inputChannels" | "height" | "width">>> =
+  {
+    cifar: { classes: 10, inputChannels: 3, height: 32, width: 32 },
+    imagenet: { classes: 1000, inputChannels: 3, height: 224, width: 224 },
+  };
 
 /** Declares the verb. */
 export function costCommand(program: Command): Command {
@@ -122,10 +123,11 @@ function networks(genotype: Genotype, own: NetworkConfig | undefined, options: O
       height: shape?.height ?? published.height,
       width: shape?.width ?? published.width,
     };
+    if (options.form === null && form === "imagenet" && genotype.skeleton) return []; // it has one form
     // Images that are too small for the ImageNet form leave the CIFAR form alone, unless it was asked for.
     if (options.form === null && form === "imagenet" && Math.min(base.height, base.width) < 32) return [];
     if (budget) return [scaleNetwork(base, budget, options.cells ?? undefined)];
-    const { channels, cells } = published;
+    const { channels, cells } = publishedSize(genotype, form);
     return [{ ...base, channels: options.initChannels ?? channels, cells: options.cells ?? cells }];
   });
 }

@@ -4,11 +4,12 @@
  */
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
-import { readText } from "../base/files.ts";
+import { joinPath, readText } from "../base/files.ts";
 import {
   flagSpec,
   type Layer,
   MAX_YAML_BYTES,
+  type Named,
   nearest,
   type Option,
   type OptionSet,
@@ -31,7 +32,7 @@ export function addOptions(command: Command, options: readonly Option[]): void {
 
 /** Help, choices and default on one line, with one pair of parentheses at its end. */
 function describe(option: Option): string {
-  const choices = option.kind === "choice" ? [option.choices.join(", ")] : [];
+  const choices = "choices" in option ? [option.choices.join(", ")] : [];
   const fallback = option.kind === "boolean"
     ? [option.default ? `default: on; --no-${option.key}` : "default: off"]
     : option.default === null
@@ -101,7 +102,19 @@ export function configurationLayers<T extends readonly Option[]>(
     const text = readText(config, { maxBytes: MAX_YAML_BYTES });
     layers.push({ source: `'${config}'`, values: parseYamlOptions(config, text) });
   }
-  return [...layers, options.flagLayer(parsed)];
+  return [...layers, options.flagLayer(parsed)].map((layer) => readDefinitions(options.options, layer));
+}
+
+/** Puts what a YAML file defines in the place of its path, for options that take definitions. */
+function readDefinitions(options: readonly Option[], layer: Layer): Layer {
+  const values = { ...layer.values };
+  for (const option of options) {
+    const path = values[option.key];
+    if (option.kind !== "named" || typeof path !== "string" || !/\.ya?ml$/i.test(path)) continue;
+    const text = readText(path, { maxBytes: MAX_YAML_BYTES });
+    values[option.key] = option.check(parseYamlOptions(path, text), `'${path}'`);
+  }
+  return { ...layer, values };
 }
 
 /** {@linkcode configurationLayers} of a search. */
@@ -131,21 +144,43 @@ export function refuseChanges<T extends readonly Option[]>(
 ): void {
   const before = options.toRecord(stored), after = options.toRecord(wanted);
   for (const { key } of options.options) {
-    if (after[key] === before[key] || harmless.includes(key)) continue;
+    if (JSON.stringify(after[key]) === JSON.stringify(before[key]) || harmless.includes(key)) continue;
+    const was = before[key], is = after[key];
+    const own = typeof was === "object" && typeof is === "object" && was.name === is.name ? " (changed)" : "";
     throw new UsageError(
-      `Cannot change --${key} of the run in '${path}' as it must stay ${before[key] ?? "unset"}: current value is ` +
-        `${after[key] ?? "unset"}; leave it away, or start a new run with --out`,
+      `Cannot change --${key} of the run in '${path}' as it must stay ${was === undefined ? "unset" : nameOf(was)}: ` +
+        `current value is ${
+          is === undefined ? "unset" : nameOf(is)
+        }${own}; leave it away, or start a new run with --out`,
     );
   }
 }
 
-/** The flags that give a configuration: those that differ from the defaults. */
-export function flagsOf<T extends readonly Option[]>(options: OptionSet<T>, config: Resolved<T>): string[] {
+/** A value as messages show it: a definition by its name. */
+export function nameOf(value: string | number | boolean | Named): string {
+  return typeof value === "object" ? value.name : String(value);
+}
+
+/** The file of a run's `folder` that holds the definition given for option `key`. */
+export function definitionFile(folder: string, key: string): string {
+  return joinPath(folder, `${key}.yaml`);
+}
+
+/**
+ * The flags that give a configuration: those that differ from the defaults.
+ * @param folder the run, which holds what was defined in files
+ */
+export function flagsOf<T extends readonly Option[]>(
+  options: OptionSet<T>,
+  config: Resolved<T>,
+  folder: string,
+): string[] {
   const values = options.toRecord(config);
   return options.options.flatMap(({ key, kind, default: fallback }) => {
     const value = values[key];
     if (value === undefined || value === fallback) return [];
-    return kind === "boolean" ? [value ? `--${key}` : `--no-${key}`] : [`--${key}`, String(value)];
+    if (kind === "boolean") return [value ? `--${key}` : `--no-${key}`];
+    return [`--${key}`, typeof value === "object" ? definitionFile(folder, key) : String(value)];
   });
 }
 

@@ -12,8 +12,9 @@ import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import { largestBatch, memoryBudget } from "../search/memory.ts";
 import { planSearch, PROGRAM_NAMES, type ProgramName, type SearchPlan } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
-import { edgesOf, primitivesOf, type Space } from "../space/space.ts";
-import { reductionCells, weightCount } from "../space/supernet.ts";
+import { alphaCount, CELL_KINDS, edgesOf, primitivesOf, type Space } from "../space/space.ts";
+import { reductionCells } from "../space/reductions.ts";
+import { weightCount } from "../space/supernet.ts";
 import { openConfigured } from "./data_sets.ts";
 import {
   addOptions,
@@ -119,7 +120,7 @@ export async function runInspect(parsed: Parsed): Promise<number> {
     limits: target.limits,
     space: { name: net.space.name, nodes: net.space.nodes, primitives: net.space.primitives },
     parameters: weightCount(plan.variables),
-    alphas: plan.arenas.alphas.elements,
+    alphas: alphaCount(net.space),
     gpuBytes: plan.bytes,
     memory: Object.fromEntries(memory(plan)),
     programs: plan.plans.map((each) => ({ ...programRecord(each), shared: plan.shared[each.name as ProgramName] })),
@@ -134,9 +135,12 @@ export async function runInspect(parsed: Parsed): Promise<number> {
     "",
     `Supernet for images of ${shape.channels}x${shape.height}x${shape.width} and ${shape.classes} classes`,
     ...pairs([
-      ["cells", `${config.cells}, reductions at ${reductionCells(config.cells).join(" and ")} (from 0)`],
+      [
+        "cells",
+        `${config.cells}, reductions at ${reductionCells(config.cells, net.space.reduceAt).join(" and ")} (from 0)`,
+      ],
       ["weights", `${count(weightCount(plan.variables))}`],
-      ["alphas", `${count(plan.arenas.alphas.elements)}`],
+      ["alphas", count(alphaCount(net.space))],
       ["node norm", config.nodeNorm],
       ["adapter", target.adapter ?? "none found: planned for the limits that every adapter has"],
     ]),
@@ -231,7 +235,8 @@ function programRecord({ name, nodes, dispatches, macs, traffic }: Plan) {
 }
 
 function spaceLines(space: Space, config: SearchConfig): string[] {
-  const edges = edgesOf(space.nodes), perEdge = edges.map(({ index }) => primitivesOf(space, "normal", index).length);
+  const edges = edgesOf(space.nodes);
+  const perEdge = CELL_KINDS.flatMap((kind) => edges.map(({ index }) => primitivesOf(space, kind, index).length));
   return pairs([
     ["name", `${space.name}: ${space.summary}`],
     ["cell", `${space.nodes} nodes, ${edges.length} edges of up to ${Math.max(...perEdge)} operations`],

@@ -98,7 +98,7 @@ function searchCommands(path: string, { config }: RunRecord): { purpose: string;
   return [
     {
       purpose: "Search again, to the same bits",
-      command: commandLine(["search", ...flagsOf(SEARCH_OPTIONS, config), "--out", `${path}-again`], {
+      command: commandLine(["search", ...flagsOf(SEARCH_OPTIONS, config, path), "--out", `${path}-again`], {
         read: [data, folderOf(path)],
         write: [folderOf(path)],
       }),
@@ -182,7 +182,13 @@ async function trainingReport(folder: RunFolder): Promise<string> {
   const evaluation = exists(folder.file(EVALUATION_FILE)) ? readEvaluation(folder) : undefined, test = evaluation?.test;
   const epochs = folder.readMetrics() as unknown as TrainRecord[], above = folderOf(folder.path);
   const again = commandLine(
-    ["train", folder.file("genotype.json"), ...flagsOf(TRAIN_OPTIONS, config), "--out", `${folder.path}-again`],
+    [
+      "train",
+      folder.file("genotype.json"),
+      ...flagsOf(TRAIN_OPTIONS, config, folder.path),
+      "--out",
+      `${folder.path}-again`,
+    ],
     { read: [dataPlace(config.data), above], write: [above] },
   );
   const shared = {

@@ -5,6 +5,7 @@
  */
 import { FailureError, UsageError } from "../base/errors.ts";
 import { exists, fileError, joinPath, writeAtomic } from "../base/files.ts";
+import { formatYaml } from "../base/options.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { MethodReport } from "../discretize/choice.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
@@ -13,6 +14,7 @@ import { cellSvg } from "../report/cell_svg.ts";
 import { resolveSearchConfig, SEARCH_OPTIONS, type SearchConfig } from "../search/config.ts";
 import type { RunFolder } from "../search/run_folder.ts";
 import { formatGenotypeJson } from "../space/genotype.ts";
+import { definitionFile } from "./flags.ts";
 
 /** Version of this package. */
 export const VERSION = "0.1.0";
@@ -66,9 +68,13 @@ export function writeConfig(
   });
 }
 
-/** Writes the `config.json` of a search. */
+/** Writes the `config.json` of a search, and before it each definition in it as YAML, to be used again. */
 export function writeRun(folder: RunFolder, config: SearchConfig, data: Dataset, gpu: Gpu): void {
-  writeConfig(folder, "search", SEARCH_OPTIONS.toRecord(config), data, gpu);
+  const record = SEARCH_OPTIONS.toRecord(config);
+  for (const [key, value] of Object.entries(record)) {
+    if (typeof value === "object") writeAtomic(definitionFile(folder.path, key), formatYaml(value));
+  }
+  writeConfig(folder, "search", record, data, gpu);
 }
 
 /** What the run in `folder` does; undefined for what its `config.json` does not say. */

@@ -16,6 +16,7 @@ import { weightCount } from "../space/supernet.ts";
 import { dataPlace, dataText, openConfigured } from "./data_sets.ts";
 import {
   addSearchOptions,
+  nameOf,
   OUTPUT_GROUP,
   type Parsed,
   presetText,
@@ -196,7 +197,9 @@ async function searchIn(
       ["data", dataText(data, config.images)],
       [
         "supernet",
-        `space ${config.space}, ${config.cells} cells, ${config.initChannels} channels, node norm ${config.nodeNorm}: ` +
+        `space ${
+          nameOf(config.space)
+        }, ${config.cells} cells, ${config.initChannels} channels, node norm ${config.nodeNorm}: ` +
         `${count(weightCount(variables))} weights`,
       ],
       ["steps", `${config.epochs} epochs of ${stepsPerEpoch} steps, batch ${config.batchSize}, seed ${config.seed}`],

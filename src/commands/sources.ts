@@ -24,7 +24,8 @@ import {
 export const PUBLISHED_GENOTYPES: Readonly<Record<string, Genotype>> = { DARTS_V2 };
 
 /** What a genotype may be named by, for help texts. */
-export const GENOTYPE_HELP: string = "a genotype file (JSON or Python text), the run folder of a search, or a " +
+export const GENOTYPE_HELP: string =
+  "a genotype file (JSON, Python or NAS-Bench-201 text), the run folder of a search, or a " +
   `published name (${Object.keys(PUBLISHED_GENOTYPES).join(", ")})`;
 
 /** What a model may be named by, for help texts. */

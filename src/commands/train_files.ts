@@ -7,7 +7,7 @@ import type { Dataset } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { cellSvg } from "../report/cell_svg.ts";
 import type { RunFolder } from "../search/run_folder.ts";
-import { checkGenotype, formatGenotypeJson, formatGenotypePython, type Genotype } from "../space/genotype.ts";
+import { checkGenotype, formatGenotypeJson, formatGenotypeText, type Genotype } from "../space/genotype.ts";
 import { resolveTrainConfig, TRAIN_OPTIONS, type TrainConfig } from "../train/config.ts";
 import type { Evaluation } from "../train/inference.ts";
 import { isRecord, readConfig, type RunBase, writeConfig } from "./run_files.ts";
@@ -64,7 +64,7 @@ export function readTraining(folder: RunFolder): TrainingRecord {
 /** Writes the cells of a training: `genotype.json`, `genotype.txt` and `cells.svg`. Throws FailureError. */
 export async function writeCells(folder: RunFolder, genotype: Genotype): Promise<void> {
   folder.writeFile("genotype.json", formatGenotypeJson(genotype));
-  folder.writeFile("genotype.txt", formatGenotypePython(genotype) + "\n");
+  folder.writeFile("genotype.txt", formatGenotypeText(genotype) + "\n");
   folder.writeFile("cells.svg", await cellSvg(genotype));
 }
 

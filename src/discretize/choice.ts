@@ -95,6 +95,7 @@ export function chooseGenotype(
   const genotype = {
     normal: cellOf(nodes.normal),
     reduce: cellOf(nodes.reduce),
+    ...(space.reduceAt ? { reduceAt: space.reduceAt } : {}),
   };
   const kept = CELL_KINDS.flatMap((kind) => nodes[kind].flatMap(({ choices }) => choices));
   return {

@@ -4,7 +4,7 @@
  */
 import { elementCount } from "../graph/tensor_type.ts";
 import type { Arena } from "../graph/variables.ts";
-import { formatGenotypePython } from "../space/genotype.ts";
+import { formatGenotypeText } from "../space/genotype.ts";
 import type { Inference, Model } from "../train/model_file.ts";
 import type { VariableValues } from "./onnx_graph.ts";
 
@@ -27,7 +27,7 @@ export interface ModelInfo extends Pick<Model, "classNames" | "mean" | "std" | "
 /** What a model file says. */
 export function describeModel(model: Model, { name = "network", resize }: ExportOptions = {}): ModelInfo {
   const { classNames, mean, std, version, network: { genotype, ...sizes } } = model;
-  const notes = { genotype: formatGenotypePython(genotype), network: JSON.stringify(sizes) };
+  const notes = { genotype: formatGenotypeText(genotype), network: JSON.stringify(sizes) };
   return { name, resize, classNames, mean, std: std.map((s) => s || 1), version, notes };
 }
 

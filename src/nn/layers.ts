@@ -2,15 +2,19 @@
  * Layers: the few combinations of operations that DARTS networks consist of, with their weights.
  * @module
  */
+import { hashName } from "../base/random.ts";
 import type { Graph, Tensor } from "../graph/graph.ts";
+import { dense } from "../graph/tensor_type.ts";
 import { bnStats } from "../ops/bn_stats.ts";
 import { conv2d } from "../ops/conv2d.ts";
 import { depthwise } from "../ops/depthwise.ts";
 import { globalAvgPool } from "../ops/global_avg_pool.ts";
 import { linear } from "../ops/linear.ts";
+import { noise } from "../ops/noise.ts";
 import { normalize } from "../ops/normalize.ts";
 import { pointwise } from "../ops/pointwise.ts";
 import { spaceToPhases } from "../ops/space_to_phases.ts";
+import { NOISE_INPUT } from "./noise_key.ts";
 import type { NetworkVariables } from "./variables.ts";
 
 /** Epsilon of batch norms. */
@@ -90,6 +94,12 @@ export class Builder {
     }
     const phases = this.graph.apply1(spaceToPhases, [x], { relu: true }, `${name}/phases`);
     return this.pointwise(phases, name, edges * channels, { groups: 2 * edges, inputGroups: 2 });
+  }
+
+  /** Normal noise of shape `[C, N, H, W]`, drawn anew in each step (see `noise_key.ts`). */
+  noise(name: string, shape: readonly [number, number, number, number]): Tensor {
+    const key = this.graph.input(NOISE_INPUT, dense([4], "i32"));
+    return this.graph.apply1(noise, [key], { shape, stream: hashName(name) }, name);
   }
 
   /** Global average pooling and a linear layer, called `prefix` + `classifier`: logits `[N, classes]`. */

@@ -19,6 +19,7 @@ import { gram } from "./gram.ts";
 import { linear, linearInputGrad, linearWeightGrad } from "./linear.ts";
 import { meanSquare } from "./mean_square.ts";
 import { mixed, mixedGradSums, mixedInputGrad, mixedWeightGrad } from "./mixed.ts";
+import { noise } from "./noise.ts";
 import { normalize, normalizeGrad } from "./normalize.ts";
 import { pointwise, pointwiseInputGrad, pointwiseWeightGrad } from "./pointwise.ts";
 import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from "./pool.ts";
@@ -80,6 +81,7 @@ export const OPERATIONS: readonly OpSpec[] = [
   meanSquare,
   gram,
   dropPath,
+  noise,
   windowMean,
   windowMeanGrad,
 ];

@@ -5,17 +5,23 @@
 import source from "../../shaders/softmax.wgsl" with { type: "text" };
 import { input, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";
-import { expectDense, expectInputs, expectShape } from "./expect.ts";
+import { expectDense, expectInputs, expectInteger, expectShape } from "./expect.ts";
 import { linear } from "./launch.ts";
 
 const shader = { name: "softmax", source };
 
-function launch(type: TensorType, GRADIENT: boolean) {
+/** Attributes of {@linkcode softmax}. */
+export interface SoftmaxAttributes {
+  /** Per row the columns that take part, at least one; the others become 0. Rows have at most 32 columns then. */
+  readonly columns: readonly (readonly number[])[];
+}
+
+function launch(type: TensorType, GRADIENT: boolean, MASKED = false) {
   const [R, K] = type.shape, { workgroups, GRID_X } = linear(R, 64);
   const PADDED = storageLength(type);
   return {
     shader,
-    constants: { GRADIENT, R, K, PADDED, GRID_X },
+    constants: { GRADIENT, MASKED, R, K, PADDED, GRID_X },
     workgroups,
   };
 }
@@ -38,30 +44,38 @@ export const softmaxGrad: OpSpec<null> = {
   testedBy: "softmax",
 };
 
-/** Softmax over the last axis of `[R, K]`. */
-export const softmax: OpSpec<null> = {
+/** Softmax over the last axis of `[R, K]`, of all columns (null) or of some in each row. */
+export const softmax: OpSpec<SoftmaxAttributes | null> = {
   name: "softmax",
-  infer(inputs) {
+  infer(inputs, attrs) {
     expectInputs(inputs, ["x"]);
-    expectDense(inputs[0], "x", 2);
+    const [rows, k] = expectDense(inputs[0], "x", 2);
+    if (!attrs) return [inputs[0]];
+    if (k > 32) throw new RangeError(`x must have at most 32 columns to choose from: it has ${k}`);
+    if (attrs.columns.length !== rows) throw new RangeError(`columns must be given for each of ${rows} rows`);
+    attrs.columns.forEach((columns, r) => {
+      if (columns.length === 0) throw new RangeError(`row ${r} must have a column`);
+      for (const column of columns) expectInteger(column, `a column of row ${r}`, 0, k - 1);
+    });
     return [inputs[0]];
   },
-  kernels: ({ inputs }) => ({
+  kernels: ({ inputs, attrs }) => ({
     dispatches: [{
-      ...launch(inputs[0], false),
+      ...launch(inputs[0], false, attrs !== null),
       bindings: [input(0), output(0)],
+      ...(attrs && { params: attrs.columns.flatMap((columns) => [maskOf(columns), 0, 0, 0]) }),
     }],
   }),
   gradient: ({ graph, node, grads }) => [
     grads[0] && graph.apply1(softmaxGrad, [grads[0], node.outputs[0]], null),
   ],
-  reference([x], [{ shape: [rows, k] }]) {
+  reference([x], [{ shape: [rows, k] }], attrs) {
     const y = new Float64Array(x.length);
     for (let r = 0; r < rows; r++) {
-      const row = x.subarray(r * k, r * k + k), most = Math.max(...row);
-      const e = row.map((v) => Math.exp(v - most));
-      const sum = e.reduce((a, b) => a + b, 0);
-      y.set(e.map((v) => v / sum), r * k);
+      const places = (attrs?.columns[r] ?? Array.from({ length: k }, (_, column) => column)).map((c) => r * k + c);
+      const most = Math.max(...places.map((at) => x[at]));
+      const sum = places.reduce((total, at) => total + Math.exp(x[at] - most), 0);
+      for (const at of places) y[at] = Math.exp(x[at] - most) / sum;
     }
     return [y];
   },
@@ -75,6 +89,23 @@ export const softmax: OpSpec<null> = {
       attrs: null,
       fill: (_i, _e, normal) => 300 + 2 * normal,
     },
+    {
+      name: "some columns of each row",
+      inputs: [dense([4, 5])],
+      attrs: { columns: [[1, 4], [0], [0, 1, 2, 3, 4], [2, 3]] },
+      fill: (_i, e, normal) => e === 0 ? 90 : normal, // large where it must not count
+    },
+    { name: "32 columns", inputs: [dense([2, 32])], attrs: { columns: [[31], [0, 15, 31]] } },
   ],
-  onnx: (context) => [context.emit("Softmax", [context.input(0)], { axis: -1 })],
+  onnx(context) {
+    const { attrs, inputs: [{ type: { shape: [rows, k] } }] } = context.node, x = context.input(0);
+    if (!attrs) return [context.emit("Softmax", [x], { axis: -1 })];
+    const barred = new Float64Array(rows * k).fill(-1e30); // its exponential is 0
+    attrs.columns.forEach((columns, r) => columns.forEach((column) => barred[r * k + column] = 0));
+    const masked = context.emit("Add", [x, context.constant("softmax.barred", [rows, k], barred)]);
+    return [context.emit("Softmax", [masked], { axis: -1 })];
+  },
 };
+
+/** Bit k is set for each column k. */
+const maskOf = (columns: readonly number[]): number => columns.reduce((mask, column) => (mask | 1 << column) >>> 0, 0);

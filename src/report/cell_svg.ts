@@ -5,7 +5,7 @@
  */
 import { type Graph, instance, type Viz } from "@viz-js/viz";
 import { CELL_KINDS, type CellKind } from "../space/space.ts";
-import type { CellGenotype, Genotype } from "../space/genotype.ts";
+import { type CellGenotype, type Genotype, inputsOf } from "../space/genotype.ts";
 
 /** Fill, line and text colour. */
 type Colours = readonly [fill: string, line: string, text: string];
@@ -98,7 +98,7 @@ ${styleSheet()}
 }
 
 /**
- * The genotype as text, a line for each node; node numbers as in genotypes, 0 and 1 being the cell's inputs.
+ * The genotype as text, a line for each node; node numbers as in genotypes, the cell's inputs coming first.
  * @example The first lines of DARTS' published cell
  * ```ts
  * import { genotypeText } from "./cell_svg.ts";
@@ -111,17 +111,20 @@ ${styleSheet()}
  * ```
  */
 export function genotypeText(genotype: Genotype): string {
-  return CELL_KINDS.map((kind) => {
+  const inputs = inputsOf(genotype);
+  return kindsIn(genotype).map((kind) => {
     const { nodes, concat } = genotype[kind];
-    const width = Math.max(
-      ...nodes.map(([first]) => `${first.op}(${first.from})`.length),
-    );
-    const lines = nodes.map(([first, second], i) =>
-      `  ${i + 2} = ${`${first.op}(${first.from})`.padEnd(width)} + ${second.op}(${second.from})\n`
+    const texts = nodes.map((choices) => choices.map(({ op, from }) => `${op}(${from})`));
+    const width = Math.max(...texts.map(([first, ...more]) => more.length > 0 ? first.length : 0));
+    const lines = texts.map(([first, ...more], i) =>
+      `  ${i + inputs} = ${[more.length > 0 ? first.padEnd(width) : first, ...more].join(" + ")}\n`
     );
     return `${kind}\n${lines.join("")}  output = concat(${concat.join(", ")})\n`;
   }).join("");
 }
+
+/** The kinds of cell that a genotype has. */
+const kindsIn = (genotype: Genotype): CellKind[] => CELL_KINDS.filter((kind) => genotype[kind].nodes.length > 0);
 
 /** Graphviz' input: a cluster for each cell; operations are boxes between the states they connect. */
 function graphOf(genotype: Genotype): Graph {
@@ -139,13 +142,14 @@ function graphOf(genotype: Genotype): Graph {
     nodeAttributes: { fontname: FONT, fontsize: 12, height: 0.3, width: 0.3 },
     edgeAttributes: { arrowsize: 0.6 },
     // Graphviz stacks clusters from the bottom in left-to-right graphs.
-    subgraphs: CELL_KINDS.toReversed().map((kind) => clusterOf(kind, genotype[kind])),
+    subgraphs: kindsIn(genotype).toReversed().map((kind) => clusterOf(kind, genotype[kind], inputsOf(genotype))),
   };
 }
 
 function clusterOf(
   kind: CellKind,
   { nodes, concat }: CellGenotype,
+  inputs: 1 | 2,
 ): NonNullable<Graph["subgraphs"]>[number] {
   const state = (index: number): string => `${kind} ${index}`;
   const output = `${kind} output`;
@@ -153,22 +157,21 @@ function clusterOf(
     html: `${text}<sub><font point-size="9">${index}</font></sub>`,
   });
   const states = [
-    { name: state(0), label: caption("c", "k−2") },
-    { name: state(1), label: caption("c", "k−1") },
-    ...nodes.map((_, i) => ({ name: state(i + 2), label: String(i + 2) })),
+    ...["k−2", "k−1"].slice(2 - inputs).map((index, i) => ({ name: state(i), label: caption("c", index) })),
+    ...nodes.map((_, i) => ({ name: state(i + inputs), label: String(i + inputs) })),
     { name: output, label: caption("c", "k") },
   ];
   const choices = nodes.flatMap((pair, i) =>
     pair.map((choice, slot) => ({
       ...choice,
-      name: `${kind} ${i + 2} ${slot}`,
-      to: state(i + 2),
+      name: `${kind} ${i + inputs} ${slot}`,
+      to: state(i + inputs),
     }))
   );
   return {
     name: `cluster_${kind}`,
     graphAttributes: {
-      label: kind === "normal" ? "Normal cell" : "Reduction cell",
+      label: inputs === 1 ? "Cell" : kind === "normal" ? "Normal cell" : "Reduction cell",
       labeljust: "l",
       class: "cell",
       penwidth: 0,
@@ -181,7 +184,7 @@ function clusterOf(
         attributes: {
           label,
           class: "state",
-          shape: i < 2 || name === output ? "box" : "circle",
+          shape: i < inputs || name === output ? "box" : "circle",
           style: "rounded",
           margin: "0.1,0.04",
         },

@@ -67,8 +67,9 @@ function summary(input: ReportInput): Html {
   const lead = html`
     <p class="lead">
     This run searched a building block for image classifiers, a <em>cell</em>, on ${images} training images of
-    <bdi>${data.name}</bdi> (${size}), for ${length}. Every edge of the cell began with all operations of the space
-    “${discretization.space}”; at the end the rule “${discretization.chosen}” kept two for each node: ${operations}
+    <bdi>${data.name}</bdi> (${size}), for ${length}. Every edge of the cell began with all operations that the
+    space “${discretization.space}” has for it; at the end the rule “${discretization
+      .chosen}” kept two for each node: ${operations}
     operations in all, ${among} among them, and ${weighted} with weights of their own.${network}${result}
     </p>
   `;

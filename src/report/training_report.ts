@@ -4,7 +4,7 @@
  * @module
  */
 import { CELL_KINDS } from "../space/space.ts";
-import { formatGenotypePython } from "../space/genotype.ts";
+import { formatGenotypeText } from "../space/genotype.ts";
 import { type Html, html } from "./markup.ts";
 import { accuracyOf, networkSection } from "./network_section.ts";
 import { count, duration, known, magnitude, percent, plural } from "./numbers.ts";
@@ -20,7 +20,7 @@ export async function trainingReportHtml(input: TrainingReportInput): Promise<st
   const { cell: { genotype, name }, data, environment, commands } = input;
   const title = input.title ?? `${name} trained on ${data.name}`;
   return page(title, environment, html`${summary(input)} ${tiles(input)}`, [
-    await cellPart(genotype, formatGenotypePython(genotype)),
+    await cellPart(genotype, formatGenotypeText(genotype)),
     { id: "network", name: "Network", content: await networkSection(input) },
     commandPart(commands),
     { id: "settings", name: "Settings", content: settings(input) },

@@ -7,6 +7,7 @@ import { defineOptions, type Layer, type OptionSet, type Resolved } from "../bas
 import { UsageError } from "../base/errors.ts";
 import { DISCRETIZERS, findDiscretizer } from "../discretize/registry.ts";
 import { DEFAULT_DECORRELATION } from "../discretize/scope.ts";
+import { checkSpace } from "../space/definition.ts";
 import { SPACES } from "../space/space.ts";
 import { NODE_NORMS } from "../space/supernet.ts";
 
@@ -60,11 +61,12 @@ export const SEARCH_OPTION_LIST = [
   { key: "flip", kind: "boolean", default: false, group: "Data", help: "flip images at random (not for digits)" },
   {
     key: "space",
-    kind: "choice",
+    kind: "named",
     choices: SPACE_NAMES,
+    check: checkSpace,
     default: "darts",
     group: "Supernet",
-    help: "search space",
+    help: "search space, or a .yaml file that defines one",
   },
   {
     key: "init-channels",

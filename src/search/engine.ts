@@ -15,9 +15,10 @@ import {
 } from "../discretize/perturbation.ts";
 import { addBatch, emptyStatistics, type NodeStatistics } from "../discretize/statistics.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { Runtime } from "../graph/runtime.ts";
+import { type HostInputs, Runtime } from "../graph/runtime.ts";
 import { elementCount, pack, unpack } from "../graph/tensor_type.ts";
 import type { Arena } from "../graph/variables.ts";
+import { noiseKey } from "../nn/noise_key.ts";
 import {
   clearArena,
   type HostBatch,
@@ -27,8 +28,8 @@ import {
   saveArenas,
   type Tally,
 } from "../nn/state.ts";
-import { CELL_KINDS, type CellKind } from "../space/space.ts";
-import { nodeName, type SearchPlan } from "./programs.ts";
+import { CELL_KINDS, type CellKind, softmaxColumns } from "../space/space.ts";
+import { nodeName, type ProgramName, type SearchPlan } from "./programs.ts";
 
 export type { HostBatch, Tally };
 
@@ -61,17 +62,22 @@ type Metric = "train" | "val" | "eval";
 export class SearchEngine {
   readonly #runtime: Runtime;
   readonly #hyper = new Float32Array(8);
+  readonly #seed: number;
+  /** Batches evaluated since the tally was reset. */
+  #evaluated = 0;
 
-  private constructor(readonly plan: SearchPlan, runtime: Runtime) {
+  private constructor(readonly plan: SearchPlan, runtime: Runtime, seed: number) {
     this.#runtime = runtime;
+    this.#seed = seed;
   }
 
   /**
    * Allocates and compiles everything.
+   * @param seed of the noise, in spaces that have it
    * @throws {FailureError} when the device has not enough memory.
    */
-  static async create(gpu: Gpu, plan: SearchPlan): Promise<SearchEngine> {
-    const engine = new SearchEngine(plan, await Runtime.create(gpu, plan.plans, plan.pool));
+  static async create(gpu: Gpu, plan: SearchPlan, seed = 0): Promise<SearchEngine> {
+    const engine = new SearchEngine(plan, await Runtime.create(gpu, plan.plans, plan.pool), seed);
     engine.#runtime.write(plan.arenas.factors, plan.variables.runningFactors());
     return engine;
   }
@@ -83,10 +89,14 @@ export class SearchEngine {
 
   /** Starts from scratch: a pure function of the seed. */
   initialise(seed: number, alphaInit: number): void {
-    const { arenas, variables } = this.plan, alphas = new Float32Array(arenas.alphas.length);
+    const { arenas, variables, config: { space } } = this.plan, alphas = new Float32Array(arenas.alphas.length);
     for (const v of arenas.alphas.variables) {
-      const random = new Random(seed, `init/alphas.${v.name}`);
-      const values = new Float64Array(elementCount(v.type)).map(() => alphaInit * random.normal());
+      const random = new Random(seed, `init/alphas.${v.name}`), [, width] = v.type.shape;
+      const columns = softmaxColumns(space, v.name as CellKind);
+      const values = new Float64Array(elementCount(v.type)).map((_, i) => {
+        const value = alphaInit * random.normal();
+        return !columns || columns[Math.floor(i / width)].includes(i % width) ? value : 0; // 0 stays 0
+      });
       alphas.set(pack(v.type, values), v.offset);
     }
     for (const arena of [arenas.momentum, arenas.alphaM, arenas.alphaV, arenas.metrics]) {
@@ -106,15 +116,21 @@ export class SearchEngine {
     this.#hyper.set([weightLr, alphaLr, 1 - alphaBeta1 ** alphaStep, 1 - alphaBeta2 ** alphaStep]);
     for (const [program, split] of this.plan.alphaStep) {
       const { images, labels } = split === "val" ? val : train;
-      this.#runtime.run(program, { images, labels, hyper: this.#hyper });
+      this.#run(program, alphaStep, { images, labels, hyper: this.#hyper });
     }
-    this.weightStep(train, weightLr);
+    this.weightStep(train, weightLr, alphaStep);
   }
 
-  /** A step of the weights alone, on `train`. Does not wait for the device. */
-  weightStep(train: HostBatch, weightLr: number): void {
+  /** A step of the weights alone, on `train`; `step` decides on its noise. Does not wait for the device. */
+  weightStep(train: HostBatch, weightLr: number, step: number): void {
     this.#hyper[0] = weightLr;
-    this.#runtime.run("weight_step", { images: train.images, labels: train.labels, hyper: this.#hyper });
+    this.#run("weight_step", step, { images: train.images, labels: train.labels, hyper: this.#hyper });
+  }
+
+  /** Runs a program; `step` and the seed decide on its noise. */
+  #run(name: ProgramName, step: number, inputs: HostInputs): void {
+    const plan = this.plan.plans.find((each) => each.name === name)!;
+    this.#runtime.run(name, { ...inputs, ...noiseKey(plan, this.#seed, step) });
   }
 
   /**
@@ -127,11 +143,12 @@ export class SearchEngine {
         this.#runtime.write(v, pack(v.type, weights[v.name as CellKind]) as Float32Array<ArrayBuffer>);
       }
     } else this.#runtime.run("soften");
-    this.#runtime.run("evaluate", { images: batch.images, labels: batch.labels });
+    this.#run("evaluate", this.#evaluated++, { images: batch.images, labels: batch.labels });
   }
 
   /** Forgets the tallies. */
   resetTallies(...metrics: Metric[]): void {
+    if (metrics.includes("eval")) this.#evaluated = 0;
     resetTallies(this.#runtime, this.plan.arenas.metrics, metrics);
   }
 
@@ -151,7 +168,7 @@ export class SearchEngine {
     const squares = new Float64Array(nodes.length);
     let count = 0;
     for await (const batch of batches) {
-      this.#runtime.run("statistics", { images: batch.images, labels: batch.labels });
+      this.#run("statistics", count, { images: batch.images, labels: batch.labels });
       const grams = await this.#runtime.readArena(arenas.grams), norms = await this.#runtime.readArena(arenas.norms);
       nodes.forEach((node, i) => {
         const { type, offset } = arenas.grams.get(nodeName(node));

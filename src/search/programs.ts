@@ -22,7 +22,7 @@ import { crossEntropy } from "../ops/cross_entropy.ts";
 import { gram } from "../ops/gram.ts";
 import { meanSquare } from "../ops/mean_square.ts";
 import { softmax } from "../ops/softmax.ts";
-import { CELL_KINDS, type CellKind } from "../space/space.ts";
+import { CELL_KINDS, type CellKind, softmaxColumns } from "../space/space.ts";
 import {
   alphaArena,
   buildSupernet,
@@ -143,7 +143,10 @@ export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, l
   const perKind = (of: (kind: CellKind) => Tensor) =>
     Object.fromEntries(CELL_KINDS.map((kind) => [kind, of(kind)])) as Record<CellKind, Tensor>;
   const soften = (graph: Graph) =>
-    perKind((kind) => graph.apply1(softmax, [graph.variable(alphas.get(kind))], null, `alphas.${kind}`));
+    perKind((kind) => {
+      const columns = softmaxColumns(config.space, kind), attrs = columns && { columns };
+      return graph.apply1(softmax, [graph.variable(alphas.get(kind))], attrs, `alphas.${kind}`);
+    });
   const start = (training: boolean, network = variables, weights = soften) => {
     const graph = new Graph(config.precision),
       builder = new Builder(graph, network, training),

@@ -63,7 +63,7 @@ export async function rediscretize(
         `current number is ${val.length}, so take more images`,
     );
   }
-  const engine = await SearchEngine.create(gpu, plan);
+  const engine = await SearchEngine.create(gpu, plan, config.seed);
   try {
     engine.load(checkpoint.tensors, options.source ?? "checkpoint");
     const images = options.images ?? config.statisticsImages;

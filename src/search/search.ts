@@ -17,7 +17,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { DeviceLostError } from "../graph/runtime.ts";
 import type { HostBatch } from "../nn/state.ts";
 import type { Genotype } from "../space/genotype.ts";
-import { findSpace } from "../space/space.ts";
+import { resolveSpace } from "../space/definition.ts";
 import type { SupernetConfig } from "../space/supernet.ts";
 import type { SearchConfig } from "./config.ts";
 import { SearchEngine } from "./engine.ts";
@@ -91,7 +91,7 @@ export class SearchInterrupted extends FailureError {}
 /** The supernet that a configuration describes for a data set. */
 export function supernetConfig(config: SearchConfig, data: Dataset): SupernetConfig {
   return {
-    space: findSpace(config.space),
+    space: resolveSpace(config.space),
     channels: config.initChannels,
     cells: config.cells,
     classes: data.classes,
@@ -193,7 +193,7 @@ class SearchRun {
       (batch) => planSearch({ ...net, batch }, this.#config, gpu.limits).bytes,
     );
     this.#options.onStart?.(plan, gpu, this.#stepsPerEpoch);
-    const engine = await SearchEngine.create(gpu, plan);
+    const engine = await SearchEngine.create(gpu, plan, seed);
     try {
       if (this.#snapshot) engine.load(this.#snapshot.tensors, folder?.path ?? "snapshot");
       else engine.initialise(seed, alphaInit);
@@ -226,7 +226,7 @@ class SearchRun {
         const at = step % steps, alphaStep = step + 1 - alphaWarmupEpochs * steps;
         await Promise.all([frozen || this.#val.ready(epoch, at), this.#train.ready(epoch, at)]);
         this.#train.fill(epoch, at, train.images, train.labels);
-        if (frozen) return engine.weightStep(train, lr);
+        if (frozen) return engine.weightStep(train, lr, alphaStep);
         this.#val.fill(epoch, at, val.images, val.labels);
         engine.step(val, train, { weightLr: lr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 });
       },

@@ -11,13 +11,15 @@ import type { Graph, Tensor } from "../graph/graph.ts";
 import { dense, image } from "../graph/tensor_type.ts";
 import type { Builder } from "../nn/layers.ts";
 import { sum } from "../ops/add_n.ts";
-import { concat } from "../ops/concat.ts";
+import { concat, zeros } from "../ops/concat.ts";
 import { conv2d } from "../ops/conv2d.ts";
 import { dropPath } from "../ops/drop_path.ts";
 import { windowMean } from "../ops/window_mean.ts";
 import type { CellGenotype, Genotype } from "./genotype.ts";
+import { buildNasBenchFeatures, checkNasBenchNetwork, NAS_BENCH_SIZE } from "./nas_bench_network.ts";
 import { findPrimitive } from "./primitives.ts";
-import { reductionCells } from "./supernet.ts";
+import { reductionCells, reductionProblem, THIRDS } from "./reductions.ts";
+import { ZERO_PRIMITIVE } from "./space.ts";
 
 /** Which stem a derived network has. */
 export type NetworkForm = "cifar" | "imagenet";
@@ -61,8 +63,18 @@ export interface BuiltNetwork {
   readonly auxiliary: Tensor | null;
 }
 
-/** Smallest images of each form: after the stem and the reductions there is a pixel left. */
-const LEAST_SIZE: Readonly<Record<NetworkForm, number>> = { cifar: 4, imagenet: 32 };
+const PUBLISHED_SIZES: Readonly<Record<NetworkForm, { channels: number; cells: number }>> = {
+  cifar: { channels: 36, cells: 20 },
+  imagenet: { channels: 48, cells: 14 },
+};
+
+/** Channels and cells of the published networks of such a cell: DARTS' in each form, or the benchmark's. */
+export function publishedSize({ skeleton }: Genotype, form: NetworkForm): { channels: number; cells: number } {
+  return skeleton ? NAS_BENCH_SIZE : PUBLISHED_SIZES[form];
+}
+
+/** How often the stem of each form halves the image. */
+const STEM_HALVINGS: Readonly<Record<NetworkForm, number>> = { cifar: 0, imagenet: 3 };
 
 /** Channels of the auxiliary classifier's two convolutions. */
 const AUXILIARY_CHANNELS = [128, 768] as const;
@@ -72,17 +84,16 @@ const AUXILIARY_CHANNELS = [128, 768] as const;
  * @throws {UsageError} naming the option.
  */
 export function checkNetwork(config: NetworkConfig, auxiliary = false): void {
-  const { channels, cells, height, width, form } = config, size = Math.min(height, width), least = LEAST_SIZE[form];
+  const { channels, cells, height, width, form, genotype: { reduceAt = THIRDS } } = config;
+  const size = Math.min(height, width), least = 2 ** (STEM_HALVINGS[form] + reduceAt.length); // a pixel is left
   if (channels % 2 !== 0) {
     throw new UsageError(
       `Cannot use init-channels as it is: it must be even for the factorized reductions: current value is ${channels}`,
     );
   }
-  if (cells < 3) {
-    throw new UsageError(
-      `Cannot use cells as it is: it must be at least 3 (one normal, two reductions): current value is ${cells}`,
-    );
-  }
+  if (config.genotype.skeleton) checkNasBenchNetwork(config);
+  const problem = reductionProblem(cells, reduceAt);
+  if (problem) throw new UsageError(`Cannot use cells as it is: ${problem}`);
   if (size < least) {
     throw new UsageError(
       `Cannot use images of ${height}x${width} with the ${form} form: they must be at least ${least}x${least}` +
@@ -98,24 +109,30 @@ export function checkNetwork(config: NetworkConfig, auxiliary = false): void {
 }
 
 /** Rows or columns, whichever are fewer, of what reaches the auxiliary classifier. */
-function auxiliarySize({ form, height, width }: NetworkConfig): number {
+function auxiliarySize({ form, height, width, cells, genotype }: NetworkConfig): number {
+  const before = reductionCells(cells, genotype.reduceAt).filter((cell) => cell <= auxiliaryCell(cells)).length;
   let size = Math.min(height, width);
-  for (let halvings = form === "imagenet" ? 5 : 2; halvings > 0; halvings--) size = Math.ceil(size / 2);
+  for (let halvings = STEM_HALVINGS[form] + before; halvings > 0; halvings--) size = Math.ceil(size / 2);
   return size;
 }
+
+/** The cell that the auxiliary classifier looks at. */
+const auxiliaryCell = (cells: number): number => Math.floor(2 * cells / 3);
 
 /** Paths that drop path may drop: one for each operation of each cell that is not the identity. */
 export function dropPathRows({ genotype, cells }: Pick<NetworkConfig, "genotype" | "cells">): number {
   let rows = 0;
   for (let cell = 0; cell < cells; cell++) {
-    const kind = kindOf(cell, cells);
-    for (const { op, from } of genotype[kind].nodes.flat()) if (!isIdentity(op, kind, from)) rows++;
+    const kind = kindOf(cell, cells, genotype);
+    for (const { op, from } of genotype[kind].nodes.flat()) {
+      if (op !== ZERO_PRIMITIVE && !isIdentity(op, kind, from)) rows++;
+    }
   }
   return rows;
 }
 
-const kindOf = (cell: number, cells: number): "normal" | "reduce" =>
-  reductionCells(cells).includes(cell) ? "reduce" : "normal";
+const kindOf = (cell: number, cells: number, { reduceAt, skeleton }: Genotype): "normal" | "reduce" =>
+  !skeleton && reductionCells(cells, reduceAt).includes(cell) ? "reduce" : "normal";
 
 const strideOf = (kind: "normal" | "reduce", from: number): 1 | 2 => kind === "reduce" && from < 2 ? 2 : 1;
 
@@ -141,10 +158,19 @@ export function buildNetwork(
 ): BuiltNetwork {
   const { genotype, cells, classes, form } = config;
   const paths = new Paths(builder.graph, training?.dropMask ?? null);
+  if (genotype.skeleton) {
+    let auxiliary: Tensor | null = null;
+    const features = buildNasBenchFeatures(builder, config, images, (x, cell) => {
+      const y = buildNodes(builder, genotype.normal, "normal", `cells.${cell}`, [x], paths).at(-1)!;
+      if (training?.auxiliary && cell === auxiliaryCell(cells)) auxiliary = buildAuxiliary(builder, y, classes, form);
+      return y;
+    });
+    return { logits: builder.classifier(features, classes), auxiliary };
+  }
   let [before, last] = form === "cifar" ? cifarStem(builder, config, images) : imagenetStem(builder, config, images);
   let channels = config.channels, halved = form === "imagenet", auxiliary: Tensor | null = null;
   for (let cell = 0; cell < cells; cell++) {
-    const kind = kindOf(cell, cells), path = `cells.${cell}`;
+    const kind = kindOf(cell, cells, genotype), path = `cells.${cell}`;
     if (kind === "reduce") channels *= 2;
     const first = halved
       ? builder.factorizedReduce(before, `${path}.pre0`, channels)
@@ -155,9 +181,11 @@ export function buildNetwork(
       builder.affineBatchNorm(second, `${path}.pre1.bn`),
     ];
     before = last;
-    last = buildCell(builder, genotype[kind], kind, path, inputs, paths);
+    const states = buildNodes(builder, genotype[kind], kind, path, inputs, paths);
+    const outputs = genotype[kind].concat.map((node) => states[node]);
+    last = builder.graph.apply1(concat, outputs, null, `${path}.concat`);
     halved = kind === "reduce";
-    if (training?.auxiliary && cell === Math.floor(2 * cells / 3)) {
+    if (training?.auxiliary && cell === auxiliaryCell(cells)) {
       auxiliary = buildAuxiliary(builder, last, classes, form);
     }
   }
@@ -192,25 +220,32 @@ class Paths {
   }
 }
 
-function buildCell(
+/** Builds the nodes of a cell. @returns its inputs and its nodes, by number. */
+function buildNodes(
   builder: Builder,
   cell: CellGenotype,
   kind: "normal" | "reduce",
   path: string,
   inputs: readonly Tensor[],
   paths: Paths,
-): Tensor {
+): Tensor[] {
   const states = inputs.slice();
   cell.nodes.forEach((choices, node) => {
-    const outputs = choices.map(({ op, from }, k) => {
+    const outputs = choices.flatMap(({ op, from }, k) => {
+      if (op === ZERO_PRIMITIVE) return [];
       const derive = findPrimitive(op).derive;
       if (!derive) throw new TypeError(`Cannot build primitive '${op}' as a genotype never holds it`);
       const name = `${path}.node${node}.${k}.${op}`, identity = isIdentity(op, kind, from);
-      return { y: derive({ builder, x: states[from], name, stride: strideOf(kind, from) }), identity };
+      return [{ y: derive({ builder, x: states[from], name, stride: strideOf(kind, from) }), identity }];
     });
-    states.push(paths.join(outputs, `${path}.node${node}`));
+    const shape = inputs[0].type.shape as [number, number, number, number]; // a node of nothing is in one skeleton only
+    states.push(
+      outputs.length > 0
+        ? paths.join(outputs, `${path}.node${node}`)
+        : builder.graph.apply1(zeros, [], { shape }, `${path}.node${node}`),
+    );
   });
-  return builder.graph.apply1(concat, cell.concat.map((node) => states[node]), null, `${path}.concat`);
+  return states;
 }
 
 /**

@@ -5,12 +5,14 @@
  * @module
  */
 import { FailureError } from "../base/errors.ts";
+import { type DepthPart, isReduceAt, REDUCE_AT_TEXT } from "./reductions.ts";
 import { didYouMean, PRIMITIVE_NAMES, ZERO_PRIMITIVE } from "./space.ts";
+import { checkNasBenchNodes, formatNasBenchCell, parseNasBenchCell } from "./nas_bench_cell.ts";
 import { parsePython } from "./python_genotype.ts";
 
 /** One input of an intermediate node: the operation and the node it reads (0, 1 = cell inputs, 2.. = intermediate). */
 export interface Choice {
-  /** Name of the primitive, never `none`. */
+  /** Name of the primitive; `none` in cells of NAS-Bench-201 only. */
   readonly op: string;
   /** Index of the source node. */
   readonly from: number;
@@ -18,8 +20,8 @@ export interface Choice {
 
 /** One kind of cell. */
 export interface CellGenotype {
-  /** Per intermediate node its two inputs, the stronger one first. */
-  readonly nodes: readonly (readonly [Choice, Choice])[];
+  /** Per intermediate node its inputs: two, the stronger one first, or with another skeleton one from each node. */
+  readonly nodes: readonly (readonly Choice[])[];
   /** The nodes (2..) whose concatenation is the cell's output. */
   readonly concat: readonly number[];
 }
@@ -30,6 +32,18 @@ export interface Genotype {
   readonly normal: CellGenotype;
   /** The cell that halves the resolution and doubles the channels. */
   readonly reduce: CellGenotype;
+  /** Where the reduction cells stand; at thirds if left out. Python's text form has no place for it. */
+  readonly reduceAt?: readonly DepthPart[];
+  /**
+   * How cells are made and stacked; DARTS' way if left out. With `nas-bench-201`, `normal` is the only cell, its node 0
+   * the only input, and `reduce` is empty: residual blocks reduce.
+   */
+  readonly skeleton?: "nas-bench-201";
+}
+
+/** Number of the inputs of a cell, which its nodes are numbered after. */
+export function inputsOf({ skeleton }: Genotype): 1 | 2 {
+  return skeleton ? 1 : 2;
 }
 
 /** Value of the field `format` of a genotype file. */
@@ -78,11 +92,18 @@ export const DARTS_V2: Genotype = {
   ),
 };
 
+/** The genotype of a cell of NAS-Bench-201. */
+function nasBenchGenotype(nodes: readonly (readonly Choice[])[]): Genotype {
+  return { normal: { nodes, concat: [nodes.length] }, reduce: { nodes: [], concat: [] }, skeleton: "nas-bench-201" };
+}
+
 /**
- * Reads a genotype in either text form, told apart by the first character.
+ * Reads a genotype in any text form, told apart by the first character: JSON, Python, or `|op~0|+...` of NAS-Bench-201.
  * @throws {FailureError} one sentence that names `file`, the place in it and what was expected.
  */
 export function parseGenotype(text: string, file: string): Genotype {
+  checkLength(text, file);
+  if (/^\s*\|/.test(text)) return nasBenchGenotype(parseNasBenchCell(text, file));
   return /^\s*[{[]/.test(text) ? parseGenotypeJson(text, file) : parseGenotypePython(text, file);
 }
 
@@ -117,12 +138,15 @@ ${nodes.map((node) => "      " + JSON.stringify(node)).join(",\n")}
     ],
     "concat": ${JSON.stringify(concat)}
   }`;
-  return `{
-  "format": "${GENOTYPE_FORMAT}",
-  "normal": ${cellText(genotype.normal)},
-  "reduce": ${cellText(genotype.reduce)}
-}
-`;
+  const { normal, reduce, reduceAt, skeleton } = genotype;
+  const fields = [
+    `"format": "${GENOTYPE_FORMAT}"`,
+    ...(skeleton ? [`"skeleton": "${skeleton}"`] : []),
+    `"normal": ${cellText(normal)}`,
+    ...(skeleton ? [] : [`"reduce": ${cellText(reduce)}`]),
+    ...(reduceAt ? [`"reduceAt": ${JSON.stringify(reduceAt)}`] : []),
+  ];
+  return `{\n  ${fields.join(",\n  ")}\n}\n`;
 }
 
 /**
@@ -154,8 +178,13 @@ export function parseGenotypePython(text: string, file: string): Genotype {
   );
 }
 
+/** Writes the text that others exchange, on one line: Python's form, or that of NAS-Bench-201 for its cells. */
+export function formatGenotypeText(genotype: Genotype): string {
+  return genotype.skeleton ? formatNasBenchCell(genotype.normal.nodes) : formatGenotypePython(genotype);
+}
+
 /**
- * Writes Python's form on one line, without a line end. Consecutive outputs become a `range`, others a list.
+ * Writes Python's form of a cell of DARTS' kind on one line, without a line end. Consecutive outputs become a `range`, others a list.
  * @example DARTS' published cell
  * ```ts
  * import { DARTS_V2, formatGenotypePython } from "./genotype.ts";
@@ -183,13 +212,21 @@ export function formatGenotypePython(genotype: Genotype): string {
 export function checkGenotype(value: unknown, file: string): Genotype {
   const cells = record(value, "the file", file);
   for (const key of Object.keys(cells)) {
-    if (key !== "normal" && key !== "reduce") {
-      refuse(file, "the fields", "format, normal and reduce", key);
+    if (!["normal", "reduce", "reduceAt", "skeleton"].includes(key)) {
+      refuse(file, "the fields", "format, normal, reduce, reduceAt and skeleton", key);
     }
   }
+  const { reduceAt, skeleton, normal } = cells;
+  if (reduceAt !== undefined && !isReduceAt(reduceAt)) refuse(file, "reduceAt", REDUCE_AT_TEXT, reduceAt);
+  if (skeleton === "nas-bench-201") {
+    const genotype = nasBenchGenotype(checkNasBenchNodes(record(normal, "normal", file).nodes, file));
+    return { ...genotype, ...(reduceAt ? { reduceAt: [...reduceAt] } : {}) };
+  }
+  if (skeleton !== undefined) refuse(file, "the field skeleton", '"nas-bench-201", or missing', skeleton);
   return {
     normal: checkCell(cells.normal, "normal", file),
     reduce: checkCell(cells.reduce, "reduce", file),
+    ...(reduceAt ? { reduceAt: [...reduceAt] } : {}),
   };
 }
 

@@ -6,7 +6,9 @@ import {
   DARTS_V2,
   formatGenotypeJson,
   formatGenotypePython,
+  formatGenotypeText,
   type Genotype,
+  inputsOf,
   MAX_GENOTYPE_CHARACTERS,
   parseGenotype,
   parseGenotypeJson,
@@ -179,7 +181,7 @@ Deno.test("JSON that is wrong is refused with the field", () => {
   refuses(bad("[2,3,4,5]", '["2"]'), /concat list of normal/);
   refuses(
     bad('"reduce"', '"shrink"'),
-    /the fields must be format, normal and reduce.*shrink/,
+    /the fields must be format, normal, reduce, reduceAt and skeleton.*shrink/,
   );
   refuses(
     () => checkGenotype({ normal: DARTS_V2.normal }, "x"),
@@ -190,6 +192,25 @@ Deno.test("JSON that is wrong is refused with the field", () => {
     () => checkGenotype({ ...DARTS_V2, normal: { nodes, concat: [2] } }, "x"),
     /a list of 1 to 16: current value is 17/,
   );
+});
+
+Deno.test("cells of NAS-Bench-201 are read and written, and wrong ones refused by node", () => {
+  const text = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_3x3~2|";
+  const genotype = parseGenotype(` ${text}\n`, "arch.txt");
+  assert.deepEqual(genotype.normal.nodes[1], [{ op: "none", from: 0 }, { op: "skip_connect", from: 1 }]);
+  assert.deepEqual([genotype.normal.concat, inputsOf(genotype), inputsOf(DARTS_V2)], [[3], 1, 2]);
+  assert.equal(formatGenotypeText(genotype), text);
+  assert.equal(formatGenotypeText(DARTS_V2), formatGenotypePython(DARTS_V2));
+  assert.deepEqual(parseGenotype(formatGenotypeJson(genotype), "g.json"), genotype);
+  assert.deepEqual(checkGenotype(JSON.parse(JSON.stringify(genotype)), "g"), genotype);
+  const bad = (from: string, to: string) => () => parseGenotype(text.replace(from, to), "arch.txt");
+  refuses(bad("nor_conv_3x3", "nor_conv_3"), /operation of node 1 must be one of .* \(did you mean "nor_conv_3x3"\?\)/);
+  refuses(bad("connect~1", "connect~0"), /the source of operation 1 of node 2 must be node 1: current value is 0/);
+  refuses(bad("|none~0", ""), /arch.txt.* node 2 must be a list of 2 operations, one for each node before it.* 1$/);
+  refuses(bad("+|none~0|skip_connect~1|", ""), /node 2 must be a list of 2 operations.* 3$/);
+  refuses(bad("|+|none", "|+none"), /each node must be like \|none~0\|skip_connect~1\|: current value is 'none~0/);
+  refuses(() => parseGenotype(Array(6).fill("|none~0|").join("+"), "arch.txt"), /a list of 1 to 4 nodes.* 6$/);
+  refuses(() => checkGenotype({ skeleton: "nb" }, "g"), /field skeleton must be "nas-bench-201", or missing/);
 });
 
 Deno.test("mutated texts are read or refused, never anything else", () => {

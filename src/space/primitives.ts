@@ -6,6 +6,7 @@
  */
 import type { Tensor } from "../graph/graph.ts";
 import type { Builder } from "../nn/layers.ts";
+import { conv2d } from "../ops/conv2d.ts";
 import { avgPool, maxPool } from "../ops/pool.ts";
 
 /** What a primitive is built from. */
@@ -108,6 +109,43 @@ function dilated(size: number): Primitive {
   };
 }
 
+/**
+ * Normal noise of the shape that the edge gives (RobustDARTS, arXiv 1909.09656): it says nothing about the source, so
+ * a search that keeps it has failed. Each edge and each step draw their own.
+ */
+const noise: Primitive = {
+  name: "noise",
+  label: "noise",
+  parameterFree: true,
+  build: (context) => ({ z: noiseOn(context), stats: null, shared: false }),
+  derive: (context) => noiseOn({ ...context, edges: 1 }),
+};
+
+function noiseOn({ builder, x, name, edges, stride }: PrimitiveContext): Tensor {
+  const [c, n, h, w] = x.type.shape;
+  return builder.noise(name, [edges * c, n, Math.ceil(h / stride), Math.ceil(w / stride)]);
+}
+
+/** ReLU, a full convolution, batch norm (NAS-Bench-201, arXiv 2001.00326). */
+function full(size: 1 | 3): Primitive {
+  const convolve = ({ builder, x, name, edges, stride }: PrimitiveContext): Tensor => {
+    const ci = x.type.shape[0], path = `${name}.conv`;
+    if (size === 1 && stride === 1) return builder.pointwise(x, path, edges * ci, { relu: true });
+    const w = builder.weight(path, [edges * ci, ci, size, size], ci * size * size);
+    return builder.graph.apply1(conv2d, [x, w], { stride, padding: (size - 1) / 2, relu: true }, path);
+  };
+  return {
+    name: `nor_conv_${size}x${size}`,
+    label: `conv ${size}×${size}`,
+    parameterFree: false,
+    build(context) {
+      const z = convolve(context);
+      return { z, stats: context.builder.statistics(z, `${context.name}.bn`), shared: false };
+    },
+    derive: (context) => context.builder.affineBatchNorm(convolve({ ...context, edges: 1 }), `${context.name}.bn`),
+  };
+}
+
 /** Every primitive: the only list of them. */
 export const PRIMITIVES: readonly Primitive[] = [
   { name: "none", label: "none", parameterFree: true, build: () => null, derive: null },
@@ -132,6 +170,9 @@ export const PRIMITIVES: readonly Primitive[] = [
   separable(7),
   dilated(3),
   dilated(5),
+  noise,
+  full(1),
+  full(3),
 ];
 
 /** The primitive called `name`. */

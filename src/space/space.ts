@@ -5,6 +5,8 @@
  */
 import { UsageError } from "../base/errors.ts";
 import { nearest } from "../base/options.ts";
+import { PRIMITIVES } from "./primitives.ts";
+import type { DepthPart } from "./reductions.ts";
 
 /** The two kinds of cell; cells of one kind share one architecture. */
 export type CellKind = "normal" | "reduce";
@@ -22,12 +24,10 @@ export const SKIP_PRIMITIVE = "skip_connect";
  * Primitives counted as parameter-free, whose take-over is DARTS' known failure. `skip_connect` counts at
  * every stride, as in the literature, although at stride 2 it holds a factorized reduction.
  */
-export const PARAMETER_FREE: readonly string[] = [
-  ZERO_PRIMITIVE,
-  "max_pool_3x3",
-  "avg_pool_3x3",
-  SKIP_PRIMITIVE,
-];
+export const PARAMETER_FREE: readonly string[] = PRIMITIVES.filter((p) => p.parameterFree).map((p) => p.name);
+
+/** The names of all primitives. */
+export const PRIMITIVE_NAMES: readonly string[] = PRIMITIVES.map((p) => p.name);
 
 /** A cell-based search space. */
 export interface Space {
@@ -43,6 +43,8 @@ export interface Space {
   readonly edgePrimitives?: Readonly<
     Record<CellKind, readonly (readonly string[])[]>
   >;
+  /** Where reduction cells stand; at thirds if left out. */
+  readonly reduceAt?: readonly DepthPart[];
 }
 
 /** An edge of a cell. */
@@ -82,6 +84,32 @@ export const DARTS: Space = {
   ],
 };
 
+/** The letters by which the table of S1 below calls the primitives, in the order of DARTS. */
+const S1_LETTERS: Readonly<Record<string, string>> = {
+  m: "max_pool_3x3",
+  a: "avg_pool_3x3",
+  k: "skip_connect",
+  s3: "sep_conv_3x3",
+  d3: "dil_conv_3x3",
+  d5: "dil_conv_5x5",
+};
+
+/** Primitives per edge from a text like `k/d3 m/a`. */
+const edgeList = (text: string): string[][] =>
+  text.split(" ").map((edge) => edge.split("/").map((letter) => S1_LETTERS[letter]));
+
+/** Space S1 of RobustDARTS (arXiv 1909.09656): on each edge the two operations that a DARTS search had preferred. */
+export const S1: Space = {
+  name: "s1",
+  summary: "RobustDARTS S1: two operations on each edge, which differ from edge to edge",
+  nodes: 4,
+  primitives: Object.values(S1_LETTERS),
+  edgePrimitives: {
+    normal: edgeList("k/d3 k/d5 k/d5 k/s3 k/d3 m/k k/s3 k/s3 k/d3 k/s3 m/k k/d3 d3/d5 d3/d5"),
+    reduce: edgeList("m/a m/d3 m/a m/a k/d5 m/a m/s3 k/d3 k/d5 m/a m/a k/d5 k/d5 k/d5"),
+  },
+};
+
 /** Space S2 of RobustDARTS (arXiv 1909.09656): skip against one separable convolution. */
 export const S2: Space = {
   name: "s2",
@@ -98,13 +126,16 @@ export const S3: Space = {
   primitives: ["none", "skip_connect", "sep_conv_3x3"],
 };
 
-/** All built-in spaces: the only list of them. */
-export const SPACES: readonly Space[] = [DARTS, S2, S3];
+/** Space S4 of RobustDARTS (arXiv 1909.09656): noise, which no good search keeps, against one convolution. */
+export const S4: Space = {
+  name: "s4",
+  summary: "RobustDARTS S4: noise and separable 3x3 convolution",
+  nodes: 4,
+  primitives: ["noise", "sep_conv_3x3"],
+};
 
-/** The names of all primitives of the built-in spaces, each once. */
-export const PRIMITIVE_NAMES: readonly string[] = [
-  ...new Set(SPACES.flatMap((space) => space.primitives)),
-];
+/** All built-in spaces: the only list of them. */
+export const SPACES: readonly Space[] = [DARTS, S1, S2, S3, S4];
 
 /**
  * The built-in space called `name`.
@@ -164,6 +195,22 @@ export function primitivesOf(
   edge: number,
 ): readonly string[] {
   return space.edgePrimitives?.[kind][edge] ?? space.primitives;
+}
+
+/**
+ * The columns of alpha that take part in the softmax of each edge, or null where all do on every edge.
+ */
+export function softmaxColumns(space: Space, kind: CellKind): number[][] | null {
+  if (!space.edgePrimitives) return null;
+  return edgesOf(space.nodes).map(({ index }) =>
+    primitivesOf(space, kind, index).map((op) => space.primitives.indexOf(op))
+  );
+}
+
+/** Number of alphas that count: one for each primitive that an edge allows, both kinds of cell. */
+export function alphaCount(space: Space): number {
+  return CELL_KINDS.flatMap((kind) => edgesOf(space.nodes).map(({ index }) => primitivesOf(space, kind, index).length))
+    .reduce((a, b) => a + b, 0);
 }
 
 /**

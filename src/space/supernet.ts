@@ -13,6 +13,7 @@ import { concat } from "../ops/concat.ts";
 import { mixed, type MixedCandidate } from "../ops/mixed.ts";
 import { sampleNorm } from "../ops/sample_norm.ts";
 import { findPrimitive } from "./primitives.ts";
+import { reductionCells, reductionProblem, THIRDS } from "./reductions.ts";
 import { CELL_KINDS, type CellKind, edgesOf, outgoing, primitivesOf, type Space } from "./space.ts";
 
 /**
@@ -88,11 +89,6 @@ export interface BuiltSupernet {
   readonly nodes: readonly BuiltNode[];
 }
 
-/** Indices of the cells that halve the image: floor(L/3) and floor(2L/3). */
-export function reductionCells(cells: number): readonly number[] {
-  return [Math.floor(cells / 3), Math.floor(2 * cells / 3)];
-}
-
 /** Arena of the architecture parameters: `normal` and `reduce`, each `[edges, primitives]`. */
 export function alphaArena(space: Space): Arena {
   const arena = new Arena("alphas"), rows = edgesOf(space.nodes).length;
@@ -105,20 +101,18 @@ export function alphaArena(space: Space): Arena {
  * @throws {UsageError} naming the option.
  */
 export function checkSupernet(config: SupernetConfig): void {
-  const { channels, cells, height, width } = config;
+  const { channels, cells, height, width, space: { reduceAt = THIRDS } } = config, least = 2 ** reduceAt.length;
   if (channels % 2 !== 0) {
     throw new UsageError(
       `Cannot use init-channels as it is: it must be even for the factorized reductions: current value is ${channels}`,
     );
   }
-  if (cells < 3) {
+  const problem = reductionProblem(cells, reduceAt);
+  if (problem) throw new UsageError(`Cannot use cells as it is: ${problem}`);
+  if (Math.min(height, width) < least) {
     throw new UsageError(
-      `Cannot use cells as it is: it must be at least 3 (one normal, two reductions): current value is ${cells}`,
-    );
-  }
-  if (Math.min(height, width) < 4) {
-    throw new UsageError(
-      `Cannot search on images of ${height}x${width}: they must be at least 4x4, since two cells halve them`,
+      `Cannot search on images of ${height}x${width}: they must be at least ${least}x${least}, since ` +
+        `${reduceAt.length} of the cells halve them`,
     );
   }
 }
@@ -133,7 +127,7 @@ export function buildSupernet(
   images: Tensor,
   weights: Readonly<Record<CellKind, Tensor>>,
 ): BuiltSupernet {
-  const { graph } = builder, nodes: BuiltNode[] = [], reductions = reductionCells(config.cells);
+  const { graph } = builder, nodes: BuiltNode[] = [], reductions = reductionCells(config.cells, config.space.reduceAt);
   const stem = builder.affineBatchNorm(builder.conv3x3(images, "stem.conv", 3 * config.channels), "stem.bn");
   let before = stem, last = stem, channels = config.channels, afterReduction = false;
   for (let cell = 0; cell < config.cells; cell++) {

@@ -6,9 +6,10 @@
 import { Random } from "../base/random.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { Runtime } from "../graph/runtime.ts";
+import { type HostInputs, Runtime } from "../graph/runtime.ts";
 import { dense, storageLength } from "../graph/tensor_type.ts";
 import type { Arena } from "../graph/variables.ts";
+import { noiseKey } from "../nn/noise_key.ts";
 import {
   clearArena,
   type HostBatch,
@@ -45,19 +46,24 @@ export class TrainEngine {
   readonly #auxiliary = new Float32Array(4);
   /** Factors of the paths in the next step, `[paths, batch]`; all 1 at the start. */
   readonly dropMask: Float32Array<ArrayBuffer>;
+  readonly #seed: number;
+  /** Batches evaluated since the tally was reset. */
+  #evaluated = 0;
 
-  private constructor(readonly plan: TrainPlan, runtime: Runtime) {
+  private constructor(readonly plan: TrainPlan, runtime: Runtime, seed: number) {
     this.#runtime = runtime;
+    this.#seed = seed;
     this.#auxiliary[0] = plan.auxiliaryWeight;
     this.dropMask = new Float32Array(storageLength(dense([plan.paths, plan.batch]))).fill(1);
   }
 
   /**
    * Allocates and compiles everything.
+   * @param seed of the noise, in networks that have it
    * @throws {FailureError} when the device has not enough memory.
    */
-  static async create(gpu: Gpu, plan: TrainPlan): Promise<TrainEngine> {
-    const engine = new TrainEngine(plan, await Runtime.create(gpu, plan.plans, plan.pool));
+  static async create(gpu: Gpu, plan: TrainPlan, seed = 0): Promise<TrainEngine> {
+    const engine = new TrainEngine(plan, await Runtime.create(gpu, plan.plans, plan.pool), seed);
     engine.#runtime.write(plan.arenas.factors, plan.variables.runningFactors());
     return engine;
   }
@@ -75,10 +81,13 @@ export class TrainEngine {
     this.#runtime.write(arenas.running, variables.initialRunning());
   }
 
-  /** One step with the current {@linkcode dropMask}. Does not wait for the device. */
-  step({ images, labels }: HostBatch, learningRate: number): void {
+  /**
+   * One step with the current {@linkcode dropMask}. Does not wait for the device.
+   * @param step number of steps done before, which decides on noise
+   */
+  step({ images, labels }: HostBatch, learningRate: number, step = 0): void {
     this.#hyper[0] = learningRate;
-    this.#runtime.run("train_step", {
+    this.#run("train_step", step, {
       images,
       labels,
       hyper: this.#hyper,
@@ -87,13 +96,19 @@ export class TrainEngine {
     });
   }
 
+  #run(name: string, step: number, inputs: HostInputs): void {
+    const plan = this.plan.plans.find((each) => each.name === name)!;
+    this.#runtime.run(name, { ...inputs, ...noiseKey(plan, this.#seed, step) });
+  }
+
   /** Adds a batch to the `eval` tally, with running statistics. */
   evaluate({ images, labels }: HostBatch): void {
-    this.#runtime.run("evaluate", { images, labels });
+    this.#run("evaluate", this.#evaluated++, { images, labels });
   }
 
   /** Forgets the tallies. */
   resetTallies(...metrics: Metric[]): void {
+    if (metrics.includes("eval")) this.#evaluated = 0;
     resetTallies(this.#runtime, this.plan.arenas.metrics, metrics);
   }
 

@@ -7,8 +7,9 @@ import { UsageError } from "../base/errors.ts";
 import { Batcher } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
-import { Pool } from "../graph/plan.ts";
+import { type Plan, Pool } from "../graph/plan.ts";
 import { Runtime } from "../graph/runtime.ts";
+import { noiseKey } from "../nn/noise_key.ts";
 import { finishProgram } from "../nn/weight_step.ts";
 import { buildInference, type Model } from "./model_file.ts";
 
@@ -47,6 +48,7 @@ export interface PixelImages {
 /** A model on a device. */
 export class Predictor {
   readonly #runtime: Runtime;
+  readonly #plan: Plan;
 
   private constructor(
     /** The model. */
@@ -54,8 +56,10 @@ export class Predictor {
     /** Images at a time. */
     readonly batch: number,
     runtime: Runtime,
+    plan: Plan,
   ) {
     this.#runtime = runtime;
+    this.#plan = plan;
   }
 
   /**
@@ -65,14 +69,17 @@ export class Predictor {
   static async create(gpu: Gpu, model: Model, batch: number): Promise<Predictor> {
     const { graph, logits, values } = buildInference(model, batch), pool = new Pool();
     const { plan } = finishProgram("predict", graph, [], { logits }, gpu.limits, pool);
-    const predictor = new Predictor(model, batch, await Runtime.create(gpu, [plan], pool));
+    const predictor = new Predictor(model, batch, await Runtime.create(gpu, [plan], pool), plan);
     for (const [arena, data] of values) predictor.#runtime.write(arena, data);
     return predictor;
   }
 
-  /** Logits `[batch, classes]` of normalised images in the layout of `Batcher`. */
-  async logits(images: Float32Array<ArrayBuffer>): Promise<Float32Array> {
-    this.#runtime.run("predict", { images });
+  /**
+   * Logits `[batch, classes]` of normalised images in the layout of `Batcher`.
+   * @param step number of the batch, which decides on noise
+   */
+  async logits(images: Float32Array<ArrayBuffer>, step = 0): Promise<Float32Array> {
+    this.#runtime.run("predict", { images, ...noiseKey(this.#plan, 0, step) });
     const stored = await this.#runtime.readResult("predict", "logits");
     return stored.subarray(0, this.batch * this.model.network.classes);
   }
@@ -115,7 +122,7 @@ async function forEachRow(
       for (let step = 0; step < batcher.batchesPerEpoch; step++) {
         await batcher.ready(0, step);
         batcher.fill(0, step, images, labels);
-        const logits = await predictor.logits(images);
+        const logits = await predictor.logits(images, step);
         labels.forEach((label, n) => label >= 0 && visit(logits.subarray(n * classes, (n + 1) * classes), label));
         options.onProgress?.(Math.min(data.count, (step + 1) * batch), data.count);
       }

@@ -19,7 +19,7 @@ import { checkMemory, memoryBudget } from "../search/memory.ts";
 import type { RunFolder } from "../search/run_folder.ts";
 import { onDevice, runSteps } from "../search/step_loop.ts";
 import { scaleNetwork } from "../space/cost.ts";
-import type { NetworkConfig, NetworkForm } from "../space/derived.ts";
+import { type NetworkConfig, type NetworkForm, publishedSize } from "../space/derived.ts";
 import type { Genotype } from "../space/genotype.ts";
 import { budgetOf, type TrainConfig } from "./config.ts";
 import { drawDropMask, TrainEngine } from "./engine.ts";
@@ -43,12 +43,6 @@ export class TrainInterrupted extends FailureError {}
 /** Model files in a run folder. */
 export const LAST_MODEL = "last.safetensors", BEST_MODEL = "best.safetensors";
 
-/** Channels and cells of the published networks. */
-const PUBLISHED: Readonly<Record<NetworkForm, { channels: number; cells: number }>> = {
-  cifar: { channels: 36, cells: 20 },
-  imagenet: { channels: 48, cells: 14 },
-};
-
 /**
  * The network that a configuration describes for a genotype and a data set.
  * @throws {UsageError} when no network fits the configured budget.
@@ -61,7 +55,7 @@ export function networkConfig(
   const { classes, channels: inputChannels, height, width } = data, form: NetworkForm = config.form;
   const base = { genotype, form, classes, inputChannels, height, width }, budget = budgetOf(config);
   if (budget) return scaleNetwork(base, budget, config.cells ?? undefined);
-  const { channels, cells } = PUBLISHED[form];
+  const { channels, cells } = publishedSize(genotype, form);
   return { ...base, channels: config.initChannels ?? channels, cells: config.cells ?? cells };
 }
 
@@ -194,7 +188,7 @@ class TrainRun {
       "train",
     );
     options.onStart?.(plan, gpu, steps);
-    const engine = await TrainEngine.create(gpu, plan);
+    const engine = await TrainEngine.create(gpu, plan, config.seed);
     let last: Model;
     try {
       const snapshot = this.#snapshot, start = snapshot?.step ?? 0;
@@ -235,7 +229,7 @@ class TrainRun {
         await this.#batcher.ready(epoch, step % steps);
         this.#batcher.fill(epoch, step % steps, host.images, host.labels);
         if (paths > 0) drawDropMask(engine.dropMask, paths, batchSize, seed, step, dropShare(config, step, steps));
-        engine.step(host, learningRate(config, step, steps));
+        engine.step(host, learningRate(config, step, steps), step);
       },
       look: async (step) => {
         const { train, auxiliary } = await engine.tallies();
