@@ -157,6 +157,7 @@ export {
   parseGenotypeJson,
   parseGenotypePython,
 } from "./src/space/genotype.ts";
+export { randomGenotype } from "./src/space/random_genotype.ts";
 export {
   type BuiltCandidate,
   type BuiltNode,
