@@ -174,6 +174,7 @@ export {
   type DiscretizationInput,
   type DiscretizationReport,
   discretize,
+  type EdgeCorrelation,
   type EdgeWeights,
   type NodeSummary,
 } from "./src/discretize/discretize.ts";
