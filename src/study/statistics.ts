@@ -12,7 +12,10 @@ export interface Estimate {
   readonly mean: number | null;
   /** Standard error of the mean; null for fewer than two values. */
   readonly error: number | null;
-  /** Ends of the interval that holds the true mean in 95 % of such studies; null for fewer than two values. */
+  /**
+   * Ends of the interval that holds the true mean in 95 % of such studies; null for fewer than two values, and for
+   * values that are all the same, which say nothing about how far others would spread.
+   */
   readonly interval: readonly [low: number, high: number] | null;
 }
 
@@ -62,6 +65,7 @@ function squaredError(values: readonly number[]): number {
 }
 
 function around(n: number, mean: number, error: number, df: number): Estimate {
+  if (error === 0) return { n, mean, error, interval: null };
   const half = studentT95(df) * error;
   return { n, mean, error, interval: [mean - half, mean + half] };
 }
@@ -84,7 +88,7 @@ export function difference(a: readonly number[], b: readonly number[]): Estimate
   const mean = meanOf(a) - meanOf(b);
   if (n === 1) return { n, mean, error: null, interval: null };
   const ea = squaredError(a), eb = squaredError(b), sum = ea + eb;
-  const df = sum === 0 ? a.length + b.length - 2 : sum ** 2 / (ea ** 2 / (a.length - 1) + eb ** 2 / (b.length - 1));
+  const df = sum ** 2 / (ea ** 2 / (a.length - 1) + eb ** 2 / (b.length - 1));
   return around(n, mean, Math.sqrt(sum), df);
 }
 

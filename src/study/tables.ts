@@ -5,6 +5,7 @@
 import { findPrimitive } from "../space/primitives.ts";
 import { CELL_KINDS, type CellKind, edgesOf } from "../space/space.ts";
 import { count, fixed, plural } from "../report/numbers.ts";
+import { KIND_NAMES } from "../report/search_section.ts";
 import type { Count, Results, SearchResult } from "./results.ts";
 import type { Estimate, Verdict } from "./statistics.ts";
 import type { Study } from "./study_file.ts";
@@ -43,7 +44,7 @@ function verdictText({ verdict, difference: { interval } }: Comparison): string 
     "higher": `higher, by ${low} to ${high} points`,
     "lower": `lower, by ${high} to ${low} points`,
     "not told apart": "not told apart",
-    "too few": "too few to tell",
+    "too few": "too few, or too alike, to tell",
   };
   return said[verdict];
 }
@@ -83,8 +84,8 @@ export function summaryTables(study: Study, results: Results, summary: Summary):
     tables.push({
       title: "Accuracy of retrained cells",
       note: `On ${split} images, in percent; mean, standard error and 95 % confidence interval (Student's t) over n ` +
-        "searches, or n random cells. Several trainings of one cell count once, by their mean. Free: operations " +
-        "without weights among those of both cells.",
+        "searches, or n random cells: it covers how searches differ, not which test images there are. Several trainings " +
+        "of one cell count once, by their mean. Free: operations without weights among those of both cells.",
       columns: ["setting", "cells by", "n", "different cells", "accuracy, %", "95 % interval", "skips", "free"],
       texts: 2,
       rows: accuracies.map((a) => [
@@ -175,7 +176,7 @@ function correlationTables(study: Study, searches: readonly SearchResult[], sett
     const found = correlationsOf(searches, setting, kind);
     if (!found) return [];
     return [{
-      title: `Correlation of candidates, ${kind} cells, ${study.settings[setting].label}`,
+      title: `Correlation of candidates, ${KIND_NAMES[kind]}, ${study.settings[setting].label}`,
       note: "Correlation of the outputs of two candidate operations of one edge (source → node), mean over cells and " +
         "searches: what is near 1 says the same twice.",
       columns: ["edge", ...found.pairs],
