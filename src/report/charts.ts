@@ -217,7 +217,7 @@ export async function intervals(chart: Intervals): Promise<Html> {
   const y = { field: "name", type: "nominal", sort: names, axis: { title: null, labelLimit: 240 } };
   const at = (field: string) => ({ field, type: "quantitative", scale: { zero: false }, axis: { title: x, format } });
   const colour = { field: "colour", type: "nominal", scale: null };
-  return await draw(chart.label, {
+  const drawn = await draw(chart.label, {
     width: 2 * WIDTH,
     height: 44 + 24 * rows.length,
     data: { values },
@@ -238,6 +238,7 @@ export async function intervals(chart: Intervals): Promise<Html> {
       },
     ],
   });
+  return trusted(String(drawn).replace('class="chart"', 'class="chart wide"'));
 }
 
 /** A chart, or whatever is one figure, with its heading, legend and a sentence that says what it means. */

@@ -226,7 +226,8 @@ function correlationHeats(study: Study, { searches }: Results): Content {
   if (heats.length === 0) return html`<p class="note">No search has finished yet, or no edge has two candidates.</p>`;
   return html`
     <p>Correlation of the outputs of two candidate operations of one edge (source → node), mean over cells and searches.
-    What is near 1 says the same twice: such candidates share the credit when they are decorrelated.</p>${heats}
+    What is near 1 says the same twice: such candidates share the credit when they are decorrelated.</p>
+    <div class="heats">${heats}</div>
   `;
 }
 
@@ -249,5 +250,5 @@ function heatTable(label: string, { kind, pairs, edges }: Correlations): Html {
       <tbody>${rows}</tbody>
     </table>
   `;
-  return html`<h3>${title}</h3>${scroller(title, table)}`;
+  return html`<div><h3>${title}</h3>${scroller(title, table)}</div>`;
 }
