@@ -110,7 +110,7 @@ const SEARCHES = 4, MOST_RUNS = SEARCHES + SEARCHES * 2 + 2;
 // As the jobs of a Slurm array would be started.
 const shards = await Promise.all([5, 6].map((id) =>
   ended(
-    command(["run", path("tiny.yaml"), "--out", path("shared"), "--heartbeat", "0.5", "--json"], ["shared"], {
+    command(["run", path("tiny.yaml"), "--out", path("shared"), "--heartbeat", "2", "--json"], ["shared"], {
       SLURM_ARRAY_TASK_ID: String(id),
       SLURM_ARRAY_TASK_COUNT: "2",
     }).output(),

@@ -20,7 +20,7 @@ import { writeReport } from "./report_files.ts";
 import { VERSION } from "./run_files.ts";
 import { runSearch } from "./search.ts";
 import { listenForStop, type Stop } from "./stop.ts";
-import { commandLine, pairs, table, Terminal } from "./terminal.ts";
+import { commandLine, duration, pairs, table, Terminal } from "./terminal.ts";
 import { runTrain } from "./train.ts";
 
 const GROUP = "Sharing the work:";
@@ -303,6 +303,16 @@ export async function runStudyReport(parsed: Parsed, [path]: readonly string[]):
   return 0;
 }
 
+/** How long ago a file was written, by this machine's clock: for people only. */
+function lastSign(file: string): string {
+  try {
+    const { mtime } = Deno.statSync(file);
+    return duration(mtime ? Math.max(0, Date.now() - mtime.getTime()) / 1000 : NaN);
+  } catch {
+    return duration(NaN); // it has left meanwhile
+  }
+}
+
 /** Runs `study status`. @returns the exit code */
 export function runStudyStatus(parsed: Parsed, [path]: readonly string[]): Promise<number> {
   const terminal = new Terminal(parsed.json === true), folder = expectStudy(path);
@@ -313,7 +323,8 @@ export function runStudyStatus(parsed: Parsed, [path]: readonly string[]): Promi
   const rows = runs.map(({ name, what, ...state }) => [
     name,
     state.state === "claimed"
-      ? `under way (worker ${state.owner}${state.worker?.shard ? `, shard ${state.worker.shard}` : ""})`
+      ? `under way (worker ${state.owner}${state.worker?.shard ? `, shard ${state.worker.shard}` : ""}, ` +
+        `last sign of life ${lastSign(folder.worker(state.owner))} ago)`
       : state.state === "failed"
       ? `failed: ${state.message}`
       : state.state,

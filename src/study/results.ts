@@ -12,7 +12,7 @@ import { CELL_KINDS, type CellKind, PARAMETER_FREE, SKIP_PRIMITIVE, ZERO_PRIMITI
 import type { StudyFolder } from "./claims.ts";
 import type { Study } from "./study_file.ts";
 import { type Group, searchTask, type Task, type Use } from "./tasks.ts";
-import { knownTasks } from "./worker.ts";
+import { foundCell, knownTasks } from "./worker.ts";
 
 /** One epoch of a search. */
 export interface EpochPoint {
@@ -109,6 +109,10 @@ export function collect(study: Study, folder: StudyFolder): Results {
     configs.map(searchTask).filter(({ name }) => folder.done(name))
       .map(({ name, config }) => readSearch(study, folder, name, setting, config.seed))
   );
+  for (const { name } of study.trainConfigs ? uniqueTasks(known.searches) : []) {
+    const missing = folder.done(name) && study.discretizers.find((rule) => foundCell(folder, name, rule) === undefined);
+    if (missing) failures.push({ name, message: `it holds no cell by rule '${missing}'` });
+  }
   const trainings = known.uses.filter(({ task }) => folder.done(task.name)).map((use) => readTraining(folder, use));
   const perCell = study.trainConfigs?.(study.settings[0].configs[0], 0).length ?? 0;
   const waiting = uniqueTasks(known.searches).filter(({ name }) => !folder.done(name)).length;
