@@ -8,7 +8,7 @@ import { Claims, StudyFolder } from "./claims.ts";
 
 if (import.meta.main) {
   const [path, tasks, dies] = Deno.args, folder = new StudyFolder(path);
-  using claims = await Claims.join(folder, { every: 0.05 });
+  using claims = await Claims.join(folder, { every: 0.2 });
   const names = Array.from({ length: Number(tasks) }, (_, i) => `t${i}`);
   for (let begun = 0; names.some((name) => !folder.done(name));) {
     for (const name of names) {
