@@ -214,7 +214,7 @@ export async function intervals(chart: Intervals): Promise<Html> {
     title: `${name}: ${mean.toFixed(2)}` +
       (interval ? `, between ${interval[0].toFixed(2)} and ${interval[1].toFixed(2)}` : ""),
   }));
-  const y = { field: "name", type: "nominal", sort: names, axis: { title: null, labelLimit: 240 } };
+  const y = { field: "name", type: "nominal", sort: names, axis: { title: null, labelLimit: 360 } };
   const at = (field: string) => ({ field, type: "quantitative", scale: { zero: false }, axis: { title: x, format } });
   const colour = { field: "colour", type: "nominal", scale: null };
   const drawn = await draw(chart.label, {
