@@ -174,6 +174,7 @@ export {
   parseGenotypeJson,
   parseGenotypePython,
 } from "./src/space/genotype.ts";
+export { randomGenotype } from "./src/space/random_genotype.ts";
 export {
   type BuiltCandidate,
   type BuiltNode,
@@ -190,6 +191,7 @@ export {
   type DiscretizationInput,
   type DiscretizationReport,
   discretize,
+  type EdgeCorrelation,
   type EdgeWeights,
   type NodeSummary,
 } from "./src/discretize/discretize.ts";

@@ -6,12 +6,12 @@
  *
  * Prints a line for each training and a table of test accuracies, mean and standard error over seeds.
  */
-import { Random } from "../src/base/random.ts";
 import { type Dataset, openData } from "../src/data/dataset.ts";
 import { resolveSearchConfig } from "../src/search/config.ts";
 import { search } from "../src/search/search.ts";
-import type { CellGenotype, Genotype } from "../src/space/genotype.ts";
-import { DARTS, PARAMETER_FREE, ZERO_PRIMITIVE } from "../src/space/space.ts";
+import type { Genotype } from "../src/space/genotype.ts";
+import { randomGenotype } from "../src/space/random_genotype.ts";
+import { DARTS, PARAMETER_FREE } from "../src/space/space.ts";
 import { resolveTrainConfig } from "../src/train/config.ts";
 import { train } from "../src/train/train.ts";
 
@@ -46,19 +46,6 @@ const TRAIN = {
   "drop-path": 0,
 };
 
-/** Two distinct sources and an operation other than `none` for each, for every node, uniformly. */
-function randomGenotype(seed: number, index: number): Genotype {
-  const random = new Random(seed, "random cell", index), ops = DARTS.primitives.filter((op) => op !== ZERO_PRIMITIVE);
-  const cell = (): CellGenotype => ({
-    nodes: Array.from({ length: DARTS.nodes }, (_, node) => {
-      const [a, b] = random.permutation(node + 2);
-      return [{ op: ops[random.below(ops.length)], from: a }, { op: ops[random.below(ops.length)], from: b }] as const;
-    }) as unknown as CellGenotype["nodes"],
-    concat: Array.from({ length: DARTS.nodes }, (_, node) => node + 2),
-  });
-  return { normal: cell(), reduce: cell() };
-}
-
 const freeOps = (g: Genotype): number =>
   [...g.normal.nodes, ...g.reduce.nodes].flat().filter((c) => PARAMETER_FREE.includes(c.op)).length;
 
@@ -85,7 +72,7 @@ for (let seed = 0; seed < seeds; seed++) {
   for (const rule of ["semipartial", "alpha"]) {
     await measure(rule, report.methods.find((m) => m.method === rule)!.genotype, seed, data);
   }
-  for (let i = 0; i < randoms; i++) await measure("random", randomGenotype(seed, i), seed, data);
+  for (let i = 0; i < randoms; i++) await measure("random", randomGenotype(DARTS, seed, i), seed, data);
 }
 
 console.log("\n| cells | n | test accuracy, % | parameter-free operations of 16 |\n| --- | --- | --- | --- |");

@@ -18,6 +18,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["search"],
   ["train"],
   ["export", "report"],
+  ["study"],
   ["commands"],
 ];
 

@@ -116,6 +116,9 @@ function removeQuietly(path: string): void {
   } catch { /* nothing more can be done */ }
 }
 
+/** Tells the temporary files of this process from those of any other, on other machines that share the folder too. */
+const PROCESS = `${Deno.pid}${crypto.getRandomValues(new Uint32Array(1))[0]}`;
+
 /** Matches the temporary files of {@linkcode writeAtomic} that a killed process left behind. */
 export const TEMPORARY_NAME = /\.tmp-\d+$/;
 
@@ -129,7 +132,7 @@ export function writeAtomic(
   data: Uint8Array | string,
   options: { backup?: string } = {},
 ): void {
-  const temporary = `${path}.tmp-${Deno.pid}`;
+  const temporary = `${path}.tmp-${PROCESS}`;
   const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
   let created = false;
   let moved = false;

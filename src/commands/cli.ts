@@ -17,6 +17,7 @@ import { predictCommand, runPredict } from "./predict.ts";
 import { reportCommand, runReport } from "./report.ts";
 import { VERSION } from "./run_files.ts";
 import { runSearch, searchCommand } from "./search.ts";
+import { runStudy, runStudyReport, runStudyStatus, studyCommands } from "./study.ts";
 import { printError, printText } from "./terminal.ts";
 import { runTrain, trainCommand } from "./train.ts";
 
@@ -71,6 +72,10 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C.`
   addVerb(exportCommand(program), runExport, store);
   addVerb(costCommand(program), runCost, store);
   addVerb(reportCommand(program), runReport, store);
+  const study = studyCommands(program, addHelp);
+  addVerb(study.run, runStudy, store);
+  addVerb(study.report, runStudyReport, store);
+  addVerb(study.status, runStudyStatus, store);
   addVerb(inspectCommand(program), runInspect, store);
   addVerb(doctorCommand(program), runDoctor, store);
   addVerb(dataCommand(program, addHelp), runFetch, store);
@@ -108,8 +113,10 @@ export async function main(args: readonly string[]): Promise<number> {
 function explain(error: unknown, args: readonly string[], program: Command): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0; // help and version
-    const verb = program.commands.find((command) => command.name() === args[0])?.name();
-    const inner = verb === "data" && args[1] === "fetch" ? "data fetch" : verb;
+    const named = (commands: readonly Command[], word: string): Command | undefined =>
+      commands.find((command) => command.name() === word);
+    const outer = named(program.commands, args[0]), verb = outer?.name();
+    const second = outer && named(outer.commands, args[1])?.name(), inner = second ? `${verb} ${second}` : verb;
     if (error.code === "commander.help") { // help for a verb that there is none of, or a verb without its second word
       if (verb !== undefined) printError(`'${verb}' needs a second word: see '${verb} --help'`);
       else printError(`unknown command '${args[1] ?? ""}': see '--help'`);

@@ -13,9 +13,6 @@ import { count, type Terminal } from "./terminal.ts";
 /** What searches and trainings say about data, in the same words. */
 export type DataConfig = Pick<SearchConfig, "data" | "imageSize" | "colours" | "testFraction">;
 
-/** Keys of {@linkcode DataConfig} as options have them. */
-export const DATA_KEYS = ["data", "image-size", "colours", "test-fraction"] as const;
-
 /** What is told while a data set is opened; a sentence that was said is not said again. */
 function telling(terminal: Terminal): Pick<OpenDataOptions, "warn" | "onProgress"> {
   const said = told.get(terminal) ?? new Set<string>();

@@ -28,7 +28,7 @@ import { cellLines, comparisonLines, epochLine, epochLines, settledLines, varian
 import { trainCommand, writeReport } from "./report_files.ts";
 import { freshPath, methodReport, readRun, runName, VERSION, writeOutcome, writeRun } from "./run_files.ts";
 import { StepClock } from "./step_clock.ts";
-import { listenForStop } from "./stop.ts";
+import { type Host, listenForStop } from "./stop.ts";
 import { commandLine, count, duration, mebibytes, pairs, Terminal } from "./terminal.ts";
 import { writeResult } from "./train_files.ts";
 
@@ -96,11 +96,19 @@ interface Job {
 /**
  * Runs the verb.
  * @param hints whether to say at the end what can be done next
+ * @param host the verb that runs this one as a part of its own
  * @returns the exit code
  */
-export async function runSearch(parsed: Parsed, _args: readonly string[] = [], hints = true): Promise<number> {
-  const terminal = new Terminal(parsed.json === true), warn = (message: string): void => terminal.warn(message);
-  using stop = listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
+export async function runSearch(
+  parsed: Parsed,
+  _args: readonly string[] = [],
+  hints = true,
+  host?: Host,
+): Promise<number> {
+  const terminal = host?.terminal ?? new Terminal(parsed.json === true);
+  const warn = (message: string): void => terminal.warn(message);
+  using stop = host?.stop ??
+    listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
   const job = typeof parsed.resume === "string" ? resumeJob(parsed, parsed.resume, warn) : newJob(parsed, warn);
   using folder = job.folder;
   let done = false, data: Dataset | undefined;
@@ -112,7 +120,8 @@ export async function runSearch(parsed: Parsed, _args: readonly string[] = [], h
           `began with: they differ, so take the same data or start a new run with --out`,
       );
     }
-    await searchIn(job, data, terminal, stop.signal, hints);
+    const finish = await searchIn(job, data, terminal, stop.signal);
+    if (!host) await finish(hints);
     done = true;
     return 0;
   } catch (error) {
@@ -161,13 +170,13 @@ function places(config: SearchConfig, path: string): { read: string[]; write: st
   return { read: [dataPlace(config.data), path], write: [path] };
 }
 
+/** @returns what remains to be done: to write the report and to say what came out */
 async function searchIn(
   job: Job,
   data: Dataset,
   terminal: Terminal,
   signal: AbortSignal,
-  hints: boolean,
-): Promise<void> {
+): Promise<(hints: boolean) => Promise<void>> {
   const { config, folder, resume } = job, began = performance.now();
   terminal.progress(() => "opening the GPU and planning the supernet ...");
   const gpu = await openGpu();
@@ -244,8 +253,10 @@ async function searchIn(
   gpu.device.destroy();
   const { plan: { bytes: gpuBytes, variables } } = result, parameters = weightCount(variables);
   writeResult(folder.path, { parameters, gpuBytes, ...(resume ? {} : { seconds }) });
-  terminal.progress(() => "writing the report ...");
-  tell(job, result, terminal, { seconds, report: await writeReport(folder), hints });
+  return async (hints) => {
+    terminal.progress(() => "writing the report ...");
+    tell(job, result, terminal, { seconds, report: await writeReport(folder), hints });
+  };
 }
 
 function tell(

@@ -2,6 +2,7 @@
  * Ctrl-C and SIGTERM: the first asks for a stop, the second quits at once.
  * @module
  */
+import type { Terminal } from "./terminal.ts";
 
 /** Exit codes by signal, as shells have them. */
 const CODES = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -14,6 +15,14 @@ export interface Stop extends Disposable {
   readonly signal: AbortSignal;
   /** The exit code that says which signal it was. */
   readonly exitCode: () => number;
+}
+
+/** What a verb runs in that another verb runs as a part of its own: no report then, and no signals of its own. */
+export interface Host {
+  /** Where it speaks. */
+  readonly terminal: Terminal;
+  /** What stops it. */
+  readonly stop: Stop;
 }
 
 /** Listens until disposed. @param onStop told of the first signal */

@@ -11,11 +11,11 @@ import { openGpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
 import { costOf } from "../space/cost.ts";
-import { resolveTrainConfig, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
+import { DATA_KEYS, resolveTrainConfig, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
 import type { TrainPlan } from "../train/programs.ts";
 import type { TrainRecord, TrainResult } from "../train/records.ts";
 import { networkConfig, train, type TrainData, TrainInterrupted } from "../train/train.ts";
-import { DATA_KEYS, dataPlace, dataText, openConfigured, openTest } from "./data_sets.ts";
+import { dataPlace, dataText, openConfigured, openTest } from "./data_sets.ts";
 import { evaluationLines, finePercent, trainLine, trainLines } from "./evaluation_text.ts";
 import {
   addConfiguration,
@@ -29,7 +29,7 @@ import { modelCommands, writeReport } from "./report_files.ts";
 import { freshPath, runName, VERSION } from "./run_files.ts";
 import { GENOTYPE_HELP, openGenotype } from "./sources.ts";
 import { StepClock } from "./step_clock.ts";
-import { listenForStop } from "./stop.ts";
+import { type Host, listenForStop } from "./stop.ts";
 import { commandLine, count, duration, magnitude, mebibytes, pairs, percent, Terminal } from "./terminal.ts";
 import {
   EVALUATION_FILE,
@@ -101,11 +101,19 @@ interface Job {
 /**
  * Runs the verb.
  * @param hints whether to say at the end what can be done next
+ * @param host the verb that runs this one as a part of its own
  * @returns the exit code
  */
-export async function runTrain(parsed: Parsed, [source]: readonly string[], hints = true): Promise<number> {
-  const terminal = new Terminal(parsed.json === true), warn = (message: string): void => terminal.warn(message);
-  using stop = listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
+export async function runTrain(
+  parsed: Parsed,
+  [source]: readonly string[],
+  hints = true,
+  host?: Host,
+): Promise<number> {
+  const terminal = host?.terminal ?? new Terminal(parsed.json === true);
+  const warn = (message: string): void => terminal.warn(message);
+  using stop = host?.stop ??
+    listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
   const job = typeof parsed.resume === "string"
     ? resumeJob(parsed, parsed.resume, source, warn)
     : newJob(parsed, source, warn);
@@ -115,7 +123,8 @@ export async function runTrain(parsed: Parsed, [source]: readonly string[], hint
   try {
     data.train = await openConfigured(job.config, "train", terminal);
     data.test = await openTest(job.config, terminal);
-    await trainIn(job, data as TrainData, terminal, stop.signal, hints);
+    const finish = await trainIn(job, data as TrainData, terminal, stop.signal);
+    if (!host) await finish(hints);
     done = true;
     return 0;
   } catch (error) {
@@ -184,13 +193,13 @@ function resumeJob(parsed: Parsed, path: string, source: string | undefined, war
   }
 }
 
+/** @returns what remains to be done: to write the report and to say what came out */
 async function trainIn(
   job: Job,
   data: TrainData,
   terminal: Terminal,
   signal: AbortSignal,
-  hints: boolean,
-): Promise<void> {
+): Promise<(hints: boolean) => Promise<void>> {
   const { config, origin, folder, resume } = job, began = performance.now();
   terminal.progress(() => "opening the GPU and planning the network ...");
   const gpu = await openGpu();
@@ -257,9 +266,10 @@ async function trainIn(
   const seconds = (performance.now() - began) / 1000, { parameters } = costOf(network);
   await writeCells(folder, origin.genotype);
   writeResult(folder.path, { parameters, gpuBytes: result.plan.bytes, ...(resume ? {} : { seconds }) });
-  terminal.progress(() => "writing the report ...");
-  const report = await writeReport(folder);
-  tell(job, result, terminal, { seconds, report, parameters, hints });
+  return async (hints) => {
+    terminal.progress(() => "writing the report ...");
+    tell(job, result, terminal, { seconds, report: await writeReport(folder), parameters, hints });
+  };
 }
 
 function tell(

@@ -50,6 +50,18 @@ export interface EdgeWeights {
   readonly weights: Readonly<Record<string, number>>;
 }
 
+/** How alike the outputs of one edge's candidates are. */
+export interface EdgeCorrelation {
+  /** Index of the edge. */
+  readonly edge: number;
+  /** Source node. */
+  readonly from: number;
+  /** The candidates' primitives. */
+  readonly ops: readonly string[];
+  /** Correlation of each with each, mean over cells; a constant candidate is uncorrelated with everything. */
+  readonly matrix: readonly (readonly number[])[];
+}
+
 /** What the statistics say about one intermediate node, over all cells of a kind. */
 export interface NodeSummary {
   /** Intermediate node, from 0. */
@@ -66,6 +78,8 @@ export interface NodeSummary {
     /** In how many cells the candidate is constant. */
     readonly dead: number;
   })[];
+  /** For each incoming edge with more than one candidate, how alike they are. */
+  readonly correlations: readonly EdgeCorrelation[];
 }
 
 /** The whole outcome of a discretisation. */
@@ -212,7 +226,23 @@ function summarize(cells: readonly Correlation[], node: number): NodeSummary {
       share: meanShares[k],
       dead: cells.filter(({ dead }) => dead[k]).length,
     })),
+    correlations: edgeCorrelations(cells),
   };
+}
+
+function edgeCorrelations(cells: readonly Correlation[]): EdgeCorrelation[] {
+  const { candidates } = cells[0],
+    size = candidates.length,
+    rows = candidates.map((candidate, k) => ({ ...candidate, k }));
+  const edges = [...Map.groupBy(rows, ({ edge }) => edge).values()].filter((edge) => edge.length > 1);
+  const average = (i: number, j: number): number =>
+    cells.reduce((sum, { matrix }) => sum + matrix[i * size + j], 0) / cells.length;
+  return edges.map((of) => ({
+    edge: of[0].edge,
+    from: of[0].from,
+    ops: of.map(({ op }) => op),
+    matrix: of.map((a) => of.map((b) => average(a.k, b.k))),
+  }));
 }
 
 function edgeWeights(

@@ -63,6 +63,26 @@ export interface StackedBars {
   readonly looks: ReadonlyMap<string, Look>;
 }
 
+/** Means with intervals, to compare groups. */
+export interface Intervals {
+  /** What the chart shows, for readers who cannot see it. */
+  readonly label: string;
+  /** Name of the axis. */
+  readonly x: string;
+  /** How to write values (d3-format). */
+  readonly format: string;
+  /** The groups, from above. */
+  readonly rows: readonly {
+    readonly name: string;
+    readonly look: Look;
+    readonly mean: number;
+    /** Ends of the interval; null: not known. */
+    readonly interval: readonly [number, number] | null;
+    /** The values behind the mean. */
+    readonly points?: readonly number[];
+  }[];
+}
+
 /** Size of a chart in user units; pages scale it by about 1, so that letters keep their size on any screen. */
 const WIDTH = 360, HEIGHT = 210;
 
@@ -183,6 +203,42 @@ export async function stackedBars(chart: StackedBars): Promise<Html> {
       description: { field: "title" },
     },
   });
+}
+
+/** Means with their intervals, one row each, as an SVG element. */
+export async function intervals(chart: Intervals): Promise<Html> {
+  const { rows, format, x } = chart, names = rows.map(({ name }) => name);
+  const values = rows.map(({ name, mean, interval, look, points = [] }) => ({
+    ...{ name, mean, colour: look.colour, points },
+    ...(interval ? { low: interval[0], high: interval[1] } : {}),
+    title: `${name}: ${mean.toFixed(2)}` +
+      (interval ? `, between ${interval[0].toFixed(2)} and ${interval[1].toFixed(2)}` : ""),
+  }));
+  const y = { field: "name", type: "nominal", sort: names, axis: { title: null, labelLimit: 360 } };
+  const at = (field: string) => ({ field, type: "quantitative", scale: { zero: false }, axis: { title: x, format } });
+  const colour = { field: "colour", type: "nominal", scale: null };
+  const drawn = await draw(chart.label, {
+    width: 2 * WIDTH,
+    height: 44 + 24 * rows.length,
+    data: { values },
+    layer: [
+      {
+        transform: [{ filter: "isValid(datum.low)" }],
+        mark: { type: "rule", strokeWidth: 2, aria: false },
+        encoding: { y, x: at("low"), x2: { field: "high" }, color: colour },
+      },
+      {
+        transform: [{ flatten: ["points"] }],
+        mark: { type: "tick", thickness: 1, size: 9, opacity: 0.6, aria: false },
+        encoding: { y, x: at("points"), color: colour },
+      },
+      {
+        mark: { type: "point", filled: true, size: 60, opacity: 1 },
+        encoding: { y, x: at("mean"), color: colour, description: { field: "title" } },
+      },
+    ],
+  });
+  return trusted(String(drawn).replace('class="chart"', 'class="chart wide"'));
 }
 
 /** A chart, or whatever is one figure, with its heading, legend and a sentence that says what it means. */

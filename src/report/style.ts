@@ -48,6 +48,7 @@ small{color:var(--muted);font-size:.8em}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));gap:28px 32px;margin-top:1.2rem}
 figure{margin:0;min-width:0}
 .chart{display:block;width:100%;height:auto;max-width:460px;overflow:visible}
+.chart.wide{max-width:820px}
 figcaption{margin-top:.3rem}
 .keys{list-style:none;display:flex;flex-wrap:wrap;gap:.1rem .9rem;margin:.2rem 0;padding:0;font-size:.8rem}
 .keys li{display:inline-flex;align-items:center;gap:.35rem;white-space:nowrap}

@@ -333,3 +333,6 @@ export function budgetOf(config: Pick<TrainConfig, "params" | "macs" | "initChan
     ...(macs === null ? {} : { macs: parseCount(macs, "macs") }),
   };
 }
+
+/** Keys that say what the images are, the same in searches and trainings. */
+export const DATA_KEYS = ["data", "image-size", "colours", "test-fraction"] as const;

@@ -1,0 +1,206 @@
+/**
+ * What a study has found so far, read from its finished runs: the same whoever did them, where and in which order.
+ * Times are left out, so that a study that was interrupted has the same results as one that was not.
+ * @module
+ */
+import { FailureError } from "../base/errors.ts";
+import type { DiscretizationReport, EdgeCorrelation } from "../discretize/discretize.ts";
+import type { EpochRecord } from "../search/records.ts";
+import { RunFolder } from "../search/run_folder.ts";
+import { formatGenotypePython, type Genotype } from "../space/genotype.ts";
+import { CELL_KINDS, type CellKind, PARAMETER_FREE, SKIP_PRIMITIVE, ZERO_PRIMITIVE } from "../space/space.ts";
+import type { StudyFolder } from "./claims.ts";
+import type { Study } from "./study_file.ts";
+import { type Group, searchTask, type Task, type Use } from "./tasks.ts";
+import { foundCell, knownTasks } from "./worker.ts";
+
+/** One epoch of a search. */
+export interface EpochPoint {
+  readonly epoch: number;
+  /** Accuracy of the supernet. */
+  readonly evalAccuracy: number;
+  /** Entropy of the mixture, mean over kinds. */
+  readonly entropy: number;
+  /** Mean weight of `none`, mean over kinds; null in spaces without it. */
+  readonly none: number | null;
+  /** Largest over smallest norm of a cell's nodes. */
+  readonly imbalance: { readonly before: number; readonly after: number };
+  /** Norm of each node, mean over cells, by kind. */
+  readonly norms: Readonly<Record<CellKind, readonly { readonly before: number; readonly after: number }[]>>;
+  /** Skip-connections that each rule would pick. */
+  readonly skips: Readonly<Record<string, number>>;
+}
+
+/** A finished search. */
+export interface SearchResult {
+  /** Its run. */
+  readonly name: string;
+  /** Index of its setting. */
+  readonly setting: number;
+  readonly seed: number;
+  readonly epochs: readonly EpochPoint[];
+  /** What each rule of the study chose. */
+  readonly rules: readonly {
+    readonly rule: string;
+    readonly cell: string;
+    readonly skips: number;
+    readonly parameterFree: number;
+  }[];
+  /** How alike the candidates of each edge are, by kind. */
+  readonly correlations: Readonly<Record<CellKind, readonly EdgeCorrelation[]>>;
+}
+
+/** A finished training, once for each group that it is evidence for. */
+export interface TrainingResult extends Group {
+  /** Its run. */
+  readonly name: string;
+  /** What is repeated: a search, a random cell. */
+  readonly unit: string;
+  readonly seed: number;
+  /** The cell as Python text. */
+  readonly cell: string;
+  readonly skips: number;
+  readonly parameterFree: number;
+  /** Images that the accuracy is that of: `test`, or `held out` where there are no test images. */
+  readonly split: string;
+  readonly accuracy: number;
+}
+
+/** How many runs stand how. */
+export interface Count {
+  readonly done: number;
+  readonly failed: number;
+  readonly claimed: number;
+  readonly open: number;
+}
+
+/** A run that failed. */
+export interface Failure {
+  readonly name: string;
+  readonly message: string;
+}
+
+/** Everything. */
+export interface Results {
+  readonly searches: readonly SearchResult[];
+  readonly trainings: readonly TrainingResult[];
+  readonly progress: { readonly search: Count; readonly train: Count };
+  /** Trainings that are not known yet as their searches are not done; an upper bound, as equal cells share theirs. */
+  readonly unknown: number;
+  readonly failures: readonly Failure[];
+  /** Adapters that runs were made on. */
+  readonly adapters: readonly string[];
+}
+
+/**
+ * Reads what there is.
+ * @throws {FailureError} for a finished run whose files are damaged.
+ */
+export function collect(study: Study, folder: StudyFolder): Results {
+  const known = knownTasks(study, folder), failures: Failure[] = [], adapters = new Set<string>();
+  const counts = { search: emptyCount(), train: emptyCount() };
+  for (const { kind, name } of uniqueTasks(known.tasks)) {
+    const state = folder.state(name);
+    counts[kind][state.state]++;
+    if (state.state === "failed") failures.push({ name, message: state.message });
+    if (state.state === "done") adapters.add(adapterOf(folder, name));
+  }
+  const searches = study.settings.flatMap(({ configs }, setting) =>
+    configs.map(searchTask).filter(({ name }) => folder.done(name))
+      .map(({ name, config }) => readSearch(study, folder, name, setting, config.seed))
+  );
+  for (const { name } of study.trainConfigs ? uniqueTasks(known.searches) : []) {
+    const missing = folder.done(name) && study.discretizers.find((rule) => foundCell(folder, name, rule) === undefined);
+    if (missing) failures.push({ name, message: `it holds no cell by rule '${missing}'` });
+  }
+  const trainings = known.uses.filter(({ task }) => folder.done(task.name)).map((use) => readTraining(folder, use));
+  const perCell = study.trainConfigs?.(study.settings[0].configs[0], 0).length ?? 0;
+  const waiting = uniqueTasks(known.searches).filter(({ name }) => !folder.done(name)).length;
+  const unknown = waiting * study.discretizers.length * perCell;
+  return { searches, trainings, progress: counts, unknown, failures, adapters: [...adapters].sort() };
+}
+
+function emptyCount(): { -readonly [K in keyof Count]: number } {
+  return { done: 0, failed: 0, claimed: 0, open: 0 };
+}
+
+function uniqueTasks(tasks: readonly Task[]): Task[] {
+  return [...new Map(tasks.map((task) => [task.name, task])).values()];
+}
+
+function damaged(path: string, what: string): never {
+  throw new FailureError(`Cannot use the run in '${path}' as ${what}: remove its folder and run the study again`);
+}
+
+function open(folder: StudyFolder, name: string): RunFolder {
+  return RunFolder.view(folder.run(name), { warn: () => {} });
+}
+
+function adapterOf(folder: StudyFolder, name: string): string {
+  const config = open(folder, name).readJson("config.json") as { adapter?: unknown } | null;
+  return String(config?.adapter ?? "unknown");
+}
+
+function readSearch(
+  study: Study,
+  folder: StudyFolder,
+  name: string,
+  setting: number,
+  seed: number,
+): SearchResult {
+  const run = open(folder, name), report = run.readJson("discretization.json") as DiscretizationReport | null;
+  if (!Array.isArray(report?.methods)) damaged(run.path, "'discretization.json' must hold the outcome of its search");
+  const epochs = (run.readMetrics() as unknown as EpochRecord[]).map(pointOf);
+  const rules = study.discretizers.flatMap((rule) => {
+    const found = report.methods.find(({ method }) => method === rule);
+    return found ? [{ rule, cell: found.text, ...freeOperations(found.genotype) }] : [];
+  });
+  const correlations = Object.fromEntries(
+    CELL_KINDS.map((kind) => [kind, report.nodes?.[kind].flatMap((node) => node.correlations ?? []) ?? []]),
+  ) as unknown as SearchResult["correlations"];
+  return { name, setting, seed, epochs, rules, correlations };
+}
+
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+function pointOf(record: EpochRecord): EpochPoint {
+  const { epoch, evalAccuracy, alphaEntropy, meanWeights, imbalance, nodes, skips } = record;
+  const none = CELL_KINDS.map((kind) => meanWeights[kind][ZERO_PRIMITIVE]).filter((weight) => weight !== undefined);
+  const normsOf = (kind: CellKind): { before: number; after: number }[] => {
+    const byNode = Map.groupBy(nodes.filter((node) => node.kind === kind), ({ node }) => node);
+    return [...byNode].sort(([a], [b]) => a - b).map(([, cells]) => ({
+      before: mean(cells.map(({ before }) => before)),
+      after: mean(cells.map(({ after }) => after)),
+    }));
+  };
+  return {
+    epoch,
+    evalAccuracy,
+    entropy: mean(CELL_KINDS.map((kind) => alphaEntropy[kind])),
+    none: none.length === 0 ? null : mean(none),
+    imbalance,
+    norms: { normal: normsOf("normal"), reduce: normsOf("reduce") },
+    skips,
+  };
+}
+
+/** Operations without weights, and the skip-connections among them. */
+function freeOperations(genotype: Genotype): { skips: number; parameterFree: number } {
+  const ops = CELL_KINDS.flatMap((kind) => genotype[kind].nodes.flat().map(({ op }) => op));
+  return {
+    skips: ops.filter((op) => op === SKIP_PRIMITIVE).length,
+    parameterFree: ops.filter((op) => PARAMETER_FREE.includes(op)).length,
+  };
+}
+
+function readTraining(folder: StudyFolder, { setting, rule, unit, task }: Use): TrainingResult {
+  const run = open(folder, task.name),
+    value = run.readJson("evaluation.json") as {
+      test?: { accuracy?: unknown } | null;
+      best?: { accuracy?: unknown } | null;
+    } | null;
+  const split = value?.test ? "test" : "held out", accuracy = (value?.test ?? value?.best)?.accuracy;
+  if (typeof accuracy !== "number") damaged(run.path, "'evaluation.json' must hold an accuracy");
+  const cell = formatGenotypePython(task.genotype), { seed } = task.config;
+  return { name: task.name, setting, rule, unit, seed, cell, ...freeOperations(task.genotype), split, accuracy };
+}

@@ -1,0 +1,188 @@
+/**
+ * The file that describes a study: a grid of searches, how the cells that they find are trained, and how many random
+ * cells are trained beside them. Every key of a search may be a list of values. Not responsible for running anything.
+ * @module
+ */
+import { UsageError } from "../base/errors.ts";
+import { type Option, parseYamlOptions } from "../base/options.ts";
+import { resolveSearchConfig, SEARCH_OPTIONS, type SearchConfig } from "../search/config.ts";
+import { DATA_KEYS, resolveTrainConfig, TRAIN_OPTIONS, type TrainConfig } from "../train/config.ts";
+
+/** A value of a configuration key. */
+export type Value = string | number | boolean | null;
+
+/** Values by key, in kebab-case. */
+export type Values = Readonly<Record<string, Value>>;
+
+/** Searches that differ in nothing but their seed. */
+export interface Setting {
+  /** What makes it differ from the other settings: `node-norm rms, space s3`; `all searches` where there is but one. */
+  readonly label: string;
+  /** The keys that the study varies, without seed and discretizer. */
+  readonly values: Values;
+  /** One configuration for each seed. */
+  readonly configs: readonly SearchConfig[];
+}
+
+/** A study. */
+export interface Study {
+  /** The file's text. */
+  readonly text: string;
+  /** The points of the grid. */
+  readonly settings: readonly Setting[];
+  /** Rules whose cells are trained; they share their search. */
+  readonly discretizers: readonly string[];
+  /** How a cell is trained that was found on these data; one configuration for each seed. Undefined: not at all. */
+  readonly trainConfigs?: (found: SearchConfig, seed: number) => TrainConfig[];
+  /** Random cells for each space and data set. */
+  readonly random: number;
+}
+
+/** Keys of the file. */
+const KEYS: readonly string[] = ["search", "train", "random"];
+
+/** More searches than this are taken for a mistake. */
+const MOST_SEARCHES = 10_000;
+
+/** Most random cells for each space and data set. */
+const MOST_RANDOM = 1000;
+
+/**
+ * Reads a study.
+ * @param path names it in errors
+ * @throws {UsageError} for what is no study, an unknown key, and a value that its option does not take.
+ * @example Two settings, two seeds, two rules: four searches
+ * ```ts
+ * import { parseStudy } from "./study_file.ts";
+ * import assert from "node:assert/strict";
+ * const { settings, discretizers } = parseStudy("norms.yaml", `
+ * search: { node-norm: [rms, none], seed: [0, 1], discretizer: [semipartial, alpha] }
+ * `);
+ * assert.deepEqual(settings.map(({ label, configs }) => [label, configs.length]), [["node-norm rms", 2], ["node-norm none", 2]]);
+ * assert.deepEqual(discretizers, ["semipartial", "alpha"]);
+ * ```
+ */
+export function parseStudy(path: string, text: string): Study {
+  const file = parseYamlOptions(path, text);
+  for (const key of Object.keys(file)) {
+    if (KEYS.includes(key)) continue;
+    throw new UsageError(
+      `Cannot use key '${key.slice(0, 60)}' of '${path}' as it must be one of ${KEYS.join(", ")}: remove it, or move ` +
+        "it below search or train",
+    );
+  }
+  const { preset, ...search } = section(path, file, "search"), lists = gridOf(path, search);
+  const { discretizer = [SEARCH_OPTIONS.resolve([]).discretizer], seed = [0], ...varying } = lists;
+  const source = `'${path}' (search)`, settings: Setting[] = [];
+  for (const values of product(path, varying)) {
+    const configs = seed.map((each) =>
+      resolveSearchConfig(
+        [{ source, values: { ...values, seed: each, discretizer: discretizer[0] } }],
+        presetOf(path, preset),
+      )
+    );
+    const varied = Object.fromEntries(Object.entries(values).filter(([key]) => lists[key].length > 1));
+    settings.push({ label: labelOf(varied), values: varied, configs });
+  }
+  if (settings.length * seed.length > MOST_SEARCHES) tooMany(path);
+  // A rule that does not exist is refused like any other value.
+  discretizer.forEach((each) => SEARCH_OPTIONS.resolve([{ source, values: { discretizer: each } }]));
+  const trainConfigs = file.train === undefined ? undefined : trainingOf(path, section(path, file, "train"));
+  for (const { configs } of settings) trainConfigs?.(configs[0], 0); // refuses bad values now
+  const random = randomOf(path, file.random, trainConfigs !== undefined);
+  return { text, settings, discretizers: discretizer as string[], trainConfigs, random };
+}
+
+/** `a mapping` below a key of the file; an absent one is empty. */
+function section(path: string, file: Readonly<Record<string, unknown>>, key: string): Record<string, unknown> {
+  const value = file[key] ?? {};
+  if (typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new UsageError(`Cannot use key '${key}' of '${path}' as it must be a mapping of keys to values`);
+}
+
+/** Every key as a list of values. */
+function gridOf(path: string, search: Readonly<Record<string, unknown>>): Record<string, Value[]> {
+  return Object.fromEntries(
+    Object.entries(search).map(([key, value]) => {
+      const list = Array.isArray(value) ? value as Value[] : [value as Value];
+      if (list.length > 0 && new Set(list).size === list.length) return [key, list];
+      const what = list.length === 0 ? "is empty" : "holds a value twice";
+      throw new UsageError(
+        `Cannot use key '${
+          key.slice(0, 60)
+        }' of '${path}' (search) as its values must be one or more different ones: the list ${what}`,
+      );
+    }),
+  );
+}
+
+function presetOf(path: string, preset: unknown): string | undefined {
+  if (preset === undefined || typeof preset === "string") return preset;
+  throw new UsageError(`Cannot use key 'preset' of '${path}' as it must be one name: leave out all others`);
+}
+
+/** Every combination of one value from each list; the last key varies fastest. */
+function product(path: string, lists: Readonly<Record<string, readonly Value[]>>): Values[] {
+  let points: Values[] = [{}];
+  for (const [key, values] of Object.entries(lists)) {
+    if (points.length * values.length > MOST_SEARCHES) tooMany(path);
+    points = points.flatMap((point) => values.map((value) => ({ ...point, [key]: value })));
+  }
+  return points;
+}
+
+function tooMany(path: string): never {
+  throw new UsageError(
+    `Cannot use '${path}' as its grid must have at most ${MOST_SEARCHES} searches: leave some values out`,
+  );
+}
+
+function labelOf(values: Values): string {
+  return Object.entries(values).map(([key, value]) => `${key} ${value ?? "unset"}`).join(", ") || "all searches";
+}
+
+/** How cells are trained: the data of their search, then what the file says; without seeds, that of the search. */
+function trainingOf(
+  path: string,
+  { preset, seed, ...values }: Readonly<Record<string, unknown>>,
+): NonNullable<Study["trainConfigs"]> {
+  const source = `'${path}' (train)`;
+  const list = Object.keys(values).find((key) => Array.isArray(values[key]));
+  if (list !== undefined) {
+    throw new UsageError(
+      `Cannot use key '${list.slice(0, 60)}' of ${source} as it must be one value: only its seed may be a list`,
+    );
+  }
+  const seeds = seed === undefined ? undefined : gridOf(path, { seed }).seed;
+  return (found, own) => {
+    const all = SEARCH_OPTIONS.toRecord(found), data = Object.fromEntries(DATA_KEYS.map((key) => [key, all[key]]));
+    return (seeds ?? [own]).map((each) =>
+      resolveTrainConfig(
+        [{ source: "the search", values: data }, { source, values: { ...values, seed: each } }],
+        presetOf(path, preset),
+      )
+    );
+  };
+}
+
+function randomOf(path: string, value: unknown, trained: boolean): number {
+  if (value === undefined) return 0;
+  if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > MOST_RANDOM) {
+    throw new UsageError(
+      `Cannot use key 'random' of '${path}' as it must be a whole number from 0 to ${MOST_RANDOM}: it counts cells`,
+    );
+  }
+  if ((value as number) > 0 && !trained) {
+    throw new UsageError(`Cannot use key 'random' of '${path}' without 'train': say how the cells are trained`);
+  }
+  return value as number;
+}
+
+/** The values that differ from the defaults: what identifies a configuration, also when options are added later. */
+export function ownValues(config: SearchConfig | TrainConfig, kind: "search" | "train"): Record<string, Value> {
+  const [options, values]: [readonly Option[], Values] = kind === "search"
+    ? [SEARCH_OPTIONS.options, SEARCH_OPTIONS.toRecord(config as SearchConfig)]
+    : [TRAIN_OPTIONS.options, TRAIN_OPTIONS.toRecord(config as TrainConfig)];
+  const changed = options.filter(({ key, default: fallback }) => (values[key] ?? null) !== fallback);
+  return Object.fromEntries(changed.map(({ key }) => [key, values[key] ?? null]));
+}

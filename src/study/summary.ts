@@ -1,0 +1,143 @@
+/**
+ * What the results of a study say: means over searches with their uncertainty, and comparisons. What is repeated is
+ * the search, or the random cell; several trainings of one cell count once, by their mean.
+ * @module
+ */
+import type { SearchResult, TrainingResult } from "./results.ts";
+import { difference, type Estimate, estimate, type Verdict, verdictOf } from "./statistics.ts";
+import type { Study } from "./study_file.ts";
+import { controlOf } from "./tasks.ts";
+
+/** The searches of a setting after their last epoch. */
+export interface SearchSummary {
+  readonly setting: string;
+  readonly evalAccuracy: Estimate;
+  readonly entropy: Estimate;
+  readonly none: Estimate;
+  readonly imbalanceBefore: Estimate;
+  readonly imbalanceAfter: Estimate;
+  /** Skip-connections by rule. */
+  readonly skips: Readonly<Record<string, Estimate>>;
+}
+
+/** The retrained cells of a rule in a setting, or random ones. */
+export interface AccuracySummary {
+  readonly setting: string;
+  /** The rule; `random` for random cells. */
+  readonly rule: string;
+  readonly accuracy: Estimate;
+  /** The values behind it: one for each search or random cell. */
+  readonly values: readonly number[];
+  /** Different cells among them. */
+  readonly cells: number;
+  readonly skips: Estimate;
+  readonly parameterFree: Estimate;
+}
+
+/** Two groups of retrained cells side by side. */
+export interface Comparison {
+  readonly setting: string;
+  /** What is compared: `semipartial − random`. */
+  readonly what: string;
+  /** Whether values of the same search were subtracted from each other first. */
+  readonly paired: boolean;
+  /** Difference of accuracies. */
+  readonly difference: Estimate;
+  readonly verdict: Verdict;
+}
+
+/** Everything that tables say. */
+export interface Summary {
+  readonly searches: readonly SearchSummary[];
+  readonly accuracies: readonly AccuracySummary[];
+  readonly comparisons: readonly Comparison[];
+}
+
+/** What random cells are called. */
+export const RANDOM = "random";
+
+/** The trainings of one group, one value for each search or random cell. */
+function unitsOf(trainings: readonly TrainingResult[], setting: number, rule: string | null): Map<string, number> {
+  const own = trainings.filter((each) => each.setting === setting && each.rule === rule);
+  return new Map(
+    [...Map.groupBy(own, ({ unit }) => unit)].map(([unit, runs]) => [
+      unit,
+      runs.reduce((sum, { accuracy }) => sum + accuracy, 0) / runs.length,
+    ]),
+  );
+}
+
+/** Summarises what there is. */
+export function summarise(
+  study: Study,
+  { searches, trainings }: {
+    readonly searches: readonly SearchResult[];
+    readonly trainings: readonly TrainingResult[];
+  },
+): Summary {
+  const units = (setting: number, rule: string | null): number[] => [...unitsOf(trainings, setting, rule).values()];
+  const accuracies: AccuracySummary[] = [], comparisons: Comparison[] = [];
+  const compare = (setting: string, what: string, paired: boolean, of: Estimate): void => {
+    if (of.n > 0) comparisons.push({ setting, what, paired, difference: of, verdict: verdictOf(of) });
+  };
+  const [firstRule, ...otherRules] = study.discretizers;
+  study.settings.forEach(({ label }, setting) => {
+    const control = controlOf(study, setting);
+    for (const rule of [...study.discretizers, ...(control === setting ? [null] : [])]) {
+      const own = trainings.filter((each) => each.setting === setting && each.rule === rule);
+      if (own.length === 0) continue;
+      const byUnit = [...new Map(own.map((each) => [each.unit, each])).values()];
+      accuracies.push({
+        setting: rule === null ? controlLabel(study, setting) : label,
+        rule: rule ?? RANDOM,
+        accuracy: estimate(units(setting, rule)),
+        values: units(setting, rule),
+        cells: new Set(own.map(({ cell }) => cell)).size,
+        skips: estimate(byUnit.map(({ skips }) => skips)),
+        parameterFree: estimate(byUnit.map(({ parameterFree }) => parameterFree)),
+      });
+    }
+    for (const rule of study.discretizers) {
+      compare(label, `${rule} − ${RANDOM}`, false, difference(units(setting, rule), units(control, null)));
+    }
+    const first = unitsOf(trainings, setting, firstRule);
+    for (const rule of otherRules) {
+      const pairs = [...unitsOf(trainings, setting, rule)].filter(([unit]) => first.has(unit));
+      compare(label, `${rule} − ${firstRule}`, true, estimate(pairs.map(([unit, value]) => value - first.get(unit)!)));
+    }
+    if (setting === 0) return;
+    for (const rule of study.discretizers) {
+      const what = `${rule}, this setting − '${study.settings[0].label}'`;
+      compare(label, what, false, difference(units(setting, rule), units(0, rule)));
+    }
+  });
+  return { searches: summariseSearches(study, searches), accuracies, comparisons };
+}
+
+/** What random cells of a space and a data set are a control for. */
+function controlLabel(study: Study, control: number): string {
+  const labels = study.settings.filter((_, i) => controlOf(study, i) === control).map(({ label }) => label);
+  return labels.length === study.settings.length ? "all settings" : labels.join("; ");
+}
+
+function summariseSearches(study: Study, searches: readonly SearchResult[]): SearchSummary[] {
+  return study.settings.flatMap(({ label }, setting) => {
+    const own = searches.filter((each) => each.setting === setting && each.epochs.length > 0);
+    if (own.length === 0) return [];
+    const last = own.map(({ epochs }) => epochs[epochs.length - 1]);
+    return [{
+      setting: label,
+      evalAccuracy: estimate(last.map((e) => e.evalAccuracy)),
+      entropy: estimate(last.map((e) => e.entropy)),
+      none: estimate(last.map((e) => e.none).filter((weight) => weight !== null)),
+      imbalanceBefore: estimate(last.map((e) => e.imbalance.before)),
+      imbalanceAfter: estimate(last.map((e) => e.imbalance.after)),
+      skips: Object.fromEntries(
+        study.discretizers.map((rule) => [
+          rule,
+          estimate(own.flatMap(({ rules }) => rules.filter((each) => each.rule === rule).map(({ skips }) => skips))),
+        ]),
+      ),
+    }];
+  });
+}

@@ -1,0 +1,138 @@
+/**
+ * What a study consists of: searches and trainings, each with a name that says what is computed and nothing else, so
+ * that equal work has one name and is done once. Not responsible for who does it.
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { SearchConfig } from "../search/config.ts";
+import type { Genotype } from "../space/genotype.ts";
+import { randomGenotype } from "../space/random_genotype.ts";
+import { findSpace } from "../space/space.ts";
+import { DATA_KEYS, type TrainConfig } from "../train/config.ts";
+import { ownValues, type Setting, type Study } from "./study_file.ts";
+
+/** A search to be done. */
+export interface SearchTask {
+  readonly kind: "search";
+  /** Name of its run folder. */
+  readonly name: string;
+  readonly config: SearchConfig;
+}
+
+/** A training to be done. */
+export interface TrainTask {
+  readonly kind: "train";
+  /** Name of its run folder. */
+  readonly name: string;
+  readonly config: TrainConfig;
+  readonly genotype: Genotype;
+}
+
+/** One run of a study. */
+export type Task = SearchTask | TrainTask;
+
+/** Cells that are compared with others: those of a rule in a setting, or random ones of a space. */
+export interface Group {
+  /** Index of the setting; for random cells the first one of this space and these data. */
+  readonly setting: number;
+  /** Rule that chose the cells; null: nobody. */
+  readonly rule: string | null;
+}
+
+/** A training with what it is evidence for. Uses share trainings: the same cell may be found twice. */
+export interface Use extends Group {
+  /** What is repeated: the name of the search, or the number of the random cell. */
+  readonly unit: string;
+  readonly task: TrainTask;
+}
+
+/** Options that have no effect on what is computed. */
+const HARMLESS: readonly string[] = ["discretizer", "checkpoint-steps", "memory-limit"];
+
+/** Seed that random cells are drawn with. */
+const RANDOM_SEED = 0;
+
+/** A short name of what `value` is, the same for the same JSON. */
+function digest(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 12);
+}
+
+function nameOf(kind: Task["kind"], config: SearchConfig | TrainConfig, cell: unknown): string {
+  const values = Object.entries(ownValues(config, kind)).filter(([key]) => !HARMLESS.includes(key)).sort();
+  return `${kind}-${digest([kind, values, cell])}`;
+}
+
+/** Name of a cell's file. */
+export function cellName(genotype: Genotype): string {
+  return digest(genotype);
+}
+
+/** The search with this configuration. */
+export function searchTask(config: SearchConfig): SearchTask {
+  return { kind: "search", name: nameOf("search", config, null), config };
+}
+
+/** The training of a cell with this configuration. */
+export function trainTask(config: TrainConfig, genotype: Genotype): TrainTask {
+  return { kind: "train", name: nameOf("train", config, genotype), config, genotype };
+}
+
+/** All searches, seed by seed, so that every setting has a first result early. */
+export function searchTasks({ settings }: Study): SearchTask[] {
+  const seeds = Math.max(...settings.map(({ configs }) => configs.length));
+  return Array.from({ length: seeds }, (_, i) => settings.map(({ configs }) => searchTask(configs[i]))).flat();
+}
+
+/** Trainings of the cell that `rule` found in a search. */
+export function cellUses(study: Study, setting: number, search: SearchTask, rule: string, genotype: Genotype): Use[] {
+  const configs = study.trainConfigs?.(search.config, search.config.seed) ?? [];
+  return configs.map((config) => ({ setting, rule, unit: search.name, task: trainTask(config, genotype) }));
+}
+
+/** What random cells are a control for: settings of one space and one data set. */
+function controlKey({ configs: [config] }: Setting): string {
+  const values = ownValues(config, "search");
+  return JSON.stringify([config.space, ...DATA_KEYS.map((key) => values[key] ?? null)]);
+}
+
+/** Index of the setting that stands for the random cells that `setting` is compared with. */
+export function controlOf({ settings }: Study, setting: number): number {
+  const key = controlKey(settings[setting]);
+  return settings.findIndex((each) => controlKey(each) === key);
+}
+
+/** Trainings of random cells, for each space and data set; without seeds in the file, cell i is trained with seed i. */
+export function randomUses(study: Study): Use[] {
+  return study.settings.flatMap(({ configs: [config] }, setting) => {
+    if (controlOf(study, setting) !== setting) return [];
+    return Array.from({ length: study.random }, (_, i) => {
+      const genotype = randomGenotype(findSpace(config.space), RANDOM_SEED, i);
+      return study.trainConfigs!(config, i).map((each) => ({
+        setting,
+        rule: null,
+        unit: `random ${i}`,
+        task: trainTask(each, genotype),
+      }));
+    }).flat();
+  });
+}
+
+/** The tasks of uses, each once. */
+export function distinctTasks(uses: readonly Use[]): TrainTask[] {
+  return [...new Map(uses.map(({ task }) => [task.name, task])).values()];
+}
+
+/** What every task is about, in words, by its name. */
+export function describeTasks(study: Study, { uses }: { readonly uses: readonly Use[] }): Map<string, string> {
+  const labels = new Map<string, string>();
+  study.settings.forEach(({ label, configs }) =>
+    configs.forEach((config) => labels.set(searchTask(config).name, `${label}, seed ${config.seed}`))
+  );
+  const names = new Map(labels);
+  for (const [name, of] of Map.groupBy(uses, ({ task }) => task.name)) {
+    const [{ rule, unit, task }] = of, also = of.length > 1 ? ` (and ${of.length - 1} more uses)` : "";
+    const cell = rule === null ? `${unit} cell` : `cell by ${rule} of ${labels.get(unit) ?? unit}`;
+    names.set(name, `${cell}, trained with seed ${task.config.seed}${also}`);
+  }
+  return names;
+}

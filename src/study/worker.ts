@@ -1,0 +1,207 @@
+/**
+ * One worker's way through a study: claim a task, do it, go on with what it makes possible, until nothing is left.
+ * Not responsible for how a search or a training is run.
+ * @module
+ */
+import { FailureError, UsageError } from "../base/errors.ts";
+import { exists, joinPath, readText, writeAtomic } from "../base/files.ts";
+import { formatGenotypeJson, type Genotype, parseGenotypeJson } from "../space/genotype.ts";
+import { type Claim, type ClaimOptions, Claims, type StudyFolder } from "./claims.ts";
+import type { Study } from "./study_file.ts";
+import {
+  cellName,
+  cellUses,
+  distinctTasks,
+  randomUses,
+  type SearchTask,
+  searchTask,
+  searchTasks,
+  type Task,
+  type Use,
+} from "./tasks.ts";
+
+/** A part of a study: shard `index` of `count`, from 0. It says where a worker begins; all help each other out. */
+export interface Shard {
+  readonly index: number;
+  /** Undefined: not known. */
+  readonly count?: number;
+}
+
+/** A claimed task and where to do it. */
+export interface Assignment {
+  readonly task: Task;
+  /** The run folder. */
+  readonly path: string;
+  /** Whether a run is there to go on with. */
+  readonly resume: boolean;
+  /** File with the cell of a training. */
+  readonly cell?: string;
+  /** Stops the run after the current step. */
+  readonly signal: AbortSignal;
+  /** To be told once the run has really begun: a failure before that is not the run's fault. */
+  readonly started: () => void;
+}
+
+/** What happens in {@linkcode work}. */
+export type WorkEvent =
+  /** How many tasks are known, and how many of them are done. */
+  | { readonly event: "begin"; readonly task: Task; readonly known: number; readonly done: number }
+  | { readonly event: "done" | "taken-over" | "stopped"; readonly task: Task }
+  | { readonly event: "failed" | "not-begun"; readonly task: Task; readonly message: string }
+  /** Nothing to do but to wait for others, who are at so many tasks. */
+  | { readonly event: "wait"; readonly claimed: number };
+
+/** Settings of {@linkcode work}. */
+export interface WorkOptions extends ClaimOptions {
+  /** Does one task; false where it was stopped by the signal. */
+  readonly perform: (assignment: Assignment) => Promise<boolean>;
+  /** Told after the run has reached its place in the folder. */
+  readonly onFinished?: (task: Task, path: string) => Promise<void>;
+  /** Where to begin. */
+  readonly part?: Shard;
+  /** Stop after the current step. */
+  readonly signal?: AbortSignal;
+  /** Stay as long as others are at work, to take over from those that die; true if left out. */
+  readonly wait?: boolean;
+  /** Try again what failed. */
+  readonly retry?: boolean;
+  /** Told what happens. */
+  readonly onEvent?: (event: WorkEvent) => void;
+}
+
+/** Every task that is known now, in order, and what trainings are evidence for. */
+export interface Known {
+  readonly searches: readonly SearchTask[];
+  readonly uses: readonly Use[];
+  readonly tasks: readonly Task[];
+}
+
+/** The cell that `rule` chose in a finished search; undefined where the rule chose none. */
+export function foundCell(folder: StudyFolder, search: string, rule: string): Genotype | undefined {
+  const file = joinPath(folder.run(search), `genotypes/${rule}.json`);
+  return exists(file) ? parseGenotypeJson(readText(file), `'${file}'`) : undefined;
+}
+
+/** Searches, trainings of the cells of finished searches, and trainings of random cells. */
+export function knownTasks(study: Study, folder: StudyFolder): Known {
+  const searches = searchTasks(study), finished = new Set(searches.map((s) => s.name).filter((n) => folder.done(n)));
+  const found = study.trainConfigs === undefined
+    ? []
+    : study.settings.flatMap(({ configs }, setting) =>
+      configs.map(searchTask).filter(({ name }) => finished.has(name)).flatMap((search) =>
+        study.discretizers.flatMap((rule) => {
+          const cell = foundCell(folder, search.name, rule);
+          return cell ? cellUses(study, setting, search, rule, cell) : [];
+        })
+      )
+    );
+  const uses = [...found, ...(study.trainConfigs ? randomUses(study) : [])];
+  return { searches, uses, tasks: [...searches, ...distinctTasks(uses)] };
+}
+
+/** The tasks in the order in which a shard looks at them: its own ones first. */
+export function shardOrder<T>(tasks: readonly T[], { index, count = Infinity }: Shard): T[] {
+  const own = (_: T, at: number): boolean => at % count === index;
+  return [...tasks.filter(own), ...tasks.filter((task, at) => !own(task, at))];
+}
+
+/**
+ * Works at a study until all of it is done, or nothing is left that this process can do.
+ * @returns tasks that this worker could not begin, and why
+ */
+export async function work(study: Study, folder: StudyFolder, options: WorkOptions): Promise<Map<string, string>> {
+  const { signal = new AbortController().signal, wait = true, part = { index: 0 }, onEvent = () => {} } = options;
+  const broken = new AbortController(), notBegun = new Map<string, string>(), retried = new Set<string>();
+  using claims = await Claims.join(folder, {
+    ...options,
+    onFailure: (why) => {
+      options.onFailure?.(why);
+      broken.abort();
+    },
+  });
+  const stop = AbortSignal.any([signal, broken.signal]);
+  for (let waited = false; !stop.aborted;) {
+    const { tasks } = knownTasks(study, folder);
+    const open = shardOrder(tasks, part).filter(({ name }) => !folder.done(name));
+    let claim: Claim | undefined, claimed = 0;
+    for (const task of open) {
+      if (notBegun.has(task.name)) continue;
+      claim = claims.take(task.name, options.retry && !retried.has(task.name));
+      if (!claim) {
+        if (folder.state(task.name).state !== "failed") claimed++;
+        continue;
+      }
+      retried.add(task.name);
+      waited = false;
+      onEvent({ event: "begin", task, known: tasks.length, done: tasks.length - open.length });
+      await perform(task, claim, claims.every, stop, options, notBegun);
+      break;
+    }
+    if (claim) continue;
+    if (claimed === 0 || !wait) break;
+    if (!waited) onEvent({ event: "wait", claimed });
+    waited = true;
+    await pause(claims.every, stop);
+  }
+  return notBegun;
+}
+
+/** Does one claimed task to its end, whatever that is. */
+async function perform(
+  task: Task,
+  claim: Claim,
+  every: number,
+  stop: AbortSignal,
+  options: WorkOptions,
+  notBegun: Map<string, string>,
+): Promise<void> {
+  const { onEvent = () => {} } = options, lost = new AbortController();
+  const looking = setInterval(() => claim.lost() && lost.abort(), every * 1000);
+  let started = false, over = "it ended unexpectedly";
+  try {
+    const done = await options.perform({
+      task,
+      path: claim.path,
+      resume: exists(joinPath(claim.path, "config.json")),
+      ...(task.kind === "train" ? { cell: writeCell(claim.folder, task.genotype) } : {}),
+      signal: AbortSignal.any([stop, lost.signal]),
+      started: () => started = true,
+    });
+    if (done && claim.finish()) {
+      onEvent({ event: "done", task });
+      await options.onFinished?.(task, claim.folder.run(task.name));
+      return;
+    }
+    over = "stopped";
+    onEvent({ event: claim.lost() ? "taken-over" : "stopped", task });
+  } catch (error) {
+    if (claim.lost()) return onEvent({ event: "taken-over", task }); // its folder is gone: whatever follows is no news
+    if (!(error instanceof FailureError || error instanceof UsageError)) throw error;
+    over = error.message;
+    if (started) {
+      claim.giveUp("failed", over);
+      return onEvent({ event: "failed", task, message: over });
+    }
+    notBegun.set(task.name, over);
+    onEvent({ event: "not-begun", task, message: over });
+  } finally {
+    clearInterval(looking);
+    if (!claim.folder.done(task.name)) claim.giveUp("released", over);
+  }
+}
+
+/** Writes a cell under a name that says what it is. @returns the file */
+function writeCell(folder: StudyFolder, genotype: Genotype): string {
+  const text = formatGenotypeJson(genotype), file = folder.file(`cells/${cellName(genotype)}.json`);
+  if (!exists(file)) writeAtomic(file, text);
+  return file;
+}
+
+/** Waits, or until told to stop. */
+async function pause(seconds: number, stop: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, seconds * 1000);
+  stop.addEventListener("abort", () => resolve(), { once: true });
+  await promise;
+  clearTimeout(timer);
+}
