@@ -63,6 +63,11 @@ export interface Named {
   readonly name: string;
 }
 
+/** A value as messages show it: a definition by its name. */
+export function nameOf(value: string | number | boolean | Named): string {
+  return typeof value === "object" ? value.name : String(value);
+}
+
 /** An option that is one of some words, or a mapping that defines something of that sort. */
 export interface NamedOption<D extends Named = Named> extends OptionBase {
   /** A word or a definition. */

@@ -9,7 +9,7 @@ import {
   flagSpec,
   type Layer,
   MAX_YAML_BYTES,
-  type Named,
+  nameOf,
   nearest,
   type Option,
   type OptionSet,
@@ -154,11 +154,6 @@ export function refuseChanges<T extends readonly Option[]>(
         }${own}; leave it away, or start a new run with --out`,
     );
   }
-}
-
-/** A value as messages show it: a definition by its name. */
-export function nameOf(value: string | number | boolean | Named): string {
-  return typeof value === "object" ? value.name : String(value);
 }
 
 /** The file of a run's `folder` that holds the definition given for option `key`. */

@@ -4,6 +4,7 @@
  */
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
+import { nameOf } from "../base/options.ts";
 import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
 import { openGpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
@@ -16,7 +17,6 @@ import { weightCount } from "../space/supernet.ts";
 import { dataPlace, dataText, openConfigured } from "./data_sets.ts";
 import {
   addSearchOptions,
-  nameOf,
   OUTPUT_GROUP,
   type Parsed,
   presetText,

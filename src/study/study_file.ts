@@ -4,12 +4,13 @@
  * @module
  */
 import { UsageError } from "../base/errors.ts";
-import { type Option, parseYamlOptions } from "../base/options.ts";
+import { type Named, nameOf, type Option, parseYamlOptions } from "../base/options.ts";
+import { DISCRETIZERS } from "../discretize/registry.ts";
 import { resolveSearchConfig, SEARCH_OPTIONS, type SearchConfig } from "../search/config.ts";
 import { DATA_KEYS, resolveTrainConfig, TRAIN_OPTIONS, type TrainConfig } from "../train/config.ts";
 
 /** A value of a configuration key. */
-export type Value = string | number | boolean | null;
+export type Value = string | number | boolean | Named | null;
 
 /** Values by key, in kebab-case. */
 export type Values = Readonly<Record<string, Value>>;
@@ -74,10 +75,14 @@ export function parseStudy(path: string, text: string): Study {
   const { preset, ...search } = section(path, file, "search"), lists = gridOf(path, search);
   const { discretizer = [SEARCH_OPTIONS.resolve([]).discretizer], seed = [0], ...varying } = lists;
   const source = `'${path}' (search)`, settings: Setting[] = [];
+  // A rule that measures the supernet has to be the search's own; the others read what every search leaves behind.
+  const own =
+    discretizer.find((rule) => DISCRETIZERS.some(({ name, needs }) => name === rule && needs === "removals")) ??
+      discretizer[0];
   for (const values of product(path, varying)) {
     const configs = seed.map((each) =>
       resolveSearchConfig(
-        [{ source, values: { ...values, seed: each, discretizer: discretizer[0] } }],
+        [{ source, values: { ...values, seed: each, discretizer: own } }],
         presetOf(path, preset),
       )
     );
@@ -138,7 +143,9 @@ function tooMany(path: string): never {
 }
 
 function labelOf(values: Values): string {
-  return Object.entries(values).map(([key, value]) => `${key} ${value ?? "unset"}`).join(", ") || "all searches";
+  return Object.entries(values).map(([key, value]) => `${key} ${value === null ? "unset" : nameOf(value)}`).join(
+    ", ",
+  ) || "all searches";
 }
 
 /** How cells are trained: the data of their search, then what the file says; without seeds, that of the search. */

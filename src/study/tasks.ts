@@ -5,9 +5,9 @@
  */
 import { createHash } from "node:crypto";
 import type { SearchConfig } from "../search/config.ts";
+import { resolveSpace } from "../space/definition.ts";
 import type { Genotype } from "../space/genotype.ts";
 import { randomGenotype } from "../space/random_genotype.ts";
-import { findSpace } from "../space/space.ts";
 import { DATA_KEYS, type TrainConfig } from "../train/config.ts";
 import { ownValues, type Setting, type Study } from "./study_file.ts";
 
@@ -46,7 +46,7 @@ export interface Use extends Group {
   readonly task: TrainTask;
 }
 
-/** Options that have no effect on what is computed. */
+/** Options that have no effect on what is computed (the discretizer has where it decides when a search stops). */
 const HARMLESS: readonly string[] = ["discretizer", "checkpoint-steps", "memory-limit"];
 
 /** Seed that random cells are drawn with. */
@@ -58,7 +58,9 @@ function digest(value: unknown): string {
 }
 
 function nameOf(kind: Task["kind"], config: SearchConfig | TrainConfig, cell: unknown): string {
-  const values = Object.entries(ownValues(config, kind)).filter(([key]) => !HARMLESS.includes(key)).sort();
+  const own = ownValues(config, kind), stops = Object.keys(own).some((key) => key.startsWith("stop-"));
+  const values = Object.entries(own).filter(([key]) => !HARMLESS.includes(key) || (stops && key === "discretizer"))
+    .sort();
   return `${kind}-${digest([kind, values, cell])}`;
 }
 
@@ -106,7 +108,7 @@ export function randomUses(study: Study): Use[] {
   return study.settings.flatMap(({ configs: [config] }, setting) => {
     if (controlOf(study, setting) !== setting) return [];
     return Array.from({ length: study.random }, (_, i) => {
-      const genotype = randomGenotype(findSpace(config.space), RANDOM_SEED, i);
+      const genotype = randomGenotype(resolveSpace(config.space), RANDOM_SEED, i);
       return study.trainConfigs!(config, i).map((each) => ({
         setting,
         rule: null,
