@@ -4,6 +4,7 @@
  *     deno task bench                 both sizes, 5 steps each
  *     deno task bench --small         the first size only (--large: the second)
  *     deno task bench --profile       where the time goes, by shader (timestamp queries; --shapes: and by operands)
+ *     deno task bench --f32           activations as f32 instead of bf16
  *     deno task bench --json          one JSON object per size
  */
 import process from "node:process";
@@ -13,17 +14,13 @@ import type { Precision } from "../src/graph/tensor_type.ts";
 import { resolveSearchConfig } from "../src/search/config.ts";
 import { SearchEngine } from "../src/search/engine.ts";
 import { planSearch } from "../src/search/programs.ts";
-import { DARTS } from "../src/space/space.ts";
 import type { NodeNorm, SupernetConfig } from "../src/space/supernet.ts";
+import { SIZES as STANDARD_SIZES } from "./step_costs.ts";
 
 const flags = new Set(Deno.args), steps = 5;
 const normFlag = Deno.args.find((a) => a.startsWith("--norm="))?.slice(7) ?? "rms";
 const precision: Precision = flags.has("--f32") ? "f32" : "bf16";
-const base = { space: DARTS, classes: 10, inputChannels: 3, nodeNorm: normFlag as NodeNorm, precision };
-const SIZES: readonly SupernetConfig[] = [
-  { ...base, channels: 8, cells: 5, batch: 32, height: 28, width: 28 },
-  { ...base, channels: 16, cells: 8, batch: 16, height: 32, width: 32 },
-];
+const SIZES = STANDARD_SIZES.map((size): SupernetConfig => ({ ...size, nodeNorm: normFlag as NodeNorm, precision }));
 
 /** User and system time of this process, all threads: the driver's on a CPU adapter among them. */
 function cpuMilliseconds(): number {
