@@ -149,7 +149,6 @@ export {
   type CellGenotype,
   checkGenotype,
   type Choice,
-  DARTS_V2,
   formatGenotypeJson,
   formatGenotypePython,
   type Genotype,
@@ -157,6 +156,14 @@ export {
   parseGenotypeJson,
   parseGenotypePython,
 } from "./src/space/genotype.ts";
+export {
+  DARTS_V1,
+  DARTS_V2,
+  PC_DARTS_CIFAR,
+  PC_DARTS_IMAGE,
+  PDARTS,
+  PUBLISHED_GENOTYPES,
+} from "./src/space/published.ts";
 export {
   type BuiltCandidate,
   type BuiltNode,

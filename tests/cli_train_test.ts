@@ -297,7 +297,13 @@ Deno.test("cli cost: published and own networks, layers that add up, budgets; wi
   assert.match(own, /cells\.2 /);
   const small = await works(["cost", "DARTS_V2", "--params", "1M", "--form", "cifar"], none);
   assert.match(small, /cifar .* [89]\d\d,\d{3} /);
-  await refused(2, /must be a file, a run folder or one of DARTS_V2: did you mean 'DARTS_V2'/, ["cost", "DARTS_V1"]);
+  const pcDarts = await works(["cost", "PC_DARTS_cifar", "--form", "cifar"], none);
+  assert.match(pcDarts, /cifar .* 3,634,678 /);
+  await refused(
+    2,
+    /must be a file, a run folder or one of DARTS_V1, DARTS_V2, .*PC_DARTS_image: did you mean 'DARTS_V2'/,
+    ["cost", "DARTS_V3"],
+  );
 });
 
 Deno.test("cli report: the same bytes again", async () => {

@@ -81,7 +81,7 @@ export function trainAugment(config: TrainConfig, data: Dataset): Augment {
  * Trains a network of `genotype`.
  * @example A training of four steps on noise (use real images and more of everything)
  * ```ts
- * import { DARTS_V2 } from "../space/genotype.ts";
+ * import { DARTS_V2 } from "../space/published.ts";
  * import { resolveTrainConfig } from "./config.ts";
  * import { train } from "./train.ts";
  * const count = 40, labels = Int32Array.from({ length: count }, (_, i) => i % 2);
