@@ -31,7 +31,7 @@
  *
  * const size = { "init-channels": 4, cells: 3, "batch-size": 16, epochs: 2, "auxiliary-weight": 0, pad: 0 };
  * const { model, best } = await train(resolveTrainConfig([{ source: "example", values: size }]), genotype, {
- *   train: data, // and `test`, to be measured at the end; a tenth of these is held out for validation
+ *   train: data, // and `test`, to be measured at the end, and `val`; without it a tenth is held out for validation
  * });
  * console.log(model.classNames, best?.accuracy); // for predictImages, evaluateModel, saveModel, exportOnnx
  * ```
@@ -121,6 +121,7 @@ export {
   MNIST_FOLDER,
   openData,
   type OpenDataOptions,
+  partsOf,
   type SkippedFile,
   type Split,
 } from "./src/data/dataset.ts";

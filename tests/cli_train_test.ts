@@ -301,7 +301,7 @@ Deno.test("cli cost: published and own networks, layers that add up, budgets; wi
   assert.match(pcDarts, /cifar .* 3,634,678 /);
   await refused(
     2,
-    /must be a file, a run folder or one of DARTS_V1, DARTS_V2, .*PC_DARTS_image: did you mean 'DARTS_V2'/,
+    /must be a file, a run folder or one of DARTS_V1, DARTS_V2, .*PC_DARTS_image: did you mean 'DARTS_V1'/,
     ["cost", "DARTS_V3"],
   );
 });
@@ -349,6 +349,27 @@ Deno.test("cli: from images in folders by search and training to a prediction; t
   assert.match(await works(["predict", run, `${photos}/one/${image}`], { write: [] }), /one +\d+\.\d\d%/);
   await refused(2, /as a search as it is a training/, ["discretize", `${run}/train`]);
   await refused(2, /as a training as it is a search/, ["train", "--resume", run]);
+});
+
+Deno.test("cli train: val/ chooses the epoch; without test/ it is measured only where it has not chosen", async () => {
+  const parts = path("parts"), small = ["--init-channels", "4", "--cells", "3", "--batch-size", "8", "--epochs", "1"];
+  for (let i = 0, kept = 0; kept < 40; i++) {
+    if (testLabels[i] > 1) continue;
+    const folder = `parts/${kept < 24 ? "train" : "val"}/${["zero", "one"][testLabels[i]]}`;
+    Deno.mkdirSync(path(folder), { recursive: true });
+    writePng(`${folder}/${kept++}.png`, i);
+  }
+  const args = ["--data", parts, "--image-size", "16", "--auxiliary-weight", "0", ...small];
+  const reads = { read: [TEMPORARY, new URL("src/", ROOT).pathname] };
+  const chosen = await works(["train", "DARTS_V1", ...args, "--out", path("chosen")], reads);
+  assert.match(chosen, /validation +16 images of its own, to choose the best epoch by\n +test +no images/);
+  const [record] = read("chosen/metrics.jsonl").trimEnd().split("\n").map((line) => JSON.parse(line));
+  const { best, test } = JSON.parse(read("chosen/evaluation.json"));
+  assert.deepEqual([record.step, test, best.accuracy], [3, null, record.valAccuracy]);
+  const { err } = await idarts(["evaluate", path("chosen")], { ...reads, write: [] });
+  assert.match(err, /^warning: 'parts' has no test\/, so its val\/ images stand in: [^\n]+\n$/);
+  const last = await works(["train", "DARTS_V1", ...args, "--val-images", "0", "--out", path("kept")], reads);
+  assert.match(last, /validation +no images: the last epoch is kept\n +test +16 images, looked at once/);
 });
 
 Deno.test("cli: models, genotypes and runs that cannot be used are refused in one sentence, by file", async () => {

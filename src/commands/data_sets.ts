@@ -4,7 +4,7 @@
  */
 import { FailureError } from "../base/errors.ts";
 import { exists } from "../base/files.ts";
-import { type Dataset, openData, type OpenDataOptions, type Split } from "../data/dataset.ts";
+import { type Dataset, openData, type OpenDataOptions, partsOf, type Split } from "../data/dataset.ts";
 import { FORMATS } from "../data/formats.ts";
 import type { SearchConfig } from "../search/config.ts";
 import type { NetworkConfig } from "../space/derived.ts";
@@ -41,6 +41,15 @@ export async function openConfigured(config: DataConfig, split: Split, terminal:
     testFraction,
     ...telling(terminal),
   });
+}
+
+/** Opens the validation images of the data set's own; undefined where it has none or they are not wanted. */
+export async function openValidation(
+  config: DataConfig & { readonly valImages: number | null },
+  terminal: Terminal,
+): Promise<Dataset | undefined> {
+  if (config.valImages === 0 || !partsOf(config.data).includes("val")) return undefined;
+  return await openConfigured(config, "val", terminal);
 }
 
 /** Opens the test part of the data that a configuration names; undefined, with a warning, where it cannot be done. */

@@ -39,8 +39,9 @@ export function searchCommand(program: Command): Command {
     .summary("search a cell on images")
     .description(
       "Searches a cell: trains a supernet whose edges carry every operation, the weights of the operations on one half " +
-        "of the training images and their mixture on the other half, then decides which operations stay. Everything is " +
-        "written into a run folder: configuration, metrics, checkpoints, genotypes (JSON and Python text), a picture and a report.",
+        "of the training images and their mixture on the other half, then decides which operations stay. Images in val/ " +
+        "and test/ are not looked at. Everything is written into a run folder: configuration, metrics, checkpoints, " +
+        "genotypes (JSON and Python text), a picture and a report.",
     );
   command.addOption(
     new Flag("--out <folder>", "run folder to make (default: runs/<data>-<preset or seed>, numbered)").helpGroup(

@@ -6,7 +6,7 @@ import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import type { Layer } from "../base/options.ts";
-import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
+import { type Dataset, MNIST_FOLDER, partsOf } from "../data/dataset.ts";
 import { openGpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
@@ -14,8 +14,8 @@ import { costOf } from "../space/cost.ts";
 import { resolveTrainConfig, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
 import type { TrainPlan } from "../train/programs.ts";
 import type { TrainRecord, TrainResult } from "../train/records.ts";
-import { networkConfig, train, type TrainData, TrainInterrupted } from "../train/train.ts";
-import { DATA_KEYS, dataPlace, dataText, openConfigured, openTest } from "./data_sets.ts";
+import { networkConfig, train, type TrainData, TrainInterrupted, validationOf } from "../train/train.ts";
+import { DATA_KEYS, dataPlace, dataText, openConfigured, openTest, openValidation } from "./data_sets.ts";
 import { evaluationLines, finePercent, trainLine, trainLines } from "./evaluation_text.ts";
 import {
   addConfiguration,
@@ -49,8 +49,9 @@ export function trainCommand(program: Command): Command {
     .summary("train a network of a cell from scratch")
     .description(
       `Trains a network of a cell from scratch. The genotype is ${GENOTYPE_HELP}; of a search its data are taken too. ` +
-        "A part of the training images is held out to choose the best epoch by; the test images are looked at once, at " +
-        "the end. Everything is written into a run folder: configuration, metrics, checkpoints, the models of the best " +
+        "The best epoch is chosen by the images in val/, where the data have it, else by a part of the training images " +
+        "that is held out; the test images are looked at once, at the end. Where there is val/ but no test/, nothing is " +
+        "measured at the end, or, with --val-images 0, val/ is. Everything is written into a run folder: configuration, metrics, checkpoints, the models of the best " +
         "and the last epoch, and the accuracy of each class. --params and --macs pick the size of the network.",
     );
   command.addOption(
@@ -111,10 +112,12 @@ export async function runTrain(parsed: Parsed, [source]: readonly string[], hint
     : newJob(parsed, source, warn);
   using folder = job.folder;
   let done = false;
-  const data: { train?: Dataset; test?: Dataset } = {};
+  const data: { train?: Dataset; val?: Dataset; test?: Dataset } = {};
   try {
     data.train = await openConfigured(job.config, "train", terminal);
-    data.test = await openTest(job.config, terminal);
+    data.val = await openValidation(job.config, terminal);
+    // Images that have chosen the epoch can no longer measure it: they do not stand in for test images then.
+    if (!data.val || partsOf(job.config.data).includes("test")) data.test = await openTest(job.config, terminal);
     await trainIn(job, data as TrainData, terminal, stop.signal, hints);
     done = true;
     return 0;
@@ -130,8 +133,7 @@ export async function runTrain(parsed: Parsed, [source]: readonly string[], hint
     return stop.exitCode();
   } finally {
     terminal.close();
-    data.train?.stream?.close();
-    data.test?.stream?.close();
+    for (const part of Object.values(data)) part?.stream?.close();
     if (!done && !job.resume) folder.discardIfEmpty();
   }
 }
@@ -184,6 +186,13 @@ function resumeJob(parsed: Parsed, path: string, source: string | undefined, war
   }
 }
 
+/** What the best epoch is chosen by. */
+function validationText(config: TrainConfig, data: TrainData): string {
+  const { count: images, held } = validationOf(config, data);
+  if (images === 0) return "no images: the last epoch is kept";
+  return `${count(images)} ${held ? "of these, held out" : "images of its own"}, to choose the best epoch by`;
+}
+
 async function trainIn(
   job: Job,
   data: TrainData,
@@ -221,6 +230,7 @@ async function trainIn(
     terminal.line(`idarts ${VERSION}: ${resume ? "going on with a training" : "training"}`);
     pairs([
       ["data", dataText(data.train, config.images)],
+      ["validation", validationText(config, data)],
       ["test", data.test ? `${count(data.test.count)} images, looked at once at the end` : "no images"],
       [
         "network",

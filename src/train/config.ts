@@ -1,6 +1,7 @@
 /**
  * The options of a training: the one list from which come flags, YAML keys, help, defaults and validation. Defaults are
- * DARTS' published recipe for CIFAR-10, but for a part of the training images that is held out for validation.
+ * DARTS' published recipe for CIFAR-10, but for validation: by images of the data set's own, else by a part of the
+ * training images that is held out.
  * @module
  */
 import { UsageError } from "../base/errors.ts";
@@ -50,7 +51,7 @@ export const TRAIN_OPTION_LIST = [
     min: 2,
     default: null,
     group: "Data",
-    help: "training images to use in all, those for validation among them (default: all)",
+    help: "training images to use in all, those held out for validation among them (default: all)",
   },
   {
     key: "val-images",
@@ -58,7 +59,8 @@ export const TRAIN_OPTION_LIST = [
     min: 0,
     default: null,
     group: "Data",
-    help: "training images held out to choose the best epoch by; 0 = none, the last is kept (default: a tenth)",
+    help: "images to choose the best epoch by, of val/ where the data have it, else held out of those for training; " +
+      "0 = none, the last epoch is kept (default: all of val/, else a tenth)",
   },
   {
     key: "pad",
