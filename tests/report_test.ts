@@ -11,8 +11,11 @@ import { gramOf } from "../src/discretize/testing.ts";
 import { html } from "../src/report/markup.ts";
 import { count, duration, fixed, lead, magnitude, mebibytes, narrow, percent } from "../src/report/numbers.ts";
 import { type EvaluationPart, reportHtml, type ReportInput } from "../src/report/html_report.ts";
+import type { TrainingReportInput } from "../src/report/report_input.ts";
+import { trainingReportHtml } from "../src/report/training_report.ts";
 import { resolveSearchConfig, SEARCH_OPTIONS } from "../src/search/config.ts";
 import { type EpochRecord, imbalanceOf, summariseWeights } from "../src/search/records.ts";
+import { DARTS_V2 } from "../src/space/published.ts";
 import { candidatesOf, CELL_KINDS, type CellKind, DARTS, edgesOf, S3, type Space } from "../src/space/space.ts";
 
 /** A discretisation of random alphas, and of random outputs where `cells` are given. */
@@ -114,6 +117,14 @@ function complete(name: (what: string) => string = (what) => what): ReportInput 
   };
 }
 
+/** Everything that a report of a training alone can hold. */
+function trained(name: (what: string) => string = (what) => what): TrainingReportInput {
+  const { config: _, epochs: _epochs, discretization: _found, supernet: _supernet, training, ...shared } = complete(
+    name,
+  );
+  return { ...shared, training: training!, cell: { genotype: DARTS_V2, name: name("cell") } };
+}
+
 /** The elements of a document in order, `name` and `/name`; fails where it is not well-formed or an id is not unique. */
 function elements(document: string): string[] {
   assert(/^<!DOCTYPE html>\n/.test(document));
@@ -202,8 +213,9 @@ Deno.test("report: every part stands or is left out by itself", async () => {
   }
 });
 
-Deno.test("report: hostile names change no element and reach the page as text", async () => {
-  const plain = elements(await reportHtml(complete()));
+/** Makes a report with hostile texts in all places where users, files or drivers choose one. */
+async function expectHarmless(report: (name?: (what: string) => string) => Promise<string>): Promise<void> {
+  const plain = elements(await report());
   const hostile = [
     `"><script>alert(1)</script>`,
     `</title></style></pre><img src=x onerror="alert(1)">`,
@@ -212,13 +224,33 @@ Deno.test("report: hostile names change no element and reach the page as text", 
     `\u0000\u0007\ud800\u202e${"long ".repeat(200)}`,
   ];
   for (const text of hostile) {
-    const document = await reportHtml(complete((what) => text + what));
+    const document = await report((what) => text + what);
     assert.deepEqual(elements(document), plain, text);
     expectSelfContained(document.replaceAll(/&#39; on[a-z]+=/g, ""));
     assert(document.includes(String(html`${text}class a`)), text);
     // deno-lint-ignore no-control-regex
     assert.doesNotMatch(document, /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/);
     assert(document.isWellFormed());
+  }
+}
+
+Deno.test("report: hostile names change no element and reach the page as text", async () => {
+  await expectHarmless((name) => reportHtml(complete(name)));
+});
+
+Deno.test("report of a training alone: the same with hostile names, and for titles made of them", async () => {
+  await expectHarmless((name) => trainingReportHtml(trained(name)));
+  await expectHarmless((name) => trainingReportHtml({ ...trained(name), title: undefined }));
+  const document = await trainingReportHtml(trained());
+  expectSelfContained(document);
+  const found = headings(document);
+  for (
+    const part of [
+      "The cell",
+      ...Object.entries(HEADINGS).flatMap(([key, texts]) => key === "always" ? [] : texts),
+    ]
+  ) {
+    assert(found.includes(part), part);
   }
 });
 
