@@ -71,10 +71,11 @@ export {
   trainAugment,
   type TrainData,
   TrainInterrupted,
+  validationOf,
 } from "./src/train/train.ts";
 export type { BestEpoch, TrainOptions, TrainProgress, TrainRecord, TrainResult } from "./src/train/records.ts";
+export { budgetOf, SIZE_OPTION_LIST, type SizeConfig } from "./src/space/size_options.ts";
 export {
-  budgetOf,
   resolveTrainConfig,
   TRAIN_OPTION_LIST,
   TRAIN_OPTIONS,
@@ -125,6 +126,7 @@ export {
   type SkippedFile,
   type Split,
 } from "./src/data/dataset.ts";
+export { DATA_OPTION_LIST, type DataConfig } from "./src/data/options.ts";
 export type { Augment } from "./src/data/augment.ts";
 export type { Change, Crop, Jitter } from "./src/data/changes.ts";
 export { type ImageJob, loadImage } from "./src/data/load.ts";

@@ -6,15 +6,9 @@ import { FailureError } from "../base/errors.ts";
 import { exists } from "../base/files.ts";
 import { type Dataset, openData, type OpenDataOptions, partsOf, type Split } from "../data/dataset.ts";
 import { FORMATS } from "../data/formats.ts";
-import type { SearchConfig } from "../search/config.ts";
+import type { DataConfig } from "../data/options.ts";
 import type { NetworkConfig } from "../space/derived.ts";
 import { count, type Terminal } from "./terminal.ts";
-
-/** What searches and trainings say about data, in the same words. */
-export type DataConfig = Pick<SearchConfig, "data" | "imageSize" | "colours" | "testFraction">;
-
-/** Keys of {@linkcode DataConfig} as options have them. */
-export const DATA_KEYS = ["data", "image-size", "colours", "test-fraction"] as const;
 
 /** What is told while a data set is opened; a sentence that was said is not said again. */
 function telling(terminal: Terminal): Pick<OpenDataOptions, "warn" | "onProgress"> {

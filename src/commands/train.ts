@@ -7,6 +7,7 @@ import { UsageError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import type { Layer } from "../base/options.ts";
 import { type Dataset, MNIST_FOLDER, partsOf } from "../data/dataset.ts";
+import { DATA_OPTION_LIST } from "../data/options.ts";
 import { openGpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
@@ -15,7 +16,7 @@ import { resolveTrainConfig, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } fr
 import type { TrainPlan } from "../train/programs.ts";
 import type { TrainRecord, TrainResult } from "../train/records.ts";
 import { networkConfig, train, type TrainData, TrainInterrupted, validationOf } from "../train/train.ts";
-import { DATA_KEYS, dataPlace, dataText, openConfigured, openTest, openValidation } from "./data_sets.ts";
+import { dataPlace, dataText, openConfigured, openTest, openValidation } from "./data_sets.ts";
 import { evaluationLines, finePercent, trainLine, trainLines } from "./evaluation_text.ts";
 import {
   addConfiguration,
@@ -147,7 +148,7 @@ function newJob(parsed: Parsed, source: string | undefined, warn: (message: stri
     const values = SEARCH_OPTIONS.toRecord(run.config);
     layers.push({
       source: `the search in '${origin.search}'`,
-      values: Object.fromEntries(DATA_KEYS.map((key) => [key, values[key]])),
+      values: Object.fromEntries(DATA_OPTION_LIST.map(({ key }) => [key, values[key]])),
     });
   }
   const config = resolveTrainConfig([...layers, ...configurationLayers(parsed, TRAIN_OPTIONS, TRAIN_PRESETS)]);
