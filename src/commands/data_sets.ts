@@ -72,10 +72,13 @@ export async function openForNetwork(
   });
 }
 
-/** What has to be readable for a data set. */
-export function dataPlace(spec: string): string {
+/**
+ * What has to be readable for a data set, for commands that are suggested: its place, and for what may be a folder of
+ * images also the modules of the threads that decode them.
+ */
+export function dataPlaces(spec: string): string[] {
   const paths = FORMATS.flatMap(({ known }) => known).find(({ name }) => name === spec)?.paths;
-  return paths?.find(exists) ?? paths?.[0] ?? spec;
+  return paths ? [paths.find(exists) ?? paths[0]] : [spec, "src"];
 }
 
 /** `60,000 images of 1x28x28, 10 classes`. */

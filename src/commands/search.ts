@@ -12,7 +12,7 @@ import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
 import type { EpochRecord } from "../search/records.ts";
 import { search, SearchInterrupted, type SearchResult } from "../search/search.ts";
 import { weightCount } from "../space/supernet.ts";
-import { dataPlace, dataText, openConfigured } from "./data_sets.ts";
+import { dataPlaces, dataText, openConfigured } from "./data_sets.ts";
 import {
   addSearchOptions,
   OUTPUT_GROUP,
@@ -154,7 +154,7 @@ function resumeJob(parsed: Parsed, path: string, warn: (message: string) => void
 
 /** Folders that a run reads and writes. */
 function places(config: SearchConfig, path: string): { read: string[]; write: string[] } {
-  return { read: [dataPlace(config.data), path], write: [path] };
+  return { read: [...dataPlaces(config.data), path], write: [path] };
 }
 
 async function searchIn(

@@ -16,7 +16,7 @@ import { resolveTrainConfig, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } fr
 import type { TrainPlan } from "../train/programs.ts";
 import type { TrainRecord, TrainResult } from "../train/records.ts";
 import { networkConfig, train, type TrainData, TrainInterrupted, validationOf } from "../train/train.ts";
-import { dataPlace, dataText, openConfigured, openTest, openValidation } from "./data_sets.ts";
+import { dataPlaces, dataText, openConfigured, openTest, openValidation } from "./data_sets.ts";
 import { evaluationLines, finePercent, trainLine, trainLines } from "./evaluation_text.ts";
 import {
   addConfiguration,
@@ -126,7 +126,7 @@ export async function runTrain(parsed: Parsed, [source]: readonly string[], hint
     if (!(error instanceof TrainInterrupted)) throw error;
     terminal.close();
     const again = commandLine(["train", "--resume", folder.path], {
-      read: [dataPlace(job.config.data), folder.path],
+      read: [...dataPlaces(job.config.data), folder.path],
       write: [folder.path],
     });
     terminal.event({ event: "stopped", folder: folder.path, message: error.message });
