@@ -35,6 +35,8 @@ export interface ImageList {
   readonly split: boolean;
   /** What cannot be an image though its name says so. */
   readonly skipped: readonly SkippedFile[];
+  /** Number of images that lie beside the folders of the classes, in none of them. */
+  readonly loose: number;
   /** Number of other files by the ending of their names. */
   readonly others: ReadonlyMap<string, number>;
 }
@@ -124,6 +126,7 @@ export function scanImages(root: string): ImageList {
   const train = partFolder(top, "train"), split = train !== undefined;
   const skipped: SkippedFile[] = [], others = new Map<string, number>();
   const classNames = folders(train ?? root).map(({ name }) => name);
+  const loose = list(train ?? root).filter(({ name, isFolder }) => !isFolder && formatOfName(name)).length;
   if (classNames.length < 2) {
     throw new FailureError(
       `Cannot use '${train ?? root}' as an image folder as it must hold at least 2 folders, one for each class: ` +
@@ -167,7 +170,7 @@ export function scanImages(root: string): ImageList {
     if (folder !== undefined) parts.set(part, scan(folder, `${baseName(folder)}/`));
   }
   checkClasses(root, classNames, parts.get("train")!);
-  return { classNames, parts, split: parts.size > 1, skipped, others };
+  return { classNames, parts, split: parts.size > 1, skipped, loose, others };
 }
 
 /** Throws FailureError for a class without a training image. */

@@ -107,6 +107,8 @@ Deno.test("images: what is left out is counted and listed", async () => {
     "a/lies.jpg": samplePng(1),
     "b/cut.png": samplePng(5).subarray(0, 200),
     "b/notes.txt": "x",
+    "beside.png": grey,
+    "readme.txt": "about them",
     "b/deep/er/grey.png": grey,
     "b/.hidden.png": "no image",
     "__MACOSX/x.png": "no image",
@@ -126,6 +128,7 @@ Deno.test("images: what is left out is counted and listed", async () => {
     assert.match(left, /'a\/lies.jpg' \(its name says JPEG, its content PNG\)/);
     assert.match(left, /'a\/text.png' \(it is no PNG inside\)/);
     assert.ok(said.some((s) => /^Ignored 1 files .* neither PNG nor JPEG by their names: 1 \.txt$/.test(s)));
+    assert.ok(said.some((s) => /^Ignored 1 images of '.*' that lie in no class: put each into the folder/.test(s)));
     const test = (await openAll(folder, { split: "test", testFraction: 0.1 })).data;
     assert.equal(data.count + test.count, 13);
   });
