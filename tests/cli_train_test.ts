@@ -232,7 +232,7 @@ Deno.test("cli: from images in folders by search and training to a prediction; t
   const few = ["--eval-images", "8", "--probe-images", "8", "--statistics-images", "8", "--steps-per-epoch", "2"];
   const reads = { read: [TEMPORARY, new URL("src/", ROOT).pathname] };
   const searched = await works([...search, ...tiny, ...few, "--out", run], reads);
-  assert.match(searched, new RegExp(`cli.ts train ${run} --preset demo`));
+  assert.match(searched, new RegExp(`--allow-read=${photos},src,${run} .* cli.ts train ${run} --preset demo`));
   assert.ok(read("found/report.html").includes("How the search went"));
   const size = [
     "--init-channels",
@@ -281,6 +281,7 @@ Deno.test("cli train: val/ chooses the epoch; without test/ it is measured only 
 
 Deno.test("cli: models, genotypes and runs that cannot be used are refused in one sentence, by file", async () => {
   const bytes = Deno.readFileSync(MODEL), bad = path("bad.safetensors"), seven = path("seven.png");
+  writePng("seven.png", 0);
   Deno.writeFileSync(bad, bytes.subarray(0, bytes.length - 9));
   await refused(1, /bad.safetensors'/, ["predict", bad, seven]);
   await refused(1, /its format must be 'idarts-model\/1'/, ["export", path("whole/checkpoint.safetensors")]);
