@@ -197,7 +197,6 @@ export const TRAIN_PRESETS: Readonly<Record<string, Readonly<Record<string, stri
     "init-channels": 8,
     "cells": 5,
     "images": 3300,
-    "val-images": 300,
     "batch-size": 64,
     "epochs": 3,
     "pad": 2,
