@@ -4,7 +4,7 @@ import { checkGenotype, formatGenotypeJson, formatGenotypePython, parseGenotype 
 import { PUBLISHED_GENOTYPES } from "./published.ts";
 import { DARTS } from "./space.ts";
 
-/** The texts as their authors published them, file by file; ours were typed independently of them. */
+/** The texts as their authors published them, file by file. */
 const TEXTS = [
   // quark0/darts, cnn/genotypes.py; chenxin061/pdarts and yuhuixu1993/PC-DARTS repeat both.
   "DARTS_V1 = Genotype(normal=[('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('skip_connect', 0), ('sep_conv_3x3', 1), ('skip_connect', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('skip_connect', 2)], normal_concat=[2, 3, 4, 5], reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 0), ('max_pool_3x3', 0), ('skip_connect', 2), ('skip_connect', 2), ('avg_pool_3x3', 0)], reduce_concat=[2, 3, 4, 5])",
@@ -18,9 +18,9 @@ const TEXTS = [
 
 /**
  * Parameters of the CIFAR form (C=36, 20 cells, 10 classes) and the ImageNet form (C=48, 14 cells, 1000 classes),
- * auxiliary classifier excluded. All were counted a second time by layer formulas outside this program. The papers give
- * 3.3M and 4.7M for DARTS_V2, 3.4M and 4.9M for PDARTS, 3.6M for PC_DARTS_cifar, 5.3M for PC_DARTS_image on ImageNet;
- * for DARTS_V1 the paper says 3.3M, which its published cell does not have (3.17M), and gives nothing on ImageNet.
+ * auxiliary classifier excluded. All were counted a second time by layer formulas outside this program. Published are
+ * 3.3M and 4.7M for DARTS_V2, 3.4M and 4.9M for PDARTS, 3.6M for PC_DARTS_cifar, 5.3M for PC_DARTS_image on ImageNet.
+ * For DARTS_V1 it is 3.3M, which the cell that was published does not have (3.17M); the rest is pinned as counted.
  */
 const PARAMETERS: Readonly<Record<string, readonly [cifar: number, imagenet: number]>> = {
   DARTS_V1: [3_169_414, 4_510_432],
