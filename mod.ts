@@ -31,7 +31,7 @@
  *
  * const size = { "init-channels": 4, cells: 3, "batch-size": 16, epochs: 2, "auxiliary-weight": 0, pad: 0 };
  * const { model, best } = await train(resolveTrainConfig([{ source: "example", values: size }]), genotype, {
- *   train: data, // and `test`, to be measured at the end; a tenth of these is held out for validation
+ *   train: data, // and `test`, to be measured at the end, and `val`; without it a tenth is held out for validation
  * });
  * console.log(model.classNames, best?.accuracy); // for predictImages, evaluateModel, saveModel, exportOnnx
  * ```
@@ -73,10 +73,11 @@ export {
   trainAugment,
   type TrainData,
   TrainInterrupted,
+  validationOf,
 } from "./src/train/train.ts";
 export type { BestEpoch, TrainOptions, TrainProgress, TrainRecord, TrainResult } from "./src/train/records.ts";
+export { budgetOf, SIZE_OPTION_LIST, type SizeConfig } from "./src/space/size_options.ts";
 export {
-  budgetOf,
   resolveTrainConfig,
   TRAIN_OPTION_LIST,
   TRAIN_OPTIONS,
@@ -125,9 +126,11 @@ export {
   MNIST_FOLDER,
   openData,
   type OpenDataOptions,
+  partsOf,
   type SkippedFile,
   type Split,
 } from "./src/data/dataset.ts";
+export { DATA_OPTION_LIST, type DataConfig } from "./src/data/options.ts";
 export type { Augment } from "./src/data/augment.ts";
 export type { Change, Crop, Jitter } from "./src/data/changes.ts";
 export { type ImageJob, loadImage } from "./src/data/load.ts";
@@ -164,7 +167,6 @@ export {
   type CellGenotype,
   checkGenotype,
   type Choice,
-  DARTS_V2,
   formatGenotypeJson,
   formatGenotypePython,
   formatGenotypeText,
@@ -175,6 +177,14 @@ export {
   parseGenotypePython,
 } from "./src/space/genotype.ts";
 export { randomGenotype } from "./src/space/random_genotype.ts";
+export {
+  DARTS_V1,
+  DARTS_V2,
+  PC_DARTS_CIFAR,
+  PC_DARTS_IMAGE,
+  PDARTS,
+  PUBLISHED_GENOTYPES,
+} from "./src/space/published.ts";
 export {
   type BuiltCandidate,
   type BuiltNode,

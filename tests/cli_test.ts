@@ -3,13 +3,11 @@
  * more: real MNIST, tiny supernets. One run that nothing stops is made first; others are compared with it.
  */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { parseGenotype } from "../mod.ts";
+import { ended, events, idxHeader, WITHOUT_GPU, Workplace } from "./cli_support.ts";
 
-const ROOT = new URL("../", import.meta.url);
-const MNIST = ".cache/mnist";
-const TEMPORARY = Deno.makeTempDirSync({ prefix: "cli-" });
-Deno.test.afterAll(() => Deno.removeSync(TEMPORARY, { recursive: true }));
+const place = new Workplace("cli-", [".cache/mnist"]);
+const { path, read, exists, command, idarts, refused, nextCheckpoint } = place;
 
 /** The tiny search of these tests, as YAML keys and as flags. */
 const VALUES: Readonly<Record<string, string | number>> = {
@@ -29,71 +27,6 @@ const VALUES: Readonly<Record<string, string | number>> = {
 const STEPS = 24;
 const FLAGS = Object.entries(VALUES).flatMap(([key, value]) => [`--${key}`, String(value)]);
 
-interface Options {
-  readonly read?: readonly string[];
-  readonly write?: readonly string[];
-  readonly env?: Record<string, string>;
-}
-
-function command(args: readonly string[], options: Options = {}): Deno.Command {
-  const { read = [MNIST, TEMPORARY], write = [TEMPORARY], env = {} } = options;
-  const permissions = [
-    ...(read.length > 0 ? [`--allow-read=${read.join(",")}`] : []),
-    ...(write.length > 0 ? [`--allow-write=${write.join(",")}`] : []),
-  ];
-  return new Deno.Command("deno", {
-    args: ["run", "--quiet", "--no-prompt", "--no-check", ...permissions, "cli.ts", ...args],
-    cwd: ROOT,
-    env: { NO_COLOR: "1", ...env },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  });
-}
-
-interface Outcome {
-  readonly code: number;
-  readonly signal: Deno.Signal | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function outcome({ code, signal, stdout, stderr }: Deno.CommandOutput): Outcome {
-  return { code, signal, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
-}
-
-/** Runs a command line to its end. */
-async function idarts(args: readonly string[], options: Options = {}): Promise<Outcome> {
-  return outcome(await command(args, options).output());
-}
-
-/** Runs a command line that must be refused: the exit code, one sentence on stderr, nothing on stdout. */
-async function refused(code: number, pattern: RegExp, args: readonly string[], options: Options = {}): Promise<void> {
-  const { out, err, ...rest } = await idarts(args, options);
-  assert.equal(rest.code, code, err);
-  assert.match(err, pattern);
-  assert.match(err, /^error: [^\n]+\n$/, "one sentence");
-  assert.doesNotMatch(err, /defect|undefined|allow-all/);
-  assert.equal(out, "");
-}
-
-/** The lines of `--json`. */
-function events(text: string): Record<string, unknown>[] {
-  return text.trimEnd().split("\n").map((line) => JSON.parse(line));
-}
-
-const path = (name: string): string => `${TEMPORARY}/${name}`;
-const read = (name: string): string => Deno.readTextFileSync(path(name));
-
-function exists(name: string): boolean {
-  try {
-    return Deno.statSync(path(name)) !== null;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
 function copyRun(from: string, to: string): void {
   Deno.mkdirSync(path(to));
   for (const entry of Deno.readDirSync(path(from))) {
@@ -102,29 +35,15 @@ function copyRun(from: string, to: string): void {
 }
 
 /** What a run computed, in bytes: all but times. */
-function bits(run: string): unknown {
-  const metrics = read(`${run}/metrics.jsonl`).trimEnd().split("\n").map((line) => {
-    const { secondsPerStep, ...rest } = JSON.parse(line);
-    assert.equal(typeof secondsPerStep, "number");
-    return rest;
-  });
-  const files = ["genotype.json", "genotype.txt", "genotypes/zca.json", "cells.svg", "discretization.json"];
-  return {
-    metrics,
-    files: files.map((file) => createHash("sha256").update(read(`${run}/${file}`)).digest("hex")),
-    checkpoint: createHash("sha256").update(Deno.readFileSync(path(`${run}/checkpoint.safetensors`))).digest("hex"),
-  };
-}
-
-/** Waits until a running process has written a checkpoint that is not the one that was there. */
-async function nextCheckpoint(run: string, child: Deno.ChildProcess): Promise<void> {
-  const file = `${run}/checkpoint.safetensors`;
-  const stamp = (): number => exists(file) ? Deno.statSync(path(file)).ino ?? 0 : 0;
-  const before = stamp();
-  let ended = false;
-  child.status.then(() => ended = true);
-  while (!ended && stamp() === before) await new Promise((resolve) => setTimeout(resolve, 1));
-}
+const bits = (run: string): unknown =>
+  place.bits(run, [
+    "genotype.json",
+    "genotype.txt",
+    "genotypes/zca.json",
+    "cells.svg",
+    "discretization.json",
+    "checkpoint.safetensors",
+  ]);
 
 const first = await idarts(["search", ...FLAGS, "--json", "--out", path("whole")]);
 
@@ -159,7 +78,7 @@ Deno.test("cli search: YAML; in use; Ctrl-C; resumed; kill -9; resumed to the sa
   await nextCheckpoint("stopped", started);
   await refused(1, /another process \(\d+\) is running in it/, ["search", "--resume", path("stopped")]);
   started.kill("SIGINT");
-  const stopped = outcome(await started.output());
+  const stopped = await ended(started.output());
   assert.equal(stopped.code, 130, stopped.out + stopped.err);
   assert.match(stopped.out, /Stopped after step \d+; go on with: deno run --allow-read=\S+ --allow-write=\S+ cli.ts /);
   assert.equal(stopped.err, "stopping after the current step; Ctrl-C again quits at once\n");
@@ -169,7 +88,7 @@ Deno.test("cli search: YAML; in use; Ctrl-C; resumed; kill -9; resumed to the sa
   const killed = command(["search", "--resume", path("stopped"), ...often]).spawn();
   await nextCheckpoint("stopped", killed);
   killed.kill("SIGKILL");
-  assert.equal(outcome(await killed.output()).signal, "SIGKILL");
+  assert.equal((await ended(killed.output())).signal, "SIGKILL");
   assert.ok(!exists("stopped/discretization.json"), "killed before the end");
 
   const resumed = await idarts(["search", "--resume", path("stopped")]);
@@ -266,7 +185,7 @@ Deno.test("cli inspect: cost, memory and plan, without data and without a GPU", 
   const without = await idarts([...sized, "--json", "--plan", "evaluate"], {
     read: [],
     write: [],
-    env: { VK_ICD_FILENAMES: "/nonexistent", VK_DRIVER_FILES: "/nonexistent", DENO_WEBGPU_BACKEND: "vulkan" },
+    env: WITHOUT_GPU,
   });
   assert.equal(without.code, 0, without.err);
   assert.match(without.err, /^warning: Cannot find a WebGPU adapter/);
@@ -310,7 +229,7 @@ Deno.test("cli doctor: well with the adapter, one sentence without one", async (
   assert.ok(operations.length > 20 && operations.every(({ failures }) => failures.length === 0));
   assert.ok(Number.isFinite(step.loss) && step.problem === null);
   await refused(1, /Cannot find a WebGPU adapter: install/, ["doctor"], {
-    env: { VK_ICD_FILENAMES: "/nonexistent", VK_DRIVER_FILES: "/nonexistent", DENO_WEBGPU_BACKEND: "vulkan" },
+    env: WITHOUT_GPU,
   });
 });
 
@@ -394,9 +313,9 @@ Deno.test("cli: what cannot be done is said in one sentence, and leaves nothing 
   const small = [...search, "--memory-limit", "5"];
   await refused(1, /batch-size 8: it needs \d+ MiB .* use --batch-size \d+ or less/, small);
   await refused(1, /Cannot find a WebGPU adapter/, search, {
-    env: { VK_ICD_FILENAMES: "/nonexistent", VK_DRIVER_FILES: "/nonexistent", DENO_WEBGPU_BACKEND: "vulkan" },
+    env: WITHOUT_GPU,
   });
-  await refused(1, /mnist.* as Deno was not given permission: add --allow-read=/, search, { read: [TEMPORARY] });
+  await refused(1, /mnist.* as Deno was not given permission: add --allow-read=/, search, { read: [place.folder] });
   await refused(1, /as Deno was not given permission: add --allow-write=/, search, { write: [] });
   Deno.writeTextFileSync(path("file"), "");
   await refused(2, /must be a folder: it is a file/, ["search", ...FLAGS, "--out", path("file")]);
@@ -407,18 +326,16 @@ Deno.test("cli: what cannot be done is said in one sentence, and leaves nothing 
 Deno.test("cli: damaged images are refused with what is wrong with them", async () => {
   const folder = path("images"), images = `${folder}/train-images-idx3-ubyte`;
   Deno.mkdirSync(folder);
-  const header = (...words: number[]): number[] =>
-    words.flatMap((n) => [n >> 24, n >> 16, n >> 8, n].map((b) => b & 255));
   const write = (bytes: number[], labels: number[]): void => {
     Deno.writeFileSync(images, Uint8Array.from(bytes));
     Deno.writeFileSync(`${folder}/train-labels-idx1-ubyte`, Uint8Array.from(labels));
   };
-  const labels = [...header(0x801, 2), 0, 1], args = ["search", "--data", folder, "--out", path("never")];
-  write([...header(0x803, 2, 4, 4), ...Array(31).fill(1)], labels);
+  const labels = [...idxHeader(0x801, 2), 0, 1], args = ["search", "--data", folder, "--out", path("never")];
+  write([...idxHeader(0x803, 2, 4, 4), ...Array(31).fill(1)], labels);
   await refused(1, /train-images-idx3-ubyte/, args);
-  write([...header(0x802, 2, 4, 4), ...Array(32).fill(1)], labels);
+  write([...idxHeader(0x802, 2, 4, 4), ...Array(32).fill(1)], labels);
   await refused(1, /train-images-idx3-ubyte/, args);
-  write([...header(0x803, 2, 4, 4), ...Array(32).fill(1)], [...header(0x801, 3), 0, 1, 1]);
+  write([...idxHeader(0x803, 2, 4, 4), ...Array(32).fill(1)], [...idxHeader(0x801, 3), 0, 1, 1]);
   await refused(1, /one label for each of the 2 images/, args);
   assert.ok(!exists("never"));
 });

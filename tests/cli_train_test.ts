@@ -4,20 +4,15 @@
  * nothing stops is made first; the other tests use it or are compared with it.
  */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { encode } from "fast-png";
 import { encode as encodeJpeg } from "jpeg-js";
 import { costOf, DARTS_V2, loadModel, parseGenotype } from "../mod.ts";
 import { decodeTensors } from "../src/base/safetensors.ts";
 import { readIdxImages, readIdxLabels } from "../src/data/idx.ts";
+import { ended, events, idxHeader, ROOT, Workplace } from "./cli_support.ts";
 
-const ROOT = new URL("../", import.meta.url);
-const TEMPORARY = Deno.makeTempDirSync({ prefix: "cli-train-" });
-Deno.test.afterAll(() => Deno.removeSync(TEMPORARY, { recursive: true }));
-
-const path = (name: string): string => `${TEMPORARY}/${name}`;
-const read = (name: string): string => Deno.readTextFileSync(path(name));
-const hash = (name: string): string => createHash("sha256").update(Deno.readFileSync(path(name))).digest("hex");
+const place = new Workplace("cli-train-"), { folder: TEMPORARY } = place;
+const { path, read, exists, command, idarts, works, refused, nextCheckpoint } = place;
 
 const DIGITS = path("digits"), SIDE = 28;
 const source = (name: string): string => `.cache/mnist/${name}`;
@@ -27,13 +22,11 @@ const digit = (index: number): Uint8Array => tests.slice(index * SIDE * SIDE, (i
 
 /** Writes IDX files. */
 function writeDigits(folder: string, part: string, side: number, images: Uint8Array, labels: Uint8Array): void {
-  const header = (...words: number[]): number[] =>
-    words.flatMap((n) => [n >> 24, n >> 16, n >> 8, n].map((b) => b & 255));
   Deno.mkdirSync(folder, { recursive: true });
   const idx = (name: string, head: number[], data: Uint8Array): void =>
     Deno.writeFileSync(`${folder}/${part}-${name}`, Uint8Array.from([...head, ...data]));
-  idx("images-idx3-ubyte", header(0x803, labels.length, side, side), images);
-  idx("labels-idx1-ubyte", header(0x801, labels.length), labels);
+  idx("images-idx3-ubyte", idxHeader(0x803, labels.length, side, side), images);
+  idx("labels-idx1-ubyte", idxHeader(0x801, labels.length), labels);
 }
 
 writeDigits(DIGITS, "train", SIDE, tests.slice(SIDE * SIDE * 200, SIDE * SIDE * 400), testLabels.slice(200, 400));
@@ -60,101 +53,15 @@ const VALUES: Readonly<Record<string, string | number>> = {
 const STEPS = 11;
 const FLAGS = Object.entries(VALUES).flatMap(([key, value]) => [`--${key}`, String(value)]);
 
-interface Options {
-  readonly read?: readonly string[];
-  readonly write?: readonly string[];
-  readonly net?: string;
-  readonly env?: Record<string, string>;
-}
-
-function command(args: readonly string[], options: Options = {}): Deno.Command {
-  const { read = [TEMPORARY], write = [TEMPORARY], net, env = {} } = options;
-  const permissions = [
-    ...(read.length > 0 ? [`--allow-read=${read.join(",")}`] : []),
-    ...(write.length > 0 ? [`--allow-write=${write.join(",")}`] : []),
-    ...(net ? [`--allow-net=${net}`] : []),
-  ];
-  return new Deno.Command("deno", {
-    args: ["run", "--quiet", "--no-prompt", "--no-check", ...permissions, "cli.ts", ...args],
-    cwd: ROOT,
-    env: { NO_COLOR: "1", ...env },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  });
-}
-
-interface Outcome {
-  readonly code: number;
-  readonly signal: Deno.Signal | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function ended(output: Promise<Deno.CommandOutput>): Promise<Outcome> {
-  const { code, signal, stdout, stderr } = await output;
-  return { code, signal, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
-}
-
-/** Runs a command line to its end. */
-async function idarts(args: readonly string[], options: Options = {}): Promise<Outcome> {
-  return await ended(command(args, options).output());
-}
-
-/** Runs a command line that must work, without a word on stderr. */
-async function works(args: readonly string[], options: Options = {}): Promise<string> {
-  const { code, out, err } = await idarts(args, options);
-  assert.equal(err, "");
-  assert.equal(code, 0, out);
-  assert.doesNotMatch(out, /NaN|undefined|\[object/);
-  return out;
-}
-
-/** Runs a command line that must be refused: the exit code, one sentence on stderr, nothing on stdout. */
-async function refused(code: number, pattern: RegExp, args: readonly string[], options: Options = {}): Promise<void> {
-  const { out, err, ...rest } = await idarts(args, options);
-  assert.match(err, pattern);
-  assert.equal(rest.code, code, err);
-  assert.match(err, /^error: [^\n]+\n$/, "one sentence");
-  assert.doesNotMatch(err, /defect|undefined|allow-all/);
-  assert.equal(out, "");
-}
-
-/** The lines of `--json`. */
-// deno-lint-ignore no-explicit-any
-function events(text: string): any[] {
-  return text.trimEnd().split("\n").map((line) => JSON.parse(line));
-}
-
-function exists(name: string): boolean {
-  try {
-    return Deno.statSync(path(name)) !== null;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
 /** What a training computed, in bytes: all but times. */
-function bits(run: string): unknown {
-  const metrics = read(`${run}/metrics.jsonl`).trimEnd().split("\n").map((line) => {
-    const { secondsPerStep, ...rest } = JSON.parse(line);
-    assert.equal(typeof secondsPerStep, "number");
-    return rest;
-  });
-  const files = ["best.safetensors", "last.safetensors", "checkpoint.safetensors", "evaluation.json", "genotype.json"];
-  return { metrics, files: files.map((file) => hash(`${run}/${file}`)) };
-}
-
-/** Waits until a running process has written a checkpoint that is not the one that was there. */
-async function nextCheckpoint(run: string, child: Deno.ChildProcess): Promise<void> {
-  const file = `${run}/checkpoint.safetensors`;
-  const stamp = (): number => exists(file) ? Deno.statSync(path(file)).ino ?? 0 : 0;
-  const before = stamp();
-  let over = false;
-  child.status.then(() => over = true);
-  while (!over && stamp() === before) await new Promise((resolve) => setTimeout(resolve, 1));
-}
+const bits = (run: string): unknown =>
+  place.bits(run, [
+    "best.safetensors",
+    "last.safetensors",
+    "checkpoint.safetensors",
+    "evaluation.json",
+    "genotype.json",
+  ]);
 
 const first = await idarts(["train", "DARTS_V2", ...FLAGS, "--json", "--out", path("whole")]);
 const MODEL = path("whole/best.safetensors");
@@ -297,7 +204,13 @@ Deno.test("cli cost: published and own networks, layers that add up, budgets; wi
   assert.match(own, /cells\.2 /);
   const small = await works(["cost", "DARTS_V2", "--params", "1M", "--form", "cifar"], none);
   assert.match(small, /cifar .* [89]\d\d,\d{3} /);
-  await refused(2, /must be a file, a run folder or one of DARTS_V2: did you mean 'DARTS_V2'/, ["cost", "DARTS_V1"]);
+  const pcDarts = await works(["cost", "PC_DARTS_cifar", "--form", "cifar"], none);
+  assert.match(pcDarts, /cifar .* 3,634,678 /);
+  await refused(
+    2,
+    /must be a file, a run folder or one of DARTS_V1, DARTS_V2, .*PC_DARTS_image: did you mean 'DARTS_V1'/,
+    ["cost", "DARTS_V3"],
+  );
 });
 
 Deno.test("cli report: the same bytes again", async () => {
@@ -319,7 +232,7 @@ Deno.test("cli: from images in folders by search and training to a prediction; t
   const few = ["--eval-images", "8", "--probe-images", "8", "--statistics-images", "8", "--steps-per-epoch", "2"];
   const reads = { read: [TEMPORARY, new URL("src/", ROOT).pathname] };
   const searched = await works([...search, ...tiny, ...few, "--out", run], reads);
-  assert.match(searched, new RegExp(`cli.ts train ${run} --preset demo`));
+  assert.match(searched, new RegExp(`--allow-read=${photos},src,${run} .* cli.ts train ${run} --preset demo`));
   assert.ok(read("found/report.html").includes("How the search went"));
   const size = [
     "--init-channels",
@@ -345,8 +258,30 @@ Deno.test("cli: from images in folders by search and training to a prediction; t
   await refused(2, /as a training as it is a search/, ["train", "--resume", run]);
 });
 
+Deno.test("cli train: val/ chooses the epoch; without test/ it is measured only where it has not chosen", async () => {
+  const parts = path("parts"), small = ["--init-channels", "4", "--cells", "3", "--batch-size", "8", "--epochs", "1"];
+  for (let i = 0, kept = 0; kept < 40; i++) {
+    if (testLabels[i] > 1) continue;
+    const folder = `parts/${kept < 24 ? "train" : "val"}/${["zero", "one"][testLabels[i]]}`;
+    Deno.mkdirSync(path(folder), { recursive: true });
+    writePng(`${folder}/${kept++}.png`, i);
+  }
+  const args = ["--data", parts, "--image-size", "16", "--auxiliary-weight", "0", ...small];
+  const reads = { read: [TEMPORARY, new URL("src/", ROOT).pathname] };
+  const chosen = await works(["train", "DARTS_V1", ...args, "--out", path("chosen")], reads);
+  assert.match(chosen, /validation +16 images of its own, to choose the best epoch by\n +test +no images/);
+  const [record] = read("chosen/metrics.jsonl").trimEnd().split("\n").map((line) => JSON.parse(line));
+  const { best, test } = JSON.parse(read("chosen/evaluation.json"));
+  assert.deepEqual([record.step, test, best.accuracy], [3, null, record.valAccuracy]);
+  const { err } = await idarts(["evaluate", path("chosen")], { ...reads, write: [] });
+  assert.match(err, /^warning: 'parts' has no test\/, so its val\/ images stand in: [^\n]+\n$/);
+  const last = await works(["train", "DARTS_V1", ...args, "--val-images", "0", "--out", path("kept")], reads);
+  assert.match(last, /validation +no images: the last epoch is kept\n +test +16 images, looked at once/);
+});
+
 Deno.test("cli: models, genotypes and runs that cannot be used are refused in one sentence, by file", async () => {
   const bytes = Deno.readFileSync(MODEL), bad = path("bad.safetensors"), seven = path("seven.png");
+  writePng("seven.png", 0);
   Deno.writeFileSync(bad, bytes.subarray(0, bytes.length - 9));
   await refused(1, /bad.safetensors'/, ["predict", bad, seven]);
   await refused(1, /its format must be 'idarts-model\/1'/, ["export", path("whole/checkpoint.safetensors")]);

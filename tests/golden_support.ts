@@ -28,6 +28,8 @@ export function parameter(name: string, shape: readonly number[]): Float64Array 
     ? [0, 0.2]
     : name.endsWith(".bias")
     ? [0, 0.1]
+    : name.startsWith("alphas.")
+    ? [0, 0.5]
     : [0, 1.5 / Math.sqrt(fanIn)];
   const count = shape.reduce((a, b) => a * b, 1);
   return uniforms(name, count).map((u) => Math.fround(centre + (2 * u - 1) * bound));

@@ -4,104 +4,34 @@
  * from tests/golden/make_golden.py, which computes in f64.
  */
 import assert from "node:assert/strict";
-import { hashName } from "../src/base/random.ts";
-import { decodeTensors } from "../src/base/safetensors.ts";
 import { openGpu } from "../src/gpu/device.ts";
-import { elementCount, pack, type TensorType, unpack } from "../src/graph/tensor_type.ts";
+import { elementCount, pack, unpack } from "../src/graph/tensor_type.ts";
 import type { Arena, Variable } from "../src/graph/variables.ts";
 import { resolveSearchConfig } from "../src/search/config.ts";
 import { SearchEngine } from "../src/search/engine.ts";
 import { planSearch } from "../src/search/programs.ts";
 import { DARTS } from "../src/space/space.ts";
 import type { NodeNorm, SupernetConfig } from "../src/space/supernet.ts";
+import { compare, goldenBatch, type GoldenFile, parameter, projected, readGoldenFile } from "./golden_support.ts";
 
-/** The generator's stream for a name: uniform numbers in [0, 1). */
-function uniforms(name: string, count: number): Float64Array {
-  const h = hashName(name);
-  return new Float64Array(count).map((_, i) => {
-    let x = (h + Math.imul(i, 0x9e3779b9)) >>> 0;
-    x = Math.imul(x ^ (x >>> 16), 0x85ebca6b) >>> 0;
-    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35) >>> 0;
-    return ((x ^ (x >>> 16)) >>> 0) / 2 ** 32;
-  });
-}
-
-function parameter(name: string, shape: readonly number[]): Float64Array {
-  const fanIn = shape.slice(1).reduce((a, b) => a * b, 1);
-  const [center, bound] = name.endsWith(".gamma")
-    ? [1, 0.2]
-    : name.endsWith(".beta")
-    ? [0, 0.2]
-    : name === "classifier.bias"
-    ? [0, 0.1]
-    : name.startsWith("alphas.")
-    ? [0, 0.5]
-    : [0, 1.5 / Math.sqrt(fanIn)];
-  const count = shape.reduce((a, b) => a * b, 1);
-  return uniforms(name, count).map((u) => Math.fround(center + (2 * u - 1) * bound));
-}
-
-/** Large tensors are stored as one random projection per row. */
-function projected(name: string, shape: readonly number[], values: Float64Array): Float64Array {
-  const rows = shape[0], columns = values.length / rows, u = uniforms(`project.${name}`, values.length);
-  return new Float64Array(rows).map((_, r) => {
-    let sum = 0;
-    for (let c = 0; c < columns; c++) sum += values[r * columns + c] * (2 * u[r * columns + c] - 1);
-    return sum;
-  });
-}
-
-interface Golden {
+interface Golden extends GoldenFile {
   readonly config: SupernetConfig;
-  readonly tensor: (name: string) => { shape: readonly number[]; data: Float32Array };
-  readonly names: readonly string[];
 }
 
-function readGolden(file: string): Golden {
-  const { tensors, metadata } = decodeTensors(Deno.readFileSync(`tests/golden/${file}`), file);
-  const number = (key: string) => Number(metadata.get(key));
-  return {
-    config: {
-      space: DARTS,
-      channels: number("channels"),
-      cells: number("cells"),
-      classes: number("classes"),
-      inputChannels: number("inputChannels"),
-      height: number("height"),
-      width: number("width"),
-      batch: number("batch"),
-      nodeNorm: metadata.get("norm") as NodeNorm,
-    },
-    tensor: (name) => tensors.get(name) as { shape: number[]; data: Float32Array },
-    names: [...tensors.keys()],
+function readGolden(name: string): Golden {
+  const file = readGoldenFile(name), number = (key: string) => Number(file.metadata.get(key));
+  const config: SupernetConfig = {
+    space: DARTS,
+    channels: number("channels"),
+    cells: number("cells"),
+    classes: number("classes"),
+    inputChannels: number("inputChannels"),
+    height: number("height"),
+    width: number("width"),
+    batch: number("batch"),
+    nodeNorm: file.metadata.get("norm") as NodeNorm,
   };
-}
-
-function hostBatch(config: SupernetConfig, images: string, labels: string) {
-  const { batch: n, inputChannels: c, height: h, width: w, classes } = config, size = h * w;
-  const values = uniforms(images, n * c * size).map((u) => Math.fround((2 * u - 1) * 1.7));
-  const type: TensorType = { shape: [c, n, h, w], layout: "image", dtype: "f32" };
-  // The generator's order is [N, C, H, W].
-  const moved = new Float64Array(values.length);
-  for (let i = 0; i < n * c; i++) {
-    const at = ((i % c) * n + Math.floor(i / c)) * size;
-    moved.set(values.subarray(i * size, (i + 1) * size), at);
-  }
-  return {
-    images: pack(type, moved) as Float32Array<ArrayBuffer>,
-    labels: Int32Array.from(uniforms(labels, n), (u) => Math.floor(u * classes)),
-  };
-}
-
-function compare(name: string, actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): number {
-  assert.equal(actual.length, expected.length, `${name} has another size`);
-  let worst = 0, scale = 1e-12;
-  for (let i = 0; i < expected.length; i++) {
-    scale = Math.max(scale, Math.abs(expected[i]));
-    worst = Math.max(worst, Math.abs(actual[i] - expected[i]));
-  }
-  assert.ok(worst / scale <= tolerance, `${name} is off by ${(worst / scale).toExponential(2)}`);
-  return worst / scale;
+  return { ...file, config };
 }
 
 const gpu = await openGpu();
@@ -153,7 +83,7 @@ for (const norm of ["none", "batch", "sample", "rms"]) {
   Deno.test(`supernet with node normalisation ${norm} agrees with PyTorch`, async () => {
     const golden = readGolden(`supernet_${norm}.safetensors`), { config } = golden;
     assert.equal(config.nodeNorm, norm);
-    const engine = await start(config), { arenas } = engine.plan, batch = hostBatch(config, "images", "labels");
+    const engine = await start(config), { arenas } = engine.plan, batch = goldenBatch(config);
     try {
       engine.step(batch, batch, NOTHING);
       const logits = await engine.runtime.readResult("weight_step", "logits");
@@ -193,7 +123,7 @@ for (const norm of ["none", "rms"]) {
   Deno.test(`supernet with node normalisation ${norm} and bf16 activations stays near PyTorch`, async () => {
     const golden = readGolden(`supernet_${norm}.safetensors`),
       config = { ...golden.config, precision: "bf16" } as const;
-    const engine = await start(config), { arenas } = engine.plan, batch = hostBatch(config, "images", "labels");
+    const engine = await start(config), { arenas } = engine.plan, batch = goldenBatch(config, "images", "labels");
     try {
       engine.step(batch, batch, NOTHING);
       const { train } = await engine.tallies();
@@ -217,8 +147,8 @@ Deno.test("ten steps of the search agree with PyTorch", async () => {
       engine.resetTallies("train", "val");
       const rates = { ...NOTHING, weightLr: 0.025, alphaLr: 3e-3, alphaStep: t + 1 };
       engine.step(
-        hostBatch(config, `val${t}`, `val${t}.labels`),
-        hostBatch(config, `train${t}`, `train${t}.labels`),
+        goldenBatch(config, `val${t}`, `val${t}.labels`),
+        goldenBatch(config, `train${t}`, `train${t}.labels`),
         rates,
       );
       const { train, val } = await engine.tallies();
@@ -247,8 +177,8 @@ Deno.test("three steps of the second-order search agree with PyTorch", async () 
       engine.resetTallies("train", "val");
       const rates = { ...NOTHING, weightLr: 0.2, alphaLr: 3e-3, alphaStep: t + 1 };
       engine.step(
-        hostBatch(config, `val${t}`, `val${t}.labels`),
-        hostBatch(config, `train${t}`, `train${t}.labels`),
+        goldenBatch(config, `val${t}`, `val${t}.labels`),
+        goldenBatch(config, `train${t}`, `train${t}.labels`),
         rates,
       );
       const { train, val } = await engine.tallies();

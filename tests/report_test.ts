@@ -11,8 +11,11 @@ import { gramOf } from "../src/discretize/testing.ts";
 import { html } from "../src/report/markup.ts";
 import { count, duration, fixed, lead, magnitude, mebibytes, narrow, percent } from "../src/report/numbers.ts";
 import { type EvaluationPart, reportHtml, type ReportInput } from "../src/report/html_report.ts";
+import type { TrainingReportInput } from "../src/report/report_input.ts";
+import { trainingReportHtml } from "../src/report/training_report.ts";
 import { resolveSearchConfig, SEARCH_OPTIONS } from "../src/search/config.ts";
 import { type EpochRecord, imbalanceOf, summariseWeights } from "../src/search/records.ts";
+import { DARTS_V2 } from "../src/space/published.ts";
 import { candidatesOf, CELL_KINDS, type CellKind, DARTS, edgesOf, S3, type Space } from "../src/space/space.ts";
 
 /** A discretisation of random alphas, and of random outputs where `cells` are given. */
@@ -114,6 +117,14 @@ function complete(name: (what: string) => string = (what) => what): ReportInput 
   };
 }
 
+/** Everything that a report of a training alone can hold. */
+function trained(name: (what: string) => string = (what) => what): TrainingReportInput {
+  const { config: _, epochs: _epochs, discretization: _found, supernet: _supernet, training, ...shared } = complete(
+    name,
+  );
+  return { ...shared, training: training!, cell: { genotype: DARTS_V2, name: name("cell") } };
+}
+
 /** The elements of a document in order, `name` and `/name`; fails where it is not well-formed or an id is not unique. */
 function elements(document: string): string[] {
   assert(/^<!DOCTYPE html>\n/.test(document));
@@ -202,8 +213,9 @@ Deno.test("report: every part stands or is left out by itself", async () => {
   }
 });
 
-Deno.test("report: hostile names change no element and reach the page as text", async () => {
-  const plain = elements(await reportHtml(complete()));
+/** Makes a report with hostile texts in all places where users, files or drivers choose one. */
+async function expectHarmless(report: (name?: (what: string) => string) => Promise<string>): Promise<void> {
+  const plain = elements(await report());
   const hostile = [
     `"><script>alert(1)</script>`,
     `</title></style></pre><img src=x onerror="alert(1)">`,
@@ -212,13 +224,33 @@ Deno.test("report: hostile names change no element and reach the page as text", 
     `\u0000\u0007\ud800\u202e${"long ".repeat(200)}`,
   ];
   for (const text of hostile) {
-    const document = await reportHtml(complete((what) => text + what));
+    const document = await report((what) => text + what);
     assert.deepEqual(elements(document), plain, text);
     expectSelfContained(document.replaceAll(/&#39; on[a-z]+=/g, ""));
     assert(document.includes(String(html`${text}class a`)), text);
     // deno-lint-ignore no-control-regex
     assert.doesNotMatch(document, /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/);
     assert(document.isWellFormed());
+  }
+}
+
+Deno.test("report: hostile names change no element and reach the page as text", async () => {
+  await expectHarmless((name) => reportHtml(complete(name)));
+});
+
+Deno.test("report of a training alone: the same with hostile names, and for titles made of them", async () => {
+  await expectHarmless((name) => trainingReportHtml(trained(name)));
+  await expectHarmless((name) => trainingReportHtml({ ...trained(name), title: undefined }));
+  const document = await trainingReportHtml(trained());
+  expectSelfContained(document);
+  const found = headings(document);
+  for (
+    const part of [
+      "The cell",
+      ...Object.entries(HEADINGS).flatMap(([key, texts]) => key === "always" ? [] : texts),
+    ]
+  ) {
+    assert(found.includes(part), part);
   }
 });
 
@@ -292,7 +324,7 @@ Deno.test("report: many classes are listed by what goes wrong, and the file stay
   });
   elements(empty);
   assert.doesNotMatch(empty, /NaN/);
-  assert.match(empty, /25\.00 % of 4 images right/);
+  assert.match(empty, /25\.00% of 4 images right/);
 });
 
 Deno.test("report: what does not fit together is refused", async () => {
@@ -313,9 +345,10 @@ Deno.test("report: numbers for people", () => {
   assert.deepEqual([fixed(-0.0001), fixed(-1.5, 1), fixed(null), fixed(NaN)], ["0.000", "−1.5", "–", "–"]);
   assert.deepEqual([narrow(0.1984), narrow(-0.012), narrow(1.25)], [".198", "−.012", "1.250"]);
   assert.deepEqual([lead(0.0001), lead(0), lead(0.25)], ["<0.001", "+0.000", "+0.250"]);
-  assert.deepEqual([percent(0.9918), percent(1, 0), count(1930618), count(0)], ["99.2 %", "100 %", "1,930,618", "0"]);
+  assert.deepEqual([percent(0.9918), percent(1, 0), count(1930618), count(0)], ["99.2%", "100%", "1,930,618", "0"]);
   assert.deepEqual([magnitude(3349342), magnitude(999), mebibytes(2 ** 20)], ["3.35 M", "999", "1.00 MiB"]);
-  assert.deepEqual([duration(1.25), duration(245), duration(3599.9), duration(7620)], [
+  assert.deepEqual([duration(0.85), duration(1.25), duration(245), duration(3599.9), duration(7620)], [
+    "850 ms",
     "1.3 s",
     "4 min 05 s",
     "1 h 00 min",

@@ -11,7 +11,8 @@ import { openGpu } from "../src/gpu/device.ts";
 import { RunFolder } from "../src/search/run_folder.ts";
 import { costOf, parseCount, scaleNetwork } from "../src/space/cost.ts";
 import type { NetworkConfig } from "../src/space/derived.ts";
-import { DARTS_V2, type Genotype } from "../src/space/genotype.ts";
+import type { Genotype } from "../src/space/genotype.ts";
+import { DARTS_V2 } from "../src/space/published.ts";
 import { resolveTrainConfig, type TrainConfig } from "../src/train/config.ts";
 import { drawDropMask } from "../src/train/engine.ts";
 import { evaluateModel, predictImages } from "../src/train/inference.ts";
@@ -254,6 +255,43 @@ Deno.test("train: stopped in the middle of an epoch and resumed, it gives the sa
   assert.deepEqual(await complete(folder, { resume: true }), reference);
   // A finished run is measured again, to the same result.
   assert.deepEqual(await complete(folder, { resume: true }), reference);
+});
+
+Deno.test("train: validation images of the data set's own choose the best epoch, resumed or not", async () => {
+  const val = { ...halves(21, [1, 9, 8], 2e6), mean: [0], std: [1] }, data = { ...DATA, val };
+  const config = tiny({ "val-images": 19, "epochs": 2, "checkpoint-steps": 1 });
+  const run = async (folder: RunFolder, options: TrainOptions = {}, from = data) =>
+    bitsOf(folder, await train(config, DARTS_V2, from, { gpu, folder, ...options }));
+  using once = RunFolder.create(temporary());
+  const bits = await run(once);
+  const [{ step, epoch, valAccuracy, valLoss }] = once.readMetrics() as unknown as TrainRecord[];
+  assert.deepEqual([step, epoch], [96 / 16, 1]); // nothing is held out of the training images
+  assert.equal(Math.round(valAccuracy! * 19) / 19, valAccuracy);
+
+  const path = temporary(), stop = new AbortController();
+  {
+    using folder = RunFolder.create(path);
+    folder.writeJson("config.json", {});
+    const onProgress: TrainOptions["onProgress"] = ({ step }) => step === 4 && stop.abort();
+    await assert.rejects(run(folder, { signal: stop.signal, onProgress }), TrainInterrupted);
+    const refused = message(/validation images: they are not those/, UsageError);
+    for (const other of [{ ...val, fingerprint: "other" }, undefined]) {
+      await assert.rejects(run(folder, { resume: true }, { ...DATA, val: other! }), refused);
+    }
+  }
+  using folder = RunFolder.open(path);
+  assert.deepEqual(await run(folder, { resume: true }), bits);
+
+  // All of them, normalised as the training images are: what evaluating the model on them gives.
+  const all = await train(tiny({ "epochs": 1, "val-images": 99 }), DARTS_V2, data, { gpu });
+  const measured = await evaluateModel(all.model, val, { gpu });
+  assert.equal(measured.count, 21);
+  assert.equal(measured.accuracy, all.best!.accuracy);
+  assert.ok(Math.abs(measured.loss - all.best!.loss) < 1e-4 && measured.loss !== valLoss);
+  const none = await train(tiny({ "epochs": 1, "val-images": 0 }), DARTS_V2, data, { gpu });
+  assert.deepEqual([none.best, none.modelFile, none.epochs[0].valLoss], [null, LAST_MODEL, null]);
+  const wrong = { ...DATA, val: halves(4, [1, 8, 8]) };
+  await assert.rejects(train(tiny(), DARTS_V2, wrong, { gpu }), message(/images of 1x8x8 \('halves'\)/, UsageError));
 });
 
 Deno.test("train: a lost device is replaced and the bits stay the same", async () => {

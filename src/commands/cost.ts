@@ -8,7 +8,7 @@ import { defineOptions } from "../base/options.ts";
 import { costOf, type NetworkCost, scaleNetwork } from "../space/cost.ts";
 import { NETWORK_FORMS, type NetworkConfig, type NetworkForm, publishedSize } from "../space/derived.ts";
 import type { Genotype } from "../space/genotype.ts";
-import { budgetOf } from "../train/config.ts";
+import { budgetOf, SIZE_OPTION_LIST } from "../space/size_options.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed, parseShape } from "./flags.ts";
 import { COST_CONVENTION, partCosts } from "./report_files.ts";
 import { GENOTYPE_HELP, openGenotype } from "./sources.ts";
@@ -39,38 +39,7 @@ const OPTIONS = defineOptions([
     group: "Network",
     help: "number of classes (default: 10, imagenet form 1000)",
   },
-  {
-    key: "init-channels",
-    kind: "int",
-    min: 2,
-    max: 1024,
-    default: null,
-    group: "Network",
-    help: "channels of the first cells; even (default: 36, imagenet form 48)",
-  },
-  {
-    key: "cells",
-    kind: "int",
-    min: 3,
-    max: 64,
-    default: null,
-    group: "Network",
-    help: "number of cells (default: 20, imagenet form 14)",
-  },
-  {
-    key: "params",
-    kind: "string",
-    default: null,
-    group: "Network",
-    help: "most parameters, for example 1M: picks channels (and cells)",
-  },
-  {
-    key: "macs",
-    kind: "string",
-    default: null,
-    group: "Network",
-    help: "most multiply-accumulates of an image, for example 50M: picks channels (and cells)",
-  },
+  ...SIZE_OPTION_LIST,
 ]);
 
 type Options = ReturnType<typeof OPTIONS.resolve>;

@@ -4,14 +4,11 @@
  */
 import { FailureError } from "../base/errors.ts";
 import { exists } from "../base/files.ts";
-import { type Dataset, openData, type OpenDataOptions, type Split } from "../data/dataset.ts";
+import { type Dataset, openData, type OpenDataOptions, partsOf, type Split } from "../data/dataset.ts";
 import { FORMATS } from "../data/formats.ts";
-import type { SearchConfig } from "../search/config.ts";
+import type { DataConfig } from "../data/options.ts";
 import type { NetworkConfig } from "../space/derived.ts";
 import { count, type Terminal } from "./terminal.ts";
-
-/** What searches and trainings say about data, in the same words. */
-export type DataConfig = Pick<SearchConfig, "data" | "imageSize" | "colours" | "testFraction">;
 
 /** What is told while a data set is opened; a sentence that was said is not said again. */
 function telling(terminal: Terminal): Pick<OpenDataOptions, "warn" | "onProgress"> {
@@ -40,6 +37,15 @@ export async function openConfigured(config: DataConfig, split: Split, terminal:
   });
 }
 
+/** Opens the validation images of the data set's own; undefined where it has none or they are not wanted. */
+export async function openValidation(
+  config: DataConfig & { readonly valImages: number | null },
+  terminal: Terminal,
+): Promise<Dataset | undefined> {
+  if (config.valImages === 0 || !partsOf(config.data).includes("val")) return undefined;
+  return await openConfigured(config, "val", terminal);
+}
+
 /** Opens the test part of the data that a configuration names; undefined, with a warning, where it cannot be done. */
 export async function openTest(config: DataConfig, terminal: Terminal): Promise<Dataset | undefined> {
   try {
@@ -66,10 +72,13 @@ export async function openForNetwork(
   });
 }
 
-/** What has to be readable for a data set. */
-export function dataPlace(spec: string): string {
+/**
+ * What has to be readable for a data set, for commands that are suggested: its place, and for what may be a folder of
+ * images also the modules of the threads that decode them.
+ */
+export function dataPlaces(spec: string): string[] {
   const paths = FORMATS.flatMap(({ known }) => known).find(({ name }) => name === spec)?.paths;
-  return paths?.find(exists) ?? paths?.[0] ?? spec;
+  return paths ? [paths.find(exists) ?? paths[0]] : [spec, "src"];
 }
 
 /** `60,000 images of 1x28x28, 10 classes`. */

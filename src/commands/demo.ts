@@ -7,10 +7,10 @@ import { encode } from "fast-png";
 import { FailureError } from "../base/errors.ts";
 import { joinPath, readText, writeAtomic } from "../base/files.ts";
 import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
+import { DATA_OPTION_LIST } from "../data/options.ts";
 import { genotypeText } from "../report/cell_svg.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import { RunFolder } from "../search/run_folder.ts";
-import { DATA_KEYS } from "../train/config.ts";
 import { openConfigured } from "./data_sets.ts";
 import { finePercent } from "./evaluation_text.ts";
 import { onnxOf } from "./export.ts";
@@ -25,7 +25,7 @@ import { runTrain } from "./train.ts";
 import { readEvaluation, readTraining } from "./train_files.ts";
 
 /** Options of a search that the demo takes. */
-const KEYS: readonly string[] = [...DATA_KEYS, "seed"];
+const KEYS: readonly string[] = [...DATA_OPTION_LIST.map(({ key }) => key), "seed"];
 
 /** Side that the images of a folder get, unless told otherwise: at their usual size it would take an hour. */
 const IMAGE_SIZE = "32";

@@ -5,7 +5,8 @@
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { defineOptions } from "../base/options.ts";
-import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
+import { type Dataset, MNIST_FOLDER, partsOf } from "../data/dataset.ts";
+import { DATA_HELP } from "../data/options.ts";
 import { evaluateModel } from "../train/inference.ts";
 import type { Model } from "../train/model_file.ts";
 import { openForNetwork } from "./data_sets.ts";
@@ -21,8 +22,7 @@ const OPTIONS = defineOptions([
     kind: "string",
     default: null,
     group: "Data",
-    help: "mnist, cifar10 or cifar100 (once fetched), or the path of IDX files, CIFAR or a folder of images " +
-      "(default: the training's)",
+    help: `${DATA_HELP} (default: the training's)`,
   },
   {
     key: "split",
@@ -106,6 +106,11 @@ export async function runEvaluate(parsed: Parsed, [path]: readonly string[]): Pr
       testFraction: options.testFraction ?? training?.config.testFraction,
     }, terminal);
     warnOfClasses(model, data, terminal);
+    if (split === "test" && !partsOf(spec).includes("test")) {
+      terminal.warn(
+        `'${data.name}' has no test/, so its val/ images stand in: where they chose the best epoch, they flatter`,
+      );
+    }
     terminal.progress(() => "opening the GPU ...");
     const { count: images, loss, accuracy, perClass, confusion } = await evaluateModel(model, data, {
       batch: options.batchSize,

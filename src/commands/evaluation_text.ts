@@ -81,7 +81,7 @@ export function trainLines(epochs: readonly TrainRecord[]): string[] {
   const shown = left > 0 ? [...rows.slice(0, half), ...rows.slice(-half)] : rows;
   const header = ["epoch", "train", "acc", ...(auxiliary ? ["auxiliary"] : []), "val", "acc", "lr", "s/step", ""];
   return [
-    "Measured (losses and accuracies of the training steps, and on the images held out for validation)" +
+    "Measured (losses and accuracies of the training steps, and on the validation images)" +
     (left > 0 ? `; ${left} epochs in the middle left out` : ""),
     ...table(header, shown),
   ];

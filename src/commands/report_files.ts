@@ -16,7 +16,7 @@ import { type Genotype, parseGenotypeJson } from "../space/genotype.ts";
 import { TRAIN_OPTIONS } from "../train/config.ts";
 import { networkConfig } from "../train/train.ts";
 import type { TrainRecord } from "../train/records.ts";
-import { dataPlace } from "./data_sets.ts";
+import { dataPlaces } from "./data_sets.ts";
 import { flagsOf } from "./flags.ts";
 import { isRecord, readRun, type RunBase, runKind, type RunRecord, VERSION } from "./run_files.ts";
 import { commandLine } from "./terminal.ts";
@@ -94,19 +94,19 @@ function searchPart(folder: RunFolder, run: RunRecord): SearchPart {
 
 /** The commands that make a search again and go on from it. */
 function searchCommands(path: string, { config }: RunRecord): { purpose: string; command: string }[] {
-  const data = dataPlace(config.data);
+  const data = dataPlaces(config.data);
   return [
     {
       purpose: "Search again, to the same bits",
       command: commandLine(["search", ...flagsOf(SEARCH_OPTIONS, config, path), "--out", `${path}-again`], {
-        read: [data, folderOf(path)],
+        read: [...data, folderOf(path)],
         write: [folderOf(path)],
       }),
     },
     {
       purpose: "Decide again by another rule",
       command: commandLine(["discretize", path, "--method", config.discretizer === "zca" ? "semipartial" : "zca"], {
-        read: [data, path],
+        read: [...data, path],
         write: [],
       }),
     },
@@ -115,16 +115,16 @@ function searchCommands(path: string, { config }: RunRecord): { purpose: string;
 
 /** A command that trains the cell of a search. */
 export function trainCommand(path: string, data: string): string {
-  return commandLine(["train", path, "--preset", "demo"], { read: [dataPlace(data), path], write: [path] });
+  return commandLine(["train", path, "--preset", "demo"], { read: [...dataPlaces(data), path], write: [path] });
 }
 
 /** The commands that make a training again and use its model. */
 export function modelCommands(path: string, config: TrainingRecord["config"]): { purpose: string; command: string }[] {
-  const data = dataPlace(config.data), images = { read: [path, "image.png"], write: [] };
+  const data = dataPlaces(config.data), images = { read: [path, "image.png"], write: [] };
   return [
     {
       purpose: "Measure it on the test images",
-      command: commandLine(["evaluate", path], { read: [data, path], write: [] }),
+      command: commandLine(["evaluate", path], { read: [...data, path], write: [] }),
     },
     { purpose: "Classify an image of your own", command: commandLine(["predict", path, "image.png"], images) },
     {
@@ -189,7 +189,7 @@ async function trainingReport(folder: RunFolder): Promise<string> {
       "--out",
       `${folder.path}-again`,
     ],
-    { read: [dataPlace(config.data), above], write: [above] },
+    { read: [...dataPlaces(config.data), above], write: [above] },
   );
   const shared = {
     environment: environment(record, folder.path),

@@ -14,7 +14,7 @@ import type { EpochRecord } from "../search/records.ts";
 import { settledOf } from "../search/settled.ts";
 import { search, SearchInterrupted, type SearchResult } from "../search/search.ts";
 import { weightCount } from "../space/supernet.ts";
-import { dataPlace, dataText, openConfigured } from "./data_sets.ts";
+import { dataPlaces, dataText, openConfigured } from "./data_sets.ts";
 import {
   addSearchOptions,
   OUTPUT_GROUP,
@@ -44,8 +44,9 @@ export function searchCommand(program: Command): Command {
     .summary("search a cell on images")
     .description(
       "Searches a cell: trains a supernet whose edges carry every operation, the weights of the operations on one half " +
-        "of the training images and their mixture on the other half, then decides which operations stay. Everything is " +
-        "written into a run folder: configuration, metrics, checkpoints, genotypes (JSON and Python text), a picture and a report.",
+        "of the training images and their mixture on the other half, then decides which operations stay. Images in val/ " +
+        "and test/ are not looked at. Everything is written into a run folder: configuration, metrics, checkpoints, " +
+        "genotypes (JSON and Python text), a picture and a report.",
     );
   command.addOption(
     new Flag("--out <folder>", "run folder to make (default: runs/<data>-<preset or seed>, numbered)").helpGroup(
@@ -167,7 +168,7 @@ function resumeJob(parsed: Parsed, path: string, warn: (message: string) => void
 
 /** Folders that a run reads and writes. */
 function places(config: SearchConfig, path: string): { read: string[]; write: string[] } {
-  return { read: [dataPlace(config.data), path], write: [path] };
+  return { read: [...dataPlaces(config.data), path], write: [path] };
 }
 
 /** @returns what remains to be done: to write the report and to say what came out */

@@ -8,7 +8,8 @@ import { baseName, exists, folderOf, joinPath, readText } from "../base/files.ts
 import { nearest } from "../base/options.ts";
 import { RunFolder } from "../search/run_folder.ts";
 import type { NetworkConfig } from "../space/derived.ts";
-import { DARTS_V2, type Genotype, parseGenotype } from "../space/genotype.ts";
+import { type Genotype, parseGenotype } from "../space/genotype.ts";
+import { PUBLISHED_GENOTYPES } from "../space/published.ts";
 import { loadModel, type Model } from "../train/model_file.ts";
 import { BEST_MODEL, LAST_MODEL } from "../train/train.ts";
 import { readRun, type RunKind, runKind, type RunRecord } from "./run_files.ts";
@@ -19,9 +20,6 @@ import {
   readTraining,
   type TrainingRecord,
 } from "./train_files.ts";
-
-/** Genotypes that have a name, as in DARTS' `genotypes.py`. */
-export const PUBLISHED_GENOTYPES: Readonly<Record<string, Genotype>> = { DARTS_V2 };
 
 /** What a genotype may be named by, for help texts. */
 export const GENOTYPE_HELP: string =

@@ -1,8 +1,10 @@
 /**
  * What the commands say, and where: results to stdout, warnings and errors to stderr, a progress line on terminals.
- * Also tables and the units of numbers. Not responsible for what is said.
+ * Also tables, and numbers as reports write them. Not responsible for what is said.
  * @module
  */
+
+export { count, duration, magnitude, mebibytes, percent } from "../report/numbers.ts";
 
 /** Writes all of `text`; a reader that has gone away (`| head`) is no reason to stop a run. */
 function put(stream: typeof Deno.stdout | typeof Deno.stderr, text: string): void {
@@ -110,42 +112,6 @@ export function pairs(entries: readonly (readonly [string, string])[], indent = 
   const width = Math.max(...entries.map(([name]) => name.length));
   return entries.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`);
 }
-
-/** `12.3%`. */
-export function percent(share: number): string {
-  return `${(share * 100).toFixed(1)}%`;
-}
-
-/** `1,930,618`, with the same commas everywhere. */
-export function count(n: number): string {
-  return String(n).replace(/\B(?=(\d{3})+$)/g, ",");
-}
-
-/** `34.5 MiB`. */
-export function mebibytes(bytes: number): string {
-  const n = bytes / 2 ** 20;
-  return `${n < 10 ? n.toFixed(2) : n < 100 ? n.toFixed(1) : count(Math.round(n))} MiB`;
-}
-
-/** `1.23 G`: counts that matter to three digits. */
-export function magnitude(n: number): string {
-  for (const [unit, size] of [["T", 1e12], ["G", 1e9], ["M", 1e6], ["k", 1e3]] as const) {
-    if (n >= size) return `${(n / size).toPrecision(3)} ${unit}`;
-  }
-  return String(n);
-}
-
-/** `850 ms`, `12.3 s`, `4 min 05 s`, `2 h 07 min`. */
-export function duration(seconds: number): string {
-  if (!Number.isFinite(seconds)) return "unknown";
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
-  const minutes = Math.round(seconds) / 60;
-  if (minutes < 60) return `${Math.floor(minutes)} min ${pad(Math.round(seconds) % 60)} s`;
-  return `${Math.floor(minutes / 60)} h ${pad(Math.floor(minutes % 60))} min`;
-}
-
-const pad = (n: number): string => String(n).padStart(2, "0");
 
 /** A path or a value as a shell takes it. */
 export function shellQuote(text: string): string {

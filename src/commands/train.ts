@@ -6,16 +6,17 @@ import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import type { Layer } from "../base/options.ts";
-import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
+import { type Dataset, MNIST_FOLDER, partsOf } from "../data/dataset.ts";
+import { DATA_OPTION_LIST } from "../data/options.ts";
 import { openGpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
 import { costOf } from "../space/cost.ts";
-import { DATA_KEYS, resolveTrainConfig, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
+import { resolveTrainConfig, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
 import type { TrainPlan } from "../train/programs.ts";
 import type { TrainRecord, TrainResult } from "../train/records.ts";
-import { networkConfig, train, type TrainData, TrainInterrupted } from "../train/train.ts";
-import { dataPlace, dataText, openConfigured, openTest } from "./data_sets.ts";
+import { networkConfig, train, type TrainData, TrainInterrupted, validationOf } from "../train/train.ts";
+import { dataPlaces, dataText, openConfigured, openTest, openValidation } from "./data_sets.ts";
 import { evaluationLines, finePercent, trainLine, trainLines } from "./evaluation_text.ts";
 import {
   addConfiguration,
@@ -49,8 +50,9 @@ export function trainCommand(program: Command): Command {
     .summary("train a network of a cell from scratch")
     .description(
       `Trains a network of a cell from scratch. The genotype is ${GENOTYPE_HELP}; of a search its data are taken too. ` +
-        "A part of the training images is held out to choose the best epoch by; the test images are looked at once, at " +
-        "the end. Everything is written into a run folder: configuration, metrics, checkpoints, the models of the best " +
+        "The best epoch is chosen by the images in val/, where the data have it, else by a part of the training images " +
+        "that is held out; the test images are looked at once, at the end. Where there is val/ but no test/, nothing is " +
+        "measured at the end, or, with --val-images 0, val/ is. Everything is written into a run folder: configuration, metrics, checkpoints, the models of the best " +
         "and the last epoch, and the accuracy of each class. --params and --macs pick the size of the network.",
     );
   command.addOption(
@@ -119,10 +121,12 @@ export async function runTrain(
     : newJob(parsed, source, warn);
   using folder = job.folder;
   let done = false;
-  const data: { train?: Dataset; test?: Dataset } = {};
+  const data: { train?: Dataset; val?: Dataset; test?: Dataset } = {};
   try {
     data.train = await openConfigured(job.config, "train", terminal);
-    data.test = await openTest(job.config, terminal);
+    data.val = await openValidation(job.config, terminal);
+    // Images that have chosen the epoch can no longer measure it: they do not stand in for test images then.
+    if (!data.val || partsOf(job.config.data).includes("test")) data.test = await openTest(job.config, terminal);
     const finish = await trainIn(job, data as TrainData, terminal, stop.signal);
     if (!host) await finish(hints);
     done = true;
@@ -131,7 +135,7 @@ export async function runTrain(
     if (!(error instanceof TrainInterrupted)) throw error;
     terminal.close();
     const again = commandLine(["train", "--resume", folder.path], {
-      read: [dataPlace(job.config.data), folder.path],
+      read: [...dataPlaces(job.config.data), folder.path],
       write: [folder.path],
     });
     terminal.event({ event: "stopped", folder: folder.path, message: error.message });
@@ -139,8 +143,7 @@ export async function runTrain(
     return stop.exitCode();
   } finally {
     terminal.close();
-    data.train?.stream?.close();
-    data.test?.stream?.close();
+    for (const part of Object.values(data)) part?.stream?.close();
     if (!done && !job.resume) folder.discardIfEmpty();
   }
 }
@@ -154,7 +157,7 @@ function newJob(parsed: Parsed, source: string | undefined, warn: (message: stri
     const values = SEARCH_OPTIONS.toRecord(run.config);
     layers.push({
       source: `the search in '${origin.search}'`,
-      values: Object.fromEntries(DATA_KEYS.map((key) => [key, values[key]])),
+      values: Object.fromEntries(DATA_OPTION_LIST.map(({ key }) => [key, values[key]])),
     });
   }
   const config = resolveTrainConfig([...layers, ...configurationLayers(parsed, TRAIN_OPTIONS, TRAIN_PRESETS)]);
@@ -191,6 +194,13 @@ function resumeJob(parsed: Parsed, path: string, source: string | undefined, war
     folder.close();
     throw error;
   }
+}
+
+/** What the best epoch is chosen by. */
+function validationText(config: TrainConfig, data: TrainData): string {
+  const { count: images, held } = validationOf(config, data);
+  if (images === 0) return "no images: the last epoch is kept";
+  return `${count(images)} ${held ? "of these, held out" : "images of its own"}, to choose the best epoch by`;
 }
 
 /** @returns what remains to be done: to write the report and to say what came out */
@@ -230,6 +240,7 @@ async function trainIn(
     terminal.line(`idarts ${VERSION}: ${resume ? "going on with a training" : "training"}`);
     pairs([
       ["data", dataText(data.train, config.images)],
+      ["validation", validationText(config, data)],
       ["test", data.test ? `${count(data.test.count)} images, looked at once at the end` : "no images"],
       [
         "network",

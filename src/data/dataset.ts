@@ -130,6 +130,15 @@ export async function openData(
 }
 
 /**
+ * The parts that a data set has. A folder of images has `"val"` only where there is a folder for it, and no `"test"`
+ * where there is one for validation alone. Throws FailureError where there is no such data set.
+ */
+export function partsOf(spec: string, mnistFolder?: string): readonly Split[] {
+  const { place, format } = locate(spec, mnistFolder);
+  return format.parts?.(place.path) ?? ["train", "test"];
+}
+
+/**
  * The random changes that suit a data set: in `"train"` all that its format suggests, in `"search"` no cutout (DARTS
  * searches without).
  */

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Augment } from "./augment.ts";
-import type { Dataset, OpenDataOptions } from "./dataset.ts";
+import type { Dataset, OpenDataOptions, Split } from "./dataset.ts";
 
 /** Where a data set lies. */
 export interface Place {
@@ -37,6 +37,8 @@ export interface DataFormat {
   readonly hint: string;
   /** Whether `path`, which exists, looks like this format. Throws FailureError where it may not be read. */
   detect(path: string): boolean;
+  /** The parts that the data set at `path` has; train and test if left out. */
+  parts?(path: string): readonly Split[];
   /** Opens it; throws FailureError where it cannot be done. */
   open(place: Place, options: OpenDataOptions): Promise<Dataset>;
   /** The random changes that suit its images in training. */

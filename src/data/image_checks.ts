@@ -64,11 +64,14 @@ export function skippedSentence(name: string, skipped: readonly SkippedFile[], t
 /** Sentences about what looks wrong in a list of images. */
 export function suspicions(
   name: string,
-  { classNames, parts, others }: ImageList,
+  { classNames, parts, split, loose, others }: ImageList,
   copies: readonly (readonly ImageFile[])[] | undefined,
 ): string[] {
   const out: string[] = [], partOf = new Map<ImageFile, string>();
   for (const [part, files] of parts) for (const file of files) partOf.set(file, part);
+  if (loose > 0) {
+    out.push(`Ignored ${loose} images of '${name}' that lie in no class: put each into the folder of its class`);
+  }
   if (others.size > 0) {
     const count = [...others.values()].reduce((a, b) => a + b, 0);
     const kinds = [...others].sort((a, b) => b[1] - a[1]).map(([ending, n]) => `${n} ${ending}`);
@@ -94,7 +97,9 @@ export function suspicions(
   const most = sizes.indexOf(Math.max(...sizes)), least = sizes.indexOf(Math.min(...sizes));
   if (sizes[most] >= IMBALANCE * sizes[least]) {
     out.push(
-      `The classes of '${name}' are unequal: '${classNames[most]}' has ${sizes[most]} training images, ` +
+      `The classes of '${name}' are unequal: '${classNames[most]}' has ${sizes[most]} ${
+        split ? "training images" : "images"
+      }, ` +
         `'${classNames[least]}' has ${sizes[least]}, so accuracy says little about the small ones`,
     );
   }

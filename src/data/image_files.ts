@@ -35,6 +35,8 @@ export interface ImageList {
   readonly split: boolean;
   /** What cannot be an image though its name says so. */
   readonly skipped: readonly SkippedFile[];
+  /** Number of images that lie beside the folders of the classes, in none of them. */
+  readonly loose: number;
   /** Number of other files by the ending of their names. */
   readonly others: ReadonlyMap<string, number>;
 }
@@ -45,6 +47,7 @@ const PART_NAMES: Readonly<Record<Part, readonly string[]>> = {
   val: ["val", "valid", "validation"],
   test: ["test", "testing"],
 };
+const PARTS = ["train", "val", "test"] as const;
 const MAX_DEPTH = 16;
 
 interface Entry {
@@ -100,17 +103,30 @@ export function looksLikeImages(path: string): boolean {
   return Deno.statSync(path).isDirectory && folders(path).length > 0;
 }
 
+/** The folder of a part among those at the top of a data set. */
+function partFolder(top: readonly Entry[], part: Part): string | undefined {
+  return top.find(({ name, path }) => PART_NAMES[part].includes(name.toLowerCase()) && folders(path).length > 0)?.path;
+}
+
+/**
+ * The parts that the image folder `root` has: those with a folder of their own; where only the training part has one,
+ * or none, test images are shared out of it.
+ */
+export function partsIn(root: string): Part[] {
+  const top = folders(root), found = PARTS.filter((part) => partFolder(top, part) !== undefined);
+  return found.includes("train") && found.length > 1 ? found : ["train", "test"];
+}
+
 /**
  * Lists the images of the folder `root`. Throws FailureError for no class, one class, a class of the training part
  * without an image, and a class that only another part has.
  */
 export function scanImages(root: string): ImageList {
   const top = folders(root);
-  const partFolder = (part: Part): string | undefined =>
-    top.find(({ name, path }) => PART_NAMES[part].includes(name.toLowerCase()) && folders(path).length > 0)?.path;
-  const train = partFolder("train"), split = train !== undefined;
+  const train = partFolder(top, "train"), split = train !== undefined;
   const skipped: SkippedFile[] = [], others = new Map<string, number>();
   const classNames = folders(train ?? root).map(({ name }) => name);
+  const loose = list(train ?? root).filter(({ name, isFolder }) => !isFolder && formatOfName(name)).length;
   if (classNames.length < 2) {
     throw new FailureError(
       `Cannot use '${train ?? root}' as an image folder as it must hold at least 2 folders, one for each class: ` +
@@ -150,11 +166,11 @@ export function scanImages(root: string): ImageList {
 
   const parts = new Map<Part, readonly ImageFile[]>([["train", scan(train ?? root, split ? "train/" : "")]]);
   for (const part of ["val", "test"] as const) {
-    const folder = split ? partFolder(part) : undefined;
+    const folder = split ? partFolder(top, part) : undefined;
     if (folder !== undefined) parts.set(part, scan(folder, `${baseName(folder)}/`));
   }
   checkClasses(root, classNames, parts.get("train")!);
-  return { classNames, parts, split: parts.size > 1, skipped, others };
+  return { classNames, parts, split: parts.size > 1, skipped, loose, others };
 }
 
 /** Throws FailureError for a class without a training image. */

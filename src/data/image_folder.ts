@@ -9,7 +9,7 @@ import type { Dataset, ImageStream, OpenDataOptions, SkippedFile, Split } from "
 import { DecodePool, missingThreadPermission } from "./decode_pool.ts";
 import type { DataFormat, Place } from "./format.ts";
 import { findCopies, shareOut, skippedSentence, suspicions } from "./image_checks.ts";
-import { checkClasses, type ImageFile, type ImageList, looksLikeImages, scanImages } from "./image_files.ts";
+import { checkClasses, type ImageFile, type ImageList, looksLikeImages, partsIn, scanImages } from "./image_files.ts";
 import { checkLimit } from "./records.ts";
 import { channelStats, evenly, fingerprintOf, textFingerprint } from "./statistics.ts";
 
@@ -283,6 +283,7 @@ export const IMAGE_FOLDER: DataFormat = {
   known: [],
   hint: "put the images of each class into a folder of its own",
   detect: looksLikeImages,
+  parts: partsIn,
   open,
   augment: ({ height }) => ({
     pad: 0,

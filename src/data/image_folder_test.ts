@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { Batcher } from "./batches.ts";
-import { type Dataset, defaultAugment, openData, type OpenDataOptions } from "./dataset.ts";
+import { type Dataset, defaultAugment, openData, type OpenDataOptions, partsOf } from "./dataset.ts";
 import { DecodePool } from "./decode_pool.ts";
 import { decodeImage, toSquare } from "./decode.ts";
 import { encodePng, sampleJpeg, samplePng } from "./testing.ts";
@@ -78,17 +78,20 @@ Deno.test("images: a folder per class is shared out by class, the same each time
     const sorted = (list: number[]): number[] => list.sort((a, b) => a - b);
     assert.deepEqual(sorted([...sums(data), ...sums(test)]), sorted(wanted));
     await assert.rejects(openAll(folder, { split: "val" }), failure(/has no folder 'val'/));
+    assert.deepEqual(partsOf(folder), ["train", "test"]);
   });
 });
 
 Deno.test("images: train, val and test folders are taken as they are", async () => {
   const files = { ...classes({ a: 3, b: 2 }, "train/"), ...classes({ a: 1, b: 2 }, "val/", 20) };
   await withFiles({ ...files, ...classes({ a: 2, b: 2 }, "test/", 40) }, async (folder) => {
+    assert.deepEqual(partsOf(folder), ["train", "val", "test"]);
     assert.equal((await openAll(folder)).data.count, 5);
     assert.equal((await openAll(folder, { split: "val" })).data.count, 3);
     assert.equal((await openAll(folder, { split: "test" })).data.count, 4);
     Deno.removeSync(`${folder}/test`, { recursive: true });
     assert.equal((await openAll(folder, { split: "test" })).data.count, 3); // val stands in.
+    assert.deepEqual(partsOf(folder), ["train", "val"]);
     Deno.mkdirSync(`${folder}/val/c`);
     await assert.rejects(openAll(folder), failure(/class 'c' of '.*val' as the training part has no such folder/));
   });
@@ -104,6 +107,8 @@ Deno.test("images: what is left out is counted and listed", async () => {
     "a/lies.jpg": samplePng(1),
     "b/cut.png": samplePng(5).subarray(0, 200),
     "b/notes.txt": "x",
+    "beside.png": grey,
+    "readme.txt": "about them",
     "b/deep/er/grey.png": grey,
     "b/.hidden.png": "no image",
     "__MACOSX/x.png": "no image",
@@ -123,6 +128,7 @@ Deno.test("images: what is left out is counted and listed", async () => {
     assert.match(left, /'a\/lies.jpg' \(its name says JPEG, its content PNG\)/);
     assert.match(left, /'a\/text.png' \(it is no PNG inside\)/);
     assert.ok(said.some((s) => /^Ignored 1 files .* neither PNG nor JPEG by their names: 1 \.txt$/.test(s)));
+    assert.ok(said.some((s) => /^Ignored 1 images of '.*' that lie in no class: put each into the folder/.test(s)));
     const test = (await openAll(folder, { split: "test", testFraction: 0.1 })).data;
     assert.equal(data.count + test.count, 13);
   });

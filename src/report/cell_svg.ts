@@ -102,7 +102,7 @@ ${styleSheet()}
  * @example The first lines of DARTS' published cell
  * ```ts
  * import { genotypeText } from "./cell_svg.ts";
- * import { DARTS_V2 } from "../space/genotype.ts";
+ * import { DARTS_V2 } from "../space/published.ts";
  * import assert from "node:assert/strict";
  * assert.deepEqual(genotypeText(DARTS_V2).split("\n").slice(0, 2), [
  *   "normal",

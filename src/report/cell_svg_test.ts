@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { DARTS_V2, type Genotype } from "../space/genotype.ts";
+import type { Genotype } from "../space/genotype.ts";
+import { DARTS_V2 } from "../space/published.ts";
 import { DARTS } from "../space/space.ts";
 import { cellSvg, genotypeText } from "./cell_svg.ts";
 

@@ -51,7 +51,7 @@ export async function choiceSection({ discretization }: ReportInput): Promise<Ht
       ${comparison(methods, chosen)}
       <p class="caption">Operation and the node that it reads (0 and 1 are the outputs of the two cells before), its score,
       and in small print its lead over the next operation on the same edge; <span class="close">≈</span> marks a lead
-      below ${limit} % of the score, where another seed or other images may well decide differently. Scores compare within
+      below ${limit}% of the score, where another seed or other images may well decide differently. Scores compare within
       one node and one rule only.</p>
       <h3>Scores of all operations</h3>
       <p class="caption">Rows are the nodes read, columns the operations. Colour runs from the node's lowest positive score

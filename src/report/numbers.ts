@@ -1,5 +1,5 @@
 /**
- * Numbers for people, the same on every machine. Values that are missing or not finite read "–".
+ * Numbers for people in reports and on the terminal, the same on every machine. Values that are missing or not finite read "–".
  * @module
  */
 
@@ -30,9 +30,9 @@ export function lead(value: number): string {
   return value > 0 && value < 0.0005 ? "<0.001" : `+${fixed(value)}`;
 }
 
-/** `12.3 %`. */
+/** `12.3%`. */
 export function percent(share: Measured, digits = 1): string {
-  return known(share) ? `${(share * 100).toFixed(digits)} %` : MISSING;
+  return known(share) ? `${(share * 100).toFixed(digits)}%` : MISSING;
 }
 
 /** `1,930,618`. */
@@ -56,9 +56,10 @@ export function mebibytes(bytes: Measured): string {
   return `${n < 100 ? n.toFixed(n < 10 ? 2 : 1) : count(n)} MiB`;
 }
 
-/** `12.3 s`, `4 min 05 s`, `2 h 07 min`. */
+/** `850 ms`, `12.3 s`, `4 min 05 s`, `2 h 07 min`. */
 export function duration(seconds: Measured): string {
   if (!known(seconds)) return MISSING;
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds), pad = (n: number): string => String(n).padStart(2, "0");
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${pad(whole % 60)} s`;

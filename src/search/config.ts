@@ -5,6 +5,7 @@
  */
 import { defineOptions, type Layer, type OptionSet, type Resolved } from "../base/options.ts";
 import { UsageError } from "../base/errors.ts";
+import { DATA_OPTION_LIST } from "../data/options.ts";
 import { DISCRETIZERS, findDiscretizer } from "../discretize/registry.ts";
 import { DEFAULT_DECORRELATION } from "../discretize/scope.ts";
 import { checkSpace } from "../space/definition.ts";
@@ -16,39 +17,7 @@ const RULE_NAMES: readonly string[] = DISCRETIZERS.map((d) => d.name);
 
 /** The list behind {@linkcode SEARCH_OPTIONS}. */
 export const SEARCH_OPTION_LIST = [
-  {
-    key: "data",
-    kind: "string",
-    default: "mnist",
-    group: "Data",
-    help: "mnist, cifar10 or cifar100 (once fetched), or the path of IDX files, CIFAR or a folder of images",
-  },
-  {
-    key: "image-size",
-    kind: "int",
-    min: 8,
-    max: 1024,
-    default: null,
-    group: "Data",
-    help: "folders of images: side of the square that each is cropped and resized to (default: 64)",
-  },
-  {
-    key: "colours",
-    kind: "choice",
-    choices: ["auto", "grey", "rgb"],
-    default: "auto",
-    group: "Data",
-    help: "folders of images: what they are taken as; auto: grey if all are",
-  },
-  {
-    key: "test-fraction",
-    kind: "number",
-    min: 0.01,
-    max: 0.9,
-    default: 0.2,
-    group: "Data",
-    help: "folders of images without train/ and test/: share of each class that is kept for testing",
-  },
+  ...DATA_OPTION_LIST,
   {
     key: "images",
     kind: "int",

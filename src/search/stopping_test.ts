@@ -1,6 +1,7 @@
 /** Rules that end a search early, and whether a choice has settled, on records made by hand. */
 import assert from "node:assert/strict";
-import { DARTS_V2, formatGenotypePython, type Genotype } from "../space/genotype.ts";
+import { formatGenotypePython, type Genotype } from "../space/genotype.ts";
+import { DARTS_V2 } from "../space/published.ts";
 import { changedPicks, changesOf, settledOf } from "./settled.ts";
 import { type StopConfig, stopReason } from "./stopping.ts";
 

@@ -80,7 +80,7 @@ function count(network: NetworkConfig): { parameters: number; macs: number } {
  * @example DARTS' published cell on CIFAR-10
  * ```ts
  * import { costOf } from "./cost.ts";
- * import { DARTS_V2 } from "./genotype.ts";
+ * import { DARTS_V2 } from "./published.ts";
  * const size = { channels: 36, cells: 20, classes: 10, inputChannels: 3, height: 32, width: 32 };
  * const cost = costOf({ genotype: DARTS_V2, form: "cifar", ...size });
  * console.assert(cost.parameters === 3_349_342);

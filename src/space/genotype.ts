@@ -55,43 +55,6 @@ export const MAX_GENOTYPE_CHARACTERS = 65_536;
 /** Largest number of intermediate nodes a reader accepts; published cells have at most five. */
 export const MAX_GENOTYPE_NODES = 16;
 
-/** Builds a cell from its (operation, source) pairs, two per node, concatenating all nodes. */
-function cell(...pairs: [string, number][]): CellGenotype {
-  const nodes: [Choice, Choice][] = [];
-  for (let i = 0; i < pairs.length; i += 2) {
-    const [first, second] = [pairs[i], pairs[i + 1]];
-    nodes.push([
-      { op: first[0], from: first[1] },
-      { op: second[0], from: second[1] },
-    ]);
-  }
-  return { nodes, concat: nodes.map((_, i) => i + 2) };
-}
-
-/** The cell published with DARTS' second-order search (quark0/darts, `genotypes.py`). */
-export const DARTS_V2: Genotype = {
-  normal: cell(
-    ["sep_conv_3x3", 0],
-    ["sep_conv_3x3", 1],
-    ["sep_conv_3x3", 0],
-    ["sep_conv_3x3", 1],
-    ["sep_conv_3x3", 1],
-    ["skip_connect", 0],
-    ["skip_connect", 0],
-    ["dil_conv_3x3", 2],
-  ),
-  reduce: cell(
-    ["max_pool_3x3", 0],
-    ["max_pool_3x3", 1],
-    ["skip_connect", 2],
-    ["max_pool_3x3", 1],
-    ["max_pool_3x3", 0],
-    ["skip_connect", 2],
-    ["skip_connect", 2],
-    ["max_pool_3x3", 1],
-  ),
-};
-
 /** The genotype of a cell of NAS-Bench-201. */
 function nasBenchGenotype(nodes: readonly (readonly Choice[])[]): Genotype {
   return { normal: { nodes, concat: [nodes.length] }, reduce: { nodes: [], concat: [] }, skeleton: "nas-bench-201" };
@@ -187,7 +150,8 @@ export function formatGenotypeText(genotype: Genotype): string {
  * Writes Python's form of a cell of DARTS' kind on one line, without a line end. Consecutive outputs become a `range`, others a list.
  * @example DARTS' published cell
  * ```ts
- * import { DARTS_V2, formatGenotypePython } from "./genotype.ts";
+ * import { formatGenotypePython } from "./genotype.ts";
+ * import { DARTS_V2 } from "./published.ts";
  * import assert from "node:assert/strict";
  * assert.match(formatGenotypePython(DARTS_V2), /^Genotype\(normal=\[\('sep_conv_3x3', 0\), .*range\(2, 6\)\)$/);
  * ```

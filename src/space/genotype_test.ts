@@ -3,7 +3,6 @@ import { FailureError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
 import {
   checkGenotype,
-  DARTS_V2,
   formatGenotypeJson,
   formatGenotypePython,
   formatGenotypeText,
@@ -14,6 +13,7 @@ import {
   parseGenotypeJson,
   parseGenotypePython,
 } from "./genotype.ts";
+import { DARTS_V2 } from "./published.ts";
 import { DARTS } from "./space.ts";
 
 /** Copied from quark0/darts, `cnn/genotypes.py`. */

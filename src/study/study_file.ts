@@ -5,9 +5,10 @@
  */
 import { UsageError } from "../base/errors.ts";
 import { type Named, nameOf, type Option, parseYamlOptions } from "../base/options.ts";
+import { DATA_OPTION_LIST } from "../data/options.ts";
 import { DISCRETIZERS } from "../discretize/registry.ts";
 import { resolveSearchConfig, SEARCH_OPTIONS, type SearchConfig } from "../search/config.ts";
-import { DATA_KEYS, resolveTrainConfig, TRAIN_OPTIONS, type TrainConfig } from "../train/config.ts";
+import { resolveTrainConfig, TRAIN_OPTIONS, type TrainConfig } from "../train/config.ts";
 
 /** A value of a configuration key. */
 export type Value = string | number | boolean | Named | null;
@@ -162,7 +163,8 @@ function trainingOf(
   }
   const seeds = seed === undefined ? undefined : gridOf(path, { seed }).seed;
   return (found, own) => {
-    const all = SEARCH_OPTIONS.toRecord(found), data = Object.fromEntries(DATA_KEYS.map((key) => [key, all[key]]));
+    const all = SEARCH_OPTIONS.toRecord(found);
+    const data = Object.fromEntries(DATA_OPTION_LIST.map(({ key }) => [key, all[key]]));
     return (seeds ?? [own]).map((each) =>
       resolveTrainConfig(
         [{ source: "the search", values: data }, { source, values: { ...values, seed: each } }],

@@ -4,11 +4,12 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { DATA_OPTION_LIST } from "../data/options.ts";
 import type { SearchConfig } from "../search/config.ts";
 import { resolveSpace } from "../space/definition.ts";
 import type { Genotype } from "../space/genotype.ts";
 import { randomGenotype } from "../space/random_genotype.ts";
-import { DATA_KEYS, type TrainConfig } from "../train/config.ts";
+import type { TrainConfig } from "../train/config.ts";
 import { ownValues, type Setting, type Study } from "./study_file.ts";
 
 /** A search to be done. */
@@ -94,7 +95,7 @@ export function cellUses(study: Study, setting: number, search: SearchTask, rule
 /** What random cells are a control for: settings of one space and one data set. */
 function controlKey({ configs: [config] }: Setting): string {
   const values = ownValues(config, "search");
-  return JSON.stringify([config.space, ...DATA_KEYS.map((key) => values[key] ?? null)]);
+  return JSON.stringify([config.space, ...DATA_OPTION_LIST.map(({ key }) => values[key] ?? null)]);
 }
 
 /** Index of the setting that stands for the random cells that `setting` is compared with. */

@@ -1,56 +1,26 @@
 /**
  * The options of a training: the one list from which come flags, YAML keys, help, defaults and validation. Defaults are
- * DARTS' published recipe for CIFAR-10, but for a part of the training images that is held out for validation.
+ * DARTS' published recipe for CIFAR-10, but for validation: by images of the data set's own, else by a part of the
+ * training images that is held out.
  * @module
  */
 import { UsageError } from "../base/errors.ts";
 import { defineOptions, type Layer, type OptionSet, type Resolved } from "../base/options.ts";
-import { type Budget, parseCount } from "../space/cost.ts";
+import { DATA_OPTION_LIST } from "../data/options.ts";
 import { NETWORK_FORMS } from "../space/derived.ts";
+import { budgetOf, SIZE_OPTION_LIST } from "../space/size_options.ts";
 import { SCHEDULES } from "./schedule.ts";
 
 /** The list behind {@linkcode TRAIN_OPTIONS}. */
 export const TRAIN_OPTION_LIST = [
-  {
-    key: "data",
-    kind: "string",
-    default: "mnist",
-    group: "Data",
-    help: "mnist, cifar10 or cifar100 (once fetched), or the path of IDX files, CIFAR or a folder of images",
-  },
-  {
-    key: "image-size",
-    kind: "int",
-    min: 8,
-    max: 1024,
-    default: null,
-    group: "Data",
-    help: "folders of images: side of the square that each is cropped and resized to (default: 64)",
-  },
-  {
-    key: "colours",
-    kind: "choice",
-    choices: ["auto", "grey", "rgb"],
-    default: "auto",
-    group: "Data",
-    help: "folders of images: what they are taken as; auto: grey if all are",
-  },
-  {
-    key: "test-fraction",
-    kind: "number",
-    min: 0.01,
-    max: 0.9,
-    default: 0.2,
-    group: "Data",
-    help: "folders of images without train/ and test/: share of each class that is kept for testing",
-  },
+  ...DATA_OPTION_LIST,
   {
     key: "images",
     kind: "int",
     min: 2,
     default: null,
     group: "Data",
-    help: "training images to use in all, those for validation among them (default: all)",
+    help: "training images to use in all, those held out for validation among them (default: all)",
   },
   {
     key: "val-images",
@@ -58,7 +28,8 @@ export const TRAIN_OPTION_LIST = [
     min: 0,
     default: null,
     group: "Data",
-    help: "training images held out to choose the best epoch by; 0 = none, the last is kept (default: a tenth)",
+    help: "images to choose the best epoch by, of val/ where the data have it, else held out of those for training; " +
+      "0 = none, the last epoch is kept (default: all of val/, else a tenth)",
   },
   {
     key: "pad",
@@ -105,38 +76,7 @@ export const TRAIN_OPTION_LIST = [
     help: "how far brightness, contrast and saturation change; 0 = not at all (default: as suits the data)",
   },
   { key: "form", kind: "choice", choices: NETWORK_FORMS, default: "cifar", group: "Network", help: "which stem" },
-  {
-    key: "init-channels",
-    kind: "int",
-    min: 2,
-    max: 1024,
-    default: null,
-    group: "Network",
-    help: "channels of the first cells; even (default: 36, imagenet form 48)",
-  },
-  {
-    key: "cells",
-    kind: "int",
-    min: 3,
-    max: 64,
-    default: null,
-    group: "Network",
-    help: "number of cells (default: 20, imagenet form 14)",
-  },
-  {
-    key: "params",
-    kind: "string",
-    default: null,
-    group: "Network",
-    help: "most parameters, for example 1M: picks channels (and cells)",
-  },
-  {
-    key: "macs",
-    kind: "string",
-    default: null,
-    group: "Network",
-    help: "most multiply-accumulates of an image, for example 50M: picks channels (and cells)",
-  },
+  ...SIZE_OPTION_LIST,
   { key: "epochs", kind: "int", min: 1, max: 100000, default: 600, group: "Training", help: "passes over the images" },
   { key: "batch-size", kind: "int", min: 2, max: 4096, default: 96, group: "Training", help: "images per step" },
   {
@@ -265,7 +205,6 @@ export const TRAIN_PRESETS: Readonly<Record<string, Readonly<Record<string, stri
     "init-channels": 8,
     "cells": 5,
     "images": 3300,
-    "val-images": 300,
     "batch-size": 64,
     "epochs": 3,
     "pad": 2,
@@ -316,23 +255,3 @@ export function resolveTrainConfig(layers: readonly Layer[], preset?: string): T
   budgetOf(config);
   return config;
 }
-
-/**
- * The budget that a configuration sets, or undefined.
- * @throws {UsageError} for a count that is none, or channels besides it.
- */
-export function budgetOf(config: Pick<TrainConfig, "params" | "macs" | "initChannels">): Budget | undefined {
-  const { params, macs, initChannels } = config;
-  if (params === null && macs === null) return undefined;
-  if (initChannels !== null) {
-    const flag = params === null ? "macs" : "params";
-    throw new UsageError(`Cannot use init-channels together with ${flag}, which picks them: leave one of them away`);
-  }
-  return {
-    ...(params === null ? {} : { parameters: parseCount(params, "params") }),
-    ...(macs === null ? {} : { macs: parseCount(macs, "macs") }),
-  };
-}
-
-/** Keys that say what the images are, the same in searches and trainings. */
-export const DATA_KEYS = ["data", "image-size", "colours", "test-fraction"] as const;

@@ -104,13 +104,7 @@ async function forEachRow(
   options: InferenceOptions,
   visit: (row: Float32Array, label: number) => void,
 ): Promise<void> {
-  const { inputChannels, height, width, classes } = model.network;
-  if (data.channels !== inputChannels || data.height !== height || data.width !== width) {
-    throw new UsageError(
-      `Cannot use images of ${data.channels}x${data.height}x${data.width} ('${data.name}') as the model takes ` +
-        `${inputChannels}x${height}x${width}: take the data that it was trained on, or resize the images`,
-    );
-  }
+  const { classes } = model.network;
   const gpu = options.gpu ?? await openGpu(), batch = Math.min(options.batch ?? 64, data.count);
   try {
     const predictor = await Predictor.create(gpu, model, batch);
@@ -135,11 +129,17 @@ async function forEachRow(
 }
 
 /**
- * Measures a model on a data set.
- * @throws {UsageError} when the images or classes are not those that the model knows.
+ * Whether a network can be measured on a data set.
+ * @throws {UsageError} when the images or classes are not those that the network knows.
  */
-export async function evaluateModel(model: Model, data: Dataset, options: InferenceOptions = {}): Promise<Evaluation> {
-  const { classes } = model.network, { classNames } = model;
+export function checkMeasurable({ network, classNames }: Pick<Model, "network" | "classNames">, data: Dataset): void {
+  const { inputChannels, height, width, classes } = network;
+  if (data.channels !== inputChannels || data.height !== height || data.width !== width) {
+    throw new UsageError(
+      `Cannot use images of ${data.channels}x${data.height}x${data.width} ('${data.name}') as the model takes ` +
+        `${inputChannels}x${height}x${width}: take the data that it was trained on, or resize the images`,
+    );
+  }
   const names = (list: readonly string[]) => list.slice(0, 5).join(", ") + (list.length > 5 ? ", ..." : "");
   const reordered = data.classNames.some((name, i) => name !== classNames[i] && classNames.includes(name));
   if (data.classes !== classes || reordered) {
@@ -148,6 +148,15 @@ export async function evaluateModel(model: Model, data: Dataset, options: Infere
         `it has ${data.classes} (${names(data.classNames)})`,
     );
   }
+}
+
+/**
+ * Measures a model on a data set.
+ * @throws {UsageError} when the images or classes are not those that the model knows.
+ */
+export async function evaluateModel(model: Model, data: Dataset, options: InferenceOptions = {}): Promise<Evaluation> {
+  checkMeasurable(model, data);
+  const { classes } = model.network;
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   let loss = 0, correct = 0, count = 0;
   await forEachRow(model, data, options, (row, label) => {

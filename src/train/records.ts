@@ -20,7 +20,7 @@ export interface TrainRecord {
   readonly trainAccuracy: number;
   /** Mean loss of the auxiliary classifier; null: there is none. */
   readonly auxiliaryLoss: number | null;
-  /** On the images held out for validation, with running statistics; null: there are none. */
+  /** On the validation images, with running statistics; null: there are none. */
   readonly valLoss: number | null;
   /** Accuracy that belongs to `valLoss`. */
   readonly valAccuracy: number | null;
@@ -38,7 +38,7 @@ export interface TrainRecord {
 export interface BestEpoch {
   /** Epochs done then. */
   readonly epoch: number;
-  /** Accuracy on the images held out for validation. */
+  /** Accuracy on the validation images. */
   readonly accuracy: number;
   /** Loss on them. */
   readonly loss: number;
@@ -88,11 +88,11 @@ export interface TrainOptions {
 
 /** The outcome of a training. */
 export interface TrainResult {
-  /** The network of the best epoch, or of the last one where nothing was held out for validation. */
+  /** The network of the best epoch, or of the last one where there are no validation images. */
   readonly model: Model;
   /** Name of its file in the run folder. */
   readonly modelFile: string;
-  /** The best epoch; null where nothing was held out. */
+  /** The best epoch; null without validation images. */
   readonly best: BestEpoch | null;
   /** How well the model does on the test images; null without any. */
   readonly test: Evaluation | null;

@@ -5,7 +5,7 @@
  * responsible for commands and reports.
  *
  * In a run folder it keeps `checkpoint.safetensors` (to resume), `metrics.jsonl`, the models `last.safetensors` and
- * `best.safetensors` (by validation accuracy, if images are held out), and at the end `evaluation.json`.
+ * `best.safetensors` (by validation accuracy, if there are images for it), and at the end `evaluation.json`.
  * @module
  */
 import { FailureError, UsageError } from "../base/errors.ts";
@@ -21,24 +21,37 @@ import { onDevice, runSteps } from "../search/step_loop.ts";
 import { scaleNetwork } from "../space/cost.ts";
 import { type NetworkConfig, type NetworkForm, publishedSize } from "../space/derived.ts";
 import type { Genotype } from "../space/genotype.ts";
-import { budgetOf, type TrainConfig } from "./config.ts";
+import { budgetOf } from "../space/size_options.ts";
+import type { TrainConfig } from "./config.ts";
 import { drawDropMask, TrainEngine } from "./engine.ts";
-import { evaluateModel } from "./inference.ts";
+import { checkMeasurable, evaluateModel } from "./inference.ts";
 import { encodeModel, loadModel, type Model } from "./model_file.ts";
 import { isAuxiliary, planTraining } from "./programs.ts";
 import type { BestEpoch, TrainOptions, TrainRecord, TrainResult } from "./records.ts";
 import { dropShare, learningRate } from "./schedule.ts";
 
-/** The data of a training; the images held out for validation are a part of `train`. */
+/** The data of a training. */
 export interface TrainData {
   /** Training images. */
   readonly train: Dataset;
+  /** Images to choose the best epoch by; without them, a part of `train` is held out. */
+  readonly val?: Dataset;
   /** Test images, looked at once at the end. */
   readonly test?: Dataset;
 }
 
 /** The training was stopped by its signal; its folder holds a checkpoint. */
 export class TrainInterrupted extends FailureError {}
+
+/** How many images choose the best epoch, and whether they are held out of the training images. */
+export function validationOf(
+  config: TrainConfig,
+  { train, val }: { readonly train: Pick<Dataset, "count">; readonly val?: Pick<Dataset, "count"> },
+): { readonly count: number; readonly held: boolean } {
+  const { images, valImages } = config;
+  if (val) return { count: Math.min(valImages ?? val.count, val.count), held: false };
+  return { count: valImages ?? Math.floor(Math.min(images ?? train.count, train.count) / 10), held: true };
+}
 
 /** Model files in a run folder. */
 export const LAST_MODEL = "last.safetensors", BEST_MODEL = "best.safetensors";
@@ -75,7 +88,7 @@ export function trainAugment(config: TrainConfig, data: Dataset): Augment {
  * Trains a network of `genotype`.
  * @example A training of four steps on noise (use real images and more of everything)
  * ```ts
- * import { DARTS_V2 } from "../space/genotype.ts";
+ * import { DARTS_V2 } from "../space/published.ts";
  * import { resolveTrainConfig } from "./config.ts";
  * import { train } from "./train.ts";
  * const count = 40, labels = Int32Array.from({ length: count }, (_, i) => i % 2);
@@ -115,8 +128,10 @@ interface Snapshot {
 
 class TrainRun {
   readonly #batcher: Batcher;
-  /** Images held out for validation. */
-  readonly #held: Batcher | undefined;
+  /** Images that choose the best epoch. */
+  readonly #validation: Batcher | undefined;
+  /** Fingerprint of those that are no part of the training images. */
+  readonly #validationPrint: string | null;
   readonly #stepsPerEpoch: number;
   readonly #records: TrainRecord[] = [];
   #best: BestEpoch | null = null;
@@ -129,37 +144,45 @@ class TrainRun {
     readonly data: TrainData,
     readonly options: TrainOptions,
   ) {
-    const { train } = data, { batchSize: batch, seed } = config, { indices, held } = this.#split();
+    const { train, val } = data, { batchSize: batch, seed } = config, { count, held } = validationOf(config, data);
+    if (val) checkMeasurable({ network, classNames: train.classNames }, val);
+    const some = (set: Dataset, size: number): Uint32Array | undefined =>
+      size === set.count ? undefined : splitHalves(set, seed, { train: size, val: set.count - size }).train;
+    const total = Math.min(config.images ?? train.count, train.count);
+    const halves = held && count > 0 ? splitHalves(train, seed, { train: total - count, val: count }) : undefined;
+    const indices = halves ? halves.train : some(train, total);
     const augment = trainAugment(config, train), shared = { batch, seed };
     const stream = "batches/training";
     this.#batcher = new Batcher(train, { ...shared, indices, stream, augment, shuffle: true, last: "drop" });
-    this.#held = held &&
-      new Batcher(train, { ...shared, indices: held, stream: "batches/held", shuffle: false, last: "fill" });
+    if (count > 0) {
+      // Normalised as in training, whatever the statistics of a set of its own are.
+      const set = val ? { ...val, mean: train.mean, std: train.std } : train, chosen = halves?.val ?? some(set, count);
+      this.#validation = new Batcher(set, {
+        ...shared,
+        indices: chosen,
+        stream: "batches/held",
+        shuffle: false,
+        last: "fill",
+      });
+    }
+    this.#validationPrint = val && count > 0 ? val.fingerprint : null;
     const most = this.#batcher.batchesPerEpoch;
     this.#stepsPerEpoch = Math.min(config.stepsPerEpoch ?? most, most);
     if (options.resume && options.folder) this.#snapshot = this.#readSnapshot(options.folder);
   }
 
-  #split(): { indices?: Uint32Array; held?: Uint32Array } {
-    const { images, valImages, seed } = this.config, { train } = this.data;
-    const total = Math.min(images ?? train.count, train.count), held = valImages ?? Math.floor(total / 10);
-    if (held === 0) {
-      if (total === train.count) return {};
-      return { indices: splitHalves(train, seed, { train: total, val: train.count - total }).train };
-    }
-    const halves = splitHalves(train, seed, { train: total - held, val: held });
-    return { indices: halves.train, held: halves.val };
-  }
-
   #readSnapshot(folder: RunFolder): Snapshot | undefined {
     const checkpoint = folder.readCheckpoint();
     if (!checkpoint) return undefined;
-    const state = checkpoint.state as { fingerprint?: unknown; genotype?: unknown; best?: BestEpoch | null } | null;
+    const state = checkpoint.state as
+      | { fingerprint?: unknown; validation?: unknown; genotype?: unknown; best?: BestEpoch | null }
+      | null;
     const refuse = (what: string): never => {
       throw new UsageError(`Cannot resume '${folder.path}' with ${what} that the run began with`);
     };
     const { train } = this.data;
     if (state?.fingerprint !== train.fingerprint) refuse(`data set '${train.name}': the images are not those`);
+    if ((state?.validation ?? null) !== this.#validationPrint) refuse("validation images: they are not those");
     if (state?.genotype !== JSON.stringify(this.network.genotype)) refuse("this genotype: it is not the one");
     const bestModel = state?.best ? this.#readBest(folder.file(BEST_MODEL)) : null;
     const best = bestModel ? state?.best ?? null : null;
@@ -315,6 +338,7 @@ class TrainRun {
     }
     folder?.writeCheckpoint(step, list, {
       fingerprint: this.data.train.fingerprint,
+      validation: this.#validationPrint,
       genotype: JSON.stringify(this.network.genotype),
       epoch,
       stepsPerEpoch: this.#stepsPerEpoch,
@@ -329,18 +353,18 @@ class TrainRun {
     step: number,
     secondsPerStep: number,
   ): Promise<{ record: TrainRecord; improved: boolean }> {
-    const { config } = this, steps = this.#stepsPerEpoch, epoch = step / steps, held = this.#held;
-    if (held) {
+    const { config } = this, steps = this.#stepsPerEpoch, epoch = step / steps, validation = this.#validation;
+    if (validation) {
       const host = this.#hostBatch();
       engine.resetTallies("eval");
-      for (let i = 0; i < held.batchesPerEpoch; i++) {
-        await held.ready(0, i);
-        held.fill(0, i, host.images, host.labels);
+      for (let i = 0; i < validation.batchesPerEpoch; i++) {
+        await validation.ready(0, i);
+        validation.fill(0, i, host.images, host.labels);
         engine.evaluate(host);
       }
     }
     const { train, auxiliary, eval: measured } = await engine.tallies(), best = this.#best;
-    const improved = held !== undefined && Number.isFinite(measured.loss) &&
+    const improved = validation !== undefined && Number.isFinite(measured.loss) &&
       (!best || measured.accuracy > best.accuracy ||
         (measured.accuracy === best.accuracy && measured.loss < best.loss));
     if (improved) this.#best = { epoch, accuracy: measured.accuracy, loss: measured.loss };
@@ -350,8 +374,8 @@ class TrainRun {
       trainLoss: train.loss,
       trainAccuracy: train.accuracy,
       auxiliaryLoss: config.auxiliaryWeight > 0 ? auxiliary.loss : null,
-      valLoss: held ? measured.loss : null,
-      valAccuracy: held ? measured.accuracy : null,
+      valLoss: validation ? measured.loss : null,
+      valAccuracy: validation ? measured.accuracy : null,
       best: improved,
       lr: learningRate(config, step - steps, steps),
       dropPath: dropShare(config, step - steps, steps),
