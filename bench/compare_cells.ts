@@ -44,6 +44,7 @@ const TRAIN = {
   lr: 0.1,
   "auxiliary-weight": 0,
   "drop-path": 0,
+  "val-images": 0,
 };
 
 const freeOps = (g: Genotype): number =>
