@@ -247,7 +247,7 @@ export type { SecondOrderProgram } from "./src/nn/second_order.ts";
 export { type Place, type Plan, type PlannedNode, Pool } from "./src/graph/plan.ts";
 export { Graph, type Node, type Tensor } from "./src/graph/graph.ts";
 export { Arena, type Variable } from "./src/graph/variables.ts";
-export type { TensorType } from "./src/graph/tensor_type.ts";
+export type { Precision, TensorType } from "./src/graph/tensor_type.ts";
 export type {
   Attributes,
   Binding,
