@@ -1,7 +1,12 @@
 /** Every case of every operation in the registry, on the real device. */
 import assert from "node:assert/strict";
 import { openGpu } from "../src/gpu/device.ts";
+import { Graph } from "../src/graph/graph.ts";
+import { planProgram, Pool } from "../src/graph/plan.ts";
+import { Runtime } from "../src/graph/runtime.ts";
+import { image, unpack } from "../src/graph/tensor_type.ts";
 import { checkCase } from "../src/ops/check.ts";
+import { maxPool } from "../src/ops/pool.ts";
 import { OPERATIONS } from "../src/ops/registry.ts";
 
 /** What WebGPU guarantees, and the kernels that a GPU gets. */
@@ -35,3 +40,21 @@ for (const op of OPERATIONS) {
     }
   }
 }
+
+Deno.test("a NaN stays one where images are stored as bf16, whatever its bits", async () => {
+  const graph = new Graph("bf16"), type = image(1, 1, 3, 4), pool = new Pool();
+  const y = graph.apply1(maxPool, [graph.input("x", type)], { stride: 1 });
+  const plan = planProgram("nan", graph, { y }, gpu.limits, pool);
+  const runtime = await Runtime.create(gpu, [plan], pool);
+  try {
+    for (const bits of [0x7fffffff, 0x7fc00000, 0xffffffff, 0xffc00000]) {
+      const x = new Float32Array(12);
+      new Uint32Array(x.buffer)[0] = bits;
+      runtime.run("nan", { x });
+      const [first, second, third] = unpack(y.type, await runtime.readResult("nan", "y"));
+      assert.deepEqual([first, second, third], [NaN, NaN, 0], bits.toString(16));
+    }
+  } finally {
+    runtime.destroy();
+  }
+});

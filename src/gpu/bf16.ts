@@ -25,7 +25,9 @@ fn unpack_bf16_${vector}(p: vec2u) -> ${vector} {
   return bitcast<${vector}>(vec4u(p.x << 16, p.x & 0xffff0000, p.y << 16, p.y & 0xffff0000));
 }
 fn pack_bf16_${vector}(v: ${vector}) -> vec2u {
-  let u = bitcast<vec4u>(v) + vec4u(0x8000);
+  let bits = bitcast<vec4u>(v);
+  let nan = (bits & vec4u(0x7fffffff)) > vec4u(0x7f800000); // stays one, whatever its bits
+  let u = select(bits + 0x8000, bits | vec4u(0x400000), nan);
   return vec2u((u.x >> 16) | (u.y & 0xffff0000), (u.z >> 16) | (u.w & 0xffff0000));
 }`;
 }
