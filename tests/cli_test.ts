@@ -219,6 +219,45 @@ Deno.test("cli inspect: cost, memory and plan, without data and without a GPU", 
   await refused(2, /--shape without --classes/, ["inspect", "--shape", "3x8x8"]);
 });
 
+Deno.test("cli bench: what a step costs, operation by operation, and what the adapter could do", async () => {
+  const sized = [
+    "bench",
+    "--space",
+    "s3",
+    "--cells",
+    "3",
+    "--init-channels",
+    "2",
+    "--batch-size",
+    "2",
+    "--classes",
+    "3",
+  ];
+  const { code, out, err } = await idarts([...sized, "--shape", "1x8x8", "--steps", "1", "--json"], {
+    read: [],
+    write: [],
+  });
+  assert.equal(code, 0, err);
+  interface Rate {
+    milliseconds: number;
+    dispatches: number;
+    macs: number;
+    bytes: number;
+  }
+  const [found] = events(out) as {
+    step: Rate;
+    ceilings: { gflops: number; gigabytes: number };
+    operations: Record<string, Rate>;
+  }[];
+  const operations = Object.values(found.operations),
+    total = (of: (rate: Rate) => number) => operations.reduce((sum, rate) => sum + of(rate), 0);
+  assert.equal(total((r) => r.dispatches), found.step.dispatches);
+  assert.equal(total((r) => r.macs), found.step.macs);
+  assert.equal(total((r) => r.bytes), found.step.bytes);
+  assert.ok(found.operations.pointwise.macs > 0 && found.ceilings.gflops > 0 && found.ceilings.gigabytes > 0);
+  await refused(2, /--data with bench/, [...sized, "--data", "mnist"]);
+});
+
 Deno.test("cli doctor: well with the adapter, one sentence without one", async () => {
   const well = await idarts(["doctor", "--json"], { read: [], write: [] });
   assert.equal(well.code, 0, well.err);

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Option as Flag } from "commander";
 import { FailureError, UsageError } from "../base/errors.ts";
+import { benchCommand, runBench } from "./bench.ts";
 import { costCommand, runCost } from "./cost.ts";
 import { dataCommand, runFetch } from "./data.ts";
 import { demoCommand, runDemo } from "./demo.ts";
@@ -77,6 +78,7 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C.`
   addVerb(study.report, runStudyReport, store);
   addVerb(study.status, runStudyStatus, store);
   addVerb(inspectCommand(program), runInspect, store);
+  addVerb(benchCommand(program), runBench, store);
   addVerb(doctorCommand(program), runDoctor, store);
   addVerb(dataCommand(program, addHelp), runFetch, store);
   return program;

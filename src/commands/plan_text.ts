@@ -13,18 +13,9 @@ function kernels({ dispatches }: PlannedNode): string {
   return [...times].map(([name, n]) => n === 1 ? name : `${name} x${n}`).join(", ") || "-";
 }
 
-function macs({ node }: PlannedNode): number {
-  return node.op.macs?.(node.inputs.map((t) => t.type), node.outputs.map((t) => t.type), node.attrs) ?? 0;
-}
-
 function where(place: Place): string {
   if (place.kind === "pool") return `#${place.buffer}`;
   return place.kind === "arena" ? place.arena.name : place.name;
-}
-
-function traffic({ dispatches, inputs, outputs, scratch }: PlannedNode): number {
-  const sides = { input: inputs, output: outputs, scratch };
-  return dispatches.flatMap((d) => d.bindings).reduce((sum, b) => sum + sides[b.from][b.index].bytes, 0);
 }
 
 /** Types and places of the outputs; a type that repeats is said once. */
@@ -42,8 +33,8 @@ export function planLines(plan: Plan): string[] {
     planned.node.op.name,
     kernels(planned),
     outputs(planned),
-    mebibytes(traffic(planned)),
-    magnitude(macs(planned)),
+    mebibytes(planned.traffic),
+    magnitude(planned.macs),
   ]);
   return [
     `Program ${plan.name}: ${count(plan.nodes.length)} nodes, ${count(plan.dispatches)} dispatches`,
@@ -59,7 +50,7 @@ export function planRecord(plan: Plan): Record<string, unknown>[] {
     kernels: planned.dispatches.map(({ shader, workgroups }) => ({ shader: shader.name, workgroups })),
     inputs: planned.node.inputs.map((t) => typeText(t.type)),
     outputs: planned.node.outputs.map((t, i) => ({ type: typeText(t.type), place: where(planned.outputs[i]) })),
-    traffic: traffic(planned),
-    macs: macs(planned),
+    traffic: planned.traffic,
+    macs: planned.macs,
   }));
 }

@@ -34,6 +34,10 @@ export interface PlannedNode {
   readonly outputs: readonly Place[];
   /** Places of its scratch buffers. */
   readonly scratch: readonly Place[];
+  /** Multiply-accumulates. */
+  readonly macs: number;
+  /** Bytes that its dispatches read and write, each bound range counted once per dispatch. */
+  readonly traffic: number;
 }
 
 /** A planned program. */
@@ -102,6 +106,8 @@ export class Pool {
 
 const MIN_BYTES = 16;
 
+const total = <T>(items: readonly T[], of: (item: T) => number): number => items.reduce((sum, x) => sum + of(x), 0);
+
 /**
  * Plans one program on a pool.
  * @param results tensors that the host reads after a run, by name.
@@ -163,7 +169,6 @@ export function planProgram(
     uses.set(p.buffer, left);
     if (left === 0) pool.give(p.buffer);
   };
-  let dispatches = 0, macs = 0, traffic = 0;
   const nodes = graph.nodes.map((node, i): PlannedNode => {
     const inputTypes = node.inputs.map((t) => t.type),
       outputTypes = node.outputs.map((t) => t.type);
@@ -193,22 +198,19 @@ export function planProgram(
       if (lastUse.get(t) === i && t.node) release(places.get(t)!);
     }
     for (const t of node.outputs) if (!lastUse.has(t)) release(places.get(t)!);
-    dispatches += kernels.dispatches.length;
-    macs += node.op.macs?.(inputTypes, outputTypes, node.attrs) ?? 0;
     const sides = {
       input: inputPlaces,
       output: outputPlaces,
       scratch: scratchPlaces,
     };
-    for (const d of kernels.dispatches) {
-      for (const b of d.bindings) traffic += sides[b.from][b.index].bytes;
-    }
     return {
       node,
       dispatches: kernels.dispatches,
       inputs: inputPlaces,
       outputs: outputPlaces,
       scratch: scratchPlaces,
+      macs: node.op.macs?.(inputTypes, outputTypes, node.attrs) ?? 0,
+      traffic: total(kernels.dispatches.flatMap((d) => d.bindings), (b) => sides[b.from][b.index].bytes),
     };
   });
   const resultPlaces = new Map(
@@ -220,8 +222,8 @@ export function planProgram(
     inputs,
     arenas,
     results: resultPlaces,
-    dispatches,
-    macs,
-    traffic,
+    dispatches: total(nodes, (n) => n.dispatches.length),
+    macs: total(nodes, (n) => n.macs),
+    traffic: total(nodes, (n) => n.traffic),
   };
 }

@@ -19,6 +19,7 @@ import { gram } from "./gram.ts";
 import { linear, linearInputGrad, linearWeightGrad } from "./linear.ts";
 import { meanSquare } from "./mean_square.ts";
 import { mixed, mixedGradSums, mixedInputGrad, mixedWeightGrad } from "./mixed.ts";
+import { multiplyAdd } from "./multiply_add.ts";
 import { noise } from "./noise.ts";
 import { normalize, normalizeGrad } from "./normalize.ts";
 import { pointwise, pointwiseInputGrad, pointwiseWeightGrad } from "./pointwise.ts";
@@ -84,4 +85,5 @@ export const OPERATIONS: readonly OpSpec[] = [
   noise,
   windowMean,
   windowMeanGrad,
+  multiplyAdd,
 ];

@@ -1,0 +1,249 @@
+/**
+ * `idarts bench`: what a step of a search costs on this machine, and how near each operation comes to what the adapter
+ * can do. Nothing is kept.
+ * @module
+ */
+import { type Command, Option as Flag } from "commander";
+import { UsageError } from "../base/errors.ts";
+import { defineOptions } from "../base/options.ts";
+import { Random } from "../base/random.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { type Gpu, openGpu } from "../gpu/device.ts";
+import { Graph, type Tensor } from "../graph/graph.ts";
+import { type Plan, planProgram, Pool } from "../graph/plan.ts";
+import { type DispatchTime, Runtime } from "../graph/runtime.ts";
+import { dense, image, storageLength } from "../graph/tensor_type.ts";
+import { noiseKey } from "../nn/noise_key.ts";
+import { addN } from "../ops/add_n.ts";
+import { multiplyAdd } from "../ops/multiply_add.ts";
+import { SEARCH_PRESETS } from "../search/config.ts";
+import { SearchEngine } from "../search/engine.ts";
+import { checkMemory, memoryBudget } from "../search/memory.ts";
+import { planSearch } from "../search/programs.ts";
+import { supernetConfig } from "../search/search.ts";
+import { addOptions, addSearchOptions, type Parsed, parseShape, presetText, searchConfig } from "./flags.ts";
+import { commandLine, count, duration, magnitude, mebibytes, pairs, percent, table, Terminal } from "./terminal.ts";
+
+const OPTIONS = defineOptions([
+  {
+    key: "shape",
+    kind: "string",
+    default: "3x32x32",
+    group: "Bench",
+    help: "channels x height x width of the images, which are noise",
+  },
+  { key: "classes", kind: "int", min: 2, max: 100000, default: 10, group: "Bench", help: "number of classes" },
+  { key: "steps", kind: "int", min: 1, max: 10000, default: 5, group: "Bench", help: "steps of each program" },
+]);
+
+/** Declares the verb. */
+export function benchCommand(program: Command): Command {
+  const command = program.command("bench")
+    .summary("how fast a search runs here, operation by operation")
+    .description(
+      "Runs steps of a search on noise and prints their median time, what the adapter reaches in arithmetic and in " +
+        "copying at the same moment, and the share, GFLOP/s and GB/s of every operation (where the adapter can time " +
+        "them). Takes the options of 'search'.",
+    );
+  addOptions(command, OPTIONS.options);
+  command.addOption(new Flag("--json", "everything as one JSON line").helpGroup("Bench:"));
+  addSearchOptions(command);
+  command.addHelpText(
+    "after",
+    `
+${presetText(SEARCH_PRESETS)}
+
+Example:
+  ${commandLine(["bench", "--init-channels", "8", "--cells", "5", "--batch-size", "32"], { read: [], write: [] })}
+
+FLOPs are two for each multiply-accumulate of a convolution or linear layer; bytes are those of the ranges that
+dispatches bind, once for each. Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
+  );
+  return command;
+}
+
+/** What a program or an operation did in a time. */
+interface Rate {
+  readonly milliseconds: number;
+  readonly dispatches: number;
+  readonly macs: number;
+  readonly bytes: number;
+}
+
+const gflops = ({ macs, milliseconds }: Rate): number => 2 * macs / milliseconds / 1e6;
+const gigabytes = ({ bytes, milliseconds }: Rate): number => bytes / milliseconds / 1e6;
+const rateCells = (rate: Rate): string[] => [
+  rate.macs > 0 ? gflops(rate).toFixed(1) : "-",
+  gigabytes(rate).toFixed(1),
+];
+
+/** Runs the verb. @returns the exit code */
+export async function runBench(parsed: Parsed): Promise<number> {
+  const terminal = new Terminal(parsed.json === true), config = searchConfig(parsed);
+  if (parsed.data !== undefined) {
+    throw new UsageError("Cannot use --data with bench, which runs on noise: give --shape");
+  }
+  const { shape, classes, steps } = OPTIONS.resolve([OPTIONS.flagLayer(parsed)]);
+  const net = supernetConfig(config, { ...parseShape(shape), classes } as Dataset), gpu = await openGpu();
+  try {
+    const plan = planSearch(net, config, gpu.limits);
+    const bytes = (batch: number) => planSearch({ ...net, batch }, config, gpu.limits).bytes;
+    checkMemory(plan.bytes, memoryBudget(gpu, config.memoryLimit), net.batch, bytes);
+    terminal.progress(() => "measuring what the adapter can do ...");
+    const ceilings = await measureCeilings(gpu);
+    terminal.progress(() => "compiling ...");
+    const began = performance.now(), engine = await SearchEngine.create(gpu, plan, config.seed);
+    try {
+      engine.initialise(config.seed, config.alphaInit);
+      const random = new Random(0, "bench"),
+        inputs = {
+          images: new Float32Array(storageLength(image(net.inputChannels, net.batch, net.height, net.width)))
+            .map(() => random.normal()),
+          labels: Int32Array.from({ length: net.batch }, () => random.below(classes)),
+        };
+      const run = () =>
+        engine.step(inputs, inputs, {
+          weightLr: 0.025,
+          alphaLr: 3e-4,
+          alphaStep: 1,
+          alphaBeta1: 0.5,
+          alphaBeta2: 0.999,
+        });
+      run();
+      await engine.runtime.idle();
+      const warm = performance.now(), times: number[] = [], hosts: number[] = [];
+      for (let i = 0; i < steps; i++) {
+        terminal.progress(() => `step ${i + 1} of ${steps} ...`);
+        const start = performance.now();
+        run();
+        hosts.push(performance.now() - start);
+        await engine.runtime.idle();
+        times.push(performance.now() - start);
+      }
+      const names = [...plan.alphaStep.map(([name]) => name), "weight_step"];
+      const programs = plan.plans.filter(({ name }) => names.includes(name));
+      const step = rateOf(programs, median(times)), timed = gpu.features.includes("timestamp-query");
+      const spans: DispatchTime[] = [];
+      for (const each of timed ? programs : []) {
+        const host = { ...inputs, hyper: HYPER, ...noiseKey(each, config.seed, 1) };
+        await engine.runtime.profile(each.name, host); // the second one is told
+        spans.push(...await engine.runtime.profile(each.name, host));
+      }
+      const operations = byOperation(programs, spans), whole = spans.reduce((sum, t) => sum + t.nanoseconds, 0) / 1e6;
+      terminal.close();
+      terminal.event({
+        event: "bench",
+        adapter: gpu.name,
+        config: { ...net, space: net.space.name },
+        gpuBytes: plan.bytes,
+        compileSeconds: (warm - began) / 1000,
+        ceilings,
+        step: { ...step, hostMilliseconds: median(hosts) },
+        operations: Object.fromEntries(operations),
+      });
+      [
+        `A step of the search (${net.space.name}, ${net.cells} cells, ${net.channels} channels, ${net.batch} images of ` +
+        `${shape}, ${config.precision})`,
+        ...pairs([
+          ["adapter", gpu.name],
+          ["GPU memory", mebibytes(plan.bytes)],
+          ["first step", `after ${duration((warm - began) / 1000)}`],
+          [
+            "step",
+            `${step.milliseconds.toFixed(0)} ms (median of ${steps}), ${
+              percent(median(hosts) / step.milliseconds)
+            } of it JavaScript`,
+          ],
+          [
+            "in it",
+            `${count(step.dispatches)} dispatches, ${magnitude(step.macs)} MACs, ${mebibytes(step.bytes)} bound`,
+          ],
+          ["reached", `${gflops(step).toFixed(1)} GFLOP/s, ${gigabytes(step).toFixed(1)} GB/s`],
+          [
+            "possible",
+            `${ceilings.gflops.toFixed(1)} GFLOP/s in registers, ${ceilings.gigabytes.toFixed(1)} GB/s copied`,
+          ],
+        ]),
+        "",
+        ...(timed
+          ? table(
+            ["operation", "ms", "share", "dispatches", "GFLOP/s", "GB/s"],
+            operations.map(([name, rate]) => [
+              name,
+              rate.milliseconds.toFixed(1),
+              percent(rate.milliseconds / whole),
+              count(rate.dispatches),
+              ...rateCells(rate),
+            ]),
+          )
+          : ["This adapter cannot time single operations."]),
+      ].forEach((line) => terminal.line(line));
+      return 0;
+    } finally {
+      engine.destroy();
+    }
+  } finally {
+    gpu.device.destroy();
+  }
+}
+
+/** Rates that leave the network as it is. */
+const HYPER = new Float32Array([0, 0, 1, 1, 0, 0, 0, 0]);
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1];
+
+function rateOf(plans: readonly Plan[], milliseconds: number): Rate {
+  const total = (of: (plan: Plan) => number) => plans.reduce((sum, plan) => sum + of(plan), 0);
+  return {
+    milliseconds,
+    dispatches: total((p) => p.dispatches),
+    macs: total((p) => p.macs),
+    bytes: total((p) => p.traffic),
+  };
+}
+
+/** Time and cost of every operation, the longest first. */
+function byOperation(plans: readonly Plan[], times: readonly DispatchTime[]): [string, Rate][] {
+  const spans = Map.groupBy(times, ({ op }) => op);
+  const nodes = Map.groupBy(plans.flatMap((plan) => plan.nodes), ({ node }) => node.op.name);
+  return [...spans].map(([op, dispatches]): [string, Rate] => {
+    const total = (of: "macs" | "traffic") => nodes.get(op)!.reduce((sum, node) => sum + node[of], 0);
+    const milliseconds = dispatches.reduce((sum, { nanoseconds }) => sum + nanoseconds, 0) / 1e6;
+    return [op, { milliseconds, dispatches: dispatches.length, macs: total("macs"), bytes: total("traffic") }];
+  }).sort(([, a], [, b]) => b.milliseconds - a.milliseconds);
+}
+
+/** Elements of the measured copy (64 MiB in all), and multiply-adds of a chain. */
+const COPIED = 8 << 20, ROUNDS = 256;
+
+/** What the adapter reaches when it does nothing but compute, or nothing but copy. */
+async function measureCeilings(gpu: Gpu): Promise<{ gflops: number; gigabytes: number }> {
+  const measure = async (add: (graph: Graph) => Tensor): Promise<Rate> => {
+    const graph = new Graph(),
+      pool = new Pool(),
+      plan = planProgram("ceiling", graph, { y: add(graph) }, gpu.limits, pool);
+    const runtime = await Runtime.create(gpu, [plan], pool);
+    try {
+      const times: number[] = [];
+      for (let i = 0; i < 4; i++) {
+        const start = performance.now(), repeats = i === 0 ? 1 : REPEATS;
+        for (let k = 0; k < repeats; k++) runtime.run("ceiling");
+        await runtime.idle();
+        if (i > 0) times.push((performance.now() - start) / repeats);
+      }
+      return rateOf([plan], median(times));
+    } finally {
+      runtime.destroy();
+    }
+  };
+  const compute = await measure((graph) =>
+    graph.apply1(multiplyAdd, [graph.input("x", dense([1 << 16]))], { rounds: ROUNDS })
+  );
+  const copy = await measure((graph) =>
+    graph.apply1(addN, [graph.input("x", image(64, 1, 32, COPIED / 64 / 32))], null)
+  );
+  return { gflops: gflops(compute), gigabytes: gigabytes(copy) };
+}
+
+/** Runs before the clock is read: the host looks only every few milliseconds whether the device is done. */
+const REPEATS = 8;

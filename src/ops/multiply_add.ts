@@ -1,0 +1,49 @@
+/**
+ * A measure, not a part of any network: multiplications and additions in registers, against which `bench` holds the
+ * operations of a search.
+ * @module
+ */
+import source from "../../shaders/multiply_add.wgsl" with { type: "text" };
+import { input, type OpSpec, output } from "../graph/op.ts";
+import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";
+import { requireDense } from "./channel.ts";
+
+/** Chains of multiply-adds in an invocation. */
+const CHAINS = 8;
+
+/** Attributes of {@linkcode multiplyAdd}. */
+export interface MultiplyAddAttributes {
+  /** Multiply-adds of each chain. */
+  readonly rounds: number;
+}
+
+const vectors = ([x]: readonly TensorType[]): number => storageLength(x) / 4;
+
+/** `y = sum over k < 8 of f(f(...f(x + k)))`, f(s) = s / 2 + 1 / 4, `rounds` times; x dense `[n]`, n a multiple of 4. */
+export const multiplyAdd: OpSpec<MultiplyAddAttributes> = {
+  name: "multiply_add",
+  infer([x]) {
+    requireDense(x, [4 * vectors([x])], "x");
+    return [x];
+  },
+  kernels: ({ inputs, attrs }) => ({
+    dispatches: [{
+      shader: { name: "multiply_add", source },
+      constants: {},
+      bindings: [input(0), output(0)],
+      params: [vectors(inputs), attrs.rounds, 0, 0],
+      workgroups: [Math.ceil(vectors(inputs) / 64), 1, 1],
+    }],
+  }),
+  reference: ([x], _, { rounds }) => [x.map((v) => {
+    let sum = 0;
+    for (let k = 0; k < CHAINS; k++) {
+      let s = v + k;
+      for (let r = 0; r < rounds; r++) s = s * 0.5 + 0.25;
+      sum += s;
+    }
+    return sum;
+  })],
+  cases: () => [{ name: "five rounds", inputs: [dense([268])], attrs: { rounds: 5 } }],
+  macs: (inputs, _, { rounds }) => 4 * vectors(inputs) * CHAINS * rounds,
+};
