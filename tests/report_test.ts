@@ -22,7 +22,7 @@ import { candidatesOf, CELL_KINDS, type CellKind, DARTS, edgesOf, S3, type Space
 function discretization(space: Space, cells: readonly CellKind[] = ["normal", "reduce", "reduce"]) {
   const random = new Random(3, "report"), width = space.primitives.length;
   const draw = (length: number) => Float64Array.from({ length }, () => random.normal());
-  const length = edgesOf(space.nodes).length * width, alphas = { normal: draw(length), reduce: draw(length) };
+  const length = edgesOf(space).length * width, alphas = { normal: draw(length), reduce: draw(length) };
   const statistics = cells.flatMap((kind, cell) => {
     const weights = softmaxWeights(space, kind, alphas[kind]);
     return Array.from({ length: space.nodes }, (_, node): NodeStatistics => {
@@ -278,7 +278,7 @@ Deno.test("report: the tables mark what each rule picked", async () => {
       for (const { score } of choices) assert(document.includes(`<span class="score">${fixed(score)}</span>`));
     }
   }
-  const candidates = edgesOf(4).length * 7 * 2;
+  const candidates = edgesOf(DARTS).length * 7 * 2;
   assert.equal([...document.matchAll(/<td class="heat/g)].length, methods.length * candidates);
   assert.match(document, /<td class="chosen">16 of 16<\/td>/);
 });

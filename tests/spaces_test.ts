@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import {
-  candidatesOf,
   CELL_KINDS,
   cellSvg,
   checkGenotype,
+  choosableOf,
   costOf,
   type Dataset,
   decodeModel,
@@ -16,14 +16,17 @@ import {
   encodeModel,
   findSpace,
   formatGenotypeJson,
-  formatGenotypePython,
+  formatGenotypeText,
   type Genotype,
+  NAS_BENCH_201,
   openGpu,
   parseGenotype,
   parseSpace,
   predictImages,
   primitivesOf,
+  randomGenotype,
   rediscretize,
+  reportHtml,
   resolveSearchConfig,
   resolveTrainConfig,
   RunFolder,
@@ -32,12 +35,18 @@ import {
   SEARCH_OPTIONS,
   type SearchConfig,
   SearchInterrupted,
+  skeletonOf,
   SPACES,
   supernetConfig,
   train,
   TrainInterrupted,
 } from "../mod.ts";
+import { chooseGenotype } from "../src/discretize/choice.ts";
+import { comparisonLines, epochLines, varianceLines } from "../src/commands/outcome.ts";
+import { PORTABLE_LIMITS } from "../src/gpu/device.ts";
 import { noiseKey } from "../src/nn/noise_key.ts";
+import { meanEntropy } from "../src/search/records.ts";
+import { planSearch } from "../src/search/programs.ts";
 import { NAS_BENCH_SIZE } from "../src/space/nas_bench_network.ts";
 import { alphaCount, PRIMITIVE_NAMES } from "../src/space/space.ts";
 
@@ -99,7 +108,7 @@ function stateOf(folder: RunFolder): unknown {
 /** Both texts of a genotype give it back. */
 function roundTrip(genotype: Genotype): void {
   assert.deepEqual(parseGenotype(formatGenotypeJson(genotype), "g.json"), genotype);
-  assert.deepEqual(parseGenotype(formatGenotypePython(genotype), "g.txt"), genotype);
+  assert.deepEqual(parseGenotype(formatGenotypeText(genotype), "g.txt"), genotype);
   assert.deepEqual(checkGenotype(JSON.parse(JSON.stringify(genotype)), "g"), genotype);
 }
 
@@ -110,7 +119,8 @@ for (const space of SPACES) {
     const { genotype, report, epochs } = await search(config, DATA, { gpu, folder });
     assert.ok(epochs.every((e) => Number.isFinite(e.trainLoss) && Number.isFinite(e.evalLoss)));
     assert.equal(report.space, space.name);
-    for (const kind of CELL_KINDS) {
+    const { kinds, inputs } = skeletonOf(space), edges = edgesOf(space);
+    for (const kind of kinds) {
       for (const { edge, weights } of report.weights[kind]) {
         assert.deepEqual(Object.keys(weights), primitivesOf(space, kind, edge));
         const total = Object.values(weights).reduce((a, b) => a + b, 0);
@@ -118,11 +128,11 @@ for (const space of SPACES) {
       }
       for (const method of report.methods) {
         method.nodes[kind].forEach(({ scores }, node) => {
-          assert.deepEqual(scores.map(({ score: _, ...candidate }) => candidate), candidatesOf(space, kind, node));
+          assert.deepEqual(scores.map(({ score: _, ...candidate }) => candidate), choosableOf(space, kind, node));
         });
         method.genotype[kind].nodes.forEach((choices, node) =>
           choices.forEach(({ op, from }) => {
-            const edge = edgesOf(space.nodes).find((e) => e.from === from && e.to === node + 2)!;
+            const edge = edges.find((e) => e.from === from && e.to === node + inputs)!;
             assert.ok(primitivesOf(space, kind, edge.index).includes(op), `${op} on edge ${edge.index} of ${kind}`);
           })
         );
@@ -135,9 +145,9 @@ for (const space of SPACES) {
     const checkpoint = folder.readCheckpoint()!;
     assert.deepEqual(await rediscretize(config, DATA, checkpoint, { gpu }), report);
     // What an edge does not allow has no alpha: it stays 0.
-    for (const kind of CELL_KINDS) {
+    for (const kind of kinds) {
       const { shape: [rows, columns], data } = checkpoint.tensors.get(`alphas/${kind}`)!;
-      assert.deepEqual([rows, columns], [14, space.primitives.length]);
+      assert.deepEqual([rows, columns], [edges.length, space.primitives.length]);
       for (let i = 0; i < rows * columns; i++) {
         const allowed = primitivesOf(space, kind, Math.floor(i / columns)).includes(space.primitives[i % columns]);
         assert.equal(data[i] !== 0, allowed, `alpha ${i} of ${kind}`);
@@ -384,6 +394,121 @@ Deno.test("NAS-Bench-201: a network is trained, resumed to the same bits, kept, 
     assert.throws(() => costOf({ ...model.network, ...values }), pattern);
   refuse({ form: "imagenet", height: 64, width: 64 }, /--form imagenet with a NAS-Bench-201 cell: it must be cifar/);
   refuse({ height: 30 }, /images of 30x8 with a NAS-Bench-201 cell: both sides must be multiples of 4/);
+});
+
+Deno.test("NAS-Bench-201: the supernet has the edges, alphas and parameters that are counted by hand", () => {
+  const edges = edgesOf(NAS_BENCH_201).map(({ from, to }) => `${from}${to}`).join(" ");
+  assert.equal(edges, "01 02 12 03 13 23");
+  assert.equal(alphaCount(NAS_BENCH_201), 6 * 5);
+  assert.deepEqual(choosableOf(NAS_BENCH_201, "normal", 1).slice(4, 6), [
+    { edge: 1, from: 0, op: "avg_pool_3x3" },
+    { edge: 2, from: 1, op: "none" },
+  ]);
+  const config = tiny({ "space": "nas-bench-201", "cells": 15, "init-channels": 16 });
+  const data = { ...DATA, classes: 10, channels: 3, height: 32, width: 32 };
+  const plan = planSearch(supernetConfig(config, data), config, PORTABLE_LIMITS);
+  // The skeleton of the test above (73,306), and on each of 6 edges of 5 cells of a stage both convolutions, without
+  // scales and shifts: 6 x 5 x (9 + 1) x (16^2 + 32^2 + 64^2).
+  assert.equal(plan.variables.weights.elements, 73_306 + 300 * (256 + 1024 + 4096));
+  assert.deepEqual(plan.arenas.alphas.variables.map(({ name, type }) => [name, type.shape]), [["normal", [6, 5]]]);
+  assert.deepEqual([...new Set(plan.nodes.map(({ sum }) => sum.type.shape.join("x")))], [
+    "16x8x32x32",
+    "32x8x16x16",
+    "64x8x8x8",
+  ]);
+  assert.equal(plan.nodes.length, 15 * 3);
+  const odd = supernetConfig(config, { ...data, height: 30 });
+  assert.throws(() => planSearch(odd, config, PORTABLE_LIMITS), /images of 30x32 .* both sides must be multiples of 4/);
+});
+
+Deno.test("NAS-Bench-201: every edge keeps its best operation, none among them", () => {
+  const log = Math.log, alphas = { normal: new Float64Array(30), reduce: new Float64Array() };
+  // Edges in order; the weights are those of a softmax over (1, 1, 1, 1, k) / (4 + k).
+  [[0, 0, 0, log(4), 0], [log(4), 0, 0, 0, 0], [0, log(2), 0, 0, log(3)], [0, 0, 0, 0, 0], [0, 0, 9, 0, 0]]
+    .forEach((row, edge) => alphas.normal.set(row, 5 * edge));
+  const [{ text, nodes, genotype, skips, parameterFree }] =
+    discretize({ space: NAS_BENCH_201, alphas, methods: ["alpha"] }).methods;
+  assert.equal(text, "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|none~0|nor_conv_1x1~1|none~2|");
+  assert.deepEqual([skips, parameterFree], [0, 4]);
+  assert.deepEqual([nodes.reduce, genotype.reduce.nodes], [[], []]);
+  const [{ choices, edgeMargin }] = nodes.normal;
+  assert.equal(edgeMargin, null);
+  assert.ok(Math.abs(choices[0].score - 0.5) < 1e-12 && Math.abs(choices[0].margin! - 3 / 8) < 1e-12);
+  // A rule that has seen outputs scores none 0: kept where all else is below.
+  const report = chooseGenotype(
+    "mine",
+    NAS_BENCH_201,
+    (_, node) => node === 0 ? [0, -1, -2, -1, -3] : Array(15).fill(1),
+  );
+  assert.equal(report.text.split("+")[0], "|none~0|");
+});
+
+Deno.test("NAS-Bench-201: random cells draw every operation for every edge, none too, and can be drawn again", () => {
+  const cells = Array.from({ length: 60 }, (_, i) => randomGenotype(NAS_BENCH_201, 1, i));
+  cells.forEach(roundTrip);
+  assert.deepEqual(randomGenotype(NAS_BENCH_201, 1, 7), cells[7]);
+  for (let edge = 0; edge < 6; edge++) {
+    assert.equal(new Set(cells.map((cell) => cell.normal.nodes.flat()[edge].op)).size, 5, `edge ${edge}`);
+  }
+});
+
+Deno.test("NAS-Bench-201: a search is resumed to the same bits, reported, and its cell trained", async () => {
+  const config = tiny({ space: "nas-bench-201", discretizer: "perturbation" }), stop = new AbortController();
+  using reference = RunFolder.create(temporary());
+  const { report, genotype, epochs, plan } = await search(config, DATA, { gpu, folder: reference });
+  assert.ok(plan.nodes.every(({ kind }) => kind === "normal"));
+  assert.equal(report.methods.length, 5);
+  assert.deepEqual(Object.keys(epochs[1].alphaEntropy), ["normal"]);
+  assert.ok(meanEntropy(epochs[1]) > 0.9);
+  for (const { method, nodes } of report.methods.filter((each) => each.method !== "alpha")) {
+    for (const { scores } of nodes.normal.flat()) {
+      assert.ok(scores.filter(({ op }) => op === "none").every(({ score }) => score === 0), method);
+    }
+  }
+  const checkpoint = reference.readCheckpoint()!;
+  assert.deepEqual(await rediscretize(config, DATA, checkpoint, { gpu, method: "perturbation" }), report);
+  assert.ok(!checkpoint.tensors.has("alphas/reduce"));
+  const halted = temporary();
+  {
+    using folder = RunFolder.create(halted);
+    folder.writeJson("config.json", {});
+    const onProgress = ({ epoch, step }: { epoch: number; step: number }) => epoch === 1 && step === 1 && stop.abort();
+    await assert.rejects(search(config, DATA, { gpu, folder, signal: stop.signal, onProgress }), SearchInterrupted);
+  }
+  using folder = RunFolder.open(halted);
+  assert.deepEqual((await search(config, DATA, { gpu, folder, resume: true })).report, report);
+  assert.deepEqual(stateOf(folder), stateOf(reference));
+  const html = await reportHtml({
+    environment: { version: "0", adapter: "a" },
+    data: DATA,
+    config: SEARCH_OPTIONS.toRecord(config),
+    epochs,
+    discretization: { ...report, chosen: "perturbation" },
+  });
+  assert.match(html, /kept one for each edge: 6\s+operations/);
+  assert.deepEqual(html.match(/.{40}(reduction cell|both cells|NaN|undefined|Infinity|node 4).{40}/gi), null);
+  const lines = [...comparisonLines(report), ...varianceLines(report), ...epochLines(epochs)].join("\n");
+  assert.match(lines, / normal 1 .*\n +normal 2 .*\n {8,}\S.*\n +normal 3 /);
+  assert.match(lines, /skips +\d of 6/);
+  assert.doesNotMatch(lines, /reduce|NaN|undefined/);
+  const trainConfig = resolveTrainConfig([{
+    source: "test",
+    values: { "init-channels": 4, "cells": 3, "batch-size": 8, "epochs": 1, "steps-per-epoch": 2 },
+  }]);
+  const { model } = await train(trainConfig, genotype, { train: DATA }, { gpu });
+  assert.deepEqual(decodeModel(encodeModel(model), "m").network.genotype, genotype);
+});
+
+Deno.test("NAS-Bench-201: a space of one's own may stand in its skeleton", async () => {
+  const text = Deno.readTextFileSync(new URL("../docs/spaces.md", import.meta.url));
+  const [, definition] = [...text.matchAll(/```yaml\n([^`]*)```/g)].map(([, yaml]) =>
+    parseSpace("docs/spaces.md", yaml)
+  );
+  const config = tiny({ space: definition, epochs: 1 });
+  const { genotype, report } = await search(config, DATA, { gpu });
+  assert.deepEqual([report.space, genotype.normal.nodes.flat().length], ["three-edges", 3]);
+  assert.deepEqual(tiny({ ...SEARCH_OPTIONS.toRecord(config) }), config);
+  roundTrip(genotype);
 });
 
 Deno.test("NAS-Bench-201: its operations may be searched in cells of DARTS' kind, also with stride 2", async () => {

@@ -12,7 +12,7 @@ import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import { largestBatch, memoryBudget } from "../search/memory.ts";
 import { planSearch, PROGRAM_NAMES, type ProgramName, type SearchPlan } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
-import { alphaCount, CELL_KINDS, edgesOf, primitivesOf, type Space } from "../space/space.ts";
+import { alphaCount, edgesOf, primitivesOf, skeletonOf, type Space } from "../space/space.ts";
 import { reductionCells } from "../space/reductions.ts";
 import { weightCount } from "../space/supernet.ts";
 import { openConfigured } from "./data_sets.ts";
@@ -235,8 +235,10 @@ function programRecord({ name, nodes, dispatches, macs, traffic }: Plan) {
 }
 
 function spaceLines(space: Space, config: SearchConfig): string[] {
-  const edges = edgesOf(space.nodes);
-  const perEdge = CELL_KINDS.flatMap((kind) => edges.map(({ index }) => primitivesOf(space, kind, index).length));
+  const edges = edgesOf(space);
+  const perEdge = skeletonOf(space).kinds.flatMap((kind) =>
+    edges.map(({ index }) => primitivesOf(space, kind, index).length)
+  );
   return pairs([
     ["name", `${space.name}: ${space.summary}`],
     ["cell", `${space.nodes} nodes, ${edges.length} edges of up to ${Math.max(...perEdge)} operations`],

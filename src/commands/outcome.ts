@@ -4,10 +4,10 @@
  */
 import type { DiscretizationReport, NodeSummary } from "../discretize/discretize.ts";
 import { genotypeText } from "../report/cell_svg.ts";
-import type { EpochRecord } from "../search/records.ts";
+import { type EpochRecord, meanEntropy } from "../search/records.ts";
 import { changedPicks, changesOf, settledOf } from "../search/settled.ts";
 import { findPrimitive } from "../space/primitives.ts";
-import { CELL_KINDS } from "../space/space.ts";
+import { CELL_KINDS, skeletonOf } from "../space/space.ts";
 import { methodReport } from "./run_files.ts";
 import { percent, table } from "./terminal.ts";
 
@@ -16,23 +16,29 @@ function short(choice: { readonly op: string; readonly from: number }): string {
   return `${findPrimitive(choice.op).label}(${choice.from})`;
 }
 
-/** The cell of the chosen rule, as text and as Python text. */
+/** The cell of the chosen rule, drawn in characters and as the text that others exchange. */
 export function cellLines(report: DiscretizationReport, chosen: string): string[] {
   const { genotype, text } = methodReport(report, chosen);
-  return [`The cell (rule: ${chosen})`, ...indent(genotypeText(genotype)), "", "As Python text", `  ${text}`];
+  return [
+    `The cell (rule: ${chosen})`,
+    ...indent(genotypeText(genotype)),
+    "",
+    genotype.skeleton ? "As text" : "As Python text",
+    `  ${text}`,
+  ];
 }
 
 function indent(text: string): string[] {
   return text.trimEnd().split("\n").map((line) => `  ${line}`);
 }
 
-/** Side by side what each rule picked at each node, the stronger operation first, with its score. */
+/** Side by side what each rule picked at each node, in the order of the choices, with its score. */
 export function comparisonLines(report: DiscretizationReport): string[] {
-  const { methods } = report, rows: string[][] = [];
+  const { methods } = report, rows: string[][] = [], { inputs, everyEdge } = skeletonOf(methods[0].genotype);
   for (const kind of CELL_KINDS) {
-    for (const { node } of methods[0].nodes[kind]) {
-      for (const rank of [0, 1] as const) {
-        const label = rank === 0 ? `${kind} ${node + 2}` : "";
+    for (const { node, choices } of methods[0].nodes[kind]) {
+      for (const rank of choices.keys()) {
+        const label = rank === 0 ? `${kind} ${node + inputs}` : "";
         rows.push([
           label,
           ...methods.map((m) => {
@@ -48,7 +54,7 @@ export function comparisonLines(report: DiscretizationReport): string[] {
   const { scope, shrinkage } = report.options, { measured } = report;
   const whole = measured && [
     `(perturbation: accuracy that the supernet loses without the operation, of ${percent(measured.accuracy)} on ` +
-    `${measured.count} images; edges are ranked by what it loses without them)`,
+    `${measured.count} images${everyEdge ? "" : "; edges are ranked by what it loses without them"})`,
   ];
   return [
     `What each rule picked: operation(source) and score; scope ${scope}, shrinkage ${shrinkage}`,
@@ -59,11 +65,12 @@ export function comparisonLines(report: DiscretizationReport): string[] {
 
 /** Per node: how far its candidates are correlated, and which of them carry its variance. */
 export function varianceLines(report: DiscretizationReport): string[] {
-  const { nodes } = report;
+  const { nodes, methods } = report;
   if (!nodes) return [];
+  const { inputs } = skeletonOf(methods[0].genotype);
   const rows = CELL_KINDS.flatMap((kind) =>
     nodes[kind].map((summary) => [
-      `${kind} ${summary.node + 2}`,
+      `${kind} ${summary.node + inputs}`,
       summary.condition.max >= 1e7 ? "singular" : summary.condition.max.toFixed(0),
       sumOfShares(summary).toFixed(4),
       summary.shares.toSorted((a, b) => b.share - a.share).slice(0, 4).map((c) => `${short(c)} ${percent(c.share)}`)
@@ -95,7 +102,7 @@ export function epochLines(epochs: readonly EpochRecord[]): string[] {
     e.valAccuracy === null ? "-" : percent(e.valAccuracy),
     number(e.evalLoss),
     percent(e.evalAccuracy),
-    number((e.alphaEntropy.normal + e.alphaEntropy.reduce) / 2),
+    number(meanEntropy(e)),
     number(e.imbalance.before, 2),
     number(e.imbalance.after, 2),
     methods.map((m) => e.skips[m]).join("/"),

@@ -15,7 +15,7 @@ export function softmaxWeights(
   alphas: ArrayLike<number>,
 ): Float64Array {
   const width = space.primitives.length;
-  const edges = edgesOf(space.nodes);
+  const edges = edgesOf(space);
   const weights = new Float64Array(edges.length * width);
   for (const { index } of edges) {
     const columns = primitivesOf(space, kind, index)
@@ -31,8 +31,8 @@ export function softmaxWeights(
 }
 
 /**
- * The softmax weight of each candidate. The best operation of an edge is then its argmax without `none`, and
- * edges are ranked by that weight, in whose denominator `none` still counts, as in DARTS' code.
+ * The softmax weight of each candidate. The best operation of an edge is then its argmax, without `none` where it may
+ * not be chosen, and edges are ranked by that weight, in whose denominator `none` still counts, as in DARTS' code.
  * @param weights from {@linkcode softmaxWeights}
  */
 export function alpha(

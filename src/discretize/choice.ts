@@ -1,19 +1,21 @@
 /**
- * From scores to a genotype: per edge the best operation, per node the two best edges. The same for every
- * rule, and exactly DARTS' parse when the scores are softmax weights.
+ * From scores to a genotype: per edge the best operation, per node the two best edges, or every edge, as the skeleton
+ * wants. The same for every rule, and exactly DARTS' or NAS-Bench-201's parse when the scores are softmax weights.
  * @module
  */
 import {
   type Candidate,
-  candidatesOf,
   CELL_KINDS,
   type CellKind,
+  choosableOf,
   incoming,
   PARAMETER_FREE,
+  perKind,
+  skeletonOf,
   SKIP_PRIMITIVE,
   type Space,
 } from "../space/space.ts";
-import { type CellGenotype, formatGenotypePython, type Genotype } from "../space/genotype.ts";
+import { formatGenotypeText, type Genotype, genotypeOf } from "../space/genotype.ts";
 
 /** A candidate and what a rule thinks of it. */
 export interface ScoredCandidate extends Candidate {
@@ -39,13 +41,13 @@ export interface ScoredEdge {
 export interface NodeChoice {
   /** Intermediate node, from 0. */
   readonly node: number;
-  /** Every candidate, by edge, then by primitive. */
+  /** Everything that may be chosen, by edge, then by primitive. */
   readonly scores: readonly ScoredCandidate[];
   /** Every edge, where the rule scores edges by themselves; absent: an edge has the score of its best operation. */
   readonly edges?: readonly ScoredEdge[];
-  /** The two kept operations, the stronger one first. */
-  readonly choices: readonly [ScoredChoice, ScoredChoice];
-  /** Lead of the second kept edge over the third; null when there are only two. */
+  /** The kept operations: two, the stronger one first, or where every edge stays one for each, by source. */
+  readonly choices: readonly ScoredChoice[];
+  /** Lead of the second kept edge over the third; null when none is left out. */
   readonly edgeMargin: number | null;
 }
 
@@ -55,17 +57,17 @@ export interface MethodReport {
   readonly method: string;
   /** The architecture. */
   readonly genotype: Genotype;
-  /** The architecture as Python text. */
+  /** The architecture as text (see `formatGenotypeText`). */
   readonly text: string;
   /** Decisions per node. */
   readonly nodes: Record<CellKind, readonly NodeChoice[]>;
-  /** Number of skip-connections among the kept operations of both cells. */
+  /** Number of skip-connections among the kept operations of all cells. */
   readonly skips: number;
-  /** Number of kept operations without weights (pools and skip-connections), both cells. */
+  /** Number of kept operations without weights (pools, skip-connections, `none`), all cells. */
   readonly parameterFree: number;
 }
 
-/** Scores of the candidates of node `node`, in the order of {@linkcode candidatesOf}. */
+/** Scores of what may be chosen at node `node`, in the order of {@linkcode choosableOf}. */
 export type ScoreNode = (kind: CellKind, node: number) => ArrayLike<number>;
 
 /** Score of an edge as a whole. */
@@ -81,27 +83,28 @@ export function chooseGenotype(
   scoreNode: ScoreNode,
   scoreEdge?: ScoreEdge,
 ): MethodReport {
+  const { everyEdge } = skeletonOf(space);
   const chooseCell = (kind: CellKind): NodeChoice[] =>
     Array.from({ length: space.nodes }, (_, node) => {
       const scores = scoreNode(kind, node);
       return chooseNode(
         node,
-        candidatesOf(space, kind, node)
+        choosableOf(space, kind, node)
           .map((candidate, k) => ({ ...candidate, score: scores[k] })),
-        scoreEdge && incoming(space.nodes, node).map(({ index: edge }) => ({ edge, score: scoreEdge(kind, edge) })),
+        everyEdge
+          ? "every"
+          : scoreEdge && incoming(space, node).map(({ index: edge }) => ({ edge, score: scoreEdge(kind, edge) })),
       );
     });
-  const nodes = { normal: chooseCell("normal"), reduce: chooseCell("reduce") };
-  const genotype = {
-    normal: cellOf(nodes.normal),
-    reduce: cellOf(nodes.reduce),
-    ...(space.reduceAt ? { reduceAt: space.reduceAt } : {}),
-  };
+  const nodes = perKind(space, chooseCell, []);
+  const keptOf = (cell: readonly NodeChoice[]) =>
+    cell.map((node) => node.choices.map(({ op, from }) => ({ op, from })));
+  const genotype = genotypeOf(space, { normal: keptOf(nodes.normal), reduce: keptOf(nodes.reduce) });
   const kept = CELL_KINDS.flatMap((kind) => nodes[kind].flatMap(({ choices }) => choices));
   return {
     method,
     genotype,
-    text: formatGenotypePython(genotype),
+    text: formatGenotypeText(genotype),
     nodes,
     skips: kept.filter(({ op }) => op === SKIP_PRIMITIVE).length,
     parameterFree: kept.filter(({ op }) => PARAMETER_FREE.includes(op)).length,
@@ -109,18 +112,19 @@ export function chooseGenotype(
 }
 
 /**
- * Chooses at one node; `scores` holds at least one candidate on each of at least two edges. Edges are ranked by
- * `edges`, or by their best operations.
+ * Chooses at one node; `scores` holds at least one candidate on each of its edges. Two edges stay, ranked by `edges`, or
+ * by their best operations where that is left out; or `"every"` edge stays.
  */
 export function chooseNode(
   node: number,
   scores: readonly ScoredCandidate[],
-  edges?: readonly ScoredEdge[],
+  edges?: readonly ScoredEdge[] | "every",
 ): NodeChoice {
   const best = [...new Set(scores.map(({ edge }) => edge))].map((edge): ScoredChoice => {
     const [first, next] = byScore(scores.filter((each) => each.edge === edge));
     return { ...first, margin: next ? first.score - next.score : null };
   });
+  if (edges === "every") return { node, scores, choices: best, edgeMargin: null };
   const own = new Map(edges?.map(({ edge, score }) => [edge, score]));
   const [first, second, third] = byScore(
     best.map((choice) => ({ choice, score: own.get(choice.edge) ?? choice.score })),
@@ -137,14 +141,4 @@ export function chooseNode(
 /** Best first; the sort is stable, so ties keep their order. */
 function byScore<T extends { readonly score: number }>(scored: readonly T[]): T[] {
   return scored.toSorted((a, b) => b.score - a.score);
-}
-
-function cellOf(nodes: readonly NodeChoice[]): CellGenotype {
-  return {
-    nodes: nodes.map(({ choices: [first, second] }) => [
-      { op: first.op, from: first.from },
-      { op: second.op, from: second.from },
-    ]),
-    concat: nodes.map(({ node }) => node + 2),
-  };
 }

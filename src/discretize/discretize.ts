@@ -7,11 +7,14 @@ import { FailureError, UsageError } from "../base/errors.ts";
 import {
   type Candidate,
   candidatesOf,
-  CELL_KINDS,
   type CellKind,
+  choosableOf,
   edgesOf,
+  perKind,
   primitivesOf,
+  skeletonOf,
   type Space,
+  ZERO_PRIMITIVE,
 } from "../space/space.ts";
 import { softmaxWeights } from "./alpha.ts";
 import { chooseGenotype, type MethodReport } from "./choice.ts";
@@ -126,9 +129,11 @@ export function discretize(input: DiscretizationInput): DiscretizationReport {
     );
   }
 
-  for (const kind of CELL_KINDS) checkAlphas(space, kind, alphas[kind]);
-  const weights = perKind((kind) => softmaxWeights(space, kind, alphas[kind]));
-  const correlations = statistics.length > 0 ? perKind((kind) => correlateCells(space, kind, statistics)) : null;
+  for (const kind of skeletonOf(space).kinds) checkAlphas(space, kind, alphas[kind]);
+  const weights = perKind(space, (kind) => softmaxWeights(space, kind, alphas[kind]), new Float64Array());
+  const correlations = statistics.length > 0
+    ? perKind(space, (kind) => correlateCells(space, kind, statistics), [])
+    : null;
 
   const methods = rules.map((rule) =>
     chooseGenotype(
@@ -137,11 +142,11 @@ export function discretize(input: DiscretizationInput): DiscretizationReport {
       (kind, node) => {
         switch (rule.needs) {
           case "statistics":
-            return meanScores(rule, correlations![kind][node], options);
+            return withZero(space, kind, node, meanScores(rule, correlations![kind][node], options));
           case "weights":
-            return rule.score(space, candidatesOf(space, kind, node), weights[kind]);
+            return rule.score(space, choosableOf(space, kind, node), weights[kind]);
           case "removals":
-            return rule.score(space, kind, node, removals!);
+            return withZero(space, kind, node, rule.score(space, kind, node, removals!));
         }
       },
       rule.needs === "removals" ? (kind, edge) => rule.scoreEdge(kind, edge, removals!) : undefined,
@@ -150,15 +155,20 @@ export function discretize(input: DiscretizationInput): DiscretizationReport {
   return {
     space: space.name,
     options,
-    weights: perKind((kind) => edgeWeights(space, kind, weights[kind])),
+    weights: perKind(space, (kind) => edgeWeights(space, kind, weights[kind]), []),
     methods,
-    nodes: correlations && perKind((kind) => correlations[kind].map(summarize)),
+    nodes: correlations && perKind(space, (kind) => correlations[kind].map(summarize), []),
     ...(removals ? { measured: removals.whole } : {}),
   };
 }
 
-function perKind<T>(of: (kind: CellKind) => T): Record<CellKind, T> {
-  return { normal: of("normal"), reduce: of("reduce") };
+/**
+ * Scores of what may be chosen at a node from those of its candidates: `none` adds nothing to the node and is not missed,
+ * so it has score 0 and is kept on an edge where all else works against the node.
+ */
+function withZero(space: Space, kind: CellKind, node: number, scores: Float64Array): number[] {
+  let next = 0;
+  return choosableOf(space, kind, node).map(({ op }) => op === ZERO_PRIMITIVE ? 0 : scores[next++]);
 }
 
 /** Per intermediate node of a kind its correlations in every cell of that kind, by cell index. */
@@ -251,7 +261,7 @@ function edgeWeights(
   weights: Float64Array,
 ): EdgeWeights[] {
   const width = space.primitives.length;
-  return edgesOf(space.nodes).map(({ index, from, to }) => ({
+  return edgesOf(space).map(({ index, from, to }) => ({
     edge: index,
     from,
     to,
@@ -265,7 +275,7 @@ function edgeWeights(
 }
 
 function checkAlphas(space: Space, kind: CellKind, alphas: Float64Array): void {
-  const edges = edgesOf(space.nodes), width = space.primitives.length;
+  const edges = edgesOf(space), width = space.primitives.length;
   if (alphas.length !== edges.length * width) {
     throw new RangeError(
       `Cannot discretise, alpha of ${kind} must have ${edges.length} x ${width} numbers for space ${space.name}: ` +

@@ -27,7 +27,7 @@ const SMALL: Space = {
 };
 
 function randomAlphas(space: Space, seed: number, scale = 1): Alphas {
-  const length = edgesOf(space.nodes).length * space.primitives.length;
+  const length = edgesOf(space).length * space.primitives.length;
   const draw = (kind: CellKind): Float64Array => {
     const random = new Random(seed, `alpha/${kind}`);
     return Float64Array.from({ length }, () => scale * random.normal());

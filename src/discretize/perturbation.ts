@@ -7,10 +7,10 @@
  */
 import {
   candidatesOf,
-  CELL_KINDS,
   type CellKind,
   edgesOf,
   primitivesOf,
+  skeletonOf,
   type Space,
   ZERO_PRIMITIVE,
 } from "../space/space.ts";
@@ -43,12 +43,13 @@ export interface RemovalEvidence {
   readonly removals: readonly (Removal & Measurement)[];
 }
 
-/** All removals: by kind and edge first every operation other than `none`, then the whole edge. */
+/** All removals: by kind and edge first every operation other than `none`, then the whole edge, unless every one stays. */
 export function removalsOf(space: Space): Removal[] {
-  return CELL_KINDS.flatMap((kind) =>
-    edgesOf(space.nodes).flatMap(({ index: edge }) => {
+  const { kinds, everyEdge } = skeletonOf(space);
+  return kinds.flatMap((kind) =>
+    edgesOf(space).flatMap(({ index: edge }) => {
       const ops = primitivesOf(space, kind, edge).filter((op) => op !== ZERO_PRIMITIVE);
-      return [...ops, null].map((op): Removal => ({ kind, edge, op }));
+      return [...ops, ...everyEdge ? [] : [null]].map((op): Removal => ({ kind, edge, op }));
     })
   );
 }

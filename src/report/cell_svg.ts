@@ -1,11 +1,11 @@
 /**
- * Pictures of a genotype: an SVG with both cells for people and pages, and a few lines of text for terminals.
+ * Pictures of a genotype: an SVG with its cells for people and pages, and a few lines of text for terminals.
  * The layout is Graphviz' (wasm, no permissions). Not responsible for writing files.
  * @module
  */
 import { type Graph, instance, type Viz } from "@viz-js/viz";
-import { CELL_KINDS, type CellKind } from "../space/space.ts";
-import { type CellGenotype, type Genotype, inputsOf } from "../space/genotype.ts";
+import { CELL_KINDS, type CellKind, skeletonOf } from "../space/space.ts";
+import type { CellGenotype, Genotype } from "../space/genotype.ts";
 
 /** Fill, line and text colour. */
 type Colours = readonly [fill: string, line: string, text: string];
@@ -72,7 +72,7 @@ const FONT = "Helvetica,Arial,sans-serif";
 let viz: Promise<Viz> | undefined;
 
 /**
- * Draws both cells, the normal one above. Self-contained, follows the viewer's light or dark scheme; the same
+ * Draws the cells, the normal one above. Self-contained, follows the viewer's light or dark scheme; the same
  * genotype gives the same bytes.
  * @returns an SVG document, `<svg ...>...</svg>` with a final line end
  */
@@ -89,7 +89,7 @@ export async function cellSvg(genotype: Genotype): Promise<string> {
     .replace(
       /<svg ([^>]*)>/,
       `<svg class="idarts-cells" role="img" $1>
-<title>Normal and reduction cell</title>
+<title>${kindsIn(genotype).length > 1 ? "Normal and reduction cell" : "Cell"}</title>
 <desc>${description}</desc>
 <style>
 ${styleSheet()}
@@ -111,7 +111,7 @@ ${styleSheet()}
  * ```
  */
 export function genotypeText(genotype: Genotype): string {
-  const inputs = inputsOf(genotype);
+  const { inputs, output } = skeletonOf(genotype);
   return kindsIn(genotype).map((kind) => {
     const { nodes, concat } = genotype[kind];
     const texts = nodes.map((choices) => choices.map(({ op, from }) => `${op}(${from})`));
@@ -119,7 +119,7 @@ export function genotypeText(genotype: Genotype): string {
     const lines = texts.map(([first, ...more], i) =>
       `  ${i + inputs} = ${[more.length > 0 ? first.padEnd(width) : first, ...more].join(" + ")}\n`
     );
-    return `${kind}\n${lines.join("")}  output = concat(${concat.join(", ")})\n`;
+    return `${kind}\n${lines.join("")}  output = ${output === "last" ? concat[0] : `concat(${concat.join(", ")})`}\n`;
   }).join("");
 }
 
@@ -142,7 +142,9 @@ function graphOf(genotype: Genotype): Graph {
     nodeAttributes: { fontname: FONT, fontsize: 12, height: 0.3, width: 0.3 },
     edgeAttributes: { arrowsize: 0.6 },
     // Graphviz stacks clusters from the bottom in left-to-right graphs.
-    subgraphs: kindsIn(genotype).toReversed().map((kind) => clusterOf(kind, genotype[kind], inputsOf(genotype))),
+    subgraphs: kindsIn(genotype).toReversed().map((kind) =>
+      clusterOf(kind, genotype[kind], skeletonOf(genotype).inputs)
+    ),
   };
 }
 

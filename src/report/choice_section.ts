@@ -7,7 +7,7 @@ import type { MethodReport, NodeChoice, ScoredCandidate } from "../discretize/ch
 import type { NodeSummary } from "../discretize/discretize.ts";
 import { DISCRETIZERS } from "../discretize/registry.ts";
 import { findPrimitive, PRIMITIVES } from "../space/primitives.ts";
-import { CELL_KINDS, type CellKind } from "../space/space.ts";
+import { CELL_KINDS, type CellKind, skeletonOf } from "../space/space.ts";
 import { areaKeys, figure, type Part, stackedBars } from "./charts.ts";
 import { type Content, type Html, html, trusted } from "./markup.ts";
 import { fixed, lead, narrow, percent } from "./numbers.ts";
@@ -26,6 +26,16 @@ const SINGULAR = 1e7;
 const BLIND =
   "No statistics of the operations' outputs were collected, so only the rule of the mixture's weights applies.";
 
+/** What has to be chosen, and how. */
+const TWO_EDGES =
+  "The mixture has to be replaced by two operations per node. Each rule scores every operation on every edge into a " +
+  "node; the best operation of an edge stands for it, and the two best edges stay (perturbation ranks edges by what the " +
+  "supernet loses without them).";
+const EVERY_EDGE =
+  "The mixture has to be replaced by one operation per edge. Each rule scores every operation on every edge, and the " +
+  "best one stays. “none” cuts an edge: it adds nothing to the node and is not missed, so its score is 0 by every rule " +
+  "but that of the weights.";
+
 /** Parts of the variance listed per node. */
 const LARGEST = 4;
 
@@ -38,39 +48,46 @@ export async function choiceSection({ discretization }: ReportInput): Promise<Ht
       <dd>${summaryOf(method)}</dd>
     `
   );
+  const { everyEdge } = skeletonOf(methods[0].genotype), kinds = kindsOf(methods);
   const basis = images === undefined ? "the images" : `${images} images`, limit = CLOSE * 100;
   return html`
     <section id="choice">
       <h2>Why these operations</h2>
-      <p>The mixture has to be replaced by two operations per node. Each rule scores every operation on every edge into a
-      node; the best operation of an edge stands for it, and the two best edges stay (perturbation ranks edges by what the
-      supernet loses without them). This run's cell follows
+      <p>${everyEdge ? EVERY_EDGE : TWO_EDGES} This run's cell follows
       <strong>${chosen}</strong>; the others are what it would have been.</p>
       <dl class="rules">${rules}</dl>
       <h3>What each rule picks</h3>
       ${comparison(methods, chosen)}
-      <p class="caption">Operation and the node that it reads (0 and 1 are the outputs of the two cells before), its score,
+      <p class="caption">Operation and the node that it reads (${everyEdge
+        ? "0 is the cell's input"
+        : "0 and 1 are the outputs of the two cells before"}), its score,
       and in small print its lead over the next operation on the same edge; <span class="close">≈</span> marks a lead
       below ${limit}% of the score, where another seed or other images may well decide differently. Scores compare within
       one node and one rule only.</p>
       <h3>Scores of all operations</h3>
       <p class="caption">Rows are the nodes read, columns the operations. Colour runs from the node's lowest positive score
       to its highest one; red is below zero: the operation works against the node. <span class="pick">Framed</span>:
-      picked, 1 before 2. Rules that decorrelate used ${basis}, scope ${options.scope}, shrinkage ${options
+      picked${everyEdge ? "" : ", 1 before 2"}. Rules that decorrelate used ${basis}, scope ${options
+        .scope}, shrinkage ${options
         .shrinkage}.</p>
-      ${CELL_KINDS.map((kind, i) => scoreTables(methods, kind, chosen, i === 0))}
-      ${nodes ? await resemblance(nodes) : html`<p class="note">${BLIND}</p>`}
+      ${kinds.map((kind, i) => scoreTables(methods, kind, chosen, i === 0))}
+      ${nodes
+        ? await resemblance(nodes, kinds, skeletonOf(methods[0].genotype).inputs)
+        : html`<p class="note">${BLIND}</p>`}
     </section>
   `;
 }
 
 type Summaries = Readonly<Record<CellKind, readonly NodeSummary[]>>;
 
-async function resemblance(nodes: Summaries): Promise<Html> {
-  const bars = await Promise.all(CELL_KINDS.map((kind) => shareBars(nodes[kind], kind)));
+/** The kinds of cell that there are choices for. */
+const kindsOf = ([{ genotype }]: readonly MethodReport[]): readonly CellKind[] => skeletonOf(genotype).kinds;
+
+async function resemblance(nodes: Summaries, kinds: readonly CellKind[], inputs: number): Promise<Html> {
+  const bars = await Promise.all(kinds.map((kind) => shareBars(nodes[kind], kind, inputs)));
   return html`
     <h3>How much the operations of a node resemble each other</h3>
-    ${conditions(nodes)}
+    ${conditions(nodes, inputs)}
     <p class="caption">Condition number of the correlation matrix of a node's operations: 1 if they have nothing in common,
     large if some nearly follow from others, and then scores without decorrelation count the same thing several times. R²
     is the part of the node's variance that the operations explain, 1 but for rounding. Shares are squared zca scores;
@@ -89,13 +106,14 @@ function comparison(methods: readonly MethodReport[], chosen: string): Html {
     CELL_KINDS.flatMap((kind) =>
       m.nodes[kind].flatMap((n) => n.choices.map(({ edge, op }) => `${kind} ${edge} ${op}`))
     );
+  const { inputs } = skeletonOf(methods[0].genotype);
   const reference = new Set(picks(methods.find((m) => m.method === chosen)!)), all = reference.size;
   const mark = (m: MethodReport): Content => m.method === chosen && "chosen";
   const rows = CELL_KINDS.flatMap((kind) =>
-    methods[0].nodes[kind].flatMap(({ node }) =>
-      [0, 1].map((rank) => {
+    methods[0].nodes[kind].flatMap(({ node, choices }) =>
+      choices.map((_, rank) => {
         const cells = methods.map((m) => html`<td class="${mark(m)}">${pickOf(m.nodes[kind][node], rank)}</td>`);
-        const head = html`<th scope="rowgroup" rowspan="2">${kind} ${node + 2}</th>`;
+        const head = html`<th scope="rowgroup" rowspan="${choices.length}">${kind} ${node + inputs}</th>`;
         return rank === 0 ? html`<tr class="first">${head}${cells}</tr>` : html`<tr>${cells}</tr>`;
       })
     )
@@ -136,15 +154,16 @@ function pickOf({ choices }: NodeChoice, rank: number): Content {
 
 /** For each node of a kind the tables of all rules, side by side. */
 function scoreTables(methods: readonly MethodReport[], kind: CellKind, chosen: string, open: boolean): Html {
+  const { inputs, everyEdge } = skeletonOf(methods[0].genotype);
   const nodes = methods[0].nodes[kind].map(({ node }) => {
     const tables = methods.map((m) =>
       scroller(
-        `Scores by ${m.method}, ${kind} node ${node + 2}`,
-        scoreTable(m.method, m.nodes[kind][node], m.method === chosen),
+        `Scores by ${m.method}, ${kind} node ${node + inputs}`,
+        scoreTable(m.method, m.nodes[kind][node], m.method === chosen, !everyEdge),
       )
     );
     return html`
-      <h4>Node ${node + 2}</h4>
+      <h4>Node ${node + inputs}</h4>
       <div class="heats">${tables}</div>
     `;
   });
@@ -153,7 +172,12 @@ function scoreTables(methods: readonly MethodReport[], kind: CellKind, chosen: s
   return html`<details${state}><summary>${heading}</summary>${nodes}</details>`;
 }
 
-function scoreTable(method: string, { scores, choices, edgeMargin }: NodeChoice, chosen: boolean): Html {
+function scoreTable(
+  method: string,
+  { scores, choices, edgeMargin }: NodeChoice,
+  chosen: boolean,
+  ranked: boolean,
+): Html {
   const ops = PRIMITIVES.filter(({ name }) => scores.some(({ op }) => op === name));
   const sources = [...new Set(scores.map(({ from }) => from))];
   const above = scores.map(({ score }) => score).filter((s) => s > 0);
@@ -163,7 +187,7 @@ function scoreTable(method: string, { scores, choices, edgeMargin }: NodeChoice,
     const { score, edge, op } = found, rank = choices.findIndex((c) => c.edge === edge && c.op === op);
     const heat = score > 0 ? (high > low ? (score - low) / (high - low) : 1) : deepest > 0 ? -score / deepest : 0;
     const names = ["heat", score < 0 ? "below" : "", rank >= 0 ? "pick" : ""].filter((name) => name !== "").join(" ");
-    const order = rank >= 0 && html`<sup>${rank + 1}</sup>`;
+    const order = ranked && rank >= 0 && html`<sup>${rank + 1}</sup>`;
     return html`<td class="${names}" style="--v:${heat.toFixed(2)}">${narrow(score)}${order}</td>`;
   };
   const edges = edgeMargin === null ? "" : `, lead of its second edge over the third ${lead(edgeMargin)}`;
@@ -187,13 +211,13 @@ function scoreTable(method: string, { scores, choices, edgeMargin }: NodeChoice,
 }
 
 /** A row for each node: condition, R^2, what carries it. */
-function conditions(nodes: Summaries): Html {
+function conditions(nodes: Summaries, inputs: number): Html {
   const text = (value: number): string => value >= SINGULAR ? "singular" : fixed(value, value < 10 ? 1 : 0);
   const rows = CELL_KINDS.flatMap((kind) =>
     nodes[kind].map(({ node, condition, rSquared, shares }): Content[] => {
       const largest = shares.toSorted((a, b) => b.share - a.share).slice(0, LARGEST);
       return [
-        `${kind} ${node + 2}`,
+        `${kind} ${node + inputs}`,
         text(condition.mean),
         text(condition.max),
         meter(Math.log10(Math.max(1, condition.max)) / Math.log10(SINGULAR), "condition number on a logarithmic scale"),
@@ -218,12 +242,12 @@ function conditions(nodes: Summaries): Html {
 }
 
 /** Shares of each node's variance, summed over the edges, as bars. */
-async function shareBars(nodes: readonly NodeSummary[], kind: CellKind): Promise<Html> {
+async function shareBars(nodes: readonly NodeSummary[], kind: CellKind, inputs: number): Promise<Html> {
   const ops = PRIMITIVES.filter(({ name }) => nodes.some(({ shares }) => shares.some(({ op }) => op === name)));
   const looks = new Map<string, Look>(ops.map(({ name, label }) => [label, operationLook(name)]));
   const parts = nodes.flatMap(({ node, shares }) =>
     ops.map(({ name, label }): Part => ({
-      bar: `node ${node + 2}`,
+      bar: `node ${node + inputs}`,
       name: label,
       value: shares.filter(({ op }) => op === name).reduce((sum, { share }) => sum + share, 0),
     }))

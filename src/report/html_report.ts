@@ -5,7 +5,8 @@
  * @module
  */
 import { SEARCH_OPTIONS } from "../search/config.ts";
-import { CELL_KINDS } from "../space/space.ts";
+import { meanEntropy } from "../search/records.ts";
+import { CELL_KINDS, skeletonOf } from "../space/space.ts";
 import { choiceSection } from "./choice_section.ts";
 import { type Content, type Html, html } from "./markup.ts";
 import { accuracyOf, networkSection } from "./network_section.ts";
@@ -48,7 +49,7 @@ export async function reportHtml(input: ReportInput): Promise<string> {
 /** The rule's entry and the number of operations of its cells. */
 function chosenMethod({ discretization: { chosen, methods } }: ReportInput) {
   const method = methods.find((m) => m.method === chosen)!;
-  return { ...method, operations: CELL_KINDS.reduce((n, kind) => n + 2 * method.genotype[kind].nodes.length, 0) };
+  return { ...method, operations: CELL_KINDS.reduce((n, kind) => n + method.genotype[kind].nodes.flat().length, 0) };
 }
 
 function summary(input: ReportInput): Html {
@@ -56,8 +57,8 @@ function summary(input: ReportInput): Html {
   const images = typeof config.images === "number" && config.images < data.count
     ? `${count(config.images)} of the ${count(data.count)}`
     : `the ${count(data.count)}`;
-  const entropy = epochs.at(-1)?.alphaEntropy, accuracy = evaluation && accuracyOf(evaluation);
-  const mean = entropy && (entropy.normal + entropy.reduce) / 2;
+  const last = epochs.at(-1), mean = last && meanEntropy(last), accuracy = evaluation && accuracyOf(evaluation);
+  const kept = skeletonOf(method.genotype).everyEdge ? "one for each edge" : "two for each node";
   const network = cost && ` A network of such cells has ${magnitude(cost.parameters)} parameters.`;
   const result = known(accuracy) &&
     ` Trained from scratch, it classifies ${percent(accuracy)} of the ${evaluation!.split} images correctly.`;
@@ -69,7 +70,7 @@ function summary(input: ReportInput): Html {
     This run searched a building block for image classifiers, a <em>cell</em>, on ${images} training images of
     <bdi>${data.name}</bdi> (${size}), for ${length}. Every edge of the cell began with all operations that the
     space “${discretization.space}” has for it; at the end the rule “${discretization
-      .chosen}” kept two for each node: ${operations}
+      .chosen}” kept ${kept}: ${operations}
     operations in all, ${among} among them, and ${weighted} with weights of their own.${network}${result}
     </p>
   `;

@@ -70,24 +70,36 @@ export function tileList(all: readonly (readonly [name: string, value: string | 
   }</dl>`;
 }
 
-/** Picture and text of the cells. @param text as Python text */
+/** Picture and text of the cells. @param text that others exchange */
 export async function cellPart(genotype: Genotype, text: string): Promise<Part> {
+  const { skeleton } = genotype,
+    exchanged = skeleton ? "text that NAS-Bench-201 exchanges" : "Python text that papers exchange";
+  const caption = skeleton ? ONE_KIND : TWO_KINDS;
   const content = html`
     <section id="cell">
     <h2>The cell</h2>
-    ${scroller("Picture of both cells", html`<div class="cells">${trusted(await cellSvg(genotype))}</div>`)}
-    <p class="caption">Boxes are operations, circles are nodes: sums of what enters them. A cell reads the outputs of the
-    two cells before it (c k−1 and c k−2) and puts its nodes side by side (c k). Normal cells keep the image's
-    resolution, reduction cells halve it.</p>
+    ${scroller(
+      skeleton ? "Picture of the cell" : "Picture of both cells",
+      html`<div class="cells">${trusted(await cellSvg(genotype))}</div>`,
+    )}
+    <p class="caption">Boxes are operations, circles are nodes: sums of what enters them. ${caption}</p>
     <details><summary>As text</summary>
     ${scroller("The cell as text", html`<pre>${genotypeText(genotype)}</pre>`)}
-    <p class="caption">As the Python text that papers exchange:</p>
-    ${scroller("The cell as Python text", html`<pre>${text}</pre>`)}
+    <p class="caption">As the ${exchanged}:</p>
+    ${scroller("The cell as exchanged", html`<pre>${text}</pre>`)}
     </details>
     </section>
   `;
   return { id: "cell", name: "Cell", content };
 }
+
+/** How cells lie in their network. */
+const TWO_KINDS =
+  "A cell reads the outputs of the two cells before it (c k−1 and c k−2) and puts its nodes side by side (c k). Normal " +
+  "cells keep the image's resolution, reduction cells halve it.";
+const ONE_KIND =
+  "A cell reads the output of the cell before it (c k−1), and its last node is its output (c k). All cells keep the " +
+  "image's resolution; residual blocks between the stages halve it.";
 
 /** The commands that made a run, and what else can be done with it. */
 export function commandPart(commands: readonly CommandPart[] = []): Part {

@@ -5,7 +5,7 @@
 import type { EpochRecord } from "../search/records.ts";
 import { changesOf, settledOf } from "../search/settled.ts";
 import { PRIMITIVES } from "../space/primitives.ts";
-import { CELL_KINDS, type CellKind } from "../space/space.ts";
+import { CELL_KINDS, type CellKind, skeletonOf } from "../space/space.ts";
 import { figure, type LineChart, lineChart, lineKeys, type Series } from "./charts.ts";
 import { type Content, type Html, html } from "./markup.ts";
 import { fixed, type Measured, percent } from "./numbers.ts";
@@ -43,11 +43,12 @@ export function series<T extends { readonly epoch: number }>(
 
 /** The section, or one sentence where no epoch was recorded. */
 export async function searchSection({ epochs, config, discretization }: ReportInput): Promise<Html> {
+  const { kinds, inputs } = skeletonOf(discretization.methods[0].genotype);
   const curves = epochs.length === 0 ? [] : [
     ...learningCurves(epochs),
-    ...CELL_KINDS.map((kind) => weightCurve(epochs, kind)),
-    entropyCurve(epochs),
-    ...CELL_KINDS.flatMap((kind) => normCurve(epochs, kind, String(config["node-norm"] ?? "unknown"))),
+    ...kinds.map((kind) => weightCurve(epochs, kind)),
+    entropyCurve(epochs, kinds),
+    ...kinds.flatMap((kind) => normCurve(epochs, kind, String(config["node-norm"] ?? "unknown"), inputs)),
     imbalanceCurve(epochs),
     skipCurve(epochs, discretization.methods.reduce((n, m) => Math.max(n, choices(m.nodes)), 0)),
     ...changeCurve(epochs),
@@ -140,7 +141,7 @@ function weightCurve(epochs: readonly EpochRecord[], kind: CellKind): Curve {
   };
 }
 
-function entropyCurve(epochs: readonly EpochRecord[]): Curve {
+function entropyCurve(epochs: readonly EpochRecord[], kinds: readonly CellKind[]): Curve {
   return {
     heading: "How undecided the mixture is",
     caption:
@@ -148,11 +149,11 @@ function entropyCurve(epochs: readonly EpochRecord[]): Curve {
       "same, 0 that one has all the weight.",
     format: "~g",
     last: (v) => fixed(v, 4),
-    series: CELL_KINDS.map((kind, i) => series(KIND_NAMES[kind], i, epochs, (e) => e.alphaEntropy[kind])),
+    series: kinds.map((kind, i) => series(KIND_NAMES[kind], i, epochs, (e) => e.alphaEntropy[kind])),
   };
 }
 
-function normCurve(epochs: readonly EpochRecord[], kind: CellKind, norm: string): Curve[] {
+function normCurve(epochs: readonly EpochRecord[], kind: CellKind, norm: string, inputs: number): Curve[] {
   const nodes = [...new Set(epochs.flatMap((e) => e.nodes.filter((n) => n.kind === kind).map((n) => n.node)))]
     .sort((a, b) => a - b);
   if (nodes.length === 0) return [];
@@ -161,7 +162,7 @@ function normCurve(epochs: readonly EpochRecord[], kind: CellKind, norm: string)
     return found.reduce((sum, n) => sum + n[of], 0) / found.length;
   };
   const line = (node: number, i: number, of: "before" | "after"): Series => ({
-    name: of === "before" ? `node ${node + 2}` : `node ${node + 2} after normalisation`,
+    name: `node ${node + inputs}${of === "before" ? "" : " after normalisation"}`,
     look: of === "before" ? solidLook(i) : { ...solidLook(i), dash: [3, 3] },
     points: epochs.map((e) => [e.epoch, mean(e, node, of)]),
   });

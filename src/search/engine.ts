@@ -28,7 +28,7 @@ import {
   saveArenas,
   type Tally,
 } from "../nn/state.ts";
-import { CELL_KINDS, type CellKind, softmaxColumns } from "../space/space.ts";
+import { type CellKind, perKind, softmaxColumns } from "../space/space.ts";
 import { nodeName, type ProgramName, type SearchPlan } from "./programs.ts";
 
 export type { HostBatch, Tally };
@@ -197,10 +197,7 @@ export class SearchEngine {
     measured?: (done: number, all: number) => void,
   ): Promise<RemovalEvidence> {
     const { space } = this.plan.config, alphas = await this.alphas(), list = removalsOf(space);
-    const weights = {
-      normal: softmaxWeights(space, "normal", alphas.normal),
-      reduce: softmaxWeights(space, "reduce", alphas.reduce),
-    };
+    const weights = perKind(space, (kind) => softmaxWeights(space, kind, alphas[kind]), new Float64Array());
     let done = 0;
     const measure = async (mixture: typeof weights): Promise<Measurement> => {
       this.resetTallies("eval");
@@ -217,13 +214,13 @@ export class SearchEngine {
     return { whole, removals };
   }
 
-  /** Raw alphas `[edges, primitives]` of each kind. */
+  /** Raw alphas `[edges, primitives]` of each kind; none of a kind that the space does not have. */
   async alphas(): Promise<Record<CellKind, Float64Array>> {
     const { alphas } = this.plan.arenas, data = await this.#runtime.readArena(alphas);
-    return Object.fromEntries(CELL_KINDS.map((kind) => {
+    return perKind(this.plan.config.space, (kind) => {
       const { type, offset } = alphas.get(kind);
-      return [kind, unpack(type, data.subarray(offset, offset + elementCount(type)))];
-    })) as Record<CellKind, Float64Array>;
+      return unpack(type, data.subarray(offset, offset + elementCount(type)));
+    }, new Float64Array());
   }
 
   /** Arenas that make up the state of a search; everything else is recomputed. */

@@ -22,12 +22,13 @@ import { crossEntropy } from "../ops/cross_entropy.ts";
 import { gram } from "../ops/gram.ts";
 import { meanSquare } from "../ops/mean_square.ts";
 import { softmax } from "../ops/softmax.ts";
-import { CELL_KINDS, type CellKind, softmaxColumns } from "../space/space.ts";
+import { type CellKind, skeletonOf, softmaxColumns } from "../space/space.ts";
 import {
   alphaArena,
   buildSupernet,
   type BuiltNode,
   type BuiltSupernet,
+  type CellWeights,
   checkSupernet,
   type SupernetConfig,
   supernetInputs,
@@ -140,8 +141,9 @@ export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, l
   const metrics = tallyArena(["train", "val", "eval"]);
   const pool = new Pool(), plans: Plan[] = [], shared: Partial<Record<ProgramName, number>> = {};
 
-  const perKind = (of: (kind: CellKind) => Tensor) =>
-    Object.fromEntries(CELL_KINDS.map((kind) => [kind, of(kind)])) as Record<CellKind, Tensor>;
+  const { kinds } = skeletonOf(config.space);
+  const perKind = (of: (kind: CellKind) => Tensor): CellWeights =>
+    Object.fromEntries(kinds.map((kind) => [kind, of(kind)]));
   const soften = (graph: Graph) =>
     perKind((kind) => {
       const columns = softmaxColumns(config.space, kind), attrs = columns && { columns };
@@ -216,7 +218,7 @@ export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, l
   const mixture = alphas.like("mixture");
   {
     const graph = new Graph(), softened = soften(graph);
-    CELL_KINDS.forEach((kind) => graph.place(softened[kind], mixture.get(kind)));
+    kinds.forEach((kind) => graph.place(softened[kind]!, mixture.get(kind)));
     finish("soften", graph, []);
   }
   {

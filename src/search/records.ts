@@ -26,15 +26,15 @@ export interface EpochRecord {
   readonly evalAccuracy: number;
   /** Learning rate of the weights in this epoch. */
   readonly weightLr: number;
-  /** Entropy of the softmaxed alphas relative to a uniform choice, mean over edges. */
-  readonly alphaEntropy: Record<CellKind, number>;
+  /** Entropy of the softmaxed alphas relative to a uniform choice, mean over edges; of the kinds of cell there are. */
+  readonly alphaEntropy: { readonly normal: number; readonly reduce?: number };
   /** Mean weight of every primitive over the edges. */
   readonly meanWeights: Record<CellKind, Record<string, number>>;
   /** RMS of every node of every cell. */
   readonly nodes: readonly NodeNormRecord[];
   /** Largest over smallest RMS of the nodes of a cell, mean over cells, before and after normalisation. */
   readonly imbalance: { readonly before: number; readonly after: number };
-  /** Skip-connections that each discretiser would pick now, of 2 x 2 x nodes. */
+  /** Skip-connections that each discretiser would pick now. */
   readonly skips: Record<string, number>;
   /** What each discretiser would pick now. */
   readonly genotypes: Record<string, string>;
@@ -44,7 +44,8 @@ export interface EpochRecord {
 
 /** Entropy of the alphas and mean weight of every primitive. */
 export function summariseWeights(report: DiscretizationReport): Pick<EpochRecord, "alphaEntropy" | "meanWeights"> {
-  const alphaEntropy = {} as Record<CellKind, number>, meanWeights = {} as Record<CellKind, Record<string, number>>;
+  const alphaEntropy = {} as Record<CellKind, number>;
+  const meanWeights = {} as Record<CellKind, Record<string, number>>;
   for (const [kind, edges] of Object.entries(report.weights) as [CellKind, typeof report.weights.normal][]) {
     let entropy = 0;
     const means: Record<string, number> = {};
@@ -54,10 +55,16 @@ export function summariseWeights(report: DiscretizationReport): Pick<EpochRecord
       entropy += values.length > 1 ? nats / Math.log(values.length) / edges.length : 0;
       for (const [op, w] of Object.entries(weights)) means[op] = (means[op] ?? 0) + w / edges.length;
     }
-    alphaEntropy[kind] = entropy;
+    if (edges.length > 0) alphaEntropy[kind] = entropy;
     meanWeights[kind] = means;
   }
   return { alphaEntropy, meanWeights };
+}
+
+/** Entropy of the alphas, mean over the kinds of cell. */
+export function meanEntropy({ alphaEntropy }: Pick<EpochRecord, "alphaEntropy">): number {
+  const each = Object.values(alphaEntropy);
+  return each.reduce((sum, entropy) => sum + entropy, 0) / each.length;
 }
 
 /** Largest over smallest RMS of the nodes of a cell, mean over cells. */

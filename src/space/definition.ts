@@ -1,10 +1,11 @@
 /**
  * Search spaces as users write them, in YAML: a mapping of a name, primitives, nodes and the places of reduction cells,
- * checked from top to bottom. Not responsible for what a space means (`space.ts`).
+ * and what skeleton they stand in, checked from top to bottom. Not responsible for what a space means (`space.ts`).
  * @module
  */
 import { UsageError } from "../base/errors.ts";
 import { parseYamlOptions, showValue } from "../base/options.ts";
+import { MAX_NAS_BENCH_NODES } from "./nas_bench_cell.ts";
 import { type DepthPart, isReduceAt, REDUCE_AT_TEXT } from "./reductions.ts";
 import {
   CELL_KINDS,
@@ -14,6 +15,8 @@ import {
   edgesOf,
   findSpace,
   PRIMITIVE_NAMES,
+  SKELETON_NAMES,
+  type SkeletonName,
   type Space,
   SPACES,
   ZERO_PRIMITIVE,
@@ -28,7 +31,9 @@ export interface SpaceDefinition {
   readonly name: string;
   /** One line for reports. */
   readonly summary?: string;
-  /** Number of intermediate nodes of a cell. */
+  /** How cells are made and stacked; DARTS' way if left out. With another skeleton there is one kind of cell. */
+  readonly skeleton?: SkeletonName;
+  /** Number of nodes of a cell besides its inputs. */
   readonly nodes: number;
   /** The primitives of all cells, or of each kind of cell. */
   readonly primitives: EdgePrimitives | Readonly<Record<CellKind, EdgePrimitives>>;
@@ -36,7 +41,7 @@ export interface SpaceDefinition {
   readonly "reduce-at"?: readonly DepthPart[];
 }
 
-const KEYS = ["name", "summary", "nodes", "primitives", "reduce-at"];
+const KEYS = ["name", "summary", "skeleton", "nodes", "primitives", "reduce-at"];
 const MAX_NODES = 8, MAX_SUMMARY = 200;
 
 /**
@@ -69,7 +74,8 @@ export function checkSpace(value: unknown, source: string): SpaceDefinition {
   const unknown = Object.keys(value).find((key) => !KEYS.includes(key));
   if (unknown !== undefined) refuse("each key", `one of ${KEYS.join(", ")}`, unknown, didYouMean(unknown, KEYS));
 
-  const { name, summary, nodes, primitives, "reduce-at": reduceAt } = value, taken = SPACES.map((space) => space.name);
+  const { name, summary, skeleton, nodes, primitives, "reduce-at": reduceAt } = value;
+  const taken = SPACES.map((space) => space.name);
   if (typeof name !== "string" || !/^[a-z0-9][a-z0-9_-]{0,39}$/i.test(name)) {
     return refuse("its name", "up to 40 letters, digits, - and _", name);
   }
@@ -77,10 +83,15 @@ export function checkSpace(value: unknown, source: string): SpaceDefinition {
   if (summary !== undefined && !isLine(summary)) {
     return refuse("its summary", `one line of up to ${MAX_SUMMARY} characters`, summary);
   }
-  if (!Number.isSafeInteger(nodes) || (nodes as number) < 1 || (nodes as number) > MAX_NODES) {
-    return refuse("nodes", `a whole number from 1 to ${MAX_NODES}`, nodes);
+  if (skeleton !== undefined && !(SKELETON_NAMES as readonly unknown[]).includes(skeleton)) {
+    return refuse("its skeleton", `${SKELETON_NAMES.join(", ")}, or left out`, skeleton);
   }
-  const edges = edgesOf(nodes as number);
+  const most = skeleton === undefined ? MAX_NODES : MAX_NAS_BENCH_NODES;
+  if (!Number.isSafeInteger(nodes) || (nodes as number) < 1 || (nodes as number) > most) {
+    return refuse("nodes", `a whole number from 1 to ${most}`, nodes);
+  }
+  const shape = { nodes: nodes as number, ...(skeleton ? { skeleton: skeleton as SkeletonName } : {}) };
+  const edges = edgesOf(shape);
 
   const checkList = (list: unknown, where: string): string[] => {
     if (!Array.isArray(list) || list.length < 1) return refuse(where, "a list of primitives", list);
@@ -112,6 +123,7 @@ export function checkSpace(value: unknown, source: string): SpaceDefinition {
   };
   const checkPrimitives = (): SpaceDefinition["primitives"] => {
     if (!isMapping(primitives)) return checkCell(primitives, "primitives");
+    if (skeleton) return refuse("primitives", `a list, as there is one kind of cell in ${skeleton}`, primitives);
     const other = Object.keys(primitives).find((key) => !(CELL_KINDS as readonly string[]).includes(key));
     if (other !== undefined) {
       refuse("each key of primitives", `one of ${CELL_KINDS.join(", ")}`, other, didYouMean(other, CELL_KINDS));
@@ -123,7 +135,7 @@ export function checkSpace(value: unknown, source: string): SpaceDefinition {
   return {
     name,
     ...(summary === undefined ? {} : { summary: summary as string }),
-    nodes: nodes as number,
+    ...shape,
     primitives: checkPrimitives(),
     ...(reduceAt ? { "reduce-at": [...reduceAt] } : {}),
   };
@@ -131,12 +143,12 @@ export function checkSpace(value: unknown, source: string): SpaceDefinition {
 
 /** The space that a definition describes. Columns of alpha are in the order in which it first names the primitives. */
 export function spaceOf(definition: SpaceDefinition): Space {
-  const { name, summary = "a space of your own", nodes, primitives, "reduce-at": reduceAt } = definition;
+  const { name, summary = "a space of your own", skeleton, nodes, primitives, "reduce-at": reduceAt } = definition;
   const uniform = Array.isArray(primitives) && !primitives.some(Array.isArray);
   const perKind = "normal" in primitives ? primitives : { normal: primitives, reduce: primitives };
   const union = [...new Set(CELL_KINDS.flatMap((kind) => perKind[kind].flat()))];
   const perEdge = (lists: EdgePrimitives): string[][] =>
-    edgesOf(nodes).map(({ index }) => {
+    edgesOf(definition).map(({ index }) => {
       const list = lists[index];
       return union.filter((op) => (Array.isArray(list) ? list : lists).includes(op));
     });
@@ -147,6 +159,7 @@ export function spaceOf(definition: SpaceDefinition): Space {
     primitives: union,
     ...(uniform ? {} : { edgePrimitives: { normal: perEdge(perKind.normal), reduce: perEdge(perKind.reduce) } }),
     ...(reduceAt ? { reduceAt } : {}),
+    ...(skeleton ? { skeleton } : {}),
   };
 }
 

@@ -42,11 +42,13 @@ Deno.test("a space is read from YAML, and what is written of it is read to the s
 });
 
 Deno.test("every built-in space can be written as a definition", () => {
-  for (const { name, nodes, primitives, edgePrimitives } of SPACES) {
-    const definition: SpaceDefinition = { name: `${name}-again`, nodes, primitives: edgePrimitives ?? primitives };
+  for (const { name, nodes, primitives, edgePrimitives, skeleton } of SPACES) {
+    const shape = { nodes, ...(skeleton ? { skeleton } : {}) };
+    const definition: SpaceDefinition = { name: `${name}-again`, ...shape, primitives: edgePrimitives ?? primitives };
     const space = spaceOf(parseSpace("f", formatYaml(definition))), same = resolveSpace(name);
     assert.equal(alphaCount(space), alphaCount(same));
-    for (const { index } of edgesOf(nodes)) {
+    assert.deepEqual(edgesOf(space), edgesOf(same));
+    for (const { index } of edgesOf(space)) {
       for (const kind of ["normal", "reduce"] as const) {
         assert.deepEqual(new Set(primitivesOf(space, kind, index)), new Set(primitivesOf(same, kind, index)));
       }
@@ -59,7 +61,7 @@ Deno.test("every built-in space can be written as a definition", () => {
 Deno.test("a list for all edges of all cells is the space without lists per edge", () => {
   const space = spaceOf(parseSpace("f", "{name: x, nodes: 4, primitives: [skip_connect, sep_conv_3x3]}"));
   assert.equal(space.edgePrimitives, undefined);
-  const [{ index }] = edgesOf(4);
+  const [{ index }] = edgesOf(DARTS);
   assert.deepEqual(primitivesOf(space, "reduce", index), ["skip_connect", "sep_conv_3x3"]);
 });
 
@@ -67,7 +69,10 @@ Deno.test("a definition that is wrong is refused by the key, with what it must b
   const base = parseSpace("f", MINE);
   const bad = (values: Record<string, unknown>): () => unknown => () => checkSpace({ ...base, ...values }, "'f'");
   const reduce = (lists: unknown): () => unknown => bad({ primitives: { normal: ["noise", "none"], reduce: lists } });
-  refuses(() => checkSpace([], "'f'"), /it must be a mapping of name, summary, nodes, primitives, reduce-at.*a list$/);
+  refuses(
+    () => checkSpace([], "'f'"),
+    /it must be a mapping of name, summary, skeleton, nodes, primitives, reduce-at.*a list$/,
+  );
   refuses(() => checkSpace(null, "'f'"), /must be a mapping/);
   refuses(() => parseSpace("f", ""), /its name must be .* missing$/);
   refuses(bad({ primitive: [] }), /each key must be one of name.*'primitive' \(did you mean "primitives"\?\)/);
@@ -76,6 +81,11 @@ Deno.test("a definition that is wrong is refused by the key, with what it must b
   refuses(bad({ name: 3 }), /its name.*3$/);
   refuses(bad({ summary: "a\nb" }), /its summary must be one line/);
   for (const nodes of [0, 9, 1.5, "2", null, undefined, 1e99]) refuses(bad({ nodes }), /nodes must be a whole number/);
+  refuses(bad({ skeleton: "darts" }), /its skeleton must be nas-bench-201, or left out: current value is 'darts'$/);
+  const skeleton = "nas-bench-201", primitives = ["none", "noise"];
+  refuses(bad({ skeleton, nodes: 5, primitives }), /nodes must be a whole number from 1 to 4/);
+  refuses(bad({ skeleton }), /primitives must be a list, as there is one kind of cell in nas-bench-201/);
+  refuses(bad({ skeleton, primitives: [primitives] }), /a list for each of the 3 edges of a cell with 2 nodes/);
   refuses(bad({ primitives: undefined }), /primitives must be a list of primitives: current value is missing/);
   refuses(bad({ primitives: "noise" }), /primitives must be a list/);
   refuses(bad({ primitives: [] }), /primitives must be a list/);

@@ -16,7 +16,7 @@ import { conv2d } from "../ops/conv2d.ts";
 import { dropPath } from "../ops/drop_path.ts";
 import { windowMean } from "../ops/window_mean.ts";
 import type { CellGenotype, Genotype } from "./genotype.ts";
-import { buildNasBenchFeatures, checkNasBenchNetwork, NAS_BENCH_SIZE } from "./nas_bench_network.ts";
+import { buildNasBenchFeatures, checkNasBenchImages, NAS_BENCH_SIZE } from "./nas_bench_network.ts";
 import { findPrimitive } from "./primitives.ts";
 import { reductionCells, reductionProblem, THIRDS } from "./reductions.ts";
 import { ZERO_PRIMITIVE } from "./space.ts";
@@ -91,7 +91,14 @@ export function checkNetwork(config: NetworkConfig, auxiliary = false): void {
       `Cannot use init-channels as it is: it must be even for the factorized reductions: current value is ${channels}`,
     );
   }
-  if (config.genotype.skeleton) checkNasBenchNetwork(config);
+  if (config.genotype.skeleton) {
+    if (form !== "cifar") {
+      throw new UsageError(
+        `Cannot use --form ${form} with a NAS-Bench-201 cell: it must be cifar, the only one it has`,
+      );
+    }
+    checkNasBenchImages(height, width, reduceAt);
+  }
   const problem = reductionProblem(cells, reduceAt);
   if (problem) throw new UsageError(`Cannot use cells as it is: ${problem}`);
   if (size < least) {
@@ -160,7 +167,7 @@ export function buildNetwork(
   const paths = new Paths(builder.graph, training?.dropMask ?? null);
   if (genotype.skeleton) {
     let auxiliary: Tensor | null = null;
-    const features = buildNasBenchFeatures(builder, config, images, (x, cell) => {
+    const features = buildNasBenchFeatures(builder, { ...config, reduceAt: genotype.reduceAt }, images, (x, cell) => {
       const y = buildNodes(builder, genotype.normal, "normal", `cells.${cell}`, [x], paths).at(-1)!;
       if (training?.auxiliary && cell === auxiliaryCell(cells)) auxiliary = buildAuxiliary(builder, y, classes, form);
       return y;

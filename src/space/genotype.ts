@@ -6,11 +6,20 @@
  */
 import { FailureError } from "../base/errors.ts";
 import { type DepthPart, isReduceAt, REDUCE_AT_TEXT } from "./reductions.ts";
-import { didYouMean, PRIMITIVE_NAMES, ZERO_PRIMITIVE } from "./space.ts";
+import {
+  type CellKind,
+  didYouMean,
+  PRIMITIVE_NAMES,
+  SKELETON_NAMES,
+  type SkeletonName,
+  skeletonOf,
+  type Space,
+  ZERO_PRIMITIVE,
+} from "./space.ts";
 import { checkNasBenchNodes, formatNasBenchCell, parseNasBenchCell } from "./nas_bench_cell.ts";
 import { parsePython } from "./python_genotype.ts";
 
-/** One input of an intermediate node: the operation and the node it reads (0, 1 = cell inputs, 2.. = intermediate). */
+/** One input of a node: the operation and the node it reads (the cell's inputs come first, 0 and 1 in DARTS). */
 export interface Choice {
   /** Name of the primitive; `none` in cells of NAS-Bench-201 only. */
   readonly op: string;
@@ -38,12 +47,7 @@ export interface Genotype {
    * How cells are made and stacked; DARTS' way if left out. With `nas-bench-201`, `normal` is the only cell, its node 0
    * the only input, and `reduce` is empty: residual blocks reduce.
    */
-  readonly skeleton?: "nas-bench-201";
-}
-
-/** Number of the inputs of a cell, which its nodes are numbered after. */
-export function inputsOf({ skeleton }: Genotype): 1 | 2 {
-  return skeleton ? 1 : 2;
+  readonly skeleton?: SkeletonName;
 }
 
 /** Value of the field `format` of a genotype file. */
@@ -55,9 +59,22 @@ export const MAX_GENOTYPE_CHARACTERS = 65_536;
 /** Largest number of intermediate nodes a reader accepts; published cells have at most five. */
 export const MAX_GENOTYPE_NODES = 16;
 
-/** The genotype of a cell of NAS-Bench-201. */
-function nasBenchGenotype(nodes: readonly (readonly Choice[])[]): Genotype {
-  return { normal: { nodes, concat: [nodes.length] }, reduce: { nodes: [], concat: [] }, skeleton: "nas-bench-201" };
+/** The genotype of a space that has these inputs at the nodes of each kind of cell. */
+export function genotypeOf(
+  space: Pick<Space, "skeleton" | "reduceAt">,
+  nodes: Readonly<Record<CellKind, CellGenotype["nodes"]>>,
+): Genotype {
+  const { skeleton, reduceAt } = space, { inputs, output } = skeletonOf(space);
+  const cellOf = (nodes: CellGenotype["nodes"]): CellGenotype => ({
+    nodes,
+    concat: nodes.map((_, i) => i + inputs).slice(output === "last" ? -1 : 0),
+  });
+  return {
+    normal: cellOf(nodes.normal),
+    reduce: cellOf(nodes.reduce),
+    ...(reduceAt ? { reduceAt: [...reduceAt] } : {}),
+    ...(skeleton ? { skeleton } : {}),
+  };
 }
 
 /**
@@ -66,7 +83,9 @@ function nasBenchGenotype(nodes: readonly (readonly Choice[])[]): Genotype {
  */
 export function parseGenotype(text: string, file: string): Genotype {
   checkLength(text, file);
-  if (/^\s*\|/.test(text)) return nasBenchGenotype(parseNasBenchCell(text, file));
+  if (/^\s*\|/.test(text)) {
+    return genotypeOf({ skeleton: "nas-bench-201" }, { normal: parseNasBenchCell(text, file), reduce: [] });
+  }
   return /^\s*[{[]/.test(text) ? parseGenotypeJson(text, file) : parseGenotypePython(text, file);
 }
 
@@ -183,10 +202,12 @@ export function checkGenotype(value: unknown, file: string): Genotype {
   const { reduceAt, skeleton, normal } = cells;
   if (reduceAt !== undefined && !isReduceAt(reduceAt)) refuse(file, "reduceAt", REDUCE_AT_TEXT, reduceAt);
   if (skeleton === "nas-bench-201") {
-    const genotype = nasBenchGenotype(checkNasBenchNodes(record(normal, "normal", file).nodes, file));
-    return { ...genotype, ...(reduceAt ? { reduceAt: [...reduceAt] } : {}) };
+    const nodes = checkNasBenchNodes(record(normal, "normal", file).nodes, file);
+    return genotypeOf({ skeleton, ...(reduceAt ? { reduceAt } : {}) }, { normal: nodes, reduce: [] });
   }
-  if (skeleton !== undefined) refuse(file, "the field skeleton", '"nas-bench-201", or missing', skeleton);
+  if (skeleton !== undefined) {
+    refuse(file, "the field skeleton", `"${SKELETON_NAMES.join('", "')}", or missing`, skeleton);
+  }
   return {
     normal: checkCell(cells.normal, "normal", file),
     reduce: checkCell(cells.reduce, "reduce", file),

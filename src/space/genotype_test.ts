@@ -7,14 +7,13 @@ import {
   formatGenotypePython,
   formatGenotypeText,
   type Genotype,
-  inputsOf,
   MAX_GENOTYPE_CHARACTERS,
   parseGenotype,
   parseGenotypeJson,
   parseGenotypePython,
 } from "./genotype.ts";
 import { DARTS_V2 } from "./published.ts";
-import { DARTS } from "./space.ts";
+import { DARTS, skeletonOf } from "./space.ts";
 
 /** Copied from quark0/darts, `cnn/genotypes.py`. */
 const PUBLISHED =
@@ -198,7 +197,7 @@ Deno.test("cells of NAS-Bench-201 are read and written, and wrong ones refused b
   const text = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_3x3~2|";
   const genotype = parseGenotype(` ${text}\n`, "arch.txt");
   assert.deepEqual(genotype.normal.nodes[1], [{ op: "none", from: 0 }, { op: "skip_connect", from: 1 }]);
-  assert.deepEqual([genotype.normal.concat, inputsOf(genotype), inputsOf(DARTS_V2)], [[3], 1, 2]);
+  assert.deepEqual([genotype.normal.concat, skeletonOf(genotype).inputs, skeletonOf(DARTS_V2).inputs], [[3], 1, 2]);
   assert.equal(formatGenotypeText(genotype), text);
   assert.equal(formatGenotypeText(DARTS_V2), formatGenotypePython(DARTS_V2));
   assert.deepEqual(parseGenotype(formatGenotypeJson(genotype), "g.json"), genotype);

@@ -9,21 +9,27 @@ import type { Tensor } from "../graph/graph.ts";
 import type { Builder } from "../nn/layers.ts";
 import { sum } from "../ops/add_n.ts";
 import { windowMean } from "../ops/window_mean.ts";
-import type { NetworkConfig } from "./derived.ts";
-import { reductionCells, THIRDS } from "./reductions.ts";
+import { type DepthPart, reductionCells, THIRDS } from "./reductions.ts";
 
 /** Channels and cells of the benchmark: 16 channels at first, three stages of five cells. */
 export const NAS_BENCH_SIZE = { channels: 16, cells: 15 } as const;
 
+/** Size of such a network. */
+export interface NasBenchSize {
+  /** Channels of the first stage; doubled at each residual block. */
+  readonly channels: number;
+  /** Number of cells. */
+  readonly cells: number;
+  /** Where the stages but the first begin, as parts of the depth; at thirds if left out. */
+  readonly reduceAt?: readonly DepthPart[];
+}
+
 /**
- * Checks what such a network demands besides the usual.
- * @throws {UsageError} naming the option.
+ * Checks what such a network demands of images besides the usual.
+ * @throws {UsageError} naming their size.
  */
-export function checkNasBenchNetwork({ form, height, width, genotype: { reduceAt = THIRDS } }: NetworkConfig): void {
+export function checkNasBenchImages(height: number, width: number, reduceAt: readonly DepthPart[] = THIRDS): void {
   const factor = 2 ** reduceAt.length;
-  if (form !== "cifar") {
-    throw new UsageError(`Cannot use --form ${form} with a NAS-Bench-201 cell: it must be cifar, the only one it has`);
-  }
   if (height % factor !== 0 || width % factor !== 0) {
     throw new UsageError(
       `Cannot use images of ${height}x${width} with a NAS-Bench-201 cell: both sides must be multiples of ${factor}, ` +
@@ -38,11 +44,11 @@ export function checkNasBenchNetwork({ form, height, width, genotype: { reduceAt
  */
 export function buildNasBenchFeatures(
   builder: Builder,
-  { channels, cells, genotype }: NetworkConfig,
+  { channels, cells, reduceAt }: NasBenchSize,
   images: Tensor,
   buildCell: (x: Tensor, cell: number) => Tensor,
 ): Tensor {
-  const halves = reductionCells(cells, genotype.reduceAt);
+  const halves = reductionCells(cells, reduceAt);
   let x = builder.affineBatchNorm(builder.conv3x3(images, "stem.conv", channels), "stem.bn");
   for (let cell = 0; cell < cells; cell++) {
     if (halves.includes(cell)) x = residualBlock(builder, x, 2 * x.type.shape[0], `reductions.${cell}`);

@@ -3,12 +3,12 @@
  * @module
  */
 import { Random } from "../base/random.ts";
-import type { CellGenotype, Choice, Genotype } from "./genotype.ts";
-import { CELL_KINDS, type CellKind, incoming, primitivesOf, type Space, ZERO_PRIMITIVE } from "./space.ts";
+import { type CellGenotype, type Choice, type Genotype, genotypeOf } from "./genotype.ts";
+import { type CellKind, choosableOf, incoming, perKind, skeletonOf, type Space } from "./space.ts";
 
 /**
- * The random genotype `index` of `space` under `seed`: for every node two different sources and an operation other
- * than `none` on each of their edges, all equally likely.
+ * The random genotype `index` of `space` under `seed`: for every node two different sources, or all where every edge
+ * stays, and one of the operations that may be chosen on each of their edges, all equally likely.
  * @example The same numbers give the same cells
  * ```ts
  * import { randomGenotype } from "./random_genotype.ts";
@@ -21,17 +21,13 @@ import { CELL_KINDS, type CellKind, incoming, primitivesOf, type Space, ZERO_PRI
 export function randomGenotype(space: Space, seed: number, index = 0): Genotype {
   const random = new Random(seed, "random cell", index);
   const draw = <T>(from: readonly T[]): T => from[random.below(from.length)];
-  const cell = (kind: CellKind): CellGenotype => ({
-    nodes: Array.from({ length: space.nodes }, (_, node) => {
-      const edges = incoming(space.nodes, node), [a, b] = random.permutation(edges.length);
-      const choose = (at: number): Choice => ({
-        op: draw(primitivesOf(space, kind, edges[at].index).filter((op) => op !== ZERO_PRIMITIVE)),
-        from: edges[at].from,
-      });
-      return [choose(a), choose(b)] as const;
-    }),
-    concat: Array.from({ length: space.nodes }, (_, node) => node + 2),
-  });
-  const [normal, reduce] = CELL_KINDS.map(cell);
-  return { normal, reduce };
+  const cell = (kind: CellKind): CellGenotype["nodes"] =>
+    Array.from({ length: space.nodes }, (_, node) => {
+      const edges = incoming(space, node), options = choosableOf(space, kind, node);
+      const kept = skeletonOf(space).everyEdge
+        ? edges
+        : Array.from(random.permutation(edges.length).subarray(0, 2), (at) => edges[at]);
+      return kept.map(({ index, from }): Choice => ({ op: draw(options.filter((o) => o.edge === index)).op, from }));
+    });
+  return genotypeOf(space, perKind(space, cell, []));
 }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { checkGenotype } from "./genotype.ts";
 import { randomGenotype } from "./random_genotype.ts";
-import { CELL_KINDS, SPACES, ZERO_PRIMITIVE } from "./space.ts";
+import { CELL_KINDS, skeletonOf, SPACES, ZERO_PRIMITIVE } from "./space.ts";
 
 Deno.test("random genotypes: well formed, two different sources a node, every operation of the space but none", () => {
-  for (const space of SPACES) {
+  for (const space of SPACES.filter((each) => !skeletonOf(each).everyEdge)) {
     const seen = new Set<string>(), sources = new Set<number>();
     for (let index = 0; index < 50; index++) {
       const genotype = randomGenotype(space, 3, index);

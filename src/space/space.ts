@@ -14,7 +14,42 @@ export type CellKind = "normal" | "reduce";
 /** Both cell kinds, in the order in which they are reported. */
 export const CELL_KINDS: readonly CellKind[] = ["normal", "reduce"];
 
-/** The primitive that outputs zeros. It takes part in the softmax but is never chosen. */
+/** How cells are made and stacked. */
+export interface Skeleton {
+  /** Inputs of a cell, which its nodes are numbered after: the two cells before, or the one before. */
+  readonly inputs: 1 | 2;
+  /** The kinds of cell that there are. */
+  readonly kinds: readonly CellKind[];
+  /** Whether every edge stays, with its best operation or `none`; else the two best edges of each node stay. */
+  readonly everyEdge: boolean;
+  /** What a cell gives: the concatenation of its nodes, or the last one. */
+  readonly output: "nodes" | "last";
+}
+
+/** Skeletons other than DARTS' by the names that spaces and genotypes call them by. */
+export type SkeletonName = "nas-bench-201";
+
+const SKELETONS: Readonly<Record<SkeletonName | "darts", Skeleton>> = {
+  "darts": { inputs: 2, kinds: CELL_KINDS, everyEdge: false, output: "nodes" },
+  "nas-bench-201": { inputs: 1, kinds: ["normal"], everyEdge: true, output: "last" },
+};
+
+/** The names of the skeletons other than DARTS'. */
+export const SKELETON_NAMES: readonly SkeletonName[] = ["nas-bench-201"];
+
+/**
+ * The skeleton of a space or a genotype: DARTS' unless it names another.
+ * @example
+ * ```ts
+ * import { DARTS, NAS_BENCH_201, skeletonOf } from "./space.ts";
+ * console.assert(skeletonOf(DARTS).inputs === 2 && skeletonOf(NAS_BENCH_201).inputs === 1);
+ * ```
+ */
+export function skeletonOf({ skeleton }: { readonly skeleton?: SkeletonName }): Skeleton {
+  return SKELETONS[skeleton ?? "darts"];
+}
+
+/** The primitive that outputs zeros. It takes part in the softmax and is chosen only where every edge stays. */
 export const ZERO_PRIMITIVE = "none";
 
 /** The primitive that passes its input through (a factorized reduction at stride 2). */
@@ -29,14 +64,20 @@ export const PARAMETER_FREE: readonly string[] = PRIMITIVES.filter((p) => p.para
 /** The names of all primitives. */
 export const PRIMITIVE_NAMES: readonly string[] = PRIMITIVES.map((p) => p.name);
 
+/** What decides on the edges of a cell. */
+export interface CellShape {
+  /** Number of nodes besides the inputs (4 in DARTS). */
+  readonly nodes: number;
+  /** How cells are made and stacked; DARTS' way if left out. */
+  readonly skeleton?: SkeletonName;
+}
+
 /** A cell-based search space. */
-export interface Space {
+export interface Space extends CellShape {
   /** Name on the command line and in files. */
   readonly name: string;
   /** One line for help and reports. */
   readonly summary: string;
-  /** Number of intermediate nodes of a cell (4 in DARTS). */
-  readonly nodes: number;
   /** All primitives in use; the position in this list is the column of alpha. */
   readonly primitives: readonly string[];
   /** The primitives allowed on each edge, in the order of `primitives`; absent means all on every edge. */
@@ -51,9 +92,9 @@ export interface Space {
 export interface Edge {
   /** Position in the list of edges: the row of alpha. */
   readonly index: number;
-  /** Source: 0 and 1 are the cell's inputs (two cells back, one cell back), 2.. the intermediate nodes. */
+  /** Source: the cell's inputs come first (in DARTS 0, two cells back, and 1, one cell back), then its nodes. */
   readonly from: number;
-  /** Target: 2.. are the intermediate nodes. */
+  /** Target: one of the nodes after the inputs. */
   readonly to: number;
 }
 
@@ -134,8 +175,17 @@ export const S4: Space = {
   primitives: ["noise", "sep_conv_3x3"],
 };
 
+/** The space of NAS-Bench-201 (arXiv 2001.00326): one kind of cell with one input, six edges and 5^6 choices. */
+export const NAS_BENCH_201: Space = {
+  name: "nas-bench-201",
+  summary: "NAS-Bench-201: zero, skip, convolutions 1x1 and 3x3, average pool, in cells and networks of its own",
+  nodes: 3,
+  primitives: ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"],
+  skeleton: "nas-bench-201",
+};
+
 /** All built-in spaces: the only list of them. */
-export const SPACES: readonly Space[] = [DARTS, S1, S2, S3, S4];
+export const SPACES: readonly Space[] = [DARTS, S1, S2, S3, S4, NAS_BENCH_201];
 
 /**
  * The built-in space called `name`.
@@ -159,18 +209,18 @@ export function didYouMean(word: string, names: readonly string[]): string {
 }
 
 /**
- * The edges of a cell with `nodes` intermediate nodes, in DARTS order: by target, then by source. There are
+ * The edges of a cell by target, then by source: every node reads all before it. DARTS' cells have
  * nodes * (nodes + 3) / 2 of them, 14 for four nodes.
  * @example The first edges
  * ```ts
  * import { edgesOf } from "./space.ts";
  * import assert from "node:assert/strict";
- * assert.deepEqual(edgesOf(1), [{ index: 0, from: 0, to: 2 }, { index: 1, from: 1, to: 2 }]);
+ * assert.deepEqual(edgesOf({ nodes: 1 }), [{ index: 0, from: 0, to: 2 }, { index: 1, from: 1, to: 2 }]);
  * ```
  */
-export function edgesOf(nodes: number): Edge[] {
-  const edges: Edge[] = [];
-  for (let to = 2; to < nodes + 2; to++) {
+export function edgesOf(cell: CellShape): Edge[] {
+  const edges: Edge[] = [], { inputs } = skeletonOf(cell);
+  for (let to = inputs; to < cell.nodes + inputs; to++) {
     for (let from = 0; from < to; from++) {
       edges.push({ index: edges.length, from, to });
     }
@@ -178,14 +228,20 @@ export function edgesOf(nodes: number): Edge[] {
   return edges;
 }
 
-/** The edges that enter intermediate node `node` (0-based, so its index in the cell is `node + 2`). */
-export function incoming(nodes: number, node: number): Edge[] {
-  return edgesOf(nodes).filter((edge) => edge.to === node + 2);
+/** The edges that enter node `node` (0-based; in the cell its number is `node` + inputs). */
+export function incoming(cell: CellShape, node: number): Edge[] {
+  return edgesOf(cell).filter((edge) => edge.to === node + skeletonOf(cell).inputs);
 }
 
-/** The edges that leave `from` (0 and 1 are the cell's inputs, 2.. the intermediate nodes). */
-export function outgoing(nodes: number, from: number): Edge[] {
-  return edgesOf(nodes).filter((edge) => edge.from === from);
+/** The edges that leave `from` (inputs come first, then the nodes). */
+export function outgoing(cell: CellShape, from: number): Edge[] {
+  return edgesOf(cell).filter((edge) => edge.from === from);
+}
+
+/** What `of` gives for each kind of cell that the skeleton has, and `empty` for the others. */
+export function perKind<T>(space: Pick<Space, "skeleton">, of: (kind: CellKind) => T, empty: T): Record<CellKind, T> {
+  const { kinds } = skeletonOf(space), each = (kind: CellKind): T => kinds.includes(kind) ? of(kind) : empty;
+  return { normal: each("normal"), reduce: each("reduce") };
 }
 
 /** The primitives allowed on edge `edge` of a cell of kind `kind`, `none` included where it is allowed. */
@@ -202,29 +258,32 @@ export function primitivesOf(
  */
 export function softmaxColumns(space: Space, kind: CellKind): number[][] | null {
   if (!space.edgePrimitives) return null;
-  return edgesOf(space.nodes).map(({ index }) =>
-    primitivesOf(space, kind, index).map((op) => space.primitives.indexOf(op))
-  );
+  return edgesOf(space).map(({ index }) => primitivesOf(space, kind, index).map((op) => space.primitives.indexOf(op)));
 }
 
-/** Number of alphas that count: one for each primitive that an edge allows, both kinds of cell. */
+/** Number of alphas that count: one for each primitive that an edge allows, all kinds of cell. */
 export function alphaCount(space: Space): number {
-  return CELL_KINDS.flatMap((kind) => edgesOf(space.nodes).map(({ index }) => primitivesOf(space, kind, index).length))
+  return skeletonOf(space).kinds.flatMap((kind) =>
+    edgesOf(space).map(({ index }) => primitivesOf(space, kind, index).length)
+  )
     .reduce((a, b) => a + b, 0);
 }
 
 /**
- * The candidates of intermediate node `node` (0-based): by edge, then by primitive, without `none`. This is
- * the order of the rows of its Gram matrix.
+ * The candidates of node `node` (0-based): by edge, then by primitive, without `none`. This is the order of the rows of
+ * its Gram matrix.
  */
-export function candidatesOf(
-  space: Space,
-  kind: CellKind,
-  node: number,
-): Candidate[] {
-  return incoming(space.nodes, node).flatMap(({ index, from }) =>
-    primitivesOf(space, kind, index)
-      .filter((op) => op !== ZERO_PRIMITIVE)
-      .map((op) => ({ edge: index, from, op }))
+export function candidatesOf(space: Space, kind: CellKind, node: number): Candidate[] {
+  return everyOperation(space, kind, node).filter(({ op }) => op !== ZERO_PRIMITIVE);
+}
+
+/** What may be chosen at node `node`: its candidates, and `none` too where every edge stays. */
+export function choosableOf(space: Space, kind: CellKind, node: number): Candidate[] {
+  return skeletonOf(space).everyEdge ? everyOperation(space, kind, node) : candidatesOf(space, kind, node);
+}
+
+function everyOperation(space: Space, kind: CellKind, node: number): Candidate[] {
+  return incoming(space, node).flatMap(({ index, from }) =>
+    primitivesOf(space, kind, index).map((op) => ({ edge: index, from, op }))
   );
 }

@@ -16,7 +16,7 @@ import {
 } from "./space.ts";
 
 Deno.test("a cell with four nodes has DARTS' 14 edges in DARTS' order", () => {
-  const edges = edgesOf(4);
+  const edges = edgesOf(DARTS);
   assert.equal(edges.length, 14);
   assert.deepEqual(
     edges.map(({ from, to }) => `${from}${to}`).join(" "),
@@ -26,15 +26,15 @@ Deno.test("a cell with four nodes has DARTS' 14 edges in DARTS' order", () => {
 });
 
 Deno.test("incoming and outgoing edges partition the edges", () => {
-  assert.deepEqual(incoming(4, 1).map(({ index }) => index), [2, 3, 4]);
-  assert.deepEqual(outgoing(4, 3).map(({ index }) => index), [8, 12]);
-  assert.deepEqual(outgoing(4, 5), []);
+  assert.deepEqual(incoming(DARTS, 1).map(({ index }) => index), [2, 3, 4]);
+  assert.deepEqual(outgoing(DARTS, 3).map(({ index }) => index), [8, 12]);
+  assert.deepEqual(outgoing(DARTS, 5), []);
   for (let nodes = 1; nodes <= 5; nodes++) {
     const all = Array.from(
       { length: nodes },
-      (_, node) => incoming(nodes, node),
+      (_, node) => incoming({ nodes }, node),
     ).flat();
-    assert.deepEqual(all, edgesOf(nodes));
+    assert.deepEqual(all, edgesOf({ nodes }));
   }
 });
 

@@ -1,6 +1,6 @@
 /**
  * The supernet: a stem, a stack of cells whose edges carry mixed operations, and a classifier (DARTS, arXiv
- * 1806.09055), with node normalisation (iDARTS, arXiv 2108.11014; the formulas are our reading of its abstract).
+ * 1806.09055; or the stages of NAS-Bench-201, arXiv 2001.00326), with node normalisation (iDARTS, arXiv 2108.11014; the formulas are our reading of its abstract).
  * @module
  */
 import { UsageError } from "../base/errors.ts";
@@ -12,9 +12,10 @@ import type { NetworkVariables } from "../nn/variables.ts";
 import { concat } from "../ops/concat.ts";
 import { mixed, type MixedCandidate } from "../ops/mixed.ts";
 import { sampleNorm } from "../ops/sample_norm.ts";
+import { buildNasBenchFeatures, checkNasBenchImages } from "./nas_bench_network.ts";
 import { findPrimitive } from "./primitives.ts";
 import { reductionCells, reductionProblem, THIRDS } from "./reductions.ts";
-import { CELL_KINDS, type CellKind, edgesOf, outgoing, primitivesOf, type Space } from "./space.ts";
+import { type CellKind, edgesOf, outgoing, primitivesOf, skeletonOf, type Space } from "./space.ts";
 
 /**
  * How the raw sum s of an intermediate node is normalised:
@@ -89,10 +90,10 @@ export interface BuiltSupernet {
   readonly nodes: readonly BuiltNode[];
 }
 
-/** Arena of the architecture parameters: `normal` and `reduce`, each `[edges, primitives]`. */
+/** Arena of the architecture parameters: for each kind of cell that there is `[edges, primitives]`. */
 export function alphaArena(space: Space): Arena {
-  const arena = new Arena("alphas"), rows = edgesOf(space.nodes).length;
-  for (const kind of CELL_KINDS) arena.add(kind, dense([rows, space.primitives.length]));
+  const arena = new Arena("alphas"), rows = edgesOf(space).length;
+  for (const kind of skeletonOf(space).kinds) arena.add(kind, dense([rows, space.primitives.length]));
   return arena;
 }
 
@@ -101,12 +102,14 @@ export function alphaArena(space: Space): Arena {
  * @throws {UsageError} naming the option.
  */
 export function checkSupernet(config: SupernetConfig): void {
-  const { channels, cells, height, width, space: { reduceAt = THIRDS } } = config, least = 2 ** reduceAt.length;
+  const { channels, cells, height, width, space } = config, { reduceAt = THIRDS, skeleton } = space;
+  const least = 2 ** reduceAt.length;
   if (channels % 2 !== 0) {
     throw new UsageError(
       `Cannot use init-channels as it is: it must be even for the factorized reductions: current value is ${channels}`,
     );
   }
+  if (skeleton) checkNasBenchImages(height, width, reduceAt);
   const problem = reductionProblem(cells, reduceAt);
   if (problem) throw new UsageError(`Cannot use cells as it is: ${problem}`);
   if (Math.min(height, width) < least) {
@@ -117,17 +120,41 @@ export function checkSupernet(config: SupernetConfig): void {
   }
 }
 
-/**
- * Builds the supernet on `images` `[inputChannels, N, H, W]`.
- * @param weights softmaxed architecture weights `[edges, primitives]` of each kind of cell.
- */
+/** The softmaxed architecture weights `[edges, primitives]` of each kind of cell that a space has. */
+export type CellWeights = Readonly<Partial<Record<CellKind, Tensor>>>;
+
+/** Builds the supernet on `images` `[inputChannels, N, H, W]`. */
 export function buildSupernet(
   builder: Builder,
   config: SupernetConfig,
   images: Tensor,
-  weights: Readonly<Record<CellKind, Tensor>>,
+  weights: CellWeights,
 ): BuiltSupernet {
-  const { graph } = builder, nodes: BuiltNode[] = [], reductions = reductionCells(config.cells, config.space.reduceAt);
+  const nodes: BuiltNode[] = [];
+  const addCell = (cell: number, kind: CellKind, inputs: readonly Tensor[]): Tensor[] => {
+    const built = buildCell(builder, config, { cell, kind, path: `cells.${cell}`, inputs, weights: weights[kind]! });
+    nodes.push(...built);
+    return built.map(({ output }) => output);
+  };
+  const features = config.space.skeleton
+    ? buildNasBenchFeatures(
+      builder,
+      { ...config, reduceAt: config.space.reduceAt },
+      images,
+      (x, cell) => addCell(cell, "normal", [x]).at(-1)!,
+    )
+    : buildDartsFeatures(builder, config, images, addCell);
+  return { logits: builder.classifier(features, config.classes), nodes };
+}
+
+/** The features that the classifier reads in DARTS' skeleton; `addCell` gives the nodes of a cell. */
+function buildDartsFeatures(
+  builder: Builder,
+  config: SupernetConfig,
+  images: Tensor,
+  addCell: (cell: number, kind: CellKind, inputs: readonly Tensor[]) => Tensor[],
+): Tensor {
+  const reductions = reductionCells(config.cells, config.space.reduceAt);
   const stem = builder.affineBatchNorm(builder.conv3x3(images, "stem.conv", 3 * config.channels), "stem.bn");
   let before = stem, last = stem, channels = config.channels, afterReduction = false;
   for (let cell = 0; cell < config.cells; cell++) {
@@ -139,13 +166,12 @@ export function buildSupernet(
       : builder.pointwise(before, `${path}.pre0`, channels, { relu: true });
     const second = builder.pointwise(last, `${path}.pre1`, channels, { relu: true });
     const inputs = [builder.batchNorm(first, `${path}.pre0.bn`), builder.batchNorm(second, `${path}.pre1.bn`)];
-    const built = buildCell(builder, config, { cell, kind, path, inputs, weights: weights[kind] });
-    nodes.push(...built);
+    const outputs = addCell(cell, kind, inputs);
     before = last;
-    last = graph.apply1(concat, built.map((n) => n.output), null, `${path}.concat`);
+    last = builder.graph.apply1(concat, outputs, null, `${path}.concat`);
     afterReduction = kind === "reduce";
   }
-  return { logits: builder.classifier(last, config.classes), nodes };
+  return last;
 }
 
 interface CellContext {
@@ -158,11 +184,15 @@ interface CellContext {
 
 function buildCell(builder: Builder, config: SupernetConfig, context: CellContext): BuiltNode[] {
   const { space } = config, { cell, kind, path, inputs, weights } = context;
-  const states = inputs.slice(), sums: Tensor[] = [], candidates: BuiltCandidate[][] = [], built: BuiltNode[] = [];
+  const first = inputs.length,
+    states = inputs.slice(),
+    sums: Tensor[] = [],
+    candidates: BuiltCandidate[][] = [],
+    built: BuiltNode[] = [];
   for (let node = 0; node < space.nodes; node++) candidates.push([]);
-  for (let from = 0; from < space.nodes + 1; from++) {
-    if (from >= 2) states.push(finishNode(from - 2));
-    const edges = outgoing(space.nodes, from), stride = kind === "reduce" && from < 2 ? 2 : 1;
+  for (let from = 0; from < first + space.nodes - 1; from++) {
+    if (from >= first) states.push(finishNode(from - first));
+    const edges = outgoing(space, from), stride = kind === "reduce" && from < first ? 2 : 1;
     const operands: Tensor[] = [weights], described: MixedCandidate[] = [];
     space.primitives.forEach((op, column) => {
       const used = edges.map((e) => primitivesOf(space, kind, e.index).includes(op)),
@@ -178,10 +208,10 @@ function buildCell(builder: Builder, config: SupernetConfig, context: CellContex
       operands.push(output.z, ...(output.stats ? [output.stats] : []));
       edges.forEach((e, i) => {
         if (groups[i] < 0) return;
-        candidates[e.to - 2].push({ edge: e.index, from, op, z: output.z, stats: output.stats, group: groups[i] });
+        candidates[e.to - first].push({ edge: e.index, from, op, z: output.z, stats: output.stats, group: groups[i] });
       });
     });
-    const before = edges.map((e) => sums[e.to - 2]), accumulate = from > 0;
+    const before = edges.map((e) => sums[e.to - first]), accumulate = from > 0;
     const rows = edges.map((e) => e.index),
       attrs = {
         channels: states[from].type.shape[0],
@@ -196,7 +226,7 @@ function buildCell(builder: Builder, config: SupernetConfig, context: CellContex
       attrs,
       `${path}.from${from}.mixed`,
     );
-    edges.forEach((e, i) => sums[e.to - 2] = outputs[i]);
+    edges.forEach((e, i) => sums[e.to - first] = outputs[i]);
   }
   finishNode(space.nodes - 1);
   return built;

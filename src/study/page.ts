@@ -10,9 +10,9 @@ import { page, type Part, tileList } from "../report/page.ts";
 import { seriesLook, solidLook } from "../report/palette.ts";
 import { type Curve, curve, KIND_NAMES } from "../report/search_section.ts";
 import { dataTable, scroller } from "../report/tables.ts";
-import { CELL_KINDS, type CellKind } from "../space/space.ts";
+import { CELL_KINDS, type CellKind, skeletonOf } from "../space/space.ts";
 import type { EpochPoint, Results } from "./results.ts";
-import type { Study } from "./study_file.ts";
+import { spaceOfSetting, type Study } from "./study_file.ts";
 import { RANDOM, type Summary } from "./summary.ts";
 import { type Correlations, correlationsOf, progressText, type Table } from "./tables.ts";
 
@@ -191,27 +191,35 @@ async function curves(study: Study, results: Results): Promise<Content> {
 async function normCurves(study: Study, results: Results): Promise<Content> {
   const drawn: Html[] = [];
   for (const [setting, { label }] of study.settings.entries()) {
+    const { inputs } = skeletonOf(spaceOfSetting(study, setting));
     for (const kind of CELL_KINDS) {
       const nodes = Math.max(
         0,
         ...results.searches.filter((each) => each.setting === setting)
           .flatMap(({ epochs }) => epochs.map(({ norms }) => norms[kind].length)),
       );
-      if (nodes > 0) drawn.push(await curve(normCurve(results, setting, label, kind, nodes)));
+      if (nodes > 0) drawn.push(await curve(normCurve(results, setting, label, kind, nodes, inputs)));
     }
   }
   if (drawn.length === 0) return html`<p class="note">No search has finished yet.</p>`;
   return html`<div class="figures">${drawn}</div>`;
 }
 
-function normCurve(results: Results, setting: number, label: string, kind: CellKind, nodes: number): Curve {
+function normCurve(
+  results: Results,
+  setting: number,
+  label: string,
+  kind: CellKind,
+  nodes: number,
+  inputs: number,
+): Curve {
   return {
     heading: `${KIND_NAMES[kind]}, ${label}`,
     caption: "Root mean square of each node's sum before normalisation, mean over cells and searches.",
     format: ".2f",
     zero: true,
     series: Array.from({ length: nodes }, (_, node): Series => ({
-      name: `node ${node + 2}`,
+      name: `node ${node + inputs}`,
       look: seriesLook(node),
       points: meanLine(results, setting, (e) => e.norms[kind][node]?.before),
     })),
@@ -220,7 +228,7 @@ function normCurve(results: Results, setting: number, label: string, kind: CellK
 
 function correlationHeats(study: Study, { searches }: Results): Content {
   const heats = study.settings.flatMap(({ label }, setting) =>
-    CELL_KINDS.map((kind) => correlationsOf(searches, setting, kind))
+    CELL_KINDS.map((kind) => correlationsOf(study, searches, setting, kind))
       .filter((found) => found !== undefined).map((found) => heatTable(label, found))
   );
   if (heats.length === 0) return html`<p class="note">No search has finished yet, or no edge has two candidates.</p>`;

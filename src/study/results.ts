@@ -5,9 +5,9 @@
  */
 import { FailureError } from "../base/errors.ts";
 import type { DiscretizationReport, EdgeCorrelation } from "../discretize/discretize.ts";
-import type { EpochRecord } from "../search/records.ts";
+import { type EpochRecord, meanEntropy } from "../search/records.ts";
 import { RunFolder } from "../search/run_folder.ts";
-import { formatGenotypePython, type Genotype } from "../space/genotype.ts";
+import { formatGenotypeText, type Genotype } from "../space/genotype.ts";
 import { CELL_KINDS, type CellKind, PARAMETER_FREE, SKIP_PRIMITIVE, ZERO_PRIMITIVE } from "../space/space.ts";
 import type { StudyFolder } from "./claims.ts";
 import type { Study } from "./study_file.ts";
@@ -164,7 +164,7 @@ function readSearch(
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 function pointOf(record: EpochRecord): EpochPoint {
-  const { epoch, evalAccuracy, alphaEntropy, meanWeights, imbalance, nodes, skips } = record;
+  const { epoch, evalAccuracy, meanWeights, imbalance, nodes, skips } = record;
   const none = CELL_KINDS.map((kind) => meanWeights[kind][ZERO_PRIMITIVE]).filter((weight) => weight !== undefined);
   const normsOf = (kind: CellKind): { before: number; after: number }[] => {
     const byNode = Map.groupBy(nodes.filter((node) => node.kind === kind), ({ node }) => node);
@@ -176,7 +176,7 @@ function pointOf(record: EpochRecord): EpochPoint {
   return {
     epoch,
     evalAccuracy,
-    entropy: mean(CELL_KINDS.map((kind) => alphaEntropy[kind])),
+    entropy: meanEntropy(record),
     none: none.length === 0 ? null : mean(none),
     imbalance,
     norms: { normal: normsOf("normal"), reduce: normsOf("reduce") },
@@ -201,6 +201,6 @@ function readTraining(folder: StudyFolder, { setting, rule, unit, task }: Use): 
     } | null;
   const split = value?.test ? "test" : "held out", accuracy = (value?.test ?? value?.best)?.accuracy;
   if (typeof accuracy !== "number") damaged(run.path, "'evaluation.json' must hold an accuracy");
-  const cell = formatGenotypePython(task.genotype), { seed } = task.config;
+  const cell = formatGenotypeText(task.genotype), { seed } = task.config;
   return { name: task.name, setting, rule, unit, seed, cell, ...freeOperations(task.genotype), split, accuracy };
 }

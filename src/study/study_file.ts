@@ -8,6 +8,8 @@ import { type Named, nameOf, type Option, parseYamlOptions } from "../base/optio
 import { DATA_OPTION_LIST } from "../data/options.ts";
 import { DISCRETIZERS } from "../discretize/registry.ts";
 import { resolveSearchConfig, SEARCH_OPTIONS, type SearchConfig } from "../search/config.ts";
+import { resolveSpace } from "../space/definition.ts";
+import type { Space } from "../space/space.ts";
 import { resolveTrainConfig, TRAIN_OPTIONS, type TrainConfig } from "../train/config.ts";
 
 /** A value of a configuration key. */
@@ -38,6 +40,11 @@ export interface Study {
   readonly trainConfigs?: (found: SearchConfig, seed: number) => TrainConfig[];
   /** Random cells for each space and data set. */
   readonly random: number;
+}
+
+/** The space that setting `setting` searches. */
+export function spaceOfSetting({ settings }: Pick<Study, "settings">, setting: number): Space {
+  return resolveSpace(settings[setting].configs[0].space);
 }
 
 /** Keys of the file. */

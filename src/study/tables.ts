@@ -8,7 +8,7 @@ import { count, fixed, plural } from "../report/numbers.ts";
 import { KIND_NAMES } from "../report/search_section.ts";
 import type { Count, Results, SearchResult } from "./results.ts";
 import type { Estimate, Verdict } from "./statistics.ts";
-import type { Study } from "./study_file.ts";
+import { spaceOfSetting, type Study } from "./study_file.ts";
 import type { Comparison, Summary } from "./summary.ts";
 
 /** A table for people. */
@@ -139,6 +139,7 @@ export interface Correlations {
 
 /** {@linkcode Correlations} of the cells of a kind; undefined without any search. */
 export function correlationsOf(
+  study: Study,
   searches: readonly SearchResult[],
   setting: number,
   kind: CellKind,
@@ -160,7 +161,9 @@ export function correlationsOf(
   const pairs = [...new Set([...found.values()].flatMap((of) => [...of.keys()]))];
   const mean = (values: readonly number[] | undefined): number | undefined =>
     values && values.reduce((a, b) => a + b, 0) / values.length;
-  const named = new Map(edgesOf(MOST_NODES).map(({ index, from, to }) => [index, `${from} → ${to}`]));
+  const named = new Map(
+    edgesOf(spaceOfSetting(study, setting)).map(({ index, from, to }) => [index, `${from} → ${to}`]),
+  );
   const edges = [...found].sort(([a], [b]) => a - b).map(([edge, of]) => ({
     name: named.get(edge) ?? String(edge),
     values: pairs.map((pair) => mean(of.get(pair))),
@@ -168,12 +171,9 @@ export function correlationsOf(
   return { kind, pairs, edges };
 }
 
-/** Edges have the same numbers in cells of any size. */
-const MOST_NODES = 16;
-
 function correlationTables(study: Study, searches: readonly SearchResult[], setting: number): Table[] {
   return CELL_KINDS.flatMap((kind) => {
-    const found = correlationsOf(searches, setting, kind);
+    const found = correlationsOf(study, searches, setting, kind);
     if (!found) return [];
     return [{
       title: `Correlation of candidates, ${KIND_NAMES[kind]}, ${study.settings[setting].label}`,
