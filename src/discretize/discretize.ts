@@ -164,7 +164,7 @@ export function discretize(input: DiscretizationInput): DiscretizationReport {
 
 /**
  * Scores of what may be chosen at a node from those of its candidates: `none` adds nothing to the node and is not missed,
- * so it has score 0 and is kept on an edge where all else works against the node.
+ * so it has score 0 and is kept on an edge where nothing else scores more.
  */
 function withZero(space: Space, kind: CellKind, node: number, scores: Float64Array): number[] {
   let next = 0;

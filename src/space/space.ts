@@ -29,13 +29,14 @@ export interface Skeleton {
 /** Skeletons other than DARTS' by the names that spaces and genotypes call them by. */
 export type SkeletonName = "nas-bench-201";
 
-const SKELETONS: Readonly<Record<SkeletonName | "darts", Skeleton>> = {
-  "darts": { inputs: 2, kinds: CELL_KINDS, everyEdge: false, output: "nodes" },
+const DARTS_SKELETON: Skeleton = { inputs: 2, kinds: CELL_KINDS, everyEdge: false, output: "nodes" };
+
+const SKELETONS: Readonly<Record<SkeletonName, Skeleton>> = {
   "nas-bench-201": { inputs: 1, kinds: ["normal"], everyEdge: true, output: "last" },
 };
 
 /** The names of the skeletons other than DARTS'. */
-export const SKELETON_NAMES: readonly SkeletonName[] = ["nas-bench-201"];
+export const SKELETON_NAMES = Object.keys(SKELETONS) as readonly SkeletonName[];
 
 /**
  * The skeleton of a space or a genotype: DARTS' unless it names another.
@@ -46,7 +47,7 @@ export const SKELETON_NAMES: readonly SkeletonName[] = ["nas-bench-201"];
  * ```
  */
 export function skeletonOf({ skeleton }: { readonly skeleton?: SkeletonName }): Skeleton {
-  return SKELETONS[skeleton ?? "darts"];
+  return skeleton ? SKELETONS[skeleton] : DARTS_SKELETON;
 }
 
 /** The primitive that outputs zeros. It takes part in the softmax and is chosen only where every edge stays. */
