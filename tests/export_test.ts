@@ -30,7 +30,7 @@ import { normalize } from "../src/ops/normalize.ts";
 import { noise as noiseOp } from "../src/ops/noise.ts";
 import { OPERATIONS } from "../src/ops/registry.ts";
 import { buildNetwork, type NetworkConfig, networkImages } from "../src/space/derived.ts";
-import { formatGenotypePython } from "../src/space/genotype.ts";
+import { formatGenotypePython, parseGenotype } from "../src/space/genotype.ts";
 import { DARTS_V2 } from "../src/space/published.ts";
 import { PRIMITIVES } from "../src/space/primitives.ts";
 import { resolveTrainConfig } from "../src/train/config.ts";
@@ -336,6 +336,18 @@ Deno.test({
     const model = randomModel({ ...MNIST_NET, form: "imagenet", ...sizes }, info3.mean, info3.std);
     const net = buildInference(model, 4);
     await compareSpread(net, describeModel(model), noise(net));
+  },
+});
+
+Deno.test({
+  name: "ONNX model of a network of NAS-Bench-201",
+  ignore: withoutRuntime,
+  async fn() {
+    const text = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|none~0|avg_pool_3x3~1|nor_conv_3x3~2|";
+    const sizes = { channels: 8, cells: 3, inputChannels: 3, height: 16, width: 12 };
+    const net = { ...MNIST_NET, genotype: parseGenotype(text, "cell"), ...sizes };
+    const model = randomModel(net, info3.mean, info3.std), built = buildInference(model, 4);
+    await compareSpread(built, describeModel(model), noise(built));
   },
 });
 

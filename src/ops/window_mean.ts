@@ -1,6 +1,6 @@
 /**
- * Average pooling without padding, for auxiliary heads, with an optional ReLU on load. The pools of cells are in
- * `pool.ts`.
+ * Average pooling without padding, with an optional ReLU on load, for auxiliary heads and the networks of
+ * NAS-Bench-201. The pools of cells are in `pool.ts`.
  * @module
  */
 import source from "../../shaders/window_mean.wgsl" with { type: "text" };
@@ -8,6 +8,7 @@ import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectInteger, expectShape } from "./expect.ts";
 import { linear } from "./launch.ts";
+import { onnxRelu, onnxWindow } from "./onnx.ts";
 
 const shader = { name: "window_mean", source };
 
@@ -76,6 +77,10 @@ export const windowMean: OpSpec<WindowMeanAttributes> = {
   gradient({ graph, node, grads: [gy] }) {
     const [x] = node.inputs, [, , height, width] = x.type.shape, { attrs } = node;
     return [gy && graph.apply1(windowMeanGrad, attrs.relu ? [gy, x] : [gy], { ...attrs, height, width })];
+  },
+  onnx(context) {
+    const { size, stride, relu } = context.node.attrs, x = onnxRelu(context, context.input(0), relu);
+    return [size === 1 && stride === 1 ? x : context.emit("AveragePool", [x], onnxWindow(size, stride, 0))];
   },
   reference([x], [type], attrs) {
     const [c, n, h, w] = type.shape, [, , ho, wo] = infer(type, attrs).shape, { size, stride, relu } = attrs;
