@@ -1,6 +1,6 @@
 /**
- * What a search can do besides the published recipe: frozen alphas at the start, second-order gradients, stopping
- * early. Each one resumes to the same bits.
+ * What a search can do besides the published recipe: frozen alphas at the start, second-order gradients, the options
+ * of PC-DARTS, stopping early. Each one resumes to the same bits.
  */
 import assert from "node:assert/strict";
 import {
@@ -101,6 +101,25 @@ Deno.test("stopping: it is the beginning of the whole search, and ends there how
   assert.deepEqual(again.result.stopped, early.result.stopped);
 });
 
+for (const order of [1, 2]) {
+  Deno.test(`edge weights, order ${order}: they are learnt and recorded, and a resumed search has the same bits`, async () => {
+    const config = tiny({ epochs: 1, "checkpoint-steps": 1, order, "edge-weights": true, "alpha-init": 0 });
+    const whole = await finish(config), [{ edgeWeights }] = whole.records;
+    for (const kind of ["normal", "reduce"] as const) {
+      const weights = edgeWeights![kind];
+      assert.deepEqual(whole.result.report.weights[kind].map((e) => e.edgeWeight), weights);
+      for (const [first, end] of [[0, 2], [2, 5], [5, 9], [9, 14]]) {
+        const node = weights.slice(first, end), uniform = 1 / node.length;
+        assert.ok(Math.abs(node.reduce((a, b) => a + b) - 1) < 1e-12);
+        assert.ok(node.some((weight) => Math.abs(weight - uniform) > 1e-3), node.join(" "));
+      }
+      const { data } = whole.tensors.get(`alphas/betas.${kind}`)!;
+      assert.ok((data as Float32Array).every((beta) => beta !== 0));
+    }
+    assert.deepEqual((await finish(config, await stopped(config, 3))).bits, whole.bits);
+  });
+}
+
 Deno.test("perturbation: a removal is what alphas say that prefer none instead", async () => {
   const config = tiny(), plan = planSearch(supernetConfig(config, DATA), config, gpu.limits);
   const engine = await SearchEngine.create(gpu, plan), { space } = plan.config, width = space.primitives.length;
@@ -121,7 +140,7 @@ Deno.test("perturbation: a removal is what alphas say that prefer none instead",
     assert.ok(Math.abs(whole.loss - plain.loss) < 1e-5 && whole.accuracy === plain.accuracy && whole.count === 16);
 
     // The weight of what is removed goes to none, which adds nothing: softmax then gives the same sums.
-    const alphas = await engine.alphas(), { arenas } = plan;
+    const { alphas } = await engine.architecture(), { arenas } = plan;
     for (
       const [kind, edge, op] of [["normal", 3, "sep_conv_3x3"], ["reduce", 0, "skip_connect"], ["normal", 9, null]]
     ) {

@@ -14,6 +14,7 @@ import { conv2d, conv2dInputGrad, conv2dWeightGrad } from "./conv2d.ts";
 import { crossEntropy, crossEntropyGrad } from "./cross_entropy.ts";
 import { depthwise, depthwiseGrad, depthwiseInputGrad } from "./depthwise.ts";
 import { dropPath } from "./drop_path.ts";
+import { edgeWeights, edgeWeightsGrad } from "./edge_weights.ts";
 import { globalAvgPool, globalAvgPoolGrad } from "./global_avg_pool.ts";
 import { gram } from "./gram.ts";
 import { linear, linearInputGrad, linearWeightGrad } from "./linear.ts";
@@ -62,6 +63,8 @@ export const OPERATIONS: readonly OpSpec[] = [
   mixedWeightGrad,
   softmax,
   softmaxGrad,
+  edgeWeights,
+  edgeWeightsGrad,
   concat,
   split,
   zeros,

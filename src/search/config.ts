@@ -56,6 +56,13 @@ export const SEARCH_OPTION_LIST = [
     help: "normalisation of the nodes ('none' is plain DARTS)",
   },
   {
+    key: "edge-weights",
+    kind: "boolean",
+    default: false,
+    group: "Supernet",
+    help: "learn how much each of the edges that enter a node weighs (PC-DARTS)",
+  },
+  {
     key: "precision",
     kind: "choice",
     choices: ["bf16", "f32"],

@@ -5,7 +5,7 @@
  */
 import { Random } from "../base/random.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
-import { softmaxWeights } from "../discretize/alpha.ts";
+import { type Architecture, mixtureWeights } from "../discretize/alpha.ts";
 import {
   type Measurement,
   type Removal,
@@ -29,6 +29,7 @@ import {
   type Tally,
 } from "../nn/state.ts";
 import { CELL_KINDS, type CellKind, softmaxColumns } from "../space/space.ts";
+import { betasName } from "../space/supernet.ts";
 import { nodeName, type ProgramName, type SearchPlan } from "./programs.ts";
 
 export type { HostBatch, Tally };
@@ -92,7 +93,7 @@ export class SearchEngine {
     const { arenas, variables, config: { space } } = this.plan, alphas = new Float32Array(arenas.alphas.length);
     for (const v of arenas.alphas.variables) {
       const random = new Random(seed, `init/alphas.${v.name}`), [, width] = v.type.shape;
-      const columns = softmaxColumns(space, v.name as CellKind);
+      const kind = CELL_KINDS.find((kind) => kind === v.name), columns = kind ? softmaxColumns(space, kind) : null;
       const values = new Float64Array(elementCount(v.type)).map((_, i) => {
         const value = alphaInit * random.normal();
         return !columns || columns[Math.floor(i / width)].includes(i % width) ? value : 0; // 0 stays 0
@@ -135,7 +136,7 @@ export class SearchEngine {
 
   /**
    * Adds a batch to the `eval` tally, with running statistics.
-   * @param weights of the mixed operations (`[edges, primitives]` of each kind); those of the alphas if left out.
+   * @param weights of the mixed operations (from `mixtureWeights`, of each kind); those of the architecture if left out.
    */
   evaluate(batch: HostBatch, weights?: Readonly<Record<CellKind, Float64Array>>): void {
     if (weights) {
@@ -196,10 +197,10 @@ export class SearchEngine {
     batches: () => AsyncIterable<HostBatch>,
     measured?: (done: number, all: number) => void,
   ): Promise<RemovalEvidence> {
-    const { space } = this.plan.config, alphas = await this.alphas(), list = removalsOf(space);
+    const { space } = this.plan.config, architecture = await this.architecture(), list = removalsOf(space);
     const weights = {
-      normal: softmaxWeights(space, "normal", alphas.normal),
-      reduce: softmaxWeights(space, "reduce", alphas.reduce),
+      normal: mixtureWeights(space, "normal", architecture),
+      reduce: mixtureWeights(space, "reduce", architecture),
     };
     let done = 0;
     const measure = async (mixture: typeof weights): Promise<Measurement> => {
@@ -217,13 +218,19 @@ export class SearchEngine {
     return { whole, removals };
   }
 
-  /** Raw alphas `[edges, primitives]` of each kind. */
-  async alphas(): Promise<Record<CellKind, Float64Array>> {
+  /** The architecture parameters as they are. */
+  async architecture(): Promise<Architecture> {
     const { alphas } = this.plan.arenas, data = await this.#runtime.readArena(alphas);
-    return Object.fromEntries(CELL_KINDS.map((kind) => {
-      const { type, offset } = alphas.get(kind);
-      return [kind, unpack(type, data.subarray(offset, offset + elementCount(type)))];
-    })) as Record<CellKind, Float64Array>;
+    const read = (name: string): Float64Array => {
+      const { type, offset } = alphas.get(name);
+      return unpack(type, data.subarray(offset, offset + elementCount(type)));
+    };
+    const perKind = (nameOf: (kind: CellKind) => string) => ({
+      normal: read(nameOf("normal")),
+      reduce: read(nameOf("reduce")),
+    });
+    const weighted = this.plan.config.edgeWeights;
+    return { alphas: perKind((kind) => kind), ...(weighted ? { betas: perKind(betasName) } : {}) };
   }
 
   /** Arenas that make up the state of a search; everything else is recomputed. */

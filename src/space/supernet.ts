@@ -10,11 +10,22 @@ import { Arena } from "../graph/variables.ts";
 import { BN_EPS, type Builder } from "../nn/layers.ts";
 import type { NetworkVariables } from "../nn/variables.ts";
 import { concat } from "../ops/concat.ts";
+import { edgeWeights } from "../ops/edge_weights.ts";
 import { mixed, type MixedCandidate } from "../ops/mixed.ts";
 import { sampleNorm } from "../ops/sample_norm.ts";
+import { softmax } from "../ops/softmax.ts";
 import { findPrimitive } from "./primitives.ts";
 import { reductionCells, reductionProblem, THIRDS } from "./reductions.ts";
-import { CELL_KINDS, type CellKind, edgesOf, outgoing, primitivesOf, type Space } from "./space.ts";
+import {
+  CELL_KINDS,
+  type CellKind,
+  edgesOf,
+  incoming,
+  outgoing,
+  primitivesOf,
+  softmaxColumns,
+  type Space,
+} from "./space.ts";
 
 /**
  * How the raw sum s of an intermediate node is normalised:
@@ -46,6 +57,8 @@ export interface SupernetConfig {
   readonly batch: number;
   /** Normalisation of the nodes. */
   readonly nodeNorm: NodeNorm;
+  /** Whether the edges that enter a node have weights, softmaxed betas (PC-DARTS); default false. */
+  readonly edgeWeights?: boolean;
   /** How activations and their gradients are stored; default f32. */
   readonly precision?: Precision;
 }
@@ -89,11 +102,33 @@ export interface BuiltSupernet {
   readonly nodes: readonly BuiltNode[];
 }
 
-/** Arena of the architecture parameters: `normal` and `reduce`, each `[edges, primitives]`. */
-export function alphaArena(space: Space): Arena {
+/** Name of the betas of a kind of cell in the arena of the architecture. */
+export function betasName(kind: CellKind): string {
+  return `betas.${kind}`;
+}
+
+/**
+ * Arena of the architecture parameters: alphas `normal` and `reduce`, each `[edges, primitives]`, and with edge weights
+ * the betas of both, each `[edges]`.
+ */
+export function alphaArena({ space, edgeWeights }: Pick<SupernetConfig, "space" | "edgeWeights">): Arena {
   const arena = new Arena("alphas"), rows = edgesOf(space.nodes).length;
   for (const kind of CELL_KINDS) arena.add(kind, dense([rows, space.primitives.length]));
+  if (edgeWeights) { for (const kind of CELL_KINDS) arena.add(betasName(kind), dense([rows])); }
   return arena;
+}
+
+/**
+ * What the mixed operations of a kind of cell multiply by, `[edges, primitives]`: the softmaxed alphas, with edge weights
+ * times the softmaxed betas.
+ */
+export function mixtureOf(graph: Graph, config: SupernetConfig, alphas: Arena, kind: CellKind): Tensor {
+  const { space, edgeWeights: weighted = false } = config, columns = softmaxColumns(space, kind);
+  const weights = graph.apply1(softmax, [graph.variable(alphas.get(kind))], columns && { columns }, `alphas.${kind}`);
+  if (!weighted) return weights;
+  const betas = graph.variable(alphas.get(betasName(kind)));
+  const entering = Array.from({ length: space.nodes }, (_, node) => incoming(space.nodes, node).length);
+  return graph.apply1(edgeWeights, [weights, betas], { entering, bypass: false }, betasName(kind));
 }
 
 /**
@@ -119,7 +154,7 @@ export function checkSupernet(config: SupernetConfig): void {
 
 /**
  * Builds the supernet on `images` `[inputChannels, N, H, W]`.
- * @param weights softmaxed architecture weights `[edges, primitives]` of each kind of cell.
+ * @param weights of the mixed operations, from {@linkcode mixtureOf}, of each kind of cell.
  */
 export function buildSupernet(
   builder: Builder,
