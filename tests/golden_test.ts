@@ -31,6 +31,7 @@ function readGolden(name: string): Golden {
     batch: number("batch"),
     nodeNorm: file.metadata.get("norm") as NodeNorm,
     edgeWeights: file.metadata.get("edgeWeights") === "True",
+    partialChannels: Number(file.metadata.get("partialChannels") ?? 1),
   };
   return { ...file, config };
 }
@@ -81,10 +82,10 @@ async function compareArena(
 const NOTHING = { weightLr: 0, alphaLr: 0, alphaStep: 1, alphaBeta1: 0.5, alphaBeta2: 0.999 };
 
 for (const variant of ["none", "batch", "sample", "rms", "pcdarts"]) {
-  const what = variant === "pcdarts" ? "edge weights" : `node normalisation ${variant}`;
+  const what = variant === "pcdarts" ? "partial channels and edge weights" : `node normalisation ${variant}`;
   Deno.test(`supernet with ${what} agrees with PyTorch`, async () => {
     const golden = readGolden(`supernet_${variant}.safetensors`), { config } = golden;
-    if (variant === "pcdarts") assert.ok(config.edgeWeights);
+    if (variant === "pcdarts") assert.deepEqual([config.edgeWeights, config.partialChannels], [true, 4]);
     else assert.equal(config.nodeNorm, variant);
     const engine = await start(config), { arenas } = engine.plan, batch = goldenBatch(config);
     try {

@@ -50,12 +50,23 @@ export function edgeSoftmax(space: Space, betas: ArrayLike<number>): Float64Arra
   return weights;
 }
 
-/** What the mixed operations of a kind multiply by, E x K, row-major: operation's weight times edge's, if edges have one. */
-export function mixtureWeights(space: Space, kind: CellKind, { alphas, betas }: Architecture): Float64Array {
+/**
+ * What the mixed operations of a kind multiply by, E x K, row-major: operation's weight times edge's, if edges have one.
+ * @param bypass adds a column with the weights of the edges themselves (1 if they have none), E x (K + 1)
+ */
+export function mixtureWeights(
+  space: Space,
+  kind: CellKind,
+  { alphas, betas }: Architecture,
+  bypass = false,
+): Float64Array {
   const weights = softmaxWeights(space, kind, alphas[kind]), width = space.primitives.length;
-  if (!betas) return weights;
-  const edges = edgeSoftmax(space, betas[kind]);
-  return weights.map((weight, i) => weight * edges[Math.floor(i / width)]);
+  const rows = edgesOf(space.nodes).map(({ index }) => weights.subarray(index * width, (index + 1) * width));
+  const edges = betas ? edgeSoftmax(space, betas[kind]) : new Float64Array(rows.length).fill(1);
+  return Float64Array.from(rows.flatMap((row, edge) => [
+    ...row.map((weight) => weight * edges[edge]),
+    ...(bypass ? [edges[edge]] : []),
+  ]));
 }
 
 /**

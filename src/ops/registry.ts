@@ -18,6 +18,7 @@ import { edgeWeights, edgeWeightsGrad } from "./edge_weights.ts";
 import { globalAvgPool, globalAvgPoolGrad } from "./global_avg_pool.ts";
 import { gram } from "./gram.ts";
 import { linear, linearInputGrad, linearWeightGrad } from "./linear.ts";
+import { maxPool2x2, maxPool2x2Grad } from "./max_pool_2x2.ts";
 import { meanSquare } from "./mean_square.ts";
 import { mixed, mixedGradSums, mixedInputGrad, mixedWeightGrad } from "./mixed.ts";
 import { multiplyAdd } from "./multiply_add.ts";
@@ -48,6 +49,8 @@ export const OPERATIONS: readonly OpSpec[] = [
   maxPoolGrad,
   avgPool,
   avgPoolGrad,
+  maxPool2x2,
+  maxPool2x2Grad,
   spaceToPhases,
   spaceToPhasesGrad,
   bnStats,

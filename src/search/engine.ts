@@ -29,12 +29,12 @@ import {
   type Tally,
 } from "../nn/state.ts";
 import { CELL_KINDS, type CellKind, softmaxColumns } from "../space/space.ts";
-import { betasName } from "../space/supernet.ts";
+import { betasName, hasBypass } from "../space/supernet.ts";
 import { nodeName, type ProgramName, type SearchPlan } from "./programs.ts";
 
 export type { HostBatch, Tally };
 
-/** RMS of a node before and after node normalisation. */
+/** RMS of a node before (of the channels that went through operations) and after node normalisation (of all). */
 export interface NodeNormRecord {
   /** Index of the cell in the network. */
   readonly cell: number;
@@ -197,10 +197,11 @@ export class SearchEngine {
     batches: () => AsyncIterable<HostBatch>,
     measured?: (done: number, all: number) => void,
   ): Promise<RemovalEvidence> {
-    const { space } = this.plan.config, architecture = await this.architecture(), list = removalsOf(space);
+    const { config } = this.plan, { space } = config, bypass = hasBypass(config), list = removalsOf(space);
+    const architecture = await this.architecture();
     const weights = {
-      normal: mixtureWeights(space, "normal", architecture),
-      reduce: mixtureWeights(space, "reduce", architecture),
+      normal: mixtureWeights(space, "normal", architecture, bypass),
+      reduce: mixtureWeights(space, "reduce", architecture, bypass),
     };
     let done = 0;
     const measure = async (mixture: typeof weights): Promise<Measurement> => {

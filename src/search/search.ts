@@ -101,6 +101,7 @@ export function supernetConfig(config: SearchConfig, data: Dataset): SupernetCon
     batch: config.batchSize,
     nodeNorm: config.nodeNorm,
     edgeWeights: config.edgeWeights,
+    partialChannels: config.partialChannels,
     precision: config.precision,
   };
 }

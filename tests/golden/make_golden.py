@@ -50,7 +50,15 @@ CASES = [
     Config(norm="sample", in_channels=2, height=9, width=9),
     Config(norm="rms", in_channels=3, height=9, width=9),
 ]
-PC_DARTS = Config(norm="rms", in_channels=2, height=9, width=9, edge_weights=True)
+PC_DARTS = Config(
+    norm="rms",
+    channels=8,
+    in_channels=2,
+    height=9,
+    width=9,
+    edge_weights=True,
+    partial_channels=4,
+)
 SEARCH = Config(norm="rms", in_channels=3, height=8, width=8)
 SECOND_ORDER = Config(norm="rms", in_channels=2, height=8, width=8)
 
