@@ -202,6 +202,7 @@ export { NETWORK_FORMS, type NetworkConfig, type NetworkForm } from "./src/space
 export { type Budget, costOf, type LayerCost, type NetworkCost, parseCount, scaleNetwork } from "./src/space/cost.ts";
 
 // Discretisation
+export type { Architecture } from "./src/discretize/alpha.ts";
 export {
   type DiscretizationInput,
   type DiscretizationReport,

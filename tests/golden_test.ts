@@ -30,6 +30,8 @@ function readGolden(name: string): Golden {
     width: number("width"),
     batch: number("batch"),
     nodeNorm: file.metadata.get("norm") as NodeNorm,
+    edgeWeights: file.metadata.get("edgeWeights") === "True",
+    partialChannels: Number(file.metadata.get("partialChannels") ?? 1),
   };
   return { ...file, config };
 }
@@ -79,10 +81,12 @@ async function compareArena(
 
 const NOTHING = { weightLr: 0, alphaLr: 0, alphaStep: 1, alphaBeta1: 0.5, alphaBeta2: 0.999 };
 
-for (const norm of ["none", "batch", "sample", "rms"]) {
-  Deno.test(`supernet with node normalisation ${norm} agrees with PyTorch`, async () => {
-    const golden = readGolden(`supernet_${norm}.safetensors`), { config } = golden;
-    assert.equal(config.nodeNorm, norm);
+for (const variant of ["none", "batch", "sample", "rms", "pcdarts"]) {
+  const what = variant === "pcdarts" ? "partial channels and edge weights" : `node normalisation ${variant}`;
+  Deno.test(`supernet with ${what} agrees with PyTorch`, async () => {
+    const golden = readGolden(`supernet_${variant}.safetensors`), { config } = golden;
+    if (variant === "pcdarts") assert.deepEqual([config.edgeWeights, config.partialChannels], [true, 4]);
+    else assert.equal(config.nodeNorm, variant);
     const engine = await start(config), { arenas } = engine.plan, batch = goldenBatch(config);
     try {
       engine.step(batch, batch, NOTHING);

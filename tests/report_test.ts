@@ -300,6 +300,24 @@ Deno.test("report: a run without epochs, with one, with gaps, and with very many
   assert(many.length < 2_000_000, `${many.length} characters`);
 });
 
+Deno.test("report: the weights of the edges, where they have some", async () => {
+  const base = searched(), { weights } = base.discretization, heading = "How much the edges weigh";
+  const weighted = (kind: CellKind) => weights[kind].map((edge) => ({ ...edge, edgeWeight: (edge.edge + 1) / 1000 }));
+  const discretization = {
+    ...base.discretization,
+    weights: { normal: weighted("normal"), reduce: weighted("reduce") },
+  };
+  assert(!headings(await reportHtml(base)).includes(heading));
+  const document = await reportHtml({ ...base, discretization });
+  elements(document);
+  assert(headings(document).includes(heading));
+  const [table] = document.slice(document.indexOf(heading)).match(/<table[^]*?<\/table>/)!;
+  const rows = [...table.matchAll(/<tr><th scope="row">(.*?)<\/tr>/g)].map(([, row]) => row.replace(/<[^>]*>/g, " "));
+  assert.equal(rows.length, 8);
+  assert.match(rows[0], /^normal 2\s+0\.001\s+0\.002\s+·\s+·\s+·\s*$/);
+  assert.match(rows[7], /^reduce 5\s+0\.010\s+0\.011\s+0\.012\s+0\.013\s+0\.014\s*$/);
+});
+
 Deno.test("report: other spaces, and a search without statistics", async () => {
   const small = await reportHtml(searched(2, S3)), blind = await reportHtml(searched(2, DARTS, []));
   elements(small);

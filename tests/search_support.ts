@@ -43,7 +43,7 @@ export const DATA = halves(128, [1, 8, 8]);
 export const STEPS = 6, EPOCHS = 3;
 
 /** A search of seconds. */
-export function tiny(values: Record<string, string | number> = {}): SearchConfig {
+export function tiny(values: Record<string, string | number | boolean> = {}): SearchConfig {
   const base = {
     "space": "s3",
     "cells": 3,

@@ -1,6 +1,6 @@
 /**
- * What a search can do besides the published recipe: frozen alphas at the start, second-order gradients, stopping
- * early. Each one resumes to the same bits.
+ * What a search can do besides the published recipe: frozen alphas at the start, second-order gradients, the options
+ * of PC-DARTS, stopping early. Each one resumes to the same bits.
  */
 import assert from "node:assert/strict";
 import {
@@ -17,9 +17,13 @@ import {
   stopReason,
   UsageError,
 } from "../mod.ts";
+import { mixtureWeights } from "../src/discretize/alpha.ts";
+import { withoutRemoved } from "../src/discretize/perturbation.ts";
 import { pack } from "../src/graph/tensor_type.ts";
 import { SearchEngine } from "../src/search/engine.ts";
 import { supernetConfig, wholeBatches } from "../src/search/search.ts";
+import { edgesOf } from "../src/space/space.ts";
+import { hasBypass } from "../src/space/supernet.ts";
 import { bitsOf, DATA, message, STEPS, tiny } from "./search_support.ts";
 
 const gpu = await openGpu();
@@ -101,6 +105,79 @@ Deno.test("stopping: it is the beginning of the whole search, and ends there how
   assert.deepEqual(again.result.stopped, early.result.stopped);
 });
 
+for (const order of [1, 2]) {
+  Deno.test(`edge weights, order ${order}: they are learnt and recorded, and a resumed search has the same bits`, async () => {
+    const config = tiny({ epochs: 1, "checkpoint-steps": 1, order, "edge-weights": true, "alpha-init": 0 });
+    const whole = await finish(config), [{ edgeWeights }] = whole.records;
+    for (const kind of ["normal", "reduce"] as const) {
+      const weights = edgeWeights![kind];
+      assert.deepEqual(whole.result.report.weights[kind].map((e) => e.edgeWeight), weights);
+      for (const [first, end] of [[0, 2], [2, 5], [5, 9], [9, 14]]) {
+        const node = weights.slice(first, end), uniform = 1 / node.length;
+        assert.ok(Math.abs(node.reduce((a, b) => a + b) - 1) < 1e-12);
+        assert.ok(node.some((weight) => Math.abs(weight - uniform) > 1e-3), node.join(" "));
+      }
+      const { data } = whole.tensors.get(`alphas/betas.${kind}`)!;
+      assert.ok((data as Float32Array).every((beta) => beta !== 0));
+    }
+    assert.deepEqual((await finish(config, await stopped(config, 3))).bits, whole.bits);
+  });
+}
+
+Deno.test("partial channels: the operations have fewer weights, and a resumed search has the same bits", async () => {
+  const values = { epochs: 1, "checkpoint-steps": 1, order: 2 }, all = await finish(tiny(values));
+  for (const weighted of [false, true]) {
+    const config = tiny({ ...values, "partial-channels": 2, "edge-weights": weighted }), whole = await finish(config);
+    const rows = ({ tensors }: typeof whole) => tensors.get("weights/cells.0.from0.sep_conv_3x3.pw1")!.shape;
+    assert.deepEqual([rows(whole), rows(all)], [[4, 1], [8, 2]]);
+    assert.deepEqual((await finish(config, await stopped(config, 3))).bits, whole.bits);
+    for (const { rSquared } of whole.result.report.nodes!.normal) assert.ok(Math.abs(rSquared.mean - 1) < 1e-2);
+  }
+  const net = supernetConfig(tiny({ "partial-channels": 3 }), DATA), { limits } = gpu;
+  assert.throws(
+    () => planSearch(net, tiny(), limits),
+    message(/^Cannot use partial-channels as it must divide init-channels 2: current value is 3$/, UsageError),
+  );
+});
+
+Deno.test("partial channels, edge weights: the supernet with the mixture of the host is that of the device", async () => {
+  for (const [channels, weighted] of [[2, false], [1, true], [2, true]] as const) {
+    const options = { "partial-channels": channels, "edge-weights": weighted };
+    const config = tiny({ ...options, "alpha-init": 1, precision: "f32" }), net = supernetConfig(config, DATA);
+    const engine = await SearchEngine.create(gpu, planSearch(net, config, gpu.limits));
+    try {
+      engine.initialise(1, config.alphaInit);
+      const batch = (await wholeBatches(DATA, Uint32Array.from({ length: 8 }, (_, i) => i), 8, 8, 0).next()).value!;
+      const losses: number[] = [], architecture = await engine.architecture();
+      const mixture = (kind: "normal" | "reduce", input = architecture) =>
+        mixtureWeights(net.space, kind, input, hasBypass(net));
+      const flat = { alphas: architecture.alphas }, edges = edgesOf(net.space).map(({ index }) => index);
+      const none = { kind: "normal", edge: 0, op: null } as const;
+      for (
+        const weights of [
+          undefined,
+          { normal: mixture("normal"), reduce: mixture("reduce") },
+          { normal: mixture("normal", flat), reduce: mixture("reduce", flat) },
+          {
+            normal: edges.reduce((left, edge) => withoutRemoved(net.space, left, { ...none, edge }), mixture("normal")),
+            reduce: mixture("reduce"),
+          },
+        ]
+      ) {
+        engine.resetTallies("eval");
+        engine.evaluate(batch, weights);
+        losses.push((await engine.tallies()).eval.loss);
+      }
+      const [device, host, unweighted, empty] = losses;
+      assert.ok(Math.abs(device - host) < 1e-6, losses.join(" "));
+      assert.equal(Math.abs(host - unweighted) > 1e-5, weighted, losses.join(" "));
+      assert.ok(Math.abs(host - empty) > 1e-5, losses.join(" "));
+    } finally {
+      engine.destroy();
+    }
+  }
+});
+
 Deno.test("perturbation: a removal is what alphas say that prefer none instead", async () => {
   const config = tiny(), plan = planSearch(supernetConfig(config, DATA), config, gpu.limits);
   const engine = await SearchEngine.create(gpu, plan), { space } = plan.config, width = space.primitives.length;
@@ -121,7 +198,7 @@ Deno.test("perturbation: a removal is what alphas say that prefer none instead",
     assert.ok(Math.abs(whole.loss - plain.loss) < 1e-5 && whole.accuracy === plain.accuracy && whole.count === 16);
 
     // The weight of what is removed goes to none, which adds nothing: softmax then gives the same sums.
-    const alphas = await engine.alphas(), { arenas } = plan;
+    const { alphas } = await engine.architecture(), { arenas } = plan;
     for (
       const [kind, edge, op] of [["normal", 3, "sep_conv_3x3"], ["reduce", 0, "skip_connect"], ["normal", 9, null]]
     ) {

@@ -242,6 +242,6 @@ async function steps(engine: SearchEngine, plan: SearchPlan): Promise<{ loss: nu
     engine.step(host, host, { weightLr: 0.025, alphaLr: 3e-4, alphaStep: step, alphaBeta1: 0.5, alphaBeta2: 0.999 });
   }
   const { train } = await engine.tallies();
-  const alphas = await engine.alphas();
+  const { alphas } = await engine.architecture();
   return { loss: train.loss, bits: `${train.loss} ${[...alphas.normal, ...alphas.reduce].join()}` };
 }

@@ -105,6 +105,7 @@ export async function runInspect(parsed: Parsed): Promise<number> {
   const target = await findTarget(terminal);
   const net = supernetConfig(config, shape as Dataset);
   const plan = planSearch(net, config, target.limits);
+  const betas = config.edgeWeights ? skeletonOf(net.space).kinds.length * edgesOf(net.space).length : 0;
   const budget = memoryBudget(target, config.memoryLimit);
   terminal.progress(() => "looking for the largest batch that fits ...");
   const largest = largestBatch(
@@ -121,6 +122,7 @@ export async function runInspect(parsed: Parsed): Promise<number> {
     space: { name: net.space.name, nodes: net.space.nodes, primitives: net.space.primitives },
     parameters: weightCount(plan.variables),
     alphas: alphaCount(net.space),
+    betas,
     gpuBytes: plan.bytes,
     memory: Object.fromEntries(memory(plan)),
     programs: plan.plans.map((each) => ({ ...programRecord(each), shared: plan.shared[each.name as ProgramName] })),
@@ -141,6 +143,8 @@ export async function runInspect(parsed: Parsed): Promise<number> {
       ],
       ["weights", `${count(weightCount(plan.variables))}`],
       ["alphas", count(alphaCount(net.space))],
+      ...(betas > 0 ? [["betas", count(betas)] as const] : []),
+      ...(config.partialChannels > 1 ? [["channels mixed", `1 of ${config.partialChannels}`] as const] : []),
       ["node norm", config.nodeNorm],
       ["adapter", target.adapter ?? "none found: planned for the limits that every adapter has"],
     ]),

@@ -16,7 +16,7 @@ import {
   type Space,
   ZERO_PRIMITIVE,
 } from "../space/space.ts";
-import { softmaxWeights } from "./alpha.ts";
+import { type Architecture, edgeSoftmax, mixtureWeights, softmaxWeights } from "./alpha.ts";
 import { chooseGenotype, type MethodReport } from "./choice.ts";
 import { conditionNumber } from "./eigen.ts";
 import { type DecorrelationOptions, decorrelationOptions } from "./scope.ts";
@@ -26,11 +26,9 @@ import { correlate, type Correlation, type NodeStatistics } from "./statistics.t
 import { varianceShares } from "./zca.ts";
 
 /** What {@linkcode discretize} works on. */
-export interface DiscretizationInput {
+export interface DiscretizationInput extends Architecture {
   /** The space that was searched. */
   readonly space: Space;
-  /** Raw alphas per kind, E x K, row-major. */
-  readonly alphas: Readonly<Record<CellKind, Float64Array>>;
   /** Statistics of every node of every cell, or none at all. */
   readonly statistics?: readonly NodeStatistics[];
   /** What the supernet loses by each removal; absent where it was not measured. */
@@ -51,6 +49,8 @@ export interface EdgeWeights {
   readonly to: number;
   /** Softmax weight per primitive, `none` included. */
   readonly weights: Readonly<Record<string, number>>;
+  /** Softmax weight of the edge among those that enter its node; absent where edges have no weights. */
+  readonly edgeWeight?: number;
 }
 
 /** How alike the outputs of one edge's candidates are. */
@@ -115,7 +115,7 @@ const EVIDENCE: Readonly<Record<Discretizer["needs"], readonly [name: string, re
  * @throws {FailureError} when a number is not finite or a cell lacks statistics for a node
  */
 export function discretize(input: DiscretizationInput): DiscretizationReport {
-  const { space, alphas, statistics = [], removals } = input;
+  const { space, alphas, betas, statistics = [], removals } = input;
   const options = decorrelationOptions(input.options);
   const given = { weights: true, statistics: statistics.length > 0, removals: removals !== undefined };
   const possible = DISCRETIZERS.filter((rule) => given[rule.needs]);
@@ -129,8 +129,11 @@ export function discretize(input: DiscretizationInput): DiscretizationReport {
     );
   }
 
-  for (const kind of skeletonOf(space).kinds) checkAlphas(space, kind, alphas[kind]);
-  const weights = perKind(space, (kind) => softmaxWeights(space, kind, alphas[kind]), new Float64Array());
+  for (const kind of skeletonOf(space).kinds) {
+    checkAlphas(space, kind, alphas[kind]);
+    if (betas) checkBetas(space, kind, betas[kind]);
+  }
+  const mixture = perKind(space, (kind) => mixtureWeights(space, kind, input), new Float64Array());
   const correlations = statistics.length > 0
     ? perKind(space, (kind) => correlateCells(space, kind, statistics), [])
     : null;
@@ -144,7 +147,7 @@ export function discretize(input: DiscretizationInput): DiscretizationReport {
           case "statistics":
             return withZero(space, kind, node, meanScores(rule, correlations![kind][node], options));
           case "weights":
-            return rule.score(space, choosableOf(space, kind, node), weights[kind]);
+            return rule.score(space, choosableOf(space, kind, node), mixture[kind]);
           case "removals":
             return withZero(space, kind, node, rule.score(space, kind, node, removals!));
         }
@@ -155,7 +158,7 @@ export function discretize(input: DiscretizationInput): DiscretizationReport {
   return {
     space: space.name,
     options,
-    weights: perKind(space, (kind) => edgeWeights(space, kind, weights[kind]), []),
+    weights: perKind(space, (kind) => edgeWeights(space, kind, input), []),
     methods,
     nodes: correlations && perKind(space, (kind) => correlations[kind].map(summarize), []),
     ...(removals ? { measured: removals.whole } : {}),
@@ -255,12 +258,9 @@ function edgeCorrelations(cells: readonly Correlation[]): EdgeCorrelation[] {
   }));
 }
 
-function edgeWeights(
-  space: Space,
-  kind: CellKind,
-  weights: Float64Array,
-): EdgeWeights[] {
-  const width = space.primitives.length;
+function edgeWeights(space: Space, kind: CellKind, { alphas, betas }: Architecture): EdgeWeights[] {
+  const width = space.primitives.length, weights = softmaxWeights(space, kind, alphas[kind]);
+  const edges = betas && edgeSoftmax(space, betas[kind]);
   return edgesOf(space).map(({ index, from, to }) => ({
     edge: index,
     from,
@@ -271,6 +271,7 @@ function edgeWeights(
           op,
         ) => [op, weights[index * width + space.primitives.indexOf(op)]]),
     ),
+    ...(edges ? { edgeWeight: edges[index] } : {}),
   }));
 }
 
@@ -291,5 +292,20 @@ function checkAlphas(space: Space, kind: CellKind, alphas: Float64Array): void {
         );
       }
     }
+  }
+}
+
+function checkBetas(space: Space, kind: CellKind, betas: Float64Array): void {
+  const edges = edgesOf(space).length;
+  if (betas.length !== edges) {
+    throw new RangeError(
+      `Cannot discretise, beta of ${kind} must have ${edges} numbers for space ${space.name}: current value is ${betas.length}`,
+    );
+  }
+  const bad = betas.findIndex((beta) => !Number.isFinite(beta));
+  if (bad >= 0) {
+    throw new FailureError(
+      `Cannot discretise, beta of ${kind} on edge ${bad} must be finite: current value is ${betas[bad]}`,
+    );
   }
 }

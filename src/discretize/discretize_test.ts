@@ -70,6 +70,31 @@ const noise = (cell: number, node: number, count: number): number[][] => {
   );
 };
 
+Deno.test("rule alpha multiplies by the weights of the edges, which rank them but not their operations", () => {
+  const space = { ...SMALL, nodes: 2 }, edges = 5;
+  const alphas = { normal: new Float64Array(edges * 5), reduce: new Float64Array(edges * 5) };
+  alphas.normal.forEach((_, i) => alphas.normal[i] = Math.sin(i));
+  const betas = { normal: Float64Array.of(0, Math.log(3), 2, -1, 2), reduce: new Float64Array(edges) };
+  const by = (input: Partial<Parameters<typeof discretize>[0]>) =>
+    discretize({ space, alphas, methods: ["alpha"], ...input });
+  const plain = by({}), weighted = by({ betas }), { normal } = weighted.methods[0].nodes;
+  assert.deepEqual(plain.weights.normal[0].edgeWeight, undefined);
+  assert.deepEqual(weighted.weights.normal.slice(0, 2).map(({ edgeWeight }) => edgeWeight?.toFixed(12)), [
+    "0.250000000000",
+    "0.750000000000",
+  ]);
+  assert.deepEqual(weighted.weights.normal[0].weights, plain.weights.normal[0].weights);
+  normal.forEach(({ scores }, node) =>
+    scores.forEach(({ edge, score }, k) => {
+      const expected = plain.methods[0].nodes.normal[node].scores[k].score * weighted.weights.normal[edge].edgeWeight!;
+      assert.ok(Math.abs(score - expected) < 1e-15);
+    })
+  );
+  assert.deepEqual(normal[1].choices.map(({ edge }) => edge).sort(), [2, 4], "the edges that weigh most");
+  assert.throws(() => by({ betas: { ...betas, normal: new Float64Array(4) } }), RangeError);
+  assert.throws(() => by({ betas: { ...betas, reduce: betas.reduce.map(() => NaN) } }), /beta of reduce on edge 0/);
+});
+
 Deno.test("alpha is DARTS' parse, written after its public code", () => {
   for (let seed = 0; seed < 20; seed++) {
     const alphas = randomAlphas(DARTS, seed);

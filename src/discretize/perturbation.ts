@@ -54,9 +54,12 @@ export function removalsOf(space: Space): Removal[] {
   );
 }
 
-/** The weights of the mixed operations of a kind (E x K, row-major) after a removal in its cells. */
+/**
+ * The weights of the mixed operations of a kind (E x K, row-major) after a removal in its cells; an edge is removed with
+ * what bypasses its operations, if there is a column for it.
+ */
 export function withoutRemoved(space: Space, weights: Float64Array, { edge, op }: Removal): Float64Array {
-  const width = space.primitives.length, row = edge * width, left = weights.slice();
+  const width = weights.length / edgesOf(space).length, row = edge * width, left = weights.slice();
   if (op === null) left.fill(0, row, row + width);
   else left[row + space.primitives.indexOf(op)] = 0;
   return left;

@@ -32,7 +32,7 @@ export interface StatisticsDiscretizer extends DiscretizerInfo {
 export interface WeightDiscretizer extends DiscretizerInfo {
   /** What it decides by. */
   readonly needs: "weights";
-  /** One score per candidate from the softmax weights (E x K, row-major); a pure function. */
+  /** One score per candidate from what the mixed operations multiply by (E x K, row-major); a pure function. */
   score(
     space: Space,
     candidates: readonly Candidate[],

@@ -1,14 +1,15 @@
 /**
  * Concatenation of images along their channels, and its inverse. Channels come first in storage, so both are copies
- * of whole ranges.
+ * of whole ranges; of single channels where they are shuffled.
  * @module
  */
 import source from "../../shaders/concat.wgsl" with { type: "text" };
 import zerosSource from "../../shaders/zeros.wgsl" with { type: "text" };
+import type { GpuLimits } from "../gpu/device.ts";
 import { type Dispatch, input, type KernelPlan, type OpSpec, output } from "../graph/op.ts";
 import { elementCount, image, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectInteger } from "./expect.ts";
-import { linear } from "./launch.ts";
+import { imageVec4s, linear } from "./launch.ts";
 
 const shader = { name: "concat", source };
 const zerosShader = { name: "zeros", source: zerosSource };
@@ -17,6 +18,17 @@ const zerosShader = { name: "zeros", source: zerosSource };
 export interface SplitAttributes {
   /** Channels of each output; they add up to the input's. */
   readonly sizes: readonly number[];
+  /** The input is what {@linkcode concat} makes with so many groups; 1 if left out. */
+  readonly groups?: number;
+}
+
+/** Attributes of {@linkcode concat}. */
+export interface ConcatAttributes {
+  /**
+   * Cuts all channels into so many groups of equal size and orders them anew: the first of each group, then the second of
+   * each, and so on (ShuffleNet, arXiv 1707.01083).
+   */
+  readonly groups: number;
 }
 
 /** Attributes of {@linkcode zeros}: the shape of an image. */
@@ -25,12 +37,9 @@ export interface ZerosAttributes {
 }
 
 /** As many parts per dispatch as the adapter binds besides the large image. */
-function copies(
-  parts: readonly TensorType[],
-  SPLIT: boolean,
-  most: number,
-): KernelPlan {
-  const dispatches: Dispatch[] = [];
+function copies(parts: readonly TensorType[], SPLIT: boolean, GROUPS: number, limits: GpuLimits): KernelPlan {
+  const dispatches: Dispatch[] = [], most = limits.maxStorageBuffersPerShaderStage - 1;
+  const SIZE = parts.reduce((sum, { shape }) => sum + shape[0], 0) / GROUPS, CHANNEL = imageVec4s(parts[0]);
   let OFFSET = 0;
   for (let from = 0; from < parts.length; from += most) {
     const chunk = parts.slice(from, from + most), ends: [string, number][] = [];
@@ -44,6 +53,9 @@ function copies(
         SPLIT,
         PARTS: chunk.length,
         OFFSET,
+        GROUPS,
+        SIZE,
+        CHANNEL,
         GRID_X,
         ...Object.fromEntries(ends),
       },
@@ -84,10 +96,18 @@ export const zeros: OpSpec<ZerosAttributes> = {
   }],
 };
 
+function checkGroups(groups: number | undefined, channels: number): void {
+  if (groups === undefined) return;
+  expectInteger(groups, "groups", 1);
+  if (channels % groups !== 0) {
+    throw new RangeError(`attribute groups must divide ${channels} channels: it is ${groups}`);
+  }
+}
+
 /** `[C, N, H, W]` -> images of `sizes` channels; inverse of {@linkcode concat}. */
 export const split: OpSpec<SplitAttributes> = {
   name: "split",
-  infer(inputs, { sizes }) {
+  infer(inputs, { sizes, groups }) {
     expectInputs(inputs, ["x"]);
     const [c, n, h, w] = expectImage(inputs[0], "x");
     sizes.forEach((size, i) => expectInteger(size, `sizes[${i}]`, 1));
@@ -96,21 +116,26 @@ export const split: OpSpec<SplitAttributes> = {
         `attribute sizes must add up to ${c} channels: it is [${sizes}]`,
       );
     }
+    checkGroups(groups, c);
     return sizes.map((size) => image(size, n, h, w));
   },
-  kernels: ({ outputs, limits }) => copies(outputs, true, limits.maxStorageBuffersPerShaderStage - 1),
+  kernels: ({ outputs, attrs: { groups = 1 }, limits }) => copies(outputs, true, groups, limits),
   gradient({ graph, node, grads }) {
     const parts = grads.map((g, i) =>
       g ?? graph.apply1(zeros, [], {
         shape: node.outputs[i].type.shape as ZerosAttributes["shape"],
       })
     );
-    return [graph.apply1(concat, parts, null)];
+    const { groups } = node.attrs;
+    return [graph.apply1(concat, parts, groups === undefined ? null : { groups })];
   },
-  reference([x], [type], { sizes }) {
-    const plane = type.shape[1] * type.shape[2] * type.shape[3];
+  reference([x], [{ shape }], { sizes, groups = 1 }) {
+    const plane = x.length / shape[0], ordered = new Float64Array(x.length);
+    shuffled(shape[0], groups).forEach((to, from) =>
+      ordered.set(x.subarray(to * plane, (to + 1) * plane), from * plane)
+    );
     let from = 0;
-    return sizes.map((size) => x.slice(from, from += size * plane));
+    return sizes.map((size) => ordered.slice(from, from += size * plane));
   },
   cases: () => [
     {
@@ -129,13 +154,14 @@ export const split: OpSpec<SplitAttributes> = {
       inputs: [image(17, 1, 3, 3)],
       attrs: { sizes: [...Array(15).fill(1), 2] },
     },
+    { name: "sizes 2 and 6, shuffled in 4 groups", inputs: [image(8, 2, 3, 5)], attrs: { sizes: [2, 6], groups: 4 } },
   ],
 };
 
-/** Images of equal N, H and W -> one image with all their channels, in order. */
-export const concat: OpSpec<null> = {
+/** Images of equal N, H and W -> one image with all their channels, in order (null) or shuffled. */
+export const concat: OpSpec<ConcatAttributes | null> = {
   name: "concat",
-  infer(inputs) {
+  infer(inputs, attrs) {
     if (inputs.length === 0) {
       throw new RangeError("it needs at least one image");
     }
@@ -150,22 +176,27 @@ export const concat: OpSpec<null> = {
       }
       channels += ci;
     });
+    checkGroups(attrs?.groups, channels);
     return [image(channels, n, h, w)];
   },
-  kernels: ({ inputs, limits }) => copies(inputs, false, limits.maxStorageBuffersPerShaderStage - 1),
+  kernels: ({ inputs, attrs, limits }) => copies(inputs, false, attrs?.groups ?? 1, limits),
   gradient({ graph, node, grads }) {
     if (!grads[0]) return node.inputs.map(() => null);
     const sizes = node.inputs.map((t) => t.type.shape[0]);
-    return graph.apply(split, [grads[0]], { sizes });
+    return graph.apply(split, [grads[0]], { sizes, ...node.attrs });
   },
-  onnx: (context) => [context.emit("Concat", context.node.inputs.map((_, i) => context.input(i)), { axis: 1 })],
-  reference(inputs) {
-    const y = new Float64Array(inputs.reduce((sum, x) => sum + x.length, 0));
-    let at = 0;
-    for (const x of inputs) {
-      y.set(x, at);
-      at += x.length;
-    }
+  onnx(context) {
+    const { node } = context;
+    if (node.attrs) throw new RangeError(`Cannot export '${node.label}': only supernets shuffle channels`);
+    return [context.emit("Concat", node.inputs.map((_, i) => context.input(i)), { axis: 1 })];
+  },
+  reference(inputs, types, attrs) {
+    const planes = inputs.flatMap((x, i) => {
+      const channels = types[i].shape[0], plane = x.length / channels;
+      return Array.from({ length: channels }, (_, c) => x.subarray(c * plane, (c + 1) * plane));
+    });
+    const plane = planes[0].length, y = new Float64Array(planes.length * plane);
+    shuffled(planes.length, attrs?.groups ?? 1).forEach((to, from) => y.set(planes[from], to * plane));
     return [y];
   },
   cases: () => [
@@ -173,6 +204,21 @@ export const concat: OpSpec<null> = {
       name: "3, 1 and 2 channels",
       inputs: [image(3, 2, 5, 7), image(1, 2, 5, 7), image(2, 2, 5, 7)],
       attrs: null,
+    },
+    {
+      name: "2 and 6 channels, shuffled in 4 groups",
+      inputs: [image(2, 2, 5, 7), image(6, 2, 5, 7)],
+      attrs: { groups: 4 },
+    },
+    {
+      name: "5 and 10 channels, shuffled in 3 groups",
+      inputs: [image(5, 1, 4, 4), image(10, 1, 4, 4)],
+      attrs: { groups: 3 },
+    },
+    {
+      name: "shuffled, with more than the portable number of bindings",
+      inputs: Array.from({ length: 18 }, () => image(1, 1, 2, 3)),
+      attrs: { groups: 6 },
     },
     { name: "one input", inputs: [image(1, 1, 3, 4)], attrs: null },
     {
@@ -182,3 +228,9 @@ export const concat: OpSpec<null> = {
     },
   ],
 };
+
+/** For each channel its place after a shuffle in `groups` groups. */
+function shuffled(channels: number, groups: number): number[] {
+  const size = channels / groups;
+  return Array.from({ length: channels }, (_, c) => c % size * groups + Math.floor(c / size));
+}

@@ -14,9 +14,11 @@ import { conv2d, conv2dInputGrad, conv2dWeightGrad } from "./conv2d.ts";
 import { crossEntropy, crossEntropyGrad } from "./cross_entropy.ts";
 import { depthwise, depthwiseGrad, depthwiseInputGrad } from "./depthwise.ts";
 import { dropPath } from "./drop_path.ts";
+import { edgeWeights, edgeWeightsGrad } from "./edge_weights.ts";
 import { globalAvgPool, globalAvgPoolGrad } from "./global_avg_pool.ts";
 import { gram } from "./gram.ts";
 import { linear, linearInputGrad, linearWeightGrad } from "./linear.ts";
+import { maxPool2x2, maxPool2x2Grad } from "./max_pool_2x2.ts";
 import { meanSquare } from "./mean_square.ts";
 import { mixed, mixedGradSums, mixedInputGrad, mixedWeightGrad } from "./mixed.ts";
 import { multiplyAdd } from "./multiply_add.ts";
@@ -47,6 +49,8 @@ export const OPERATIONS: readonly OpSpec[] = [
   maxPoolGrad,
   avgPool,
   avgPoolGrad,
+  maxPool2x2,
+  maxPool2x2Grad,
   spaceToPhases,
   spaceToPhasesGrad,
   bnStats,
@@ -62,6 +66,8 @@ export const OPERATIONS: readonly OpSpec[] = [
   mixedWeightGrad,
   softmax,
   softmaxGrad,
+  edgeWeights,
+  edgeWeightsGrad,
   concat,
   split,
   zeros,

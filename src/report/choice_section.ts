@@ -4,7 +4,7 @@
  * @module
  */
 import type { MethodReport, NodeChoice, ScoredCandidate } from "../discretize/choice.ts";
-import type { NodeSummary } from "../discretize/discretize.ts";
+import type { DiscretizationReport, NodeSummary } from "../discretize/discretize.ts";
 import { DISCRETIZERS } from "../discretize/registry.ts";
 import { findPrimitive, PRIMITIVES } from "../space/primitives.ts";
 import { CELL_KINDS, type CellKind, skeletonOf } from "../space/space.ts";
@@ -41,7 +41,7 @@ const LARGEST = 4;
 
 /** The section. */
 export async function choiceSection({ discretization }: ReportInput): Promise<Html> {
-  const { methods, nodes, chosen, options, images } = discretization;
+  const { methods, nodes, chosen, options, images, weights } = discretization;
   const rules = methods.map(({ method }) =>
     html`
       <dt>${method}</dt>
@@ -71,10 +71,35 @@ export async function choiceSection({ discretization }: ReportInput): Promise<Ht
         .scope}, shrinkage ${options
         .shrinkage}.</p>
       ${kinds.map((kind, i) => scoreTables(methods, kind, chosen, i === 0))}
+      ${edgeTable(weights, kinds)}
       ${nodes
         ? await resemblance(nodes, kinds, skeletonOf(methods[0].genotype).inputs)
         : html`<p class="note">${BLIND}</p>`}
     </section>
+  `;
+}
+
+/** How much the edges into each node weigh; nothing where they have no weights of their own. */
+function edgeTable(weights: DiscretizationReport["weights"], kinds: readonly CellKind[]): Html | false {
+  if (weights.normal[0]?.edgeWeight === undefined) return false;
+  const sources = [...new Set(weights.normal.map(({ from }) => from))].sort((a, b) => a - b);
+  const rows = kinds.flatMap((kind) =>
+    [...Map.groupBy(weights[kind], ({ to }) => to)].map(([to, edges]): Content[] => [
+      `${kind} ${to}`,
+      ...sources.map((from) => {
+        const weight = edges.find((edge) => edge.from === from)?.edgeWeight;
+        return weight === undefined ? "·" : fixed(weight);
+      }),
+    ])
+  );
+  return html`
+    <h3>How much the edges weigh</h3>
+    ${dataTable("Weights of the edges", [
+      { name: "node" },
+      ...sources.map((from) => ({ name: `from ${from}`, kind: "num" as const })),
+    ], rows)}
+    <p class="caption">Softmax of the learnt betas over the edges that enter a node (PC-DARTS): what an edge carries is
+    multiplied by its weight, and rule alpha multiplies its scores by it.</p>
   `;
 }
 

@@ -56,6 +56,22 @@ export const SEARCH_OPTION_LIST = [
     help: "normalisation of the nodes ('none' is plain DARTS)",
   },
   {
+    key: "partial-channels",
+    kind: "int",
+    min: 1,
+    max: 512,
+    default: 1,
+    group: "Supernet",
+    help: "K: only the first 1/K of the channels go through the operations, the others bypass them (PC-DARTS: 4)",
+  },
+  {
+    key: "edge-weights",
+    kind: "boolean",
+    default: false,
+    group: "Supernet",
+    help: "learn how much each of the edges that enter a node weighs (PC-DARTS)",
+  },
+  {
     key: "precision",
     kind: "choice",
     choices: ["bf16", "f32"],

@@ -5,7 +5,7 @@
  */
 import { Random } from "../base/random.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
-import { softmaxWeights } from "../discretize/alpha.ts";
+import { type Architecture, mixtureWeights } from "../discretize/alpha.ts";
 import {
   type Measurement,
   type Removal,
@@ -28,12 +28,13 @@ import {
   saveArenas,
   type Tally,
 } from "../nn/state.ts";
-import { type CellKind, perKind, softmaxColumns } from "../space/space.ts";
+import { type CellKind, perKind, skeletonOf, softmaxColumns } from "../space/space.ts";
+import { betasName, hasBypass } from "../space/supernet.ts";
 import { nodeName, type ProgramName, type SearchPlan } from "./programs.ts";
 
 export type { HostBatch, Tally };
 
-/** RMS of a node before and after node normalisation. */
+/** RMS of a node before (of the channels that went through operations) and after node normalisation (of all). */
 export interface NodeNormRecord {
   /** Index of the cell in the network. */
   readonly cell: number;
@@ -92,7 +93,8 @@ export class SearchEngine {
     const { arenas, variables, config: { space } } = this.plan, alphas = new Float32Array(arenas.alphas.length);
     for (const v of arenas.alphas.variables) {
       const random = new Random(seed, `init/alphas.${v.name}`), [, width] = v.type.shape;
-      const columns = softmaxColumns(space, v.name as CellKind);
+      const kind = skeletonOf(space).kinds.find((kind) => kind === v.name),
+        columns = kind ? softmaxColumns(space, kind) : null;
       const values = new Float64Array(elementCount(v.type)).map((_, i) => {
         const value = alphaInit * random.normal();
         return !columns || columns[Math.floor(i / width)].includes(i % width) ? value : 0; // 0 stays 0
@@ -135,7 +137,7 @@ export class SearchEngine {
 
   /**
    * Adds a batch to the `eval` tally, with running statistics.
-   * @param weights of the mixed operations (`[edges, primitives]` of each kind); those of the alphas if left out.
+   * @param weights of the mixed operations (from `mixtureWeights`, of each kind); those of the architecture if left out.
    */
   evaluate(batch: HostBatch, weights?: Readonly<Record<CellKind, Float64Array>>): void {
     if (weights) {
@@ -196,8 +198,9 @@ export class SearchEngine {
     batches: () => AsyncIterable<HostBatch>,
     measured?: (done: number, all: number) => void,
   ): Promise<RemovalEvidence> {
-    const { space } = this.plan.config, alphas = await this.alphas(), list = removalsOf(space);
-    const weights = perKind(space, (kind) => softmaxWeights(space, kind, alphas[kind]), new Float64Array());
+    const { config } = this.plan, { space } = config, bypass = hasBypass(config), list = removalsOf(space);
+    const architecture = await this.architecture();
+    const weights = perKind(space, (kind) => mixtureWeights(space, kind, architecture, bypass), new Float64Array());
     let done = 0;
     const measure = async (mixture: typeof weights): Promise<Measurement> => {
       this.resetTallies("eval");
@@ -214,13 +217,16 @@ export class SearchEngine {
     return { whole, removals };
   }
 
-  /** Raw alphas `[edges, primitives]` of each kind; none of a kind that the space does not have. */
-  async alphas(): Promise<Record<CellKind, Float64Array>> {
-    const { alphas } = this.plan.arenas, data = await this.#runtime.readArena(alphas);
-    return perKind(this.plan.config.space, (kind) => {
-      const { type, offset } = alphas.get(kind);
-      return unpack(type, data.subarray(offset, offset + elementCount(type)));
-    }, new Float64Array());
+  /** The architecture parameters as they are; none of a kind of cell that the space does not have. */
+  async architecture(): Promise<Architecture> {
+    const { arenas: { alphas }, config: { space, edgeWeights } } = this.plan,
+      data = await this.#runtime.readArena(alphas);
+    const read = (nameOf: (kind: CellKind) => string) =>
+      perKind(space, (kind) => {
+        const { type, offset } = alphas.get(nameOf(kind));
+        return unpack(type, data.subarray(offset, offset + elementCount(type)));
+      }, new Float64Array());
+    return { alphas: read((kind) => kind), ...(edgeWeights ? { betas: read(betasName) } : {}) };
   }
 
   /** Arenas that make up the state of a search; everything else is recomputed. */

@@ -21,8 +21,7 @@ import { sum } from "../ops/add_n.ts";
 import { crossEntropy } from "../ops/cross_entropy.ts";
 import { gram } from "../ops/gram.ts";
 import { meanSquare } from "../ops/mean_square.ts";
-import { softmax } from "../ops/softmax.ts";
-import { type CellKind, skeletonOf, softmaxColumns } from "../space/space.ts";
+import { type CellKind, skeletonOf } from "../space/space.ts";
 import {
   alphaArena,
   buildSupernet,
@@ -30,6 +29,7 @@ import {
   type BuiltSupernet,
   type CellWeights,
   checkSupernet,
+  mixtureOf,
   type SupernetConfig,
   supernetInputs,
 } from "../space/supernet.ts";
@@ -71,7 +71,7 @@ export interface SearchArenas {
   readonly running: Arena;
   /** Factors that make batch variances unbiased. */
   readonly factors: Arena;
-  /** Architecture parameters. */
+  /** Architecture parameters: alphas, and betas where edges have weights. */
   readonly alphas: Arena;
   /** Their gradients. */
   readonly alphaGradients: Arena;
@@ -79,7 +79,7 @@ export interface SearchArenas {
   readonly alphaM: Arena;
   /** Adam's second moments. */
   readonly alphaV: Arena;
-  /** Weights of the mixed operations that `evaluate` runs with; `soften` makes them from the alphas. */
+  /** Weights of the mixed operations that `evaluate` runs with; `soften` makes them from the architecture. */
   readonly mixture: Arena;
   /** Tallies `train`, `val`, `eval` (see `accumulate_tally`). */
   readonly metrics: Arena;
@@ -137,18 +137,14 @@ export function nodeName(node: { cell: number; node: number }): string {
  */
 export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, limits: GpuLimits): SearchPlan {
   checkSupernet(config);
-  const variables = new NetworkVariables(), alphas = alphaArena(config.space);
+  const variables = new NetworkVariables(), alphas = alphaArena(config);
   const metrics = tallyArena(["train", "val", "eval"]);
   const pool = new Pool(), plans: Plan[] = [], shared: Partial<Record<ProgramName, number>> = {};
 
   const { kinds } = skeletonOf(config.space);
   const perKind = (of: (kind: CellKind) => Tensor): CellWeights =>
     Object.fromEntries(kinds.map((kind) => [kind, of(kind)]));
-  const soften = (graph: Graph) =>
-    perKind((kind) => {
-      const columns = softmaxColumns(config.space, kind), attrs = columns && { columns };
-      return graph.apply1(softmax, [graph.variable(alphas.get(kind))], attrs, `alphas.${kind}`);
-    });
+  const soften = (graph: Graph) => perKind((kind) => mixtureOf(graph, config, alphas, kind));
   const start = (training: boolean, network = variables, weights = soften) => {
     const graph = new Graph(config.precision),
       builder = new Builder(graph, network, training),
@@ -215,10 +211,10 @@ export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, l
     grads.forEach((g, i) => g && graph.place(g, alphaGrads.get(alphas.variables[i].name)));
     finish("alpha_step", graph, [tally, ...updateAlphas(graph)]);
   }
-  const mixture = alphas.like("mixture");
+  const mixture = new Arena("mixture");
   {
     const graph = new Graph(), softened = soften(graph);
-    kinds.forEach((kind) => graph.place(softened[kind]!, mixture.get(kind)));
+    for (const kind of kinds) graph.place(softened[kind]!, mixture.add(kind, softened[kind]!.type));
     finish("soften", graph, []);
   }
   {

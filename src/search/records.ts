@@ -30,6 +30,8 @@ export interface EpochRecord {
   readonly alphaEntropy: { readonly normal: number; readonly reduce?: number };
   /** Mean weight of every primitive over the edges. */
   readonly meanWeights: Record<CellKind, Record<string, number>>;
+  /** Weight of each edge among those that enter its node; absent where edges have no weights. */
+  readonly edgeWeights?: Record<CellKind, readonly number[]>;
   /** RMS of every node of every cell. */
   readonly nodes: readonly NodeNormRecord[];
   /** Largest over smallest RMS of the nodes of a cell, mean over cells, before and after normalisation. */
@@ -42,10 +44,11 @@ export interface EpochRecord {
   readonly secondsPerStep: number;
 }
 
-/** Entropy of the alphas and mean weight of every primitive. */
-export function summariseWeights(report: DiscretizationReport): Pick<EpochRecord, "alphaEntropy" | "meanWeights"> {
-  const alphaEntropy = {} as Record<CellKind, number>;
-  const meanWeights = {} as Record<CellKind, Record<string, number>>;
+/** Entropy of the alphas, mean weight of every primitive, and the weights of the edges if they have any. */
+export function summariseWeights(
+  report: DiscretizationReport,
+): Pick<EpochRecord, "alphaEntropy" | "meanWeights" | "edgeWeights"> {
+  const alphaEntropy = {} as Record<CellKind, number>, meanWeights = {} as Record<CellKind, Record<string, number>>;
   for (const [kind, edges] of Object.entries(report.weights) as [CellKind, typeof report.weights.normal][]) {
     let entropy = 0;
     const means: Record<string, number> = {};
@@ -58,7 +61,10 @@ export function summariseWeights(report: DiscretizationReport): Pick<EpochRecord
     if (edges.length > 0) alphaEntropy[kind] = entropy;
     meanWeights[kind] = means;
   }
-  return { alphaEntropy, meanWeights };
+  const { normal, reduce } = report.weights;
+  if (normal[0].edgeWeight === undefined) return { alphaEntropy, meanWeights };
+  const edgeWeights = { normal: normal.map((e) => e.edgeWeight!), reduce: reduce.map((e) => e.edgeWeight!) };
+  return { alphaEntropy, meanWeights, edgeWeights };
 }
 
 /** Entropy of the alphas, mean over the kinds of cell. */

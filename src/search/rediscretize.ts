@@ -79,7 +79,7 @@ export async function rediscretize(
     };
     return discretize({
       space: net.space,
-      alphas: await engine.alphas(),
+      ...await engine.architecture(),
       statistics,
       removals,
       options: decorrelation,

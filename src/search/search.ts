@@ -100,6 +100,8 @@ export function supernetConfig(config: SearchConfig, data: Dataset): SupernetCon
     width: data.width,
     batch: config.batchSize,
     nodeNorm: config.nodeNorm,
+    edgeWeights: config.edgeWeights,
+    partialChannels: config.partialChannels,
     precision: config.precision,
   };
 }
@@ -314,7 +316,7 @@ class SearchRun {
   ): Promise<DiscretizationReport> {
     const { scope, shrinkage } = this.#config, { space } = engine.plan.config;
     const options = { scope: scope as "node" | "edge", shrinkage };
-    return discretize({ space, alphas: await engine.alphas(), statistics, removals, options });
+    return discretize({ space, ...await engine.architecture(), statistics, removals, options });
   }
 
   /** What the chosen rule needs besides statistics; undefined where that is nothing. */

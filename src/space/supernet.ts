@@ -9,13 +9,26 @@ import { dense, image, type Precision } from "../graph/tensor_type.ts";
 import { Arena } from "../graph/variables.ts";
 import { BN_EPS, type Builder } from "../nn/layers.ts";
 import type { NetworkVariables } from "../nn/variables.ts";
-import { concat } from "../ops/concat.ts";
+import { concat, split } from "../ops/concat.ts";
+import { edgeWeights } from "../ops/edge_weights.ts";
+import { maxPool2x2 } from "../ops/max_pool_2x2.ts";
 import { mixed, type MixedCandidate } from "../ops/mixed.ts";
 import { sampleNorm } from "../ops/sample_norm.ts";
+import { softmax } from "../ops/softmax.ts";
 import { buildNasBenchFeatures, checkNasBenchImages } from "./nas_bench_network.ts";
 import { findPrimitive } from "./primitives.ts";
 import { reductionCells, reductionProblem, THIRDS } from "./reductions.ts";
-import { type CellKind, edgesOf, outgoing, primitivesOf, skeletonOf, type Space } from "./space.ts";
+import {
+  type CellKind,
+  type Edge,
+  edgesOf,
+  incoming,
+  outgoing,
+  primitivesOf,
+  skeletonOf,
+  softmaxColumns,
+  type Space,
+} from "./space.ts";
 
 /**
  * How the raw sum s of an intermediate node is normalised:
@@ -47,6 +60,10 @@ export interface SupernetConfig {
   readonly batch: number;
   /** Normalisation of the nodes. */
   readonly nodeNorm: NodeNorm;
+  /** Whether the edges that enter a node have weights, softmaxed betas (PC-DARTS); default false. */
+  readonly edgeWeights?: boolean;
+  /** K: only the first 1/K of the channels go through the operations, the others bypass them (PC-DARTS); default 1. */
+  readonly partialChannels?: number;
   /** How activations and their gradients are stored; default f32. */
   readonly precision?: Precision;
 }
@@ -59,7 +76,7 @@ export interface BuiltCandidate {
   readonly from: number;
   /** Name of the primitive. */
   readonly op: string;
-  /** Tensor that holds it, `[groups*C, N, H, W]`, before the last batch norm. */
+  /** Tensor that holds it, `[groups*C/K, N, H, W]`, before the last batch norm. */
   readonly z: Tensor;
   /** Statistics of the last batch norm; null: there is none. */
   readonly stats: Tensor | null;
@@ -75,9 +92,9 @@ export interface BuiltNode {
   readonly cell: number;
   /** 0-based. */
   readonly node: number;
-  /** Raw sum s `[C, N, H, W]`. */
+  /** What the candidates add up to, `[C/K, N, H, W]`: the raw sum s, or its part that went through operations. */
   readonly sum: Tensor;
-  /** After node normalisation. */
+  /** The whole node after node normalisation, `[C, N, H, W]`. */
   readonly output: Tensor;
   /** In the order of `candidatesOf`. */
   readonly candidates: readonly BuiltCandidate[];
@@ -90,11 +107,45 @@ export interface BuiltSupernet {
   readonly nodes: readonly BuiltNode[];
 }
 
-/** Arena of the architecture parameters: for each kind of cell that there is `[edges, primitives]`. */
-export function alphaArena(space: Space): Arena {
-  const arena = new Arena("alphas"), rows = edgesOf(space).length;
-  for (const kind of skeletonOf(space).kinds) arena.add(kind, dense([rows, space.primitives.length]));
+/** Name of the betas of a kind of cell in the arena of the architecture. */
+export function betasName(kind: CellKind): string {
+  return `betas.${kind}`;
+}
+
+/**
+ * Arena of the architecture parameters: alphas `[edges, primitives]` of each kind of cell that there is, and with edge
+ * weights its betas `[edges]`.
+ */
+export function alphaArena({ space, edgeWeights }: Pick<SupernetConfig, "space" | "edgeWeights">): Arena {
+  const arena = new Arena("alphas"), rows = edgesOf(space).length, { kinds } = skeletonOf(space);
+  for (const kind of kinds) arena.add(kind, dense([rows, space.primitives.length]));
+  if (edgeWeights) { for (const kind of kinds) arena.add(betasName(kind), dense([rows])); }
   return arena;
+}
+
+/** Whether some channels bypass the operations; a last column of the mixture then holds the weights of the edges. */
+export function hasBypass({ partialChannels = 1 }: Pick<SupernetConfig, "partialChannels">): boolean {
+  return partialChannels > 1;
+}
+
+/**
+ * What the mixed operations of a kind of cell multiply by, `[edges, primitives]`: the softmaxed alphas, with edge weights
+ * times the softmaxed betas. Where channels bypass the operations, one column more holds what those are multiplied by.
+ */
+export function mixtureOf(graph: Graph, config: SupernetConfig, alphas: Arena, kind: CellKind): Tensor {
+  const { space, edgeWeights: weighted = false } = config,
+    bypass = hasBypass(config),
+    columns = softmaxColumns(space, kind);
+  const weights = graph.apply1(softmax, [graph.variable(alphas.get(kind))], columns && { columns }, `alphas.${kind}`);
+  if (!weighted && !bypass) return weights;
+  const betas = weighted ? [graph.variable(alphas.get(betasName(kind)))] : [];
+  const entering = Array.from({ length: space.nodes }, (_, node) => incoming(space, node).length);
+  return graph.apply1(
+    edgeWeights,
+    [weights, ...betas],
+    { entering: weighted ? entering : null, bypass },
+    betasName(kind),
+  );
 }
 
 /**
@@ -102,7 +153,7 @@ export function alphaArena(space: Space): Arena {
  * @throws {UsageError} naming the option.
  */
 export function checkSupernet(config: SupernetConfig): void {
-  const { channels, cells, height, width, space } = config, { reduceAt = THIRDS, skeleton } = space;
+  const { channels, cells, height, width, partialChannels = 1, space: { reduceAt = THIRDS, skeleton } } = config;
   const least = 2 ** reduceAt.length;
   if (channels % 2 !== 0) {
     throw new UsageError(
@@ -110,6 +161,11 @@ export function checkSupernet(config: SupernetConfig): void {
     );
   }
   if (skeleton) checkNasBenchImages(height, width, reduceAt);
+  if (channels % partialChannels !== 0) {
+    throw new UsageError(
+      `Cannot use partial-channels as it must divide init-channels ${channels}: current value is ${partialChannels}`,
+    );
+  }
   const problem = reductionProblem(cells, reduceAt);
   if (problem) throw new UsageError(`Cannot use cells as it is: ${problem}`);
   if (Math.min(height, width) < least) {
@@ -123,7 +179,10 @@ export function checkSupernet(config: SupernetConfig): void {
 /** The softmaxed architecture weights `[edges, primitives]` of each kind of cell that a space has. */
 export type CellWeights = Readonly<Partial<Record<CellKind, Tensor>>>;
 
-/** Builds the supernet on `images` `[inputChannels, N, H, W]`. */
+/**
+ * Builds the supernet on `images` `[inputChannels, N, H, W]`.
+ * @param weights of the mixed operations, from {@linkcode mixtureOf}, of each kind of cell.
+ */
 export function buildSupernet(
   builder: Builder,
   config: SupernetConfig,
@@ -183,23 +242,24 @@ interface CellContext {
 }
 
 function buildCell(builder: Builder, config: SupernetConfig, context: CellContext): BuiltNode[] {
-  const { space } = config, { cell, kind, path, inputs, weights } = context;
-  const first = inputs.length,
-    states = inputs.slice(),
-    sums: Tensor[] = [],
-    candidates: BuiltCandidate[][] = [],
-    built: BuiltNode[] = [];
+  const { space, partialChannels = 1 } = config, { cell, kind, path, inputs, weights } = context, { graph } = builder;
+  const channels = inputs[0].type.shape[0], active = channels / partialChannels, rest = channels - active;
+  const first = inputs.length, states = inputs.slice(), sums: Tensor[] = [], bypassed: Tensor[] = [];
+  const candidates: BuiltCandidate[][] = [], built: BuiltNode[] = [];
   for (let node = 0; node < space.nodes; node++) candidates.push([]);
   for (let from = 0; from < first + space.nodes - 1; from++) {
     if (from >= first) states.push(finishNode(from - first));
     const edges = outgoing(space, from), stride = kind === "reduce" && from < first ? 2 : 1;
+    const [x, around] = rest > 0
+      ? graph.apply(split, [states[from]], { sizes: [active, rest] }, `${path}.from${from}.split`)
+      : [states[from]];
     const operands: Tensor[] = [weights], described: MixedCandidate[] = [];
     space.primitives.forEach((op, column) => {
       const used = edges.map((e) => primitivesOf(space, kind, e.index).includes(op)),
         count = used.filter(Boolean).length;
       if (count === 0) return;
       const name = `${path}.from${from}.${op}`;
-      const output = findPrimitive(op).build({ builder, x: states[from], name, edges: count, stride });
+      const output = findPrimitive(op).build({ builder, x, name, edges: count, stride });
       if (!output) return;
       let next = 0;
       const groups = used.map((yes) => !yes ? -1 : output.shared ? 0 : next++);
@@ -211,29 +271,38 @@ function buildCell(builder: Builder, config: SupernetConfig, context: CellContex
         candidates[e.to - first].push({ edge: e.index, from, op, z: output.z, stats: output.stats, group: groups[i] });
       });
     });
-    const before = edges.map((e) => sums[e.to - first]), accumulate = from > 0;
-    const rows = edges.map((e) => e.index),
-      attrs = {
-        channels: states[from].type.shape[0],
-        rows,
-        candidates: described,
-        eps: BN_EPS,
-        accumulate,
-      };
-    const outputs = builder.graph.apply(
-      mixed,
-      [...operands, ...(accumulate ? before : [])],
-      attrs,
-      `${path}.from${from}.mixed`,
-    );
-    edges.forEach((e, i) => sums[e.to - first] = outputs[i]);
+    addMixed(sums, edges, operands, described, `${path}.from${from}.mixed`);
+    if (!around) continue;
+    const name = `${path}.from${from}.bypass`,
+      z = stride === 2 ? graph.apply1(maxPool2x2, [around], null, name) : around;
+    const identity = { column: space.primitives.length, norm: "none", groups: edges.map(() => 0) } as const;
+    addMixed(bypassed, edges, [weights, z], [identity], name);
   }
   finishNode(space.nodes - 1);
   return built;
 
-  /** Normalises the finished sum of a node. */
+  /** Adds what leaves a source along its edges to the sums of the nodes that they enter. */
+  function addMixed(
+    into: Tensor[],
+    edges: readonly Edge[],
+    operands: readonly Tensor[],
+    described: readonly MixedCandidate[],
+    name: string,
+  ): void {
+    const before = edges.flatMap((e) => into[e.to - 2] ?? []), accumulate = before.length > 0;
+    const rows = edges.map((e) => e.index), width = into === sums ? active : rest;
+    const attrs = { channels: width, rows, candidates: described, eps: BN_EPS, accumulate };
+    const outputs = graph.apply(mixed, [...operands, ...before], attrs, name);
+    edges.forEach((e, i) => into[e.to - 2] = outputs[i]);
+  }
+
+  /** Puts the finished sums of a node together and normalises it. */
   function finishNode(node: number): Tensor {
-    const sum = sums[node], output = normalizeNode(builder, config.nodeNorm, sum, `${path}.node${node}`);
+    const sum = sums[node], name = `${path}.node${node}`;
+    const whole = rest > 0
+      ? graph.apply1(concat, [sum, bypassed[node]], { groups: partialChannels }, `${name}.shuffle`)
+      : sum;
+    const output = normalizeNode(builder, config.nodeNorm, whole, name);
     built.push({ kind, cell, node, sum, output, candidates: candidates[node] });
     return output;
   }

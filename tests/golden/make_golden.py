@@ -12,6 +12,7 @@ supernet.uniform). What it holds:
 - supernet_<norm>.safetensors: `logits`, `loss` [1] (mean cross-entropy), `logits_eval`
   (running statistics after that one training forward), `grad.<parameter>` for every weight
   and for the alphas.
+- supernet_pcdarts.safetensors: the same with the options of PC-DARTS.
 - search_rms.safetensors: `val_loss` and `train_loss` [10], `param.<parameter>` after ten
   steps of the first-order search.
 - search_order2.safetensors: three steps of the second-order search: the losses, and for
@@ -49,6 +50,15 @@ CASES = [
     Config(norm="sample", in_channels=2, height=9, width=9),
     Config(norm="rms", in_channels=3, height=9, width=9),
 ]
+PC_DARTS = Config(
+    norm="rms",
+    channels=8,
+    in_channels=2,
+    height=9,
+    width=9,
+    edge_weights=True,
+    partial_channels=4,
+)
 SEARCH = Config(norm="rms", in_channels=3, height=8, width=8)
 SECOND_ORDER = Config(norm="rms", in_channels=2, height=8, width=8)
 
@@ -81,8 +91,18 @@ def project_rows(name: str, values: np.ndarray) -> np.ndarray:
 
 
 def metadata_of(config: Config) -> Dict[str, str]:
-    renamed = {"in_channels": "inputChannels"}
-    return {renamed.get(key, key): str(value) for key, value in asdict(config).items()}
+    """The configuration; of the options of PC-DARTS those that are in force."""
+    renamed = {
+        "in_channels": "inputChannels",
+        "edge_weights": "edgeWeights",
+        "partial_channels": "partialChannels",
+    }
+    plain = asdict(Config())
+    return {
+        renamed.get(key, key): str(value)
+        for key, value in asdict(config).items()
+        if key not in ("edge_weights", "partial_channels") or value != plain[key]
+    }
 
 
 def loss_of(
@@ -251,6 +271,7 @@ def main() -> None:
     torch.set_num_threads(1)
 
     jobs = [(f"supernet_{c.norm}", c, one_step, 3e-5) for c in CASES]
+    jobs.append(("supernet_pcdarts", PC_DARTS, one_step, 3e-5))
     jobs.append(("search_rms", SEARCH, search, 2e-4))
     jobs.append(("search_order2", SECOND_ORDER, second_order, 1e-3))
     total = 0

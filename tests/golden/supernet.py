@@ -48,6 +48,8 @@ class Config:
     in_channels: int = 3
     height: int = 8
     width: int = 8
+    edge_weights: bool = False
+    partial_channels: int = 1
 
 
 class Cell(NamedTuple):
@@ -83,7 +85,7 @@ def targets_of(source: int) -> List[int]:
 
 
 def parameter_shapes(config: Config) -> Dict[str, Tuple[int, ...]]:
-    """Shape of every parameter by name, the two alphas last."""
+    """Shape of every parameter by name, those of the architecture last."""
     stem = 3 * config.channels
     shapes = {
         "stem.conv": (stem, config.in_channels, 3, 3),
@@ -92,25 +94,29 @@ def parameter_shapes(config: Config) -> Dict[str, Tuple[int, ...]]:
     }
     for cell in plan_cells(config):
         c = cell.channels
+        part_c = c // config.partial_channels
         prefix = f"cells.{cell.index}"
         shapes[f"{prefix}.pre0"] = (c, cell.before_previous)
         shapes[f"{prefix}.pre1"] = (c, cell.previous)
         for source in range(NODES + 1):
-            rows = len(targets_of(source)) * c
+            rows = len(targets_of(source)) * part_c
             base = f"{prefix}.from{source}"
             for k in (3, 5):
                 for part in (1, 2):
                     shapes[f"{base}.sep_conv_{k}x{k}.dw{part}"] = (rows, k, k)
-                    shapes[f"{base}.sep_conv_{k}x{k}.pw{part}"] = (rows, c)
+                    shapes[f"{base}.sep_conv_{k}x{k}.pw{part}"] = (rows, part_c)
                 shapes[f"{base}.dil_conv_{k}x{k}.dw"] = (rows, k, k)
-                shapes[f"{base}.dil_conv_{k}x{k}.pw"] = (rows, c)
+                shapes[f"{base}.dil_conv_{k}x{k}.pw"] = (rows, part_c)
             if cell.reduction and source < 2:
-                shapes[f"{base}.skip_connect.reduce"] = (rows, c)
+                shapes[f"{base}.skip_connect.reduce"] = (rows, part_c)
     features = NODES * plan_cells(config)[-1].channels
     shapes["classifier.weight"] = (config.classes, features)
     shapes["classifier.bias"] = (config.classes,)
     for kind in ("normal", "reduce"):
         shapes[f"alphas.{kind}"] = (len(EDGES), len(PRIMITIVES))
+    if config.edge_weights:
+        for kind in ("normal", "reduce"):
+            shapes[f"alphas.betas.{kind}"] = (len(EDGES),)
     return shapes
 
 
@@ -297,12 +303,18 @@ def preprocess(
     return norms(place, pointwise(F.relu(x), weight))
 
 
+def shuffle_channels(x: torch.Tensor, groups: int) -> torch.Tensor:
+    """The first channel of each group, then the second of each, and so on."""
+    n, c, h, w = x.shape
+    return x.view(n, groups, c // groups, h, w).transpose(1, 2).reshape(n, c, h, w)
+
+
 def run_cell(
+    config: Config,
     cell: Cell,
     parameters: Tensors,
     s0: torch.Tensor,
     s1: torch.Tensor,
-    node_norm: str,
     norms: BatchNorms,
 ) -> torch.Tensor:
     prefix = f"cells.{cell.index}"
@@ -312,25 +324,36 @@ def run_cell(
         ),
         preprocess(s1, parameters[f"{prefix}.pre1"], False, norms, f"{prefix}.pre1"),
     ]
-    alphas = parameters["alphas.reduce" if cell.reduction else "alphas.normal"]
-    mix = torch.softmax(alphas, dim=1)
+    kind_of_cell = "reduce" if cell.reduction else "normal"
+    mix = torch.softmax(parameters[f"alphas.{kind_of_cell}"], dim=1)
+    active = cell.channels // config.partial_channels
     for target in range(NODES):
-        raw = None
-        for edge, (source, to) in enumerate(EDGES):
-            if to != target:
-                continue
+        raw = 0.0
+        entering = [edge for edge, (_, to) in enumerate(EDGES) if to == target]
+        shares = torch.ones(len(entering), dtype=mix.dtype)
+        if config.edge_weights:
+            shares = torch.softmax(parameters[f"alphas.betas.{kind_of_cell}"][entering], dim=0)
+        for share, edge in zip(shares, entering):
+            source = EDGES[edge][0]
             stride = 2 if cell.reduction and source < 2 else 1
             position = targets_of(source).index(target)
-            rows = slice(position * cell.channels, (position + 1) * cell.channels)
+            rows = slice(position * active, (position + 1) * active)
+            x = nodes[source][:, :active]
+            mixed = 0.0
             for k, kind in enumerate(PRIMITIVES):
                 base = f"{prefix}.from{source}.{kind}."
                 mine = {n[len(base):]: v[rows] for n, v in parameters.items() if n.startswith(base)}
                 place = f"{prefix}.edge{edge}.{kind}"
-                y = apply_primitive(kind, nodes[source], stride, mine, norms, place)
+                y = apply_primitive(kind, x, stride, mine, norms, place)
                 if y is not None:
-                    term = mix[edge, k] * y
-                    raw = term if raw is None else raw + term
-        nodes.append(normalise_node(raw, node_norm, norms, f"{prefix}.node{target}"))
+                    mixed = mixed + mix[edge, k] * y
+            if config.partial_channels > 1:
+                rest = nodes[source][:, active:]
+                if stride == 2:
+                    rest = F.max_pool2d(rest, 2, 2, ceil_mode=True)
+                mixed = shuffle_channels(torch.cat([mixed, rest], 1), config.partial_channels)
+            raw = raw + share * mixed
+        nodes.append(normalise_node(raw, config.norm, norms, f"{prefix}.node{target}"))
     return torch.cat(nodes[2:], dim=1)
 
 
@@ -342,7 +365,7 @@ def forward(
     x = norms("stem", x, parameters["stem.bn.gamma"], parameters["stem.bn.beta"])
     s0 = s1 = x
     for cell in plan_cells(config):
-        s0, s1 = s1, run_cell(cell, parameters, s0, s1, config.norm, norms)
+        s0, s1 = s1, run_cell(config, cell, parameters, s0, s1, norms)
     features = s1.mean((2, 3))
     return features @ parameters["classifier.weight"].T + parameters["classifier.bias"]
 
