@@ -289,11 +289,11 @@ function buildCell(builder: Builder, config: SupernetConfig, context: CellContex
     described: readonly MixedCandidate[],
     name: string,
   ): void {
-    const before = edges.flatMap((e) => into[e.to - 2] ?? []), accumulate = before.length > 0;
+    const before = edges.flatMap((e) => into[e.to - first] ?? []), accumulate = before.length > 0;
     const rows = edges.map((e) => e.index), width = into === sums ? active : rest;
     const attrs = { channels: width, rows, candidates: described, eps: BN_EPS, accumulate };
     const outputs = graph.apply(mixed, [...operands, ...before], attrs, name);
-    edges.forEach((e, i) => into[e.to - 2] = outputs[i]);
+    edges.forEach((e, i) => into[e.to - first] = outputs[i]);
   }
 
   /** Puts the finished sums of a node together and normalises it. */
