@@ -186,9 +186,13 @@ export const concat: OpSpec<ConcatAttributes | null> = {
     return graph.apply(split, [grads[0]], { sizes, ...node.attrs });
   },
   onnx(context) {
-    const { node } = context;
-    if (node.attrs) throw new RangeError(`Cannot export '${node.label}': only supernets shuffle channels`);
-    return [context.emit("Concat", node.inputs.map((_, i) => context.input(i)), { axis: 1 })];
+    const { node } = context, groups = node.attrs?.groups ?? 1, [channels, , h, w] = node.outputs[0].type.shape;
+    const joined = context.emit("Concat", node.inputs.map((_, i) => context.input(i)), { axis: 1 });
+    if (groups === 1) return [joined];
+    const reshape = (x: string, shape: number[]) =>
+      context.emit("Reshape", [x, context.constant(`shape_${shape.join("_")}`, [shape.length], shape, "int64")]);
+    const grouped = reshape(joined, [0, groups, channels / groups, h, w]);
+    return [reshape(context.emit("Transpose", [grouped], { perm: [0, 2, 1, 3, 4] }), [0, channels, h, w])];
   },
   reference(inputs, types, attrs) {
     const planes = inputs.flatMap((x, i) => {
