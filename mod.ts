@@ -250,6 +250,7 @@ export {
   type SearchPlan,
 } from "./src/search/programs.ts";
 export type { SecondOrderProgram } from "./src/nn/second_order.ts";
+export { type KernelTimes, tune, tuned, type Tuning } from "./src/graph/tuning.ts";
 export { type Place, type Plan, type PlannedNode, Pool } from "./src/graph/plan.ts";
 export { Graph, type Node, type Tensor } from "./src/graph/graph.ts";
 export { Arena, type Variable } from "./src/graph/variables.ts";
@@ -261,6 +262,7 @@ export type {
   GradientContext,
   KernelContext,
   KernelPlan,
+  KernelVariant,
   OnnxAttribute,
   OnnxContext,
   OpCase,
@@ -271,5 +273,5 @@ export type { Constants } from "./src/gpu/template.ts";
 export { type Initializer, NetworkVariables } from "./src/nn/variables.ts";
 
 // Device and errors
-export { type Gpu, type GpuLimits, openGpu, PORTABLE_LIMITS } from "./src/gpu/device.ts";
+export { type ChooseVariant, type Gpu, type GpuLimits, openGpu, PORTABLE_LIMITS } from "./src/gpu/device.ts";
 export { FailureError, UsageError } from "./src/base/errors.ts";

@@ -6,7 +6,9 @@
 // r<k>_<LOADS - 1> are the neighbours. Rows of one invocation are RU apart (dilated rows of one parity).
 //
 // H, W input size; HO output rows; P4, Q4 vec4s of an input and output row; N images, of which an invocation does
-// every NG-th, so that weights are loaded once for N / NG of them; CLASSES row classes; CHUNKS chunks of rows; TILES tiles of columns; A window rows that an output row advances by. params[0].x = CI.
+// every NG-th, so that weights are loaded once for N / NG of them; CLASSES row classes; CHUNKS chunks of rows; TILES
+// tiles of columns, which neighbouring invocations take (ACROSS) or those of one image group by group; A window rows
+// that an output row advances by. params[0].x = CI.
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
@@ -20,7 +22,13 @@
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: vec3u) {
   if (gid.x >= NG * CHUNKS * CLASSES * TILES) { return; }
   let channel = wid.y;
+#if ACROSS
+  let tile = gid.x % TILES;
+  let group = (gid.x / TILES) % NG;
+#else
   let tile = (gid.x / NG) % TILES;
+  let group = gid.x % NG;
+#endif
   let row_class = (gid.x / (NG * TILES)) % CLASSES;
   let chunk = gid.x / (NG * TILES * CLASSES);
   let CI = params[0].x;
@@ -36,7 +44,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
   // Window row k of output step t is input row top + (t * A + k) * RU.
   let first = chunk * RC;
   let top = i32(row_class) + i32(first * A) * RU - PAD;
-  for (var n = gid.x % NG; n < N; n += NG) {
+  for (var n = group; n < N; n += NG) {
     let plane = (source * N + n) * (H * P4);
     let plane_out = (channel * N + n) * (HO * Q4);
 #for k in 0..K

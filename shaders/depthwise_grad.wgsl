@@ -6,7 +6,8 @@
 //
 // With NORM gx is the gradient of the normalised input. A strided gy is read as if zeros stood between its elements
 // (S = 2). Names as in depthwise.wgsl; here H, W, P4 describe x and gx, HO, WO, Q4 describe gy, and each invocation
-// walks down RC rows of gx of every NG-th image. PARTS partial sums per weight. params[0] = (CI, number of e, 0, 0).
+// walks down RC rows of gx of every NG-th image. PARTS partial sums per weight: one of each invocation, or with ACROSS
+// one of each workgroup. params[0] = (CI, number of e, 0, 0).
 
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
@@ -22,12 +23,26 @@
 #endif
 @group(0) @binding($(3 + (MASK || WEIGHTS) + NORM + WEIGHTS)) var<uniform> params: array<vec4u, 1>;
 
+#if ACROSS && WEIGHTS
+var<workgroup> sums: array<f32, WG * K * K>;
+#endif
+
 @compute @workgroup_size(WG)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: vec3u) {
-  if (gid.x >= NG * CHUNKS * CLASSES * TILES) { return; }
+fn main(
+  @builtin(global_invocation_id) gid: vec3u,
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let CI = params[0].x;
   let source = wid.y;
+#if ACROSS
+  let tile = gid.x % TILES;
+  let group = select(N, (gid.x / TILES) % NG, gid.x < NG * CHUNKS * CLASSES * TILES); // those left over have no image
+#else
+  if (gid.x >= NG * CHUNKS * CLASSES * TILES) { return; }
   let tile = (gid.x / NG) % TILES;
+  let group = gid.x % NG;
+#endif
   let row_class = (gid.x / (NG * TILES)) % CLASSES;
   let chunk = gid.x / (NG * TILES * CLASSES);
   let column = i32(tile * TV) - 1;
@@ -45,7 +60,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
     var d$k = vec4f(0);
 #endif
 #endfor
-    for (var n = gid.x % NG; n < N; n += NG) {
+    for (var n = u32(group); n < N; n += NG) {
       let plane = (source * N + n) * (H * P4);
       let plane_out = (channel * N + n) * (HO * Q4);
 #for k in 0..K
@@ -123,11 +138,18 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
 #for k in 0..K
 #for q in 0..K
             {
-              let g = vec4f(
-#for c in 0..4
-                r$(k)_$((4 + 4*v+c + q*D - PAD) / 4)[$((4 + 4*v+c + q*D - PAD) % 4)],
-#endfor
-              );
+#if (4 + q*D - PAD) % 4 == 0
+              let g = r$(k)_$((4 + 4*v + q*D - PAD) / 4);
+#endif
+#if (4 + q*D - PAD) % 4 == 1
+              let g = vec4f(r$(k)_$((4 + 4*v + q*D - PAD) / 4).yzw, r$(k)_$((7 + 4*v + q*D - PAD) / 4).x);
+#endif
+#if (4 + q*D - PAD) % 4 == 2
+              let g = vec4f(r$(k)_$((4 + 4*v + q*D - PAD) / 4).zw, r$(k)_$((7 + 4*v + q*D - PAD) / 4).xy);
+#endif
+#if (4 + q*D - PAD) % 4 == 3
+              let g = vec4f(r$(k)_$((4 + 4*v + q*D - PAD) / 4).w, r$(k)_$((7 + 4*v + q*D - PAD) / 4).xyz);
+#endif
               s$v += w$(K*K-1-k*K-q) * g;
 #if WEIGHTS
               d$(K*K-1-k*K-q) += a * g;
@@ -151,10 +173,23 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
       }
     }
 #if WEIGHTS
+#if ACROSS
+#for k in 0..K*K
+    sums[$k * WG + lane] = (d$(k).x + d$(k).y) + (d$(k).z + d$(k).w);
+#endfor
+    workgroupBarrier();
+    for (var k = lane; k < K * K; k += WG) {
+      var sum = 0.0;
+      for (var i = 0u; i < WG; i++) { sum += sums[k * WG + i]; }
+      partial[(channel * PARTS + wid.x) * (K * K) + k] = sum;
+    }
+    workgroupBarrier();
+#else
     let part = (channel * PARTS + gid.x) * (K * K);
 #for k in 0..K*K
     partial[part + $k] = (d$(k).x + d$(k).y) + (d$(k).z + d$(k).w);
 #endfor
+#endif
 #endif
   }
 }

@@ -274,8 +274,8 @@ Deno.test("cli doctor: well with the adapter, one sentence without one", async (
 
 Deno.test("cli: help of each verb explains it, and needs no permissions", async () => {
   const none = { read: [], write: [] };
-  for (const verb of ["search", "discretize", "inspect", "doctor"]) {
-    const { code, out, err } = await idarts([verb, "--help"], none);
+  for (const verb of ["search", "discretize", "inspect", "bench", "tune search", "tune train", "doctor"]) {
+    const { code, out, err } = await idarts([...verb.split(" "), "--help"], none);
     assert.equal(code, 0, err);
     assert.match(out, new RegExp(`^Usage: idarts ${verb}`));
     assert.match(out, /Example/);

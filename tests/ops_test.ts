@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { openGpu } from "../src/gpu/device.ts";
 import { Graph } from "../src/graph/graph.ts";
-import { planProgram, Pool } from "../src/graph/plan.ts";
+import { planProgram, Pool, variantsOf } from "../src/graph/plan.ts";
 import { Runtime } from "../src/graph/runtime.ts";
 import { image, unpack } from "../src/graph/tensor_type.ts";
 import { checkCase } from "../src/ops/check.ts";
@@ -30,6 +30,28 @@ for (const op of OPERATIONS) {
       Deno.test(`${op.name}: ${testCase.name}${where}`, async () => {
         const { failures } = await checkCase(device, op, testCase);
         assert.deepEqual(failures, []);
+      });
+    }
+    const context = {
+      inputs: testCase.inputs,
+      outputs: op.infer(testCase.inputs, testCase.attrs),
+      attrs: testCase.attrs,
+    };
+    if (variantsOf(op, { ...context, limits: gpu.limits }).length > 1) {
+      Deno.test(`${op.name}: ${testCase.name}, every variant of its kernels`, async () => {
+        const tried = new Set<string>();
+        for (const { limits, ...device } of [gpu, portable]) {
+          for (let before = -1; before < tried.size;) {
+            before = tried.size;
+            const choose = (key: string, names: readonly string[]) => {
+              const name = names.find((n) => !tried.has(`${key}: ${n}`)) ?? names[0];
+              tried.add(`${key}: ${name}`);
+              return name;
+            };
+            const { failures } = await checkCase({ ...device, limits: { ...limits, choose } }, op, testCase);
+            assert.deepEqual(failures, [], [...tried].join("; "));
+          }
+        }
       });
     }
     if (testCase.inputs.some((type) => type.layout === "image")) {

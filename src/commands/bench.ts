@@ -13,6 +13,7 @@ import { Graph, type Tensor } from "../graph/graph.ts";
 import { type Plan, planProgram, Pool } from "../graph/plan.ts";
 import { type DispatchTime, Runtime } from "../graph/runtime.ts";
 import { dense, image, storageLength } from "../graph/tensor_type.ts";
+import { tuned } from "../graph/tuning.ts";
 import { noiseKey } from "../nn/noise_key.ts";
 import { addN } from "../ops/add_n.ts";
 import { multiplyAdd } from "../ops/multiply_add.ts";
@@ -84,7 +85,8 @@ export async function runBench(parsed: Parsed): Promise<number> {
     throw new UsageError("Cannot use --data with bench, which runs on noise: give --shape");
   }
   const { shape, classes, steps } = OPTIONS.resolve([OPTIONS.flagLayer(parsed)]);
-  const net = supernetConfig(config, { ...parseShape(shape), classes } as Dataset), gpu = await openGpu();
+  const net = supernetConfig(config, { ...parseShape(shape), classes } as Dataset);
+  const gpu = tuned(await openGpu(), config.tuning, (message) => terminal.warn(message));
   try {
     const plan = planSearch(net, config, gpu.limits);
     const bytes = (batch: number) => planSearch({ ...net, batch }, config, gpu.limits).bytes;

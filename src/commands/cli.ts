@@ -21,6 +21,7 @@ import { runSearch, searchCommand } from "./search.ts";
 import { runStudy, runStudyReport, runStudyStatus, studyCommands } from "./study.ts";
 import { printError, printText } from "./terminal.ts";
 import { runTrain, trainCommand } from "./train.ts";
+import { runTuneSearch, runTuneTrain, tuneCommands } from "./tune.ts";
 
 /** Heading of the flags that every verb has; the last one. */
 const OTHER_GROUP = "Other:";
@@ -79,6 +80,9 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C.`
   addVerb(study.status, runStudyStatus, store);
   addVerb(inspectCommand(program), runInspect, store);
   addVerb(benchCommand(program), runBench, store);
+  const tune = tuneCommands(program, addHelp);
+  addVerb(tune.search, runTuneSearch, store);
+  addVerb(tune.train, runTuneTrain, store);
   addVerb(doctorCommand(program), runDoctor, store);
   addVerb(dataCommand(program, addHelp), runFetch, store);
   return program;

@@ -4,10 +4,10 @@
  */
 import { type Command, InvalidArgumentError, Option as Flag } from "commander";
 import { FailureError, UsageError } from "../base/errors.ts";
-import { defineOptions } from "../base/options.ts";
-import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
+import { MNIST_FOLDER } from "../data/dataset.ts";
 import { type GpuLimits, openGpu, PORTABLE_LIMITS } from "../gpu/device.ts";
 import type { Plan } from "../graph/plan.ts";
+import { tuned } from "../graph/tuning.ts";
 import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import { largestBatch, memoryBudget } from "../search/memory.ts";
 import { planSearch, PROGRAM_NAMES, type ProgramName, type SearchPlan } from "../search/programs.ts";
@@ -15,37 +15,10 @@ import { supernetConfig } from "../search/search.ts";
 import { alphaCount, edgesOf, primitivesOf, skeletonOf, type Space } from "../space/space.ts";
 import { reductionCells } from "../space/reductions.ts";
 import { weightCount } from "../space/supernet.ts";
-import { openConfigured } from "./data_sets.ts";
-import {
-  addOptions,
-  addSearchOptions,
-  chooseMessage,
-  type Parsed,
-  parseShape,
-  presetText,
-  searchConfig,
-} from "./flags.ts";
+import { addOptions, addSearchOptions, chooseMessage, type Parsed, presetText, searchConfig } from "./flags.ts";
+import { SHAPE_OPTIONS, shapeOf } from "./image_shape.ts";
 import { planLines, planRecord } from "./plan_text.ts";
 import { commandLine, count, magnitude, mebibytes, pairs, table, Terminal } from "./terminal.ts";
-
-const OPTIONS = defineOptions([
-  {
-    key: "shape",
-    kind: "string",
-    default: null,
-    group: "Inspect",
-    help: "channels x height x width of the images, like 3x32x32 (default: those of --data)",
-  },
-  {
-    key: "classes",
-    kind: "int",
-    min: 2,
-    max: 100000,
-    default: null,
-    group: "Inspect",
-    help: "number of classes, with --shape",
-  },
-]);
 
 /** Largest batch size that is tried. */
 const MAX_BATCH = 4096;
@@ -59,7 +32,7 @@ export function inspectCommand(program: Command): Command {
         "traffic, GPU memory by purpose, and the largest batch that fits. Takes the options of 'search'. Needs no data " +
         "with --shape and --classes, and no GPU (without one it plans for the limits that every adapter has).",
     );
-  addOptions(command, OPTIONS.options);
+  addOptions(command, SHAPE_OPTIONS);
   command.addOption(
     new Flag(
       "--plan [program]",
@@ -89,8 +62,6 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
   return command;
 }
 
-type Shape = Pick<Dataset, "channels" | "height" | "width" | "classes">;
-
 /** Where plans are made for. */
 interface Target {
   readonly adapter: string | null;
@@ -101,9 +72,9 @@ interface Target {
 /** Runs the verb. @returns the exit code */
 export async function runInspect(parsed: Parsed): Promise<number> {
   const terminal = new Terminal(parsed.json === true), config = searchConfig(parsed);
-  const shape = await shapeOf(config, OPTIONS.resolve([OPTIONS.flagLayer(parsed)]), terminal);
-  const target = await findTarget(terminal);
-  const net = supernetConfig(config, shape as Dataset);
+  const shape = await shapeOf(config, parsed, terminal);
+  const target = await findTarget(terminal, config.tuning);
+  const net = supernetConfig(config, shape);
   const plan = planSearch(net, config, target.limits);
   const betas = config.edgeWeights ? skeletonOf(net.space).kinds.length * edgesOf(net.space).length : 0;
   const budget = memoryBudget(target, config.memoryLimit);
@@ -187,27 +158,9 @@ function findPlan({ plans }: SearchPlan, asked: unknown): Plan {
   );
 }
 
-async function shapeOf(
-  config: SearchConfig,
-  options: { shape: string | null; classes: number | null },
-  terminal: Terminal,
-): Promise<Shape> {
-  if (options.shape !== null) {
-    if (options.classes === null) throw new UsageError("Cannot use --shape without --classes: add --classes 10, say");
-    return { ...parseShape(options.shape), classes: options.classes };
-  }
-  if (options.classes !== null) throw new UsageError("Cannot use --classes without --shape: add --shape 3x32x32, say");
+async function findTarget(terminal: Terminal, tuning: SearchConfig["tuning"]): Promise<Target> {
   try {
-    return await openConfigured(config, "train", terminal);
-  } catch (error) {
-    if (!(error instanceof FailureError)) throw error;
-    throw new FailureError(`${error.message}; or give --shape and --classes, which need no data`, { cause: error });
-  }
-}
-
-async function findTarget(terminal: Terminal): Promise<Target> {
-  try {
-    const gpu = await openGpu();
+    const gpu = tuned(await openGpu(), tuning, (message) => terminal.warn(message));
     gpu.device.destroy();
     return { adapter: gpu.name, software: gpu.software, limits: gpu.limits };
   } catch (error) {

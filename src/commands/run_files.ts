@@ -48,7 +48,7 @@ export interface RunRecord extends RunBase {
   readonly config: SearchConfig;
 }
 
-/** Writes `config.json`, which makes a folder a run of `kind`. */
+/** Writes `config.json`, which makes a folder a run of `kind`, and before it each definition in `config` as YAML. */
 export function writeConfig(
   folder: RunFolder,
   kind: RunKind,
@@ -58,6 +58,9 @@ export function writeConfig(
   more: Readonly<Record<string, unknown>> = {},
 ): void {
   const { name, fingerprint, count, channels, height, width, classes } = data;
+  for (const [key, value] of Object.entries(config)) {
+    if (isRecord(value)) writeAtomic(definitionFile(folder.path, key), formatYaml(value));
+  }
   folder.writeJson("config.json", {
     format: FORMATS[kind],
     version: VERSION,
@@ -68,13 +71,9 @@ export function writeConfig(
   });
 }
 
-/** Writes the `config.json` of a search, and before it each definition in it as YAML, to be used again. */
+/** {@linkcode writeConfig} of a search. */
 export function writeRun(folder: RunFolder, config: SearchConfig, data: Dataset, gpu: Gpu): void {
-  const record = SEARCH_OPTIONS.toRecord(config);
-  for (const [key, value] of Object.entries(record)) {
-    if (typeof value === "object") writeAtomic(definitionFile(folder.path, key), formatYaml(value));
-  }
-  writeConfig(folder, "search", record, data, gpu);
+  writeConfig(folder, "search", SEARCH_OPTIONS.toRecord(config), data, gpu);
 }
 
 /** What the run in `folder` does; undefined for what its `config.json` does not say. */

@@ -148,7 +148,14 @@ export async function runTrain(
   }
 }
 
-function newJob(parsed: Parsed, source: string | undefined, warn: (message: string) => void): Job {
+/**
+ * What the user asked to train: the genotype that `source` names, on the data of its search unless `parsed` says others.
+ * @throws {UsageError} without a genotype, and for unknown keys and values
+ */
+export function trainingOf(
+  parsed: Parsed,
+  source: string | undefined,
+): { config: TrainConfig; origin: GenotypeOrigin } {
   if (source === undefined) {
     throw new UsageError(`Cannot train without a genotype: name ${GENOTYPE_HELP}`);
   }
@@ -161,6 +168,11 @@ function newJob(parsed: Parsed, source: string | undefined, warn: (message: stri
     });
   }
   const config = resolveTrainConfig([...layers, ...configurationLayers(parsed, TRAIN_OPTIONS, TRAIN_PRESETS)]);
+  return { config, origin };
+}
+
+function newJob(parsed: Parsed, source: string | undefined, warn: (message: string) => void): Job {
+  const { config, origin } = trainingOf(parsed, source);
   const name = origin.name.replace(/\.[^.]*$/, ""), preset = parsed.preset as string | undefined;
   const path = (parsed.out as string | undefined) ??
     freshPath(

@@ -4,7 +4,15 @@
  */
 import { FailureError } from "../base/errors.ts";
 
-/** Limits that kernels and the memory plan depend on; a subset of `GPUSupportedLimits`. */
+/**
+ * Chooses among the variants of a kernel.
+ * @param key the operation, its attributes and the types of its inputs
+ * @param variants names, the one that is taken without a choice first
+ * @returns one of the names
+ */
+export type ChooseVariant = (key: string, variants: readonly string[]) => string;
+
+/** What kernels and the memory plan depend on: a subset of `GPUSupportedLimits`, and two things more. */
 export interface GpuLimits {
   /** Storage buffers that one dispatch may bind. */
   readonly maxStorageBuffersPerShaderStage: number;
@@ -14,8 +22,10 @@ export interface GpuLimits {
   readonly maxUniformBufferBindingSize: number;
   /** Largest buffer, in bytes. */
   readonly maxBufferSize: number;
-  /** Not a limit, but kernel choice depends on it as well: true for a CPU adapter. */
+  /** True for a CPU adapter, which other kernels suit than a GPU. */
   readonly software: boolean;
+  /** Chooses among the variants of kernels; left out: the first ones. */
+  readonly choose?: ChooseVariant;
 }
 
 const LIMIT_NAMES = [
@@ -104,7 +114,11 @@ export async function openGpu(
   return {
     device,
     name,
-    limits: { ...requiredLimits, software: options.limits?.software ?? software } as unknown as GpuLimits,
+    limits: {
+      ...requiredLimits as unknown as GpuLimits,
+      software: options.limits?.software ?? software,
+      ...(options.limits?.choose ? { choose: options.limits.choose } : {}),
+    },
     features: [...features],
     software,
     lost: () => lost,

@@ -62,6 +62,12 @@ export interface KernelPlan {
   readonly scratch?: readonly number[];
 }
 
+/** One of several ways to run an operation. */
+export interface KernelVariant extends KernelPlan {
+  /** Says what is special about it; what a tuning remembers. */
+  readonly name: string;
+}
+
 /** What kernel choice may depend on. */
 export interface KernelContext<A = Attributes> {
   /** Types of the inputs. */
@@ -148,8 +154,8 @@ export interface OpSpec<A = Attributes> {
    * @throws {RangeError} with the shapes it saw.
    */
   infer(inputs: readonly TensorType[], attrs: A): TensorType[];
-  /** Kernel choice. */
-  kernels(context: KernelContext<A>): KernelPlan;
+  /** How it runs: one way, or several, of which the first is taken unless `limits.choose` says otherwise. */
+  kernels(context: KernelContext<A>): KernelPlan | readonly KernelVariant[];
   /** `inPlace[o] = i`: output `o` always takes over the buffer of input `i`, which nobody may use afterwards. */
   inPlace?(
     inputs: readonly TensorType[],

@@ -7,8 +7,8 @@
 import type { GpuLimits } from "../gpu/device.ts";
 import { FailureError } from "../base/errors.ts";
 import type { Graph, Node, Tensor } from "./graph.ts";
-import type { Dispatch, KernelPlan } from "./op.ts";
-import { storageBytes } from "./tensor_type.ts";
+import type { Dispatch, KernelContext, KernelPlan, KernelVariant, OpSpec } from "./op.ts";
+import { storageBytes, typeText } from "./tensor_type.ts";
 import type { Arena } from "./variables.ts";
 
 /** Where a tensor or scratch buffer lives. */
@@ -104,6 +104,26 @@ export class Pool {
   }
 }
 
+/** Ways to run an operation, that without a tuning first; none if there is one way only. */
+export function variantsOf(op: OpSpec, context: KernelContext): readonly KernelVariant[] {
+  const kernels = op.kernels(context);
+  return "dispatches" in kernels ? [] : kernels;
+}
+
+/** What the variants of an operation are chosen by: its name, attributes and inputs. */
+export function kernelKey(op: OpSpec, { inputs, attrs }: KernelContext): string {
+  return `${op.name} ${JSON.stringify(attrs)} ${inputs.map(typeText).join(", ")}`;
+}
+
+function choose(op: OpSpec, context: KernelContext): KernelPlan {
+  const kernels = op.kernels(context);
+  if ("dispatches" in kernels) return kernels;
+  const { choose } = context.limits;
+  if (!choose || kernels.length === 1) return kernels[0];
+  const name = choose(kernelKey(op, context), kernels.map((v) => v.name));
+  return kernels.find((v) => v.name === name) ?? kernels[0];
+}
+
 const MIN_BYTES = 16;
 
 const total = <T>(items: readonly T[], of: (item: T) => number): number => items.reduce((sum, x) => sum + of(x), 0);
@@ -179,7 +199,7 @@ export function planProgram(
       attrs: node.attrs,
       limits,
     };
-    const kernels: KernelPlan = node.op.kernels(context);
+    const kernels = choose(node.op, context);
     const inputPlaces = node.inputs.map(place);
     const outputPlaces = node.outputs.map((t, o) => {
       if (inPlace[o] !== undefined) places.set(t, inputPlaces[inPlace[o]]);

@@ -12,6 +12,7 @@ import type { Tensor } from "../graph/graph.ts";
 import { input, type OpCase, type OpSpec, output, scratch } from "../graph/op.ts";
 import { dense, image, rowPitch, type TensorType } from "../graph/tensor_type.ts";
 import { batchNormGradient } from "./bn_grad.ts";
+import { distinct } from "./launch.ts";
 import { onnxBatchNorm, onnxRelu, onnxRepeat, onnxWeight, onnxWindow } from "./onnx.ts";
 import { channelStatistics } from "./reference.ts";
 import { reducePartials } from "./reduce_partials.ts";
@@ -66,17 +67,40 @@ function geometry(x: TensorType, w: TensorType, attrs: DepthwiseAttributes) {
   };
 }
 
-/** Invocations that keep a device busy: strands of 8 for the cores of a CPU, or many for a GPU. */
-const BUSY = { cpu: 8 * 32, gpu: 8192 };
+/** The work of a kernel: `n` images of `planes` channels, rows of `columns` vec4s in `classes` row classes. */
+interface Size {
+  readonly rows: number;
+  readonly columns: number;
+  readonly classes: number;
+  readonly n: number;
+  readonly planes: number;
+}
+
+/** A way to share the work among invocations. */
+interface Cut {
+  readonly name: string;
+  /** Invocations for each channel. */
+  readonly count: number;
+  readonly constants: {
+    readonly TILES: number;
+    readonly TV: number;
+    readonly CHUNKS: number;
+    readonly RC: number;
+    readonly NG: number;
+    readonly CLASSES: number;
+    readonly WG: number;
+    readonly ACROSS: boolean;
+  };
+}
 
 /**
- * Cuts the work on `planes` channels of `n` images into tiles of columns (vec4s), row classes, chunks of rows and NG
- * images side by side: as few as keep the device busy, since each invocation loads its weights and a halo of rows.
+ * Whole rows (up to {@linkcode WIDEST_TILE} vec4s) for an invocation, and as many rows and images as leave `busy`
+ * invocations: the fewer, the less often weights and halos are loaded. What suits the few cores of a CPU.
  */
-function cut(size: { rows: number; columns: number; classes: number; n: number; planes: number }, software: boolean) {
+function strands(size: Size, busy: number): Cut {
   const { classes: CLASSES, n, planes } = size, rows = Math.ceil(size.rows / CLASSES);
   const TILES = Math.ceil(size.columns / WIDEST_TILE), TV = Math.ceil(size.columns / TILES);
-  const wanted = Math.ceil((software ? BUSY.cpu : BUSY.gpu) / (planes * CLASSES * TILES));
+  const wanted = Math.ceil(busy / (planes * CLASSES * TILES));
   const most = Math.min(Math.ceil(64 / (n * CLASSES)), Math.floor(rows / 6), Math.ceil(rows / 4));
   const CHUNKS = Math.max(1, Math.min(most, Math.ceil(wanted / n))), RC = Math.ceil(rows / CHUNKS);
   let NG = n;
@@ -85,7 +109,21 @@ function cut(size: { rows: number; columns: number; classes: number; n: number; 
     if (n % d === 0 && enough) NG = d;
   }
   const count = NG * CHUNKS * CLASSES * TILES, WG = count >= 64 ? 32 : count >= 16 ? 16 : 8;
-  return { count, constants: { TILES, TV, CHUNKS, RC, NG, CLASSES, WG } };
+  return { name: `strands ${busy}`, count, constants: { TILES, TV, CHUNKS, RC, NG, CLASSES, WG, ACROSS: false } };
+}
+
+/** Narrow and short tiles, so that neighbours read neighbouring vec4s and there are many: what a GPU wants. */
+function tiles(size: Size, wide: number, most: number): Cut {
+  const { classes: CLASSES, n: NG } = size, TV = Math.min(wide, size.columns), TILES = Math.ceil(size.columns / TV);
+  const rows = Math.ceil(size.rows / CLASSES), CHUNKS = Math.ceil(rows / most), RC = Math.ceil(rows / CHUNKS);
+  const constants = { TILES, TV, CHUNKS, RC, NG, CLASSES, WG: 64, ACROSS: true };
+  return { name: `tiles ${wide}x${most}`, count: NG * CHUNKS * CLASSES * TILES, constants };
+}
+
+/** Ways to share the work; a CPU and a GPU begin with their own. */
+function cuts(size: Size, software: boolean): Cut[] {
+  const cpu = [strands(size, 256), strands(size, 8192)], gpu = [tiles(size, 1, 8), tiles(size, 2, 4)];
+  return software ? [...cpu, ...gpu] : [...gpu, ...cpu];
 }
 
 /** Depthwise convolution: x `[C, N, H, W]`, w `[e*C, K, K]`, K odd, "same" padding, to `[e*C, N, ceil(H/s), ceil(W/s)]`. */
@@ -123,27 +161,29 @@ export const depthwise: OpSpec<DepthwiseAttributes> = {
       A = g.D === 1 ? g.S : 1,
       OUT_STEP = CLASSES;
     const size = { rows: g.HO, columns: g.Q4, classes: CLASSES, n: g.N, planes: CO };
-    const { count, constants } = cut(size, limits.software);
-    return {
-      dispatches: [{
-        shader,
-        constants: {
-          ...g,
-          ...constants,
-          PAD,
-          RU,
-          A,
-          OUT_STEP,
-          LOADS: g.S * constants.TV + 2,
-          RELU: attrs.prologue === "relu",
-          NORM: norm,
-          ...(norm ? { EPS: attrs.eps } : {}),
-        },
-        bindings: [input(0), input(1), output(0), ...(norm ? [input(2)] : [])],
-        params: [CI, 0, 0, 0],
-        workgroups: [Math.ceil(count / constants.WG), CO, 1],
-      }],
-    };
+    return distinct(
+      cuts(size, limits.software).map(({ name, count, constants }) => ({
+        name,
+        dispatches: [{
+          shader,
+          constants: {
+            ...g,
+            ...constants,
+            PAD,
+            RU,
+            A,
+            OUT_STEP,
+            LOADS: g.S * constants.TV + 2,
+            RELU: attrs.prologue === "relu",
+            NORM: norm,
+            ...(norm ? { EPS: attrs.eps } : {}),
+          },
+          bindings: [input(0), input(1), output(0), ...(norm ? [input(2)] : [])],
+          params: [CI, 0, 0, 0],
+          workgroups: [Math.ceil(count / constants.WG), CO, 1],
+        }],
+      })),
+    );
   },
   gradient({ graph, node, grads: [gy], needs }) {
     const [x, w, stats] = node.inputs, { attrs } = node;
@@ -281,48 +321,53 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
         norm = isNorm(attrs.prologue),
         RU = g.D;
       const size = { rows: g.H, columns: g.P4, classes: g.D, n: g.N, planes: CI };
-      const { count, constants } = cut(size, limits.software);
       const MASK = attrs.prologue !== "none", readsX = MASK || weights;
-      return {
-        scratch: weights ? [CO * count * g.K * g.K] : [],
-        dispatches: [
-          {
-            shader: gradShader,
-            constants: {
-              ...g,
-              ...constants,
-              RU,
-              LOADS: constants.TV + 2,
-              MASK,
-              WEIGHTS: weights,
-              NORM: norm,
-              ...(weights ? { PARTS: count } : {}),
-              ...(norm ? { EPS: attrs.eps } : {}),
-            },
-            bindings: [
-              input(0),
-              input(1),
-              output(0),
-              ...(readsX ? [input(2)] : []),
-              ...(norm ? [input(3)] : []),
-              ...(weights ? [scratch(0)] : []),
+      return distinct(
+        cuts(size, limits.software).map(({ name, count, constants }) => {
+          const groups = Math.ceil(count / constants.WG), PARTS = constants.ACROSS ? groups : count;
+          return {
+            name,
+            scratch: weights ? [CO * PARTS * g.K * g.K] : [],
+            dispatches: [
+              {
+                shader: gradShader,
+                constants: {
+                  ...g,
+                  ...constants,
+                  RU,
+                  LOADS: constants.TV + 2,
+                  MASK,
+                  WEIGHTS: weights,
+                  NORM: norm,
+                  ...(weights ? { PARTS } : {}),
+                  ...(norm ? { EPS: attrs.eps } : {}),
+                },
+                bindings: [
+                  input(0),
+                  input(1),
+                  output(0),
+                  ...(readsX ? [input(2)] : []),
+                  ...(norm ? [input(3)] : []),
+                  ...(weights ? [scratch(0)] : []),
+                ],
+                params: [CI, CO / CI, 0, 0],
+                workgroups: [groups, CI, 1],
+              },
+              ...(weights
+                ? [
+                  reducePartials({
+                    count: CO * g.K ** 2,
+                    parts: PARTS,
+                    blockRows: 1,
+                    blockColumns: g.K ** 2,
+                    columns: 1,
+                  }, 1),
+                ]
+                : []),
             ],
-            params: [CI, CO / CI, 0, 0],
-            workgroups: [Math.ceil(count / constants.WG), CI, 1],
-          },
-          ...(weights
-            ? [
-              reducePartials({
-                count: CO * g.K ** 2,
-                parts: count,
-                blockRows: 1,
-                blockColumns: g.K ** 2,
-                columns: 1,
-              }, 1),
-            ]
-            : []),
-        ],
-      };
+          };
+        }),
+      );
     },
     macs: ([gy, w]) =>
       (weights ? 2 : 1) * gy.shape[0] * gy.shape[1] * gy.shape[2] *

@@ -9,9 +9,17 @@ import weightGradSource from "../../shaders/pointwise_weight_grad.wgsl" with {
   type: "text",
 };
 import type { Tensor } from "../graph/graph.ts";
-import { input, type KernelContext, type KernelPlan, type OpSpec, output, scratch, uniformInput } from "../graph/op.ts";
+import {
+  input,
+  type KernelContext,
+  type KernelVariant,
+  type OpSpec,
+  output,
+  scratch,
+  uniformInput,
+} from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";
-import { imageVec4s, largestDivisor } from "./launch.ts";
+import { distinct, imageVec4s, largestDivisor } from "./launch.ts";
 import { onnxRelu, onnxRepeat, onnxWeight } from "./onnx.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
@@ -57,45 +65,53 @@ function sizesOf(
   };
 }
 
-/** Most weights that an invocation holds in registers, and most operands that it adds up then. */
-const HELD_WEIGHTS = 256, HELD_OPERANDS = 32;
+/** Most operands that an invocation adds up when it holds its weights in registers. */
+const HELD_OPERANDS = 32;
 
-function product(context: KernelContext<PointwiseAttributes>, w: TensorType, transposed: boolean): KernelPlan {
+function product(context: KernelContext<PointwiseAttributes>, w: TensorType, transposed: boolean): KernelVariant[] {
   const { CI, CO, GI, GROUPS, M4 } = sizesOf(context.inputs[0], w, context.attrs), { relu } = context.attrs;
-  const outputs = transposed ? CI : CO, OB = largestDivisor(outputs, 16);
-  const VEC = CI % 4 === 0 && (!transposed || OB % 4 === 0);
-  const UNIFORM = VEC && GROUPS * CO * CI * 4 <= WEIGHT_UNIFORM_BYTES &&
+  const [outputs, operands] = transposed ? [CI, CO] : [CO, CI], { software } = context.limits;
+  const mask = transposed && relu ? [input(2)] : [], settings = { TRANSPOSED: transposed, RELU: relu };
+  const fits = GROUPS * CO * CI * 4 <= WEIGHT_UNIFORM_BYTES &&
     context.limits.maxUniformBufferBindingSize >= WEIGHT_UNIFORM_BYTES;
-  const operands = transposed ? CO : CI,
-    bindings = [
-      input(0),
-      UNIFORM ? uniformInput(1, WEIGHT_UNIFORM_BYTES) : input(1),
-      output(0),
-      ...(transposed && relu ? [input(2)] : []),
-    ];
-  if (context.limits.software && UNIFORM && operands <= HELD_OPERANDS && (!transposed || GROUPS === GI)) {
-    const OB = largestDivisor(outputs, Math.min(16, HELD_WEIGHTS / operands));
+  const weights = uniformInput(1, WEIGHT_UNIFORM_BYTES);
+  /** Up to `rows` results of `PV` vec4s of pixels for an invocation. */
+  const block = (rows: number, PV: number): KernelVariant => {
+    const OB = largestDivisor(outputs, rows), WG = M4 >= 64 * PV * 8 ? 64 : 16;
+    const VEC = CI % 4 === 0 && (!transposed || OB % 4 === 0), UNIFORM = VEC && fits;
+    return {
+      name: `block ${OB}x${PV}`,
+      dispatches: [{
+        shader,
+        constants: { OB, PV, WG, VEC, UNIFORM, ...settings },
+        bindings: [input(0), UNIFORM ? weights : input(1), output(0), ...mask],
+        params: [GI, GROUPS, CI, CO, M4, 0, 0, 0],
+        workgroups: [Math.ceil(M4 / (WG * PV)), (transposed ? GI : GROUPS) * outputs / OB, 1],
+      }],
+    };
+  };
+  /** As many results as `most` weights in registers allow, for 8 or 16 vec4s after each other. */
+  const held = (most: number): KernelVariant => {
+    const OB = largestDivisor(outputs, Math.min(16, most / operands));
     const WG = 32, SHARE = 8 * (M4 >= 2048 ? 16 : 8);
     return {
+      name: `held ${OB}x${operands}`,
       dispatches: [{
         shader: heldShader,
-        constants: { OB, IB: operands, WG, SHARE, TRANSPOSED: transposed, RELU: relu },
-        bindings,
+        constants: { OB, IB: operands, WG, SHARE, ...settings },
+        bindings: [input(0), weights, output(0), ...mask],
         params: [GI, 0, CI, CO, M4, 0, 0, 0],
         workgroups: [Math.ceil(M4 / (SHARE * WG / 8)), GROUPS * outputs / OB, 1],
       }],
     };
-  }
-  const PV = OB > 8 || !transposed ? 2 : 4, WG = M4 >= 64 * PV * 8 ? 64 : 16;
-  return {
-    dispatches: [{
-      shader,
-      constants: { OB, PV, WG, VEC, UNIFORM, TRANSPOSED: transposed, RELU: relu },
-      bindings,
-      params: [GI, GROUPS, CI, CO, M4, 0, 0, 0],
-      workgroups: [Math.ceil(M4 / (WG * PV)), transposed ? GI * (CI / OB) : GROUPS * (CO / OB), 1],
-    }],
   };
+  const small = largestDivisor(outputs, 16) <= 8,
+    holds = fits && CI % 4 === 0 && operands <= HELD_OPERANDS &&
+      (!transposed || GROUPS === GI);
+  const variants = software
+    ? [...(holds ? [held(256), held(128)] : []), block(16, small && transposed ? 4 : 2), block(8, 4)]
+    : [block(8, 2), block(16, 2), block(8, 1), block(4, 4)];
+  return distinct(variants);
 }
 
 /** 1x1 convolution: x `[inputGroups*Ci, N, H, W]`, w `[groups*Co, Ci]` to `[groups*Co, N, H, W]`. No bias. */
@@ -212,31 +228,31 @@ export const pointwiseWeightGrad: OpSpec<PointwiseAttributes> = {
   ) => [dense([gy.shape[0], x.shape[0] / inputGroups])],
   kernels({ inputs: [, x], outputs: [dw], attrs, limits }) {
     const { CI, CO, GI, M4 } = sizesOf(x, dw, attrs);
-    const BO = largestDivisor(CO, 8),
-      BI = largestDivisor(CI, 8),
-      [rows] = dw.shape;
-    const blocks = (rows / BO) * (CI / BI), most = Math.min(Math.ceil(M4 / 256), 32);
-    // Every strand leaves partial sums behind: a CPU gets only as many as keep its cores busy.
-    const T = 8 * (limits.software ? Math.min(most, Math.ceil(64 / blocks)) : most), WG = T >= 64 ? 32 : 8;
-    return {
-      scratch: [blocks * T * BO * BI],
-      dispatches: [
-        {
-          shader: weightGradShader,
-          constants: { BO, BI, WG, RELU: attrs.relu },
-          bindings: [input(0), input(1), scratch(0)],
-          params: [GI, CI, CO, T, M4, 8 * Math.ceil(M4 / T), 0, 0],
-          workgroups: [Math.ceil(T / WG), blocks, 1],
-        },
-        reducePartials({
-          count: rows * CI,
-          parts: T,
-          blockRows: BO,
-          blockColumns: BI,
-          columns: CI / BI,
-        }),
-      ],
+    const [rows] = dw.shape;
+    /** Blocks of up to `side` x `side` weights, each added up by as many strands as leave `busy` of them. */
+    const blocks = (side: number, busy: number): KernelVariant => {
+      const BO = largestDivisor(CO, side), BI = largestDivisor(CI, side), count = (rows / BO) * (CI / BI);
+      const T = 8 * Math.min(Math.ceil(M4 / 256), 32, Math.ceil(busy / count)), WG = T >= 64 ? 32 : 8;
+      return {
+        name: `blocks ${BO}x${BI}, strands ${T}`,
+        scratch: [count * T * BO * BI],
+        dispatches: [
+          {
+            shader: weightGradShader,
+            constants: { BO, BI, WG, RELU: attrs.relu },
+            bindings: [input(0), input(1), scratch(0)],
+            params: [GI, CI, CO, T, M4, 8 * Math.ceil(M4 / T), 0, 0],
+            workgroups: [Math.ceil(T / WG), count, 1],
+          },
+          reducePartials({ count: rows * CI, parts: T, blockRows: BO, blockColumns: BI, columns: CI / BI }),
+        ],
+      };
     };
+    // Every strand leaves partial sums behind: a CPU gets only as many as keep its cores busy.
+    const variants = limits.software
+      ? [blocks(8, 64), blocks(8, 16), blocks(8, Infinity), blocks(4, 64)]
+      : [blocks(8, Infinity), blocks(4, Infinity)];
+    return distinct(variants);
   },
   macs: ([gy, x], _, { inputGroups }) =>
     gy.shape[0] * (x.shape[0] / inputGroups) * x.shape[1] * x.shape[2] *

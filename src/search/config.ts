@@ -8,6 +8,7 @@ import { UsageError } from "../base/errors.ts";
 import { DATA_OPTION_LIST } from "../data/options.ts";
 import { DISCRETIZERS, findDiscretizer } from "../discretize/registry.ts";
 import { DEFAULT_DECORRELATION } from "../discretize/scope.ts";
+import { TUNING_OPTION } from "../graph/tuning.ts";
 import { checkSpace } from "../space/definition.ts";
 import { SPACES } from "../space/space.ts";
 import { NODE_NORMS } from "../space/supernet.ts";
@@ -266,6 +267,7 @@ export const SEARCH_OPTION_LIST = [
     group: "Run",
     help: "refuse a plan of more MiB of GPU memory than this",
   },
+  TUNING_OPTION,
 ] as const;
 
 /** Options of `search`. */

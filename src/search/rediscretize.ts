@@ -9,6 +9,7 @@ import { type DiscretizationReport, discretize } from "../discretize/discretize.
 import { findDiscretizer } from "../discretize/registry.ts";
 import type { DecorrelationOptions } from "../discretize/scope.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
+import { tuned } from "../graph/tuning.ts";
 import type { Checkpoint } from "./checkpoint_file.ts";
 import type { SearchConfig } from "./config.ts";
 import { SearchEngine } from "./engine.ts";
@@ -46,7 +47,7 @@ export async function rediscretize(
   checkpoint: Pick<Checkpoint, "tensors">,
   options: RediscretizeOptions = {},
 ): Promise<DiscretizationReport> {
-  const gpu = options.gpu ?? await openGpu(), net = supernetConfig(config, data);
+  const gpu = tuned(options.gpu ?? await openGpu(), config.tuning), net = supernetConfig(config, data);
   const sized = { ...net, classes: options.classes ?? net.classes };
   const plan = planSearch(sized, config, gpu.limits);
   checkMemory(

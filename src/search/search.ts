@@ -15,6 +15,7 @@ import { findDiscretizer } from "../discretize/registry.ts";
 import type { NodeStatistics } from "../discretize/statistics.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { DeviceLostError } from "../graph/runtime.ts";
+import { tuned } from "../graph/tuning.ts";
 import type { HostBatch } from "../nn/state.ts";
 import type { Genotype } from "../space/genotype.ts";
 import { resolveSpace } from "../space/definition.ts";
@@ -89,7 +90,10 @@ export interface SearchResult {
 export class SearchInterrupted extends FailureError {}
 
 /** The supernet that a configuration describes for a data set. */
-export function supernetConfig(config: SearchConfig, data: Dataset): SupernetConfig {
+export function supernetConfig(
+  config: SearchConfig,
+  data: Pick<Dataset, "classes" | "channels" | "height" | "width">,
+): SupernetConfig {
   return {
     space: resolveSpace(config.space),
     channels: config.initChannels,
@@ -129,7 +133,7 @@ export function supernetConfig(config: SearchConfig, data: Dataset): SupernetCon
  */
 export async function search(config: SearchConfig, data: Dataset, options: SearchOptions = {}): Promise<SearchResult> {
   const run = new SearchRun(config, data, options);
-  return await onDevice(options.gpu, options.warn, (gpu) => run.on(gpu));
+  return await onDevice(options.gpu, options.warn, (gpu) => run.on(tuned(gpu, config.tuning, options.warn)));
 }
 
 interface Snapshot {

@@ -7,6 +7,7 @@
 import { UsageError } from "../base/errors.ts";
 import { defineOptions, type Layer, type OptionSet, type Resolved } from "../base/options.ts";
 import { DATA_OPTION_LIST } from "../data/options.ts";
+import { TUNING_OPTION } from "../graph/tuning.ts";
 import { NETWORK_FORMS } from "../space/derived.ts";
 import { budgetOf, SIZE_OPTION_LIST } from "../space/size_options.ts";
 import { SCHEDULES } from "./schedule.ts";
@@ -190,6 +191,7 @@ export const TRAIN_OPTION_LIST = [
     group: "Run",
     help: "refuse a plan of more MiB of GPU memory than this",
   },
+  TUNING_OPTION,
 ] as const;
 
 /** Options of `train`. */

@@ -15,6 +15,7 @@ import { Batcher, splitHalves } from "../data/batches.ts";
 import { type Dataset, defaultAugment } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { DeviceLostError } from "../graph/runtime.ts";
+import { tuned } from "../graph/tuning.ts";
 import { checkMemory, memoryBudget } from "../search/memory.ts";
 import type { RunFolder } from "../search/run_folder.ts";
 import { onDevice, runSteps } from "../search/step_loop.ts";
@@ -115,7 +116,7 @@ export async function train(
   options: TrainOptions = {},
 ): Promise<TrainResult> {
   const run = new TrainRun(config, networkConfig(config, genotype, data.train), data, options);
-  return await onDevice(options.gpu, options.warn, (gpu) => run.on(gpu));
+  return await onDevice(options.gpu, options.warn, (gpu) => run.on(tuned(gpu, config.tuning, options.warn)));
 }
 
 /** Newest state on the host: what a new device starts from. */

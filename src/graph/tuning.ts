@@ -1,0 +1,171 @@
+/**
+ * Which variant of a kernel is fast here: measured once for an adapter, kept in a file, and part of a run's
+ * configuration from then on, since another variant adds up in another order and so gives other bits. Without a tuning
+ * every adapter gets the variants that suit its kind (`GpuLimits.software`).
+ * @module
+ */
+import { UsageError } from "../base/errors.ts";
+import { Random } from "../base/random.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { Graph, type Node } from "./graph.ts";
+import { kernelKey, type Plan, planProgram, Pool, variantsOf } from "./plan.ts";
+import { type HostInputs, Runtime } from "./runtime.ts";
+import { elementCount, pack, type TensorType } from "./tensor_type.ts";
+
+/** The variants that were the fastest ones on an adapter. */
+export interface Tuning {
+  /** Name of the adapter. */
+  readonly name: string;
+  /** Name of the chosen variant by operation, attributes and inputs. */
+  readonly kernels: Readonly<Record<string, string>>;
+}
+
+/** The option that takes one. */
+export const TUNING_OPTION = {
+  key: "tuning",
+  kind: "named",
+  choices: ["off"],
+  check: checkTuning,
+  default: "off",
+  group: "Run",
+  help: "which of several kernels runs an operation: the ones for this kind of adapter, or a .yaml file of 'tune'",
+} as const;
+
+/** Most kernels in a file, and most characters of a name. */
+const MOST_KERNELS = 100_000, LONGEST = 1000;
+
+/**
+ * Checks a value of unknown origin, for example parsed YAML; `source` names it in errors.
+ * @throws {UsageError} saying what it must be
+ */
+export function checkTuning(value: unknown, source: string): Tuning {
+  const fail = (what: string): never => {
+    throw new UsageError(`Cannot use ${source} as ${what}: write it with 'idarts tune'`);
+  };
+  const isRecord = (v: unknown): v is Record<string, unknown> => typeof v === "object" && v !== null;
+  const isText = (v: unknown): v is string => typeof v === "string" && v.length > 0 && v.length <= LONGEST;
+  if (!isRecord(value) || !isText(value.name) || !isRecord(value.kernels)) {
+    return fail("a tuning has a name, which is that of an adapter, and kernels");
+  }
+  const entries = Object.entries(value.kernels);
+  if (entries.length > MOST_KERNELS) fail(`it must have at most ${MOST_KERNELS} kernels: it has ${entries.length}`);
+  const wrong = entries.find((pair) => !pair.every(isText));
+  if (wrong) fail(`each of its kernels must have the name of a variant: '${wrong[0].slice(0, 60)}' has not`);
+  return { name: value.name, kernels: Object.fromEntries(entries) as Record<string, string> };
+}
+
+/**
+ * The device with the kernels of a tuning. One of another adapter is left aside, with a warning.
+ * @param warn is told so in one sentence
+ */
+export function tuned(gpu: Gpu, tuning: string | Tuning, warn?: (message: string) => void): Gpu {
+  if (typeof tuning === "string") return gpu;
+  if (tuning.name !== gpu.name) {
+    warn?.(
+      `The tuning is of adapter '${tuning.name}' and this is '${gpu.name}': its kernels are left aside ` +
+        `('idarts tune' measures here)`,
+    );
+    return gpu;
+  }
+  const names = new Map(Object.entries(tuning.kernels));
+  return { ...gpu, limits: { ...gpu.limits, choose: (key, variants) => names.get(key) ?? variants[0] } };
+}
+
+/** What was measured of one kernel. */
+export interface KernelTimes {
+  /** Operation, attributes and inputs. */
+  readonly key: string;
+  /** Name of the chosen variant. */
+  readonly chosen: string;
+  /** Nanoseconds by variant, that without a tuning first. */
+  readonly nanoseconds: ReadonlyMap<string, number>;
+  /** How often the programs run it. */
+  readonly uses: number;
+}
+
+/** A variant must be so much faster than the first one to be taken, since times are noisy. */
+const WORTH_IT = 0.95;
+
+/** Measured runs of each variant, after one that compiles. */
+const ROUNDS = 5;
+
+/**
+ * Measures the variants of every kernel that `plans` run and `known` has not, one after the other.
+ * @param onKernel told after each
+ * @returns `known` and what was measured
+ */
+export async function tune(
+  gpu: Gpu,
+  plans: readonly Plan[],
+  known: Tuning = { name: gpu.name, kernels: {} },
+  onKernel?: (times: KernelTimes, done: number, all: number) => void,
+): Promise<Tuning> {
+  const uses = new Map<string, Node[]>();
+  for (const { node } of plans.flatMap((plan) => plan.nodes)) {
+    const context = contextOf(node, gpu);
+    if (variantsOf(node.op, context).length < 2) continue;
+    const key = kernelKey(node.op, context);
+    if (!Object.hasOwn(known.kernels, key)) uses.set(key, [...uses.get(key) ?? [], node]);
+  }
+  const kernels: Record<string, string> = { ...known.kernels };
+  let done = 0;
+  for (const [key, nodes] of uses) {
+    const nanoseconds = await measure(gpu, nodes[0]), [[first, reference]] = nanoseconds;
+    const [best, least] = [...nanoseconds].reduce((a, b) => b[1] < a[1] ? b : a);
+    const chosen = least < WORTH_IT * reference ? best : first;
+    kernels[key] = chosen;
+    onKernel?.({ key, chosen, nanoseconds, uses: nodes.length }, ++done, uses.size);
+  }
+  return { name: gpu.name, kernels };
+}
+
+function contextOf(node: Node, { limits }: Gpu) {
+  const inputs = node.inputs.map((t) => t.type), outputs = node.outputs.map((t) => t.type);
+  return { inputs, outputs, attrs: node.attrs, limits };
+}
+
+/** Nanoseconds of a node by variant: the least of some rounds, in which the variants take turns. */
+async function measure(gpu: Gpu, node: Node): Promise<Map<string, number>> {
+  const names = variantsOf(node.op, contextOf(node, gpu)).map((v) => v.name), pool = new Pool();
+  const plans = names.map((name) => {
+    const graph = new Graph(node.outputs.some((t) => t.type.dtype === "bf16") ? "bf16" : "f32");
+    const inputs = node.inputs.map(({ type }, i) => graph.input(`x${i}`, type));
+    const outputs = graph.apply(node.op, inputs, node.attrs);
+    const results = Object.fromEntries(outputs.map((t, i) => [`y${i}`, t]));
+    return planProgram(name, graph, results, { ...gpu.limits, choose: () => name }, pool);
+  });
+  const host = Object.fromEntries(node.inputs.map(({ type }, i) => [`x${i}`, noise(type)]));
+  const runtime = await Runtime.create(gpu, plans, pool), times = new Map<string, number>();
+  try {
+    for (let round = 0; round <= ROUNDS; round++) {
+      for (const name of names) {
+        const time = await timeOf(runtime, name, host);
+        if (round > 0) times.set(name, Math.min(time, times.get(name) ?? Infinity));
+      }
+    }
+  } finally {
+    runtime.destroy();
+  }
+  return times;
+}
+
+/** Runs before the clock is read, where the device cannot time itself: the host looks only every few milliseconds. */
+const REPEATS = 32;
+
+async function timeOf(runtime: Runtime, name: string, host: HostInputs): Promise<number> {
+  if (runtime.gpu.features.includes("timestamp-query")) {
+    return (await runtime.profile(name, host)).reduce((sum, { nanoseconds }) => sum + nanoseconds, 0);
+  }
+  runtime.run(name, host);
+  await runtime.idle();
+  const start = performance.now();
+  for (let i = 0; i < REPEATS; i++) runtime.run(name);
+  await runtime.idle();
+  return (performance.now() - start) * 1e6 / REPEATS;
+}
+
+/** Values between 0.5 and 1.5 (variances are among the inputs) that repeat after a while, in storage order. */
+function noise(type: TensorType): HostInputs[string] {
+  const random = new Random(0, "tuning"), some = Float64Array.from({ length: 1021 }, () => 0.5 + random.uniform());
+  return pack(type, new Float64Array(elementCount(type)).map((_, i) => some[i % some.length]));
+}
