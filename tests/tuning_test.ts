@@ -1,7 +1,7 @@
 /** Tunings: measured on the real device, kept in a file, checked where they come from, and part of a run. */
 import assert from "node:assert/strict";
 import { openGpu, planSearch, search, supernetConfig, UsageError } from "../mod.ts";
-import { checkTuning, type KernelTimes, tune, tuned, type Tuning } from "../src/graph/tuning.ts";
+import { adapterText, checkTuning, type KernelTimes, tune, tuned, type Tuning } from "../src/graph/tuning.ts";
 import { events, Workplace } from "./cli_support.ts";
 import { DATA, message, tiny } from "./search_support.ts";
 
@@ -15,7 +15,7 @@ function lastVariants(): Tuning {
   const kernels: Record<string, string> = {};
   const choose = (key: string, names: readonly string[]) => kernels[key] = names[names.length - 1];
   planSearch(supernetConfig(TINY, DATA), TINY, { ...gpu.limits, choose });
-  return { name: gpu.name, kernels };
+  return { name: adapterText(gpu), kernels };
 }
 
 Deno.test("tune measures every kernel that has variants once, and takes none that is slower than the first", async () => {
@@ -50,7 +50,7 @@ Deno.test("a tuned search runs other kernels to nearly the same losses; one of a
   assert.notDeepEqual(plain.meanWeights, other.meanWeights, "sums in another order");
   assert.deepEqual(plain.meanWeights, foreign.meanWeights);
   assert.deepEqual(warnings.map((w) => w.includes("of adapter 'X'") && w.includes("'idarts tune'")), [true]);
-  const { choose } = tuned(gpu, { name: gpu.name, kernels: { known: "b" } }).limits;
+  const { choose } = tuned(gpu, { name: adapterText(gpu), kernels: { known: "b" } }).limits;
   assert.deepEqual([choose!("known", ["a", "b"]), choose!("unknown", ["a", "b"])], ["b", "a"]);
 });
 

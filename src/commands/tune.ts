@@ -10,7 +10,7 @@ import { formatYaml, MAX_YAML_BYTES, parseYamlOptions } from "../base/options.ts
 import { MNIST_FOLDER } from "../data/dataset.ts";
 import { type GpuLimits, openGpu } from "../gpu/device.ts";
 import type { Plan } from "../graph/plan.ts";
-import { checkTuning, type KernelTimes, tune, type Tuning } from "../graph/tuning.ts";
+import { adapterText, checkTuning, type KernelTimes, tune, type Tuning } from "../graph/tuning.ts";
 import { SEARCH_PRESETS } from "../search/config.ts";
 import { checkMemory, memoryBudget } from "../search/memory.ts";
 import { planSearch } from "../search/programs.ts";
@@ -119,9 +119,11 @@ async function runTune(
     : undefined;
   const shape = await shapeOf(config, parsed, terminal), gpu = await openGpu(), began = performance.now();
   try {
-    if (known && known.name !== gpu.name) {
+    if (known && known.name !== adapterText(gpu)) {
       throw new UsageError(
-        `Cannot extend '${out}' on adapter '${gpu.name}' as it is of '${known.name}': name another file with --out`,
+        `Cannot extend '${out}' on adapter '${
+          adapterText(gpu)
+        }' as it is of '${known.name}': name another file with --out`,
       );
     }
     const { plans, bytes } = planOf(shape, gpu.limits, config.batchSize);

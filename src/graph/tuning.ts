@@ -14,7 +14,7 @@ import { elementCount, pack, type TensorType } from "./tensor_type.ts";
 
 /** The variants that were the fastest ones on an adapter. */
 export interface Tuning {
-  /** Name of the adapter. */
+  /** The adapter, see {@linkcode adapterText}. */
   readonly name: string;
   /** Name of the chosen variant by operation, attributes and inputs. */
   readonly kernels: Readonly<Record<string, string>>;
@@ -30,6 +30,14 @@ export const TUNING_OPTION = {
   group: "Run",
   help: "which of several kernels runs an operation: the ones for this kind of adapter, or a .yaml file of 'tune'",
 } as const;
+
+/**
+ * The adapter that a tuning is of: its name and what it offers, since WebGPU does not tell the version of a driver.
+ */
+export function adapterText({ name, limits }: Gpu): string {
+  const { maxStorageBuffersPerShaderStage: buffers, maxStorageBufferBindingSize: bytes } = limits;
+  return `${name} with ${buffers} buffers of ${bytes} bytes`;
+}
 
 /** Most kernels in a file, and most characters of a name. */
 const MOST_KERNELS = 100_000, LONGEST = 1000;
@@ -60,9 +68,9 @@ export function checkTuning(value: unknown, source: string): Tuning {
  */
 export function tuned(gpu: Gpu, tuning: string | Tuning, warn?: (message: string) => void): Gpu {
   if (typeof tuning === "string") return gpu;
-  if (tuning.name !== gpu.name) {
+  if (tuning.name !== adapterText(gpu)) {
     warn?.(
-      `The tuning is of adapter '${tuning.name}' and this is '${gpu.name}': its kernels are left aside ` +
+      `The tuning is of adapter '${tuning.name}' and this is '${adapterText(gpu)}': its kernels are left aside ` +
         `('idarts tune' measures here)`,
     );
     return gpu;
@@ -97,7 +105,7 @@ const ROUNDS = 5;
 export async function tune(
   gpu: Gpu,
   plans: readonly Plan[],
-  known: Tuning = { name: gpu.name, kernels: {} },
+  known: Tuning = { name: adapterText(gpu), kernels: {} },
   onKernel?: (times: KernelTimes, done: number, all: number) => void,
 ): Promise<Tuning> {
   const uses = new Map<string, Node[]>();
@@ -116,7 +124,7 @@ export async function tune(
     kernels[key] = chosen;
     onKernel?.({ key, chosen, nanoseconds, uses: nodes.length }, ++done, uses.size);
   }
-  return { name: gpu.name, kernels };
+  return { name: known.name, kernels };
 }
 
 function contextOf(node: Node, { limits }: Gpu) {
