@@ -196,11 +196,12 @@ async function tensorFlow(backend: "cpu" | "wasm" | "webgpu"): Promise<Peer> {
 /** jax-js, jitted. */
 async function jaxJs(backend: "wasm" | "webgpu"): Promise<Peer> {
   const { init, defaultDevice, blockUntilReady, jit, vjp, lax, nn, numpy: np } = await load("@jax-js/jax", "0.1.25");
-  if (!(await init()).includes(backend)) throw new Error("the backend does not start");
+  if (!(await init(backend)).includes(backend)) throw new Error("the backend does not start");
   type A = typeof np;
   return {
     name: `jax-js ${backend}`,
     async prepare({ kind, k, dilation }, { x, w, dy }, backward) {
+      await init(backend);
       defaultDevice(backend);
       const pad = (k - 1) * dilation / 2, border = [pad, pad];
       const forward = (x: A, w: A): A => {
@@ -260,12 +261,12 @@ function deviation(actual: Values, expected: Values): number {
 /** Largest deviation that counts as agreement: f32 sums in another order, and values of 8 bits. */
 const tolerance = (name: string): number => name.endsWith("bf16") ? 2e-2 : 1e-4;
 
-/** Medians of three measurements of up to 50 runs in half a second each. */
+/** Medians of three measurements of about half a second each, after one that does not count. */
 async function time({ run, idle }: Prepared): Promise<Span> {
-  const { milliseconds } = await measure(run, idle), spans: Span[] = [];
-  const repeats = Math.max(1, Math.min(50, Math.round(500 / milliseconds)));
-  for (let i = 0; i < 3; i++) spans.push(await measure(run, idle, repeats));
-  return medianSpan(spans);
+  const { milliseconds } = await measure(run, idle, 3), spans: Span[] = [];
+  const repeats = Math.max(1, Math.min(200, Math.round(500 / milliseconds)));
+  for (let i = 0; i < 4; i++) spans.push(await measure(run, idle, repeats));
+  return medianSpan(spans.slice(1));
 }
 
 const gpu = await openGpu(), json = Deno.args.includes("--json"), peers: Peer[] = [];
@@ -328,3 +329,4 @@ for (const task of TASKS) {
 }
 if (!json && notes.length > 0) console.log(`\n${notes.map((note) => `- ${note}`).join("\n")}`);
 gpu.device.destroy();
+Deno.exit(); // whatever timers the libraries have
