@@ -5,10 +5,10 @@
  *     deno task bench --small         the first size only (--large: the second)
  *     deno task bench --profile       where the time goes, by shader (timestamp queries; --shapes: and by operands)
  *     deno task bench --f32           activations as f32 instead of bf16
+ *     deno task bench --scaling       instead: the first size with other batches, channels and numbers of cells
  *     deno task bench --json          one JSON object per size
  */
-import process from "node:process";
-import { Random } from "../src/base/random.ts";
+import { measure, medianSpan, noiseBatch, type Span } from "../src/commands/measure.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import type { Precision } from "../src/graph/tensor_type.ts";
 import { resolveSearchConfig } from "../src/search/config.ts";
@@ -22,24 +22,13 @@ const normFlag = Deno.args.find((a) => a.startsWith("--norm="))?.slice(7) ?? "rm
 const precision: Precision = flags.has("--f32") ? "f32" : "bf16";
 const SIZES = STANDARD_SIZES.map((size): SupernetConfig => ({ ...size, nodeNorm: normFlag as NodeNorm, precision }));
 
-/** User and system time of this process, all threads: the driver's on a CPU adapter among them. */
-function cpuMilliseconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
-const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1];
-
 async function ours(config: SupernetConfig) {
   const began = performance.now(), gpu = await openGpu(), optimizer = resolveSearchConfig([]);
   const plan = planSearch(config, optimizer, gpu.limits), planned = performance.now();
   const engine = await SearchEngine.create(gpu, plan), { runtime } = engine;
   engine.initialise(0, 1e-3);
-  const created = performance.now(), random = new Random(0, "bench");
-  const elements = config.inputChannels * config.batch * config.height * (Math.ceil(config.width / 4) * 4);
-  const images = new Float32Array(elements).map(() => random.normal());
-  const labels = Int32Array.from({ length: config.batch }, () => random.below(config.classes));
-  const inputs = { images, labels, hyper: new Float32Array([0.025, 3e-4, 0.5, 0.001]) };
+  const created = performance.now();
+  const inputs = { ...noiseBatch(config), hyper: new Float32Array([0.025, 3e-4, 0.5, 0.001]) };
   for (const name of ["alpha_step", "weight_step"]) runtime.run(name, inputs);
   await runtime.idle();
   const first = performance.now();
@@ -54,24 +43,17 @@ async function ours(config: SupernetConfig) {
     rssMiB: 0,
   };
   for (const name of ["weight_step", "alpha_step"]) {
-    const times: number[] = [], js: number[] = [], cpu: number[] = [];
-    for (let i = 0; i < steps; i++) {
-      const start = performance.now(), busy = cpuMilliseconds();
-      runtime.run(name, inputs);
-      js.push(performance.now() - start);
-      await runtime.idle();
-      times.push(performance.now() - start);
-      cpu.push(cpuMilliseconds() - busy);
-    }
-    const { macs, dispatches, traffic } = plan.plans.find((p) => p.name === name)!, ms = median(times);
+    const spans: Span[] = [];
+    for (let i = 0; i < steps; i++) spans.push(await measure(() => runtime.run(name, inputs), () => runtime.idle()));
+    const { macs, dispatches, traffic } = plan.plans.find((p) => p.name === name)!, span = medianSpan(spans);
     result[name] = {
-      ms: Math.round(ms),
-      cpuMs: Math.round(median(cpu)),
-      gflops: +(2 * macs / ms / 1e6).toFixed(1),
+      ms: Math.round(span.milliseconds),
+      cpuMs: Math.round(span.cpuMilliseconds),
+      gflops: +(2 * macs / span.milliseconds / 1e6).toFixed(1),
       gmacs: +(macs / 1e9).toFixed(2),
       dispatches,
       boundGiB: +(traffic / 2 ** 30).toFixed(2),
-      jsShare: +(median(js) / ms).toFixed(4),
+      jsShare: +(span.hostMilliseconds / span.milliseconds).toFixed(4),
     };
   }
   result.rssMiB = Math.round(Deno.memoryUsage().rss / 2 ** 20);
@@ -125,6 +107,38 @@ async function torch(config: SupernetConfig): Promise<Record<string, unknown> | 
   } catch {
     return undefined;
   }
+}
+
+/** The first size with one of its sizes changed, in a table. */
+async function scaling(): Promise<void> {
+  const [base] = SIZES;
+  const configs = [
+    ...[8, 16, 32, 64].map((batch) => ({ ...base, batch })),
+    ...[4, 16, 32].map((channels) => ({ ...base, channels })),
+    ...[3, 8, 11].map((cells) => ({ ...base, cells })),
+  ];
+  if (!flags.has("--json")) {
+    console.log(`One of the sizes of ${base.height}x${base.width}x${base.inputChannels} changed, ${base.precision}`);
+    console.log("| channels | cells | batch | GPU MiB | step | GMAC | dispatches | ms | CPU ms | CPU ms per GMAC |");
+    console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+  }
+  for (const { channels, cells, batch, ...rest } of configs) {
+    const result = await ours({ channels, cells, batch, ...rest });
+    if (flags.has("--json")) {
+      console.log(JSON.stringify({ channels, cells, batch, ...result }));
+      continue;
+    }
+    for (const name of ["weight_step", "alpha_step"]) {
+      const { gmacs, dispatches, ms, cpuMs } = result[name] as Record<string, number>;
+      const row = [channels, cells, batch, result.gpuMiB, name.replace("_step", ""), gmacs, dispatches, ms, cpuMs];
+      console.log(`| ${[...row, Math.round(cpuMs / gmacs)].join(" | ")} |`);
+    }
+  }
+}
+
+if (flags.has("--scaling")) {
+  await scaling();
+  Deno.exit();
 }
 
 const chosen = flags.has("--small") ? SIZES.slice(0, 1) : flags.has("--large") ? SIZES.slice(1) : SIZES;

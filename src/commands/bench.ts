@@ -6,13 +6,11 @@
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { defineOptions } from "../base/options.ts";
-import { Random } from "../base/random.ts";
-import type { Dataset } from "../data/dataset.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
-import { type Plan, planProgram, Pool } from "../graph/plan.ts";
-import { type DispatchTime, Runtime } from "../graph/runtime.ts";
-import { dense, image, storageLength } from "../graph/tensor_type.ts";
+import type { Plan } from "../graph/plan.ts";
+import type { DispatchTime } from "../graph/runtime.ts";
+import { dense, image } from "../graph/tensor_type.ts";
 import { tuned } from "../graph/tuning.ts";
 import { noiseKey } from "../nn/noise_key.ts";
 import { addN } from "../ops/add_n.ts";
@@ -23,6 +21,7 @@ import { checkMemory, memoryBudget } from "../search/memory.ts";
 import { planSearch } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
 import { addOptions, addSearchOptions, type Parsed, parseShape, presetText, searchConfig } from "./flags.ts";
+import { measure, medianSpan, noiseBatch, type Span, startTrial } from "./measure.ts";
 import { commandLine, count, duration, magnitude, mebibytes, pairs, percent, table, Terminal } from "./terminal.ts";
 
 const OPTIONS = defineOptions([
@@ -85,7 +84,7 @@ export async function runBench(parsed: Parsed): Promise<number> {
     throw new UsageError("Cannot use --data with bench, which runs on noise: give --shape");
   }
   const { shape, classes, steps } = OPTIONS.resolve([OPTIONS.flagLayer(parsed)]);
-  const net = supernetConfig(config, { ...parseShape(shape), classes } as Dataset);
+  const net = supernetConfig(config, { ...parseShape(shape), classes });
   const gpu = tuned(await openGpu(), config.tuning, (message) => terminal.warn(message));
   try {
     const plan = planSearch(net, config, gpu.limits);
@@ -97,12 +96,7 @@ export async function runBench(parsed: Parsed): Promise<number> {
     const began = performance.now(), engine = await SearchEngine.create(gpu, plan, config.seed);
     try {
       engine.initialise(config.seed, config.alphaInit);
-      const random = new Random(0, "bench"),
-        inputs = {
-          images: new Float32Array(storageLength(image(net.inputChannels, net.batch, net.height, net.width)))
-            .map(() => random.normal()),
-          labels: Int32Array.from({ length: net.batch }, () => random.below(classes)),
-        };
+      const inputs = noiseBatch(net);
       const run = () =>
         engine.step(inputs, inputs, {
           weightLr: 0.025,
@@ -113,25 +107,24 @@ export async function runBench(parsed: Parsed): Promise<number> {
         });
       run();
       await engine.runtime.idle();
-      const warm = performance.now(), times: number[] = [], hosts: number[] = [];
+      const warm = performance.now(), spans: Span[] = [];
       for (let i = 0; i < steps; i++) {
         terminal.progress(() => `step ${i + 1} of ${steps} ...`);
-        const start = performance.now();
-        run();
-        hosts.push(performance.now() - start);
-        await engine.runtime.idle();
-        times.push(performance.now() - start);
+        spans.push(await measure(run, () => engine.runtime.idle()));
       }
       const names = [...plan.alphaStep.map(([name]) => name), "weight_step"];
       const programs = plan.plans.filter(({ name }) => names.includes(name));
-      const step = rateOf(programs, median(times)), timed = gpu.features.includes("timestamp-query");
-      const spans: DispatchTime[] = [];
+      const span = medianSpan(spans),
+        step = rateOf(programs, span.milliseconds),
+        timed = gpu.features.includes("timestamp-query");
+      const dispatches: DispatchTime[] = [];
       for (const each of timed ? programs : []) {
         const host = { ...inputs, hyper: HYPER, ...noiseKey(each, config.seed, 1) };
         await engine.runtime.profile(each.name, host); // the second one is told
-        spans.push(...await engine.runtime.profile(each.name, host));
+        dispatches.push(...await engine.runtime.profile(each.name, host));
       }
-      const operations = byOperation(programs, spans), whole = spans.reduce((sum, t) => sum + t.nanoseconds, 0) / 1e6;
+      const operations = byOperation(programs, dispatches);
+      const whole = dispatches.reduce((sum, t) => sum + t.nanoseconds, 0) / 1e6;
       terminal.close();
       terminal.event({
         event: "bench",
@@ -140,7 +133,7 @@ export async function runBench(parsed: Parsed): Promise<number> {
         gpuBytes: plan.bytes,
         compileSeconds: (warm - began) / 1000,
         ceilings,
-        step: { ...step, hostMilliseconds: median(hosts) },
+        step: { ...step, ...span },
         operations: Object.fromEntries(operations),
       });
       [
@@ -153,7 +146,7 @@ export async function runBench(parsed: Parsed): Promise<number> {
           [
             "step",
             `${step.milliseconds.toFixed(0)} ms (median of ${steps}), ${
-              percent(median(hosts) / step.milliseconds)
+              percent(span.hostMilliseconds / span.milliseconds)
             } of it JavaScript`,
           ],
           [
@@ -192,8 +185,6 @@ export async function runBench(parsed: Parsed): Promise<number> {
 /** Rates that leave the network as it is. */
 const HYPER = new Float32Array([0, 0, 1, 1, 0, 0, 0, 0]);
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1];
-
 function rateOf(plans: readonly Plan[], milliseconds: number): Rate {
   const total = (of: (plan: Plan) => number) => plans.reduce((sum, plan) => sum + of(plan), 0);
   return {
@@ -220,30 +211,20 @@ const COPIED = 8 << 20, ROUNDS = 256;
 
 /** What the adapter reaches when it does nothing but compute, or nothing but copy. */
 async function measureCeilings(gpu: Gpu): Promise<{ gflops: number; gigabytes: number }> {
-  const measure = async (add: (graph: Graph) => Tensor): Promise<Rate> => {
-    const graph = new Graph(),
-      pool = new Pool(),
-      plan = planProgram("ceiling", graph, { y: add(graph) }, gpu.limits, pool);
-    const runtime = await Runtime.create(gpu, [plan], pool);
+  const reach = async (add: (graph: Graph) => Tensor): Promise<Rate> => {
+    const graph = new Graph(), trial = await startTrial(gpu, graph, { y: add(graph) });
     try {
-      const times: number[] = [];
-      for (let i = 0; i < 4; i++) {
-        const start = performance.now(), repeats = i === 0 ? 1 : REPEATS;
-        for (let k = 0; k < repeats; k++) runtime.run("ceiling");
-        await runtime.idle();
-        if (i > 0) times.push((performance.now() - start) / repeats);
-      }
-      return rateOf([plan], median(times));
+      const spans: Span[] = [];
+      for (let i = 0; i < 3; i++) spans.push(await measure(trial.run, trial.idle, REPEATS));
+      return rateOf([trial.plan], medianSpan(spans).milliseconds);
     } finally {
-      runtime.destroy();
+      trial.destroy();
     }
   };
-  const compute = await measure((graph) =>
+  const compute = await reach((graph) =>
     graph.apply1(multiplyAdd, [graph.input("x", dense([1 << 16]))], { rounds: ROUNDS })
   );
-  const copy = await measure((graph) =>
-    graph.apply1(addN, [graph.input("x", image(64, 1, 32, COPIED / 64 / 32))], null)
-  );
+  const copy = await reach((graph) => graph.apply1(addN, [graph.input("x", image(64, 1, 32, COPIED / 64 / 32))], null));
   return { gflops: gflops(compute), gigabytes: gigabytes(copy) };
 }
 
