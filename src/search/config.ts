@@ -292,6 +292,17 @@ export const SEARCH_PRESETS: Readonly<Record<string, Readonly<Record<string, str
     "probe-images": 64,
     "eval-images": 512,
   },
+  "darts": { "node-norm": "none", "discretizer": "alpha" },
+  "pc-darts": {
+    "node-norm": "none",
+    "discretizer": "alpha",
+    "partial-channels": 4,
+    "edge-weights": true,
+    "batch-size": 256,
+    "weight-lr": 0.1,
+    "alpha-lr": 6e-4,
+    "alpha-warmup-epochs": 15,
+  },
 };
 
 /**
