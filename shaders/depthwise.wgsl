@@ -8,7 +8,7 @@
 // H, W input size; HO output rows; P4, Q4 vec4s of an input and output row; N images, of which an invocation does
 // every NG-th, so that weights are loaded once for N / NG of them; CLASSES row classes; CHUNKS chunks of rows; TILES
 // tiles of columns, which neighbouring invocations take (ACROSS) or those of one image group by group; A window rows
-// that an output row advances by. params[0].x = CI.
+// that an output row advances by. params[0] = (CI, 0, NG, 0).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
@@ -20,6 +20,8 @@
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: vec3u) {
+  let CI = params[0].x;
+  let NG = params[0].z;
   if (gid.x >= NG * CHUNKS * CLASSES * TILES) { return; }
   let channel = wid.y;
 #if ACROSS
@@ -31,7 +33,6 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
 #endif
   let row_class = (gid.x / (NG * TILES)) % CLASSES;
   let chunk = gid.x / (NG * TILES * CLASSES);
-  let CI = params[0].x;
   let source = channel % CI;
   let column = i32(tile * (S * TV)) - 1;
 #if NORM

@@ -7,7 +7,7 @@
 // With NORM gx is the gradient of the normalised input. A strided gy is read as if zeros stood between its elements
 // (S = 2). Names as in depthwise.wgsl; here H, W, P4 describe x and gx, HO, WO, Q4 describe gy, and each invocation
 // walks down RC rows of gx of every NG-th image. PARTS partial sums per weight: one of each invocation, or with ACROSS
-// one of each workgroup. params[0] = (CI, number of e, 0, 0).
+// one of each workgroup. params[0] = (CI, number of e, NG, PARTS).
 
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
@@ -34,6 +34,8 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let CI = params[0].x;
+  let NG = params[0].z;
+  let PARTS = params[0].w;
   let source = wid.y;
 #if ACROSS
   let tile = gid.x % TILES;

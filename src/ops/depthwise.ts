@@ -81,12 +81,13 @@ interface Cut {
   readonly name: string;
   /** Invocations for each channel. */
   readonly count: number;
+  /** Images side by side; a parameter and no constant, so that like layers share a pipeline. */
+  readonly NG: number;
   readonly constants: {
     readonly TILES: number;
     readonly TV: number;
     readonly CHUNKS: number;
     readonly RC: number;
-    readonly NG: number;
     readonly CLASSES: number;
     readonly WG: number;
     readonly ACROSS: boolean;
@@ -108,16 +109,16 @@ function strands(size: Size, busy: number): Cut {
     const enough = d * CHUNKS >= wanted && d * CHUNKS * CLASSES * TILES >= 8;
     if (n % d === 0 && enough) NG = d;
   }
-  const count = NG * CHUNKS * CLASSES * TILES, WG = count >= 64 ? 32 : count >= 16 ? 16 : 8;
-  return { name: `strands ${busy}`, count, constants: { TILES, TV, CHUNKS, RC, NG, CLASSES, WG, ACROSS: false } };
+  const count = NG * CHUNKS * CLASSES * TILES, constants = { TILES, TV, CHUNKS, RC, CLASSES, WG: 16, ACROSS: false };
+  return { name: `strands ${busy}`, count, NG, constants };
 }
 
 /** Narrow and short tiles, so that neighbours read neighbouring vec4s and there are many: what a GPU wants. */
 function tiles(size: Size, wide: number, most: number): Cut {
   const { classes: CLASSES, n: NG } = size, TV = Math.min(wide, size.columns), TILES = Math.ceil(size.columns / TV);
   const rows = Math.ceil(size.rows / CLASSES), CHUNKS = Math.ceil(rows / most), RC = Math.ceil(rows / CHUNKS);
-  const constants = { TILES, TV, CHUNKS, RC, NG, CLASSES, WG: 64, ACROSS: true };
-  return { name: `tiles ${wide}x${most}`, count: NG * CHUNKS * CLASSES * TILES, constants };
+  const count = NG * CHUNKS * CLASSES * TILES, constants = { TILES, TV, CHUNKS, RC, CLASSES, WG: 64, ACROSS: true };
+  return { name: `tiles ${wide}x${most}`, count, NG, constants };
 }
 
 /** Ways to share the work; a CPU and a GPU begin with their own. */
@@ -162,7 +163,7 @@ export const depthwise: OpSpec<DepthwiseAttributes> = {
       OUT_STEP = CLASSES;
     const size = { rows: g.HO, columns: g.Q4, classes: CLASSES, n: g.N, planes: CO };
     return distinct(
-      cuts(size, limits.software).map(({ name, count, constants }) => ({
+      cuts(size, limits.software).map(({ name, count, NG, constants }) => ({
         name,
         dispatches: [{
           shader,
@@ -179,7 +180,7 @@ export const depthwise: OpSpec<DepthwiseAttributes> = {
             ...(norm ? { EPS: attrs.eps } : {}),
           },
           bindings: [input(0), input(1), output(0), ...(norm ? [input(2)] : [])],
-          params: [CI, 0, 0, 0],
+          params: [CI, 0, NG, 0],
           workgroups: [Math.ceil(count / constants.WG), CO, 1],
         }],
       })),
@@ -323,7 +324,7 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
       const size = { rows: g.H, columns: g.P4, classes: g.D, n: g.N, planes: CI };
       const MASK = attrs.prologue !== "none", readsX = MASK || weights;
       return distinct(
-        cuts(size, limits.software).map(({ name, count, constants }) => {
+        cuts(size, limits.software).map(({ name, count, NG, constants }) => {
           const groups = Math.ceil(count / constants.WG), PARTS = constants.ACROSS ? groups : count;
           return {
             name,
@@ -339,7 +340,6 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
                   MASK,
                   WEIGHTS: weights,
                   NORM: norm,
-                  ...(weights ? { PARTS } : {}),
                   ...(norm ? { EPS: attrs.eps } : {}),
                 },
                 bindings: [
@@ -350,7 +350,7 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
                   ...(norm ? [input(3)] : []),
                   ...(weights ? [scratch(0)] : []),
                 ],
-                params: [CI, CO / CI, 0, 0],
+                params: [CI, CO / CI, NG, PARTS],
                 workgroups: [groups, CI, 1],
               },
               ...(weights
