@@ -4,15 +4,19 @@
  */
 import assert from "node:assert/strict";
 import {
+  DARTS_V2,
+  type Dataset,
   type EpochRecord,
   FailureError,
   openGpu,
   rediscretize,
+  resolveTrainConfig,
   RunFolder,
   search,
   SearchInterrupted,
   type SearchOptions,
   type SearchResult,
+  train,
   UsageError,
 } from "../mod.ts";
 import { bitsOf, DATA, EPOCHS, halves, message, STEPS, tiny } from "./search_support.ts";
@@ -205,6 +209,29 @@ Deno.test("search: odd sizes, two input channels, space s2 and plain DARTS nodes
   assert.ok(Math.abs(record.imbalance.before / record.imbalance.after - 1) < 1e-5);
   assert.equal(genotype.reduce.nodes.length, 4);
   assert.equal(report.space, "s2");
+});
+
+Deno.test("data sets of one's own: what does not fit together is refused by field", async () => {
+  const config = tiny(),
+    { images, labels } = DATA,
+    wrong: [Partial<Dataset>, RegExp][] = [
+      [{ count: 1.5 }, /'halves' as its count must be a whole number from 1: current value is 1.5$/],
+      [{ images: images.subarray(1) }, /length of its images must be 8192: current value is 8191$/],
+      [{ labels: labels.subarray(8) }, /length of its labels must be 128: .* 120$/],
+      [{ labels: labels.map((label) => label + 1) }, /label 1 must be from 0 to 1: .* 2$/],
+      [{ mean: [0.5, 0.5, 0.5] }, /length of its mean must be 1: .* 3$/],
+      [{ std: [] }, /length of its std must be 1/],
+      [{ classNames: ["above"] }, /length of its classNames must be 2/],
+    ];
+  for (const [fields, text] of wrong) {
+    await assert.rejects(search(config, { ...DATA, ...fields }, { gpu }), message(text, UsageError));
+  }
+  const data = { ...DATA, std: [] }, error = message(/its std/, UsageError);
+  await assert.rejects(rediscretize(config, data, { tensors: new Map() }, { gpu }), error);
+  const training = resolveTrainConfig([]);
+  await assert.rejects(train(training, DARTS_V2, { train: data }, { gpu }), error);
+  await assert.rejects(train(training, DARTS_V2, { train: DATA, val: data }, { gpu }), error);
+  await assert.rejects(train(training, DARTS_V2, { train: DATA, test: data }, { gpu }), error);
 });
 
 Deno.test("search: impossible sizes are refused by name", async () => {

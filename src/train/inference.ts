@@ -5,7 +5,7 @@
  */
 import { UsageError } from "../base/errors.ts";
 import { Batcher } from "../data/batches.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { type Plan, Pool } from "../graph/plan.ts";
 import { Runtime } from "../graph/runtime.ts";
@@ -156,6 +156,7 @@ export function checkMeasurable({ network, classNames }: Pick<Model, "network" |
  * @throws {UsageError} when the images or classes are not those that the model knows.
  */
 export async function evaluateModel(model: Model, data: Dataset, options: InferenceOptions = {}): Promise<Evaluation> {
+  checkDataset(data);
   checkMeasurable(model, data);
   const { classes } = model.network;
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
