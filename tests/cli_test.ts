@@ -313,7 +313,9 @@ Deno.test("cli: wrong use is refused with what was meant, and leaves nothing beh
   await refused(2, /key 'cells' .* must be a whole number from 3 to 64: current value is 2/, config("cells: 2\n"));
   await refused(2, /must be valid YAML/, config("a: [\n"));
   await refused(1, /missing.yaml' as it does not exist/, ["search", "--config", path("missing.yaml"), ...out]);
-  await refused(2, /too many arguments/, ["search", "extra", ...out]);
+  await refused(2, /too many arguments for 'search', expected 0 arguments but got 1: see 'search --help'$/m, [
+    ...["search", "extra", ...out],
+  ]);
   await refused(2, /missing required argument 'run'/, ["discretize"]);
   await refused(2, /folder must be empty: it holds .* use --resume/, ["search", "--out", path("whole")]);
   await refused(2, /Cannot open the run in .* must hold 'config.json'/, ["search", "--resume", path("nowhere")]);

@@ -202,6 +202,24 @@ Deno.test("cli cost: published and own networks, layers that add up, budgets; wi
   const own = await works(["cost", path("whole"), "--parts"], { write: [] });
   assert.match(own, /cifar +1x28x28 +10 +3 +4 /);
   assert.match(own, /cells\.2 /);
+  // What is given changes the trained network; all else stays its own.
+  const [other] = events(await works(["cost", MODEL, "--shape", "3x32x32", "--cells", "4", "--json"], { write: [] }));
+  const { genotype: _, ...sizes } = loadModel(MODEL).network;
+  // deno-lint-ignore no-explicit-any
+  const kept = ({ form, channels, cells, classes, inputChannels, height, width }: any) => ({
+    form,
+    channels,
+    cells,
+    classes,
+    inputChannels,
+    height,
+    width,
+  });
+  assert.deepEqual(other.networks.map(kept), [{ ...sizes, inputChannels: 3, height: 32, width: 32, cells: 4 }]);
+  assert.match(
+    await works(["cost", MODEL, "--form", "imagenet"], { write: [] }),
+    /imagenet +3x224x224 +1,000 +14 +48 /,
+  );
   const small = await works(["cost", "DARTS_V2", "--params", "1M", "--form", "cifar"], none);
   assert.match(small, /cifar .* [89]\d\d,\d{3} /);
   const pcDarts = await works(["cost", "PC_DARTS_cifar", "--form", "cifar"], none);
@@ -284,10 +302,18 @@ Deno.test("cli: models, genotypes and runs that cannot be used are refused in on
   writePng("seven.png", 0);
   Deno.writeFileSync(bad, bytes.subarray(0, bytes.length - 9));
   await refused(1, /bad.safetensors'/, ["predict", bad, seven]);
-  await refused(1, /its format must be 'idarts-model\/1'/, ["export", path("whole/checkpoint.safetensors")]);
+  await refused(1, /its format must be 'idarts-model\/1' and is 'idarts-checkpoint-1': take a file that a training/, [
+    "export",
+    path("whole/checkpoint.safetensors"),
+  ]);
   await refused(1, /seven.png'/, ["evaluate", seven, "--data", DIGITS]);
   await refused(2, /Cannot find the model '.*nothing'/, ["evaluate", path("nothing")]);
   await refused(2, /holds no 'config.json'/, ["predict", DIGITS, seven]);
+  await refused(1, /digits' as .* it is a folder, so name the images in it, as in .*digits\/\*.png$/m, [
+    "predict",
+    path("whole"),
+    DIGITS,
+  ]);
   const out = ["--out", path("never")];
   const genotype = (name: string, text: string): string[] => {
     Deno.writeTextFileSync(path(name), text);

@@ -65,6 +65,11 @@ function caseModel(
     return tensor;
   });
   const y = graph.apply(op, tensors, testCase.attrs);
+  if (tensors.length === 0) { // what is fed says how many images there are
+    const other = graph.input("other", image(1, y[0].type.shape[1], 1, 1));
+    mapInput(builder, "other", other);
+    feeds.other = toOnnx(other.type, new Float64Array(elementCount(other.type)));
+  }
   const [result] = mapGraph(builder, graph, leaves, [y[0]], (v) => values[Number(v.name.slice(1))]);
   return { model: builder.finish({ y: result }), feeds, y: op.reference!(values, testCase.inputs, testCase.attrs) };
 }
@@ -350,6 +355,34 @@ Deno.test({
     await compareSpread(built, describeModel(model), noise(built));
   },
 });
+
+for (
+  const [what, text] of [
+    [
+      "with a node that nothing enters",
+      "|none~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|skip_connect~0|none~1|avg_pool_3x3~2|",
+    ],
+    ["that nothing passes through", "|none~0|+|none~0|none~1|+|none~0|nor_conv_3x3~1|none~2|"],
+  ]
+) {
+  Deno.test({
+    name: `ONNX model of cells of NAS-Bench-201 ${what}: what predictImages says, for any number of images`,
+    ignore: withoutRuntime,
+    async fn() {
+      const sizes = { channels: 4, cells: 3, inputChannels: 3, height: 8, width: 8 }, count = 3, size = 3 * 8 * 8;
+      const config = { ...MNIST_NET, genotype: parseGenotype(text, "cell"), ...sizes };
+      const model = randomModel(config, info3.mean, info3.std);
+      const images = Uint8Array.from(random("bytes", count * size, 128, 40));
+      const ours = await predictImages(model, { images, count }, { gpu });
+      for (const options of FOLDING) {
+        const fed = { shape: [count, 3, 8, 8], data: Float32Array.from(images) };
+        const { probabilities } = await runOnnx(exportOnnx(model, { pixels: "byte", ...options }), { images: fed });
+        const data = Float32Array.from(ours.flatMap((row) => [...row]));
+        assertClose(what, probabilities, { shape: [count, 10], data }, 1e-4);
+      }
+    },
+  });
+}
 
 Deno.test({
   name: "ONNX models take any number of images",

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Random } from "../src/base/random.ts";
+import { edgeWeightLines } from "../src/commands/outcome.ts";
 import { softmaxWeights } from "../src/discretize/alpha.ts";
 import { discretize } from "../src/discretize/discretize.ts";
 import type { NodeStatistics } from "../src/discretize/statistics.ts";
@@ -315,6 +316,10 @@ Deno.test("report: the weights of the edges, where they have some", async () => 
   const rows = [...table.matchAll(/<tr><th scope="row">(.*?)<\/tr>/g)].map(([, row]) => row.replace(/<[^>]*>/g, " "));
   assert.equal(rows.length, 8);
   assert.match(rows[0], /^normal 2\s+0\.001\s+0\.002\s+·\s+·\s+·\s*$/);
+  const lines = edgeWeightLines(discretization);
+  assert.deepEqual(edgeWeightLines(base.discretization), []);
+  assert.deepEqual([lines.length, lines[3]], [11, "  normal 2   0.001   0.002       -       -       -"]);
+  assert.equal(lines[10], "  reduce 5   0.010   0.011   0.012   0.013   0.014");
   assert.match(rows[7], /^reduce 5\s+0\.010\s+0\.011\s+0\.012\s+0\.013\s+0\.014\s*$/);
 });
 

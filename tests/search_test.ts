@@ -4,15 +4,19 @@
  */
 import assert from "node:assert/strict";
 import {
+  DARTS_V2,
+  type Dataset,
   type EpochRecord,
   FailureError,
   openGpu,
   rediscretize,
+  resolveTrainConfig,
   RunFolder,
   search,
   SearchInterrupted,
   type SearchOptions,
   type SearchResult,
+  train,
   UsageError,
 } from "../mod.ts";
 import { bitsOf, DATA, EPOCHS, halves, message, STEPS, tiny } from "./search_support.ts";
@@ -207,11 +211,35 @@ Deno.test("search: odd sizes, two input channels, space s2 and plain DARTS nodes
   assert.equal(report.space, "s2");
 });
 
+Deno.test("data sets of one's own: what does not fit together is refused by field", async () => {
+  const config = tiny(),
+    { images, labels } = DATA,
+    wrong: [Partial<Dataset>, RegExp][] = [
+      [{ count: 1.5 }, /'halves' as its count must be a whole number from 1: current value is 1.5$/],
+      [{ images: images.subarray(1) }, /length of its images must be 8192: current value is 8191$/],
+      [{ labels: labels.subarray(8) }, /length of its labels must be 128: .* 120$/],
+      [{ labels: labels.map((label) => label + 1) }, /label 1 must be from 0 to 1: .* 2$/],
+      [{ mean: [0.5, 0.5, 0.5] }, /length of its mean must be 1: .* 3$/],
+      [{ std: [] }, /length of its std must be 1/],
+      [{ classNames: ["above"] }, /length of its classNames must be 2/],
+    ];
+  for (const [fields, text] of wrong) {
+    await assert.rejects(search(config, { ...DATA, ...fields }, { gpu }), message(text, UsageError));
+  }
+  const data = { ...DATA, std: [] }, error = message(/its std/, UsageError);
+  await assert.rejects(rediscretize(config, data, { tensors: new Map() }, { gpu }), error);
+  const training = resolveTrainConfig([]);
+  await assert.rejects(train(training, DARTS_V2, { train: data }, { gpu }), error);
+  await assert.rejects(train(training, DARTS_V2, { train: DATA, val: data }, { gpu }), error);
+  await assert.rejects(train(training, DARTS_V2, { train: DATA, test: data }, { gpu }), error);
+});
+
 Deno.test("search: impossible sizes are refused by name", async () => {
   await assert.rejects(search(tiny(), halves(64, [1, 3, 8]), { gpu }), message(/at least 4x4/, UsageError));
   await assert.rejects(
     search(tiny({ "init-channels": 3 }), DATA, { gpu }),
     message(/init-channels .* even/, UsageError),
   );
-  await assert.rejects(search(tiny({ "batch-size": 100 }), DATA, { gpu }), message(/lower the batch size/, UsageError));
+  const large = /at most the number of images, 64 of 128 in this part: lower the batch size/;
+  await assert.rejects(search(tiny({ "batch-size": 100 }), DATA, { gpu }), message(large, UsageError));
 });

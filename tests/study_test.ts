@@ -4,6 +4,7 @@
  * second is killed twice and gone on with, and must come to the same results.
  */
 import assert from "node:assert/strict";
+import { encode } from "fast-png";
 import { writeDigits } from "../scripts/few_digits.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -268,6 +269,20 @@ Deno.test("study: a run that diverges is marked as failed and keeps nobody from 
   const again = await ended(command([...args, "--retry"], ["diverges"]).output());
   assert.equal(again.code, 1);
   assert.deepEqual(finished(again.out), []);
+});
+
+Deno.test("study: what is to be said of the data of its runs is said once", async () => {
+  const pixels = (seed: number) => Uint8Array.from({ length: 64 }, (_, i) => (i * 7919 + seed * 31) % 251);
+  for (let i = 0; i < 20; i++) {
+    Deno.mkdirSync(path(`photos/${i % 2}`), { recursive: true });
+    const png = encode({ width: 8, height: 8, data: pixels(i), channels: 1, depth: 8 });
+    Deno.writeFileSync(path(`photos/${i % 2}/${i}.png`), png);
+  }
+  Deno.writeTextFileSync(path("photos.yaml"), `search: { data: ${path("photos")}, batch-size: 999, seed: [0, 1] }`);
+  const args = ["run", path("photos.yaml"), "--out", path("of-photos"), "--no-wait"];
+  const { code, err } = await ended(command(args, ["of-photos"]).output());
+  assert.equal(code, 1);
+  assert.match(err, /^(warning: Images are decoded on one thread [^\n]*\n)(.*batches of 999 [^\n]*\n){2}$/);
 });
 
 Deno.test("study: the example of the README is one", async () => {

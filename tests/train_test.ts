@@ -224,6 +224,8 @@ Deno.test("model file: other images and other classes are refused", async () => 
     evaluateModel(model, { ...DATA.test, classNames: ["below", "above"] }, { gpu }),
     message(/its classes must be the model's 2 \(above, below\): it has 2 \(below, above\)/, UsageError),
   );
+  const labels = DATA.test.labels.map(() => 2);
+  await assert.rejects(evaluateModel(model, { ...DATA.test, labels }, { gpu }), message(/label 0 must be/, UsageError));
   await assert.rejects(predictImages(model, { images: new Uint8Array(10), count: 1 }, { gpu }), UsageError);
 });
 

@@ -128,7 +128,8 @@ function explain(error: unknown, args: readonly string[], program: Command): num
       else printError(`unknown command '${args[1] ?? ""}': see '--help'`);
       return 2;
     }
-    const text = error.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
+    const text = error.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ").replace(/\.$/, "")
+      .replace(". Expected", ", expected");
     printError(`${text}: see '${inner ? `${inner} ` : ""}--help'`);
     return 2;
   }

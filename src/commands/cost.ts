@@ -3,7 +3,6 @@
  * @module
  */
 import { type Command, Option as Flag } from "commander";
-import { UsageError } from "../base/errors.ts";
 import { defineOptions } from "../base/options.ts";
 import { costOf, type NetworkCost, scaleNetwork } from "../space/cost.ts";
 import { NETWORK_FORMS, type NetworkConfig, type NetworkForm, publishedSize } from "../space/derived.ts";
@@ -57,7 +56,7 @@ export function costCommand(program: Command): Command {
     .summary("parameters, MACs and memory of networks of a cell")
     .description(
       `Counts networks of a cell, without data and without a GPU. The genotype is ${GENOTYPE_HELP}; of a trained model ` +
-        `(run folder or file) its own network is counted. ${COST_CONVENTION} The peak is the most that inference of one ` +
+        `(run folder or file) its own network is counted, changed by what is given. ${COST_CONVENTION} The peak is the most that inference of one ` +
         "image holds at once besides weights.",
     );
   addOptions(command, OPTIONS.options);
@@ -76,27 +75,25 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
   return command;
 }
 
-/** The networks that the options ask for. */
+/** The networks that the options ask for; what they leave open is as in `own`, else as in the papers. */
 function networks(genotype: Genotype, own: NetworkConfig | undefined, options: Options): NetworkConfig[] {
   const shape = options.shape === null ? undefined : parseShape(options.shape), budget = budgetOf(options);
-  const given = Object.values(options).some((value) => value !== null);
-  if (own && !given) return [own];
-  const forms = options.form === null ? NETWORK_FORMS : [options.form as NetworkForm];
-  return forms.flatMap((form) => {
-    const published = PUBLISHED[form];
+  const asked = options.form === null ? own?.form : options.form as NetworkForm;
+  return (asked ? [asked] : NETWORK_FORMS).flatMap((form) => {
+    const known = own?.form === form ? own : undefined;
+    const { classes, inputChannels, height, width } = known ?? PUBLISHED[form];
     const base = {
       genotype,
       form,
-      classes: options.classes ?? published.classes,
-      inputChannels: shape?.channels ?? published.inputChannels,
-      height: shape?.height ?? published.height,
-      width: shape?.width ?? published.width,
+      classes: options.classes ?? classes,
+      inputChannels: shape?.channels ?? inputChannels,
+      height: shape?.height ?? height,
+      width: shape?.width ?? width,
     };
-    if (options.form === null && form === "imagenet" && genotype.skeleton) return []; // it has one form
-    // Images that are too small for the ImageNet form leave the CIFAR form alone, unless it was asked for.
-    if (options.form === null && form === "imagenet" && Math.min(base.height, base.width) < 32) return [];
+    // What has one form only, and images that are too small for the ImageNet form, leave it away unless asked for.
+    if (!asked && form === "imagenet" && (genotype.skeleton || Math.min(base.height, base.width) < 32)) return [];
     if (budget) return [scaleNetwork(base, budget, options.cells ?? undefined)];
-    const { channels, cells } = publishedSize(genotype, form);
+    const { channels, cells } = known ?? publishedSize(genotype, form);
     return [{ ...base, channels: options.initChannels ?? channels, cells: options.cells ?? cells }];
   });
 }
@@ -106,7 +103,6 @@ export function runCost(parsed: Parsed, [source]: readonly string[]): Promise<nu
   const terminal = new Terminal(parsed.json === true), options = OPTIONS.resolve([OPTIONS.flagLayer(parsed)]);
   const { genotype, name, network } = openGenotype(source);
   const found = networks(genotype, network, options).map((config) => ({ config, cost: costOf(config) }));
-  if (found.length === 0) throw new UsageError("Cannot count a network: no form fits");
   terminal.event({
     event: "cost",
     name,

@@ -10,20 +10,13 @@ import type { DataConfig } from "../data/options.ts";
 import type { NetworkConfig } from "../space/derived.ts";
 import { count, type Terminal } from "./terminal.ts";
 
-/** What is told while a data set is opened; a sentence that was said is not said again. */
+/** What is told while a data set is opened. */
 function telling(terminal: Terminal): Pick<OpenDataOptions, "warn" | "onProgress"> {
-  const said = told.get(terminal) ?? new Set<string>();
-  told.set(terminal, said);
   return {
-    warn: (message) => {
-      if (!said.has(message)) terminal.warn(message);
-      said.add(message);
-    },
+    warn: (message) => terminal.warnOnce(message),
     onProgress: (done, total) => terminal.progress(() => `reading images: ${count(done)} of ${count(total)}`),
   };
 }
-
-const told = new WeakMap<Terminal, Set<string>>();
 
 /** Opens a part of the data that a configuration names. Throws FailureError and UsageError. */
 export async function openConfigured(config: DataConfig, split: Split, terminal: Terminal): Promise<Dataset> {

@@ -14,7 +14,7 @@ import { rediscretize } from "../search/rediscretize.ts";
 import { RunFolder } from "../search/run_folder.ts";
 import { openConfigured } from "./data_sets.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
-import { cellLines, comparisonLines, varianceLines } from "./outcome.ts";
+import { cellLines, comparisonLines, edgeWeightLines, varianceLines } from "./outcome.ts";
 import { type DataRecord, expectFresh, methodReport, readRun, VERSION, writeOutcome } from "./run_files.ts";
 import { commandLine, pairs, Terminal } from "./terminal.ts";
 
@@ -144,6 +144,7 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[]): 
       ...cellLines(report, method),
       "",
       ...comparisonLines(report),
+      ...edgeWeightLines(report),
       "",
       ...varianceLines(report),
       ...(out === undefined ? [] : ["", ...pairs([["picture", joinPath(out, "cells.svg")], ["written to", out]])]),

@@ -4,6 +4,8 @@
  */
 import type { DiscretizationReport, NodeSummary } from "../discretize/discretize.ts";
 import { genotypeText } from "../report/cell_svg.ts";
+import { edgeWeightTable } from "../report/edge_weights.ts";
+import { fixed } from "../report/numbers.ts";
 import { type EpochRecord, meanEntropy } from "../search/records.ts";
 import { changedPicks, changesOf, settledOf } from "../search/settled.ts";
 import { findPrimitive } from "../space/primitives.ts";
@@ -60,6 +62,18 @@ export function comparisonLines(report: DiscretizationReport): string[] {
     `What each rule picked: operation(source) and score; scope ${scope}, shrinkage ${shrinkage}`,
     ...table(["node", ...methods.map((m) => m.method)], rows),
     ...whole ?? [],
+  ];
+}
+
+/** How much the edges into each node weigh, after an empty line; nothing where they have no weights of their own. */
+export function edgeWeightLines(report: DiscretizationReport): string[] {
+  const found = edgeWeightTable(report);
+  if (!found) return [];
+  const rows = found.rows.map(({ node, weights }) => [node, ...weights.map((w) => w === undefined ? "-" : fixed(w))]);
+  return [
+    "",
+    "How much the edges into a node weigh (softmax of the betas; rule alpha multiplies its scores by it)",
+    ...table(["node", ...found.sources.map((source) => `from ${source}`)], rows),
   ];
 }
 

@@ -4,6 +4,7 @@
  */
 import { type Command, Option as Flag } from "commander";
 import { FailureError, UsageError } from "../base/errors.ts";
+import { joinPath } from "../base/files.ts";
 import { defineOptions } from "../base/options.ts";
 import { loadImage } from "../data/load.ts";
 import { openGpu } from "../gpu/device.ts";
@@ -11,7 +12,7 @@ import { predictImages } from "../train/inference.ts";
 import type { Model } from "../train/model_file.ts";
 import { finePercent } from "./evaluation_text.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
-import { MODEL_HELP, openModel } from "./sources.ts";
+import { isFolder, MODEL_HELP, openModel } from "./sources.ts";
 import { bar } from "./step_clock.ts";
 import { commandLine, printError, Terminal } from "./terminal.ts";
 
@@ -94,6 +95,12 @@ export async function predictFiles(
     const names: string[] = [], samples: Uint8Array[] = [];
     for (const path of files.slice(start, start + CHUNK)) {
       try {
+        if (isFolder(path)) {
+          throw new FailureError(
+            `Cannot classify '${path}' as it must be an image file: it is a folder, so name the images in it, ` +
+              `as in ${joinPath(path, "*.png")}`,
+          );
+        }
         samples.push(loadImage({ path, size: height, channels }));
         names.push(path);
       } catch (error) {

@@ -24,7 +24,15 @@ import {
   searchConfig,
   searchLayers,
 } from "./flags.ts";
-import { cellLines, comparisonLines, epochLine, epochLines, settledLines, varianceLines } from "./outcome.ts";
+import {
+  cellLines,
+  comparisonLines,
+  edgeWeightLines,
+  epochLine,
+  epochLines,
+  settledLines,
+  varianceLines,
+} from "./outcome.ts";
 import { trainCommand, writeReport } from "./report_files.ts";
 import { freshPath, methodReport, readRun, runName, VERSION, writeOutcome, writeRun } from "./run_files.ts";
 import { StepClock } from "./step_clock.ts";
@@ -296,6 +304,7 @@ function tell(
     ...cellLines(result.report, chosen),
     "",
     ...comparisonLines(result.report),
+    ...edgeWeightLines(result.report),
     "",
     ...varianceLines(result.report),
     "",

@@ -50,7 +50,8 @@ export interface ModelSource {
   readonly training?: TrainingRecord;
 }
 
-function isFolder(path: string): boolean {
+/** Whether `path` is a folder. Throws FailureError where that cannot be told. */
+export function isFolder(path: string): boolean {
   return exists(path) && Deno.statSync(path).isDirectory;
 }
 

@@ -29,7 +29,11 @@ export class StepClock {
     const done = epoch * stepsPerEpoch + step, all = this.epochs * stepsPerEpoch, now = performance.now() / 1000;
     this.#first ??= { step: done, at: now };
     const since = done - this.#first.step; // the first step, in which drivers compile, says nothing about the rest
-    const left = since > 0 ? `${duration((now - this.#first.at) / since * (all - done))} left` : "estimating the time";
+    const left = done >= all
+      ? "all steps done"
+      : since > 0
+      ? `${duration((now - this.#first.at) / since * (all - done))} left`
+      : "estimating the time";
     return `epoch ${epoch + 1}/${this.epochs} ${bar(done / all)} ` +
       `step ${step}/${stepsPerEpoch}, ${left}, ${duration(secondsPerStep)}/step, ${measured}`;
   }

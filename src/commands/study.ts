@@ -200,6 +200,9 @@ class RunTerminal extends Terminal {
   override warn(message: string): void {
     this.outer.warn(message);
   }
+  override warnOnce(message: string): void {
+    this.outer.warnOnce(message); // the runs of a study share their data
+  }
   override note(message: string): void {
     this.outer.note(message);
   }

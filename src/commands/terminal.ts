@@ -28,6 +28,7 @@ export class Terminal {
   /** Whether a progress line stands in the last row. */
   #drawn = false;
   #last = performance.now();
+  readonly #warned = new Set<string>();
 
   /** @param json results go out as JSON lines only: {@linkcode Terminal.line} and progress are silent */
   constructor(readonly json = false) {}
@@ -49,6 +50,12 @@ export class Terminal {
   warn(message: string): void {
     this.#clear();
     put(Deno.stderr, `warning: ${message}\n`);
+  }
+
+  /** {@linkcode Terminal.warn}, but what was said here is not said again. */
+  warnOnce(message: string): void {
+    if (!this.#warned.has(message)) this.warn(message);
+    this.#warned.add(message);
   }
 
   /** A line on stderr that is no cause for worry. */

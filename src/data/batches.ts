@@ -106,7 +106,9 @@ export class Batcher {
     }
     if (count === 0 || (last === "drop" && batch > count)) {
       throw new UsageError(
-        `Cannot make batches of ${batch} from '${data.name}' as the batch size must be at most the number of images, ${count}: lower the batch size or take more images`,
+        `Cannot make batches of ${batch} from '${data.name}' as the batch size must be at most the number of images, ${
+          count === data.count ? count : `${count} of ${data.count} in this part`
+        }: lower the batch size or take more images`,
       );
     }
     const bad = indices.findIndex((index) => index >= data.count);

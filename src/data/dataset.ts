@@ -3,7 +3,7 @@
  * each, listed in `formats.ts`), batches and augmentation.
  * @module
  */
-import { FailureError } from "../base/errors.ts";
+import { FailureError, UsageError } from "../base/errors.ts";
 import { exists } from "../base/files.ts";
 import { type Augment, NO_AUGMENT } from "./augment.ts";
 import type { Change } from "./changes.ts";
@@ -48,6 +48,32 @@ export interface Dataset {
   readonly stream?: ImageStream;
   /** Files that were left out, and why. */
   readonly skipped?: readonly SkippedFile[];
+}
+
+/**
+ * Checks that the fields of a data set fit together: those of one that a program made itself may not.
+ * @throws {UsageError} naming the first field that does not.
+ */
+export function checkDataset(data: Dataset): void {
+  const { count, channels, height, width, classes, images, labels, classNames, mean, std } = data;
+  const refuse = (field: string, wanted: string, value: unknown): never => {
+    throw new UsageError(`Cannot use data set '${data.name}' as ${field} must be ${wanted}: current value is ${value}`);
+  };
+  for (const [field, value] of Object.entries({ count, channels, height, width, classes })) {
+    if (!Number.isSafeInteger(value) || value < 1) refuse(`its ${field}`, "a whole number from 1", value);
+  }
+  const lengths = [
+    ["images", images, data.stream ? 0 : count * channels * height * width],
+    ["labels", labels, count],
+    ["classNames", classNames, classes],
+    ["mean", mean, channels],
+    ["std", std, channels],
+  ] as const;
+  for (const [field, { length }, wanted] of lengths) {
+    if (length !== wanted) refuse(`the length of its ${field}`, String(wanted), length);
+  }
+  const bad = labels.findIndex((label) => label < 0 || label >= classes);
+  if (bad >= 0) refuse(`label ${bad}`, `from 0 to ${classes - 1}`, labels[bad]);
 }
 
 /** Images that are decoded when they are needed. */

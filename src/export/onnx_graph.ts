@@ -76,6 +76,12 @@ export class OnnxBuilder {
     return name;
   }
 
+  /** Name of the first input. */
+  fed(): string {
+    if (this.#inputs.length > 0) return this.#inputs[0].name;
+    throw new TypeError("Cannot tell how many images there are in an ONNX graph as it must have an input: it has none");
+  }
+
   /** Adds a constant, or finds the same one; returns the name it has. */
   constant(
     name: string,
@@ -206,6 +212,7 @@ export function mapGraph(
         );
       },
       constant: (...args) => builder.constant(...args),
+      fed: () => builder.fed(),
       emit: (operator, inputs, attributes) => builder.emit(node.label, operator, inputs, attributes),
     };
     node.op.onnx(context).forEach((name, i) => names.set(node.outputs[i], name));

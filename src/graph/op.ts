@@ -141,6 +141,8 @@ export interface OnnxContext<A = Attributes> {
   elements(index: number): Float64Array;
   /** Adds a constant `name`, or finds the same one; returns the name it has. */
   constant(name: string, shape: readonly number[], elements: ArrayLike<number>, type?: "float" | "int64"): string;
+  /** Name of an image that the caller feeds: it knows how many images there are. */
+  fed(): string;
   /** Adds an ONNX node, or finds an equal one; returns the name of its output. */
   emit(operator: string, inputs: readonly string[], attributes?: Readonly<Record<string, OnnxAttribute>>): string;
 }

@@ -67,7 +67,7 @@ function copies(parts: readonly TensorType[], SPLIT: boolean, GROUPS: number, li
   return { dispatches };
 }
 
-/** An image of zeros: the gradient of a part that nothing depends on. */
+/** An image of zeros: the gradient of a part that nothing depends on, and a node that all edges are cut from. */
 export const zeros: OpSpec<ZerosAttributes> = {
   name: "zeros",
   infer(inputs, { shape }) {
@@ -85,6 +85,16 @@ export const zeros: OpSpec<ZerosAttributes> = {
         workgroups,
       }],
     };
+  },
+  // As many images as are fed: the N of the graph is that of one batch.
+  onnx(context) {
+    const { shape: [c, , h, w] } = context.node.attrs,
+      integers = (name: string, values: readonly number[]): string =>
+        context.constant(name, [values.length], values, "int64");
+    const all = context.emit("Shape", [context.fed()]),
+      n = context.emit("Gather", [all, integers("first", [0])], { axis: 0 });
+    const shape = context.emit("Concat", [n, integers(`zeros_${c}_${h}_${w}`, [c, h, w])], { axis: 0 });
+    return [context.emit("ConstantOfShape", [shape])];
   },
   reference: (_, __, { shape }) => [
     new Float64Array(elementCount(image(...shape))),

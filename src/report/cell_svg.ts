@@ -4,7 +4,7 @@
  * @module
  */
 import { type Graph, instance, type Viz } from "@viz-js/viz";
-import { CELL_KINDS, type CellKind, skeletonOf } from "../space/space.ts";
+import { CELL_KINDS, type CellKind, skeletonOf, ZERO_PRIMITIVE } from "../space/space.ts";
 import type { CellGenotype, Genotype } from "../space/genotype.ts";
 
 /** Fill, line and text colour. */
@@ -19,6 +19,12 @@ interface Family {
 }
 
 const FAMILIES: readonly Family[] = [
+  {
+    name: "none",
+    pattern: new RegExp(`^${ZERO_PRIMITIVE}$`),
+    light: ["#ffffff", "#b9c1cb", "#7a8592"],
+    dark: ["#14181d", "#4a545f", "#8c97a5"],
+  },
   {
     name: "skip",
     pattern: /^skip/,
@@ -203,10 +209,13 @@ function clusterOf(
       })),
     ],
     edges: [
-      ...choices.flatMap(({ name, from, to }) => [
-        { tail: state(from), head: name, attributes: { arrowhead: "none" } },
-        { tail: name, head: to },
-      ]),
+      ...choices.flatMap(({ name, op, from, to }) => {
+        const cut: Record<string, string> = op === ZERO_PRIMITIVE ? { class: "cut" } : {};
+        return [
+          { tail: state(from), head: name, attributes: { arrowhead: "none", ...cut } },
+          { tail: name, head: to, attributes: cut },
+        ];
+      }),
       ...concat.map((node) => ({
         tail: state(node),
         head: output,
@@ -247,6 +256,7 @@ function styleSheet(): string {
     rules("light"),
     rule(".cell text", "font-weight:bold"),
     rule(".output path", "stroke-dasharray:4 3"),
+    rule(".cut path", "stroke-dasharray:1 4"),
     `@media (prefers-color-scheme:dark){\n${rules("dark")}\n}`,
   ].join("\n");
 }

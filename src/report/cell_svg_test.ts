@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Genotype } from "../space/genotype.ts";
+import { type Genotype, parseGenotype } from "../space/genotype.ts";
 import { DARTS_V2 } from "../space/published.ts";
 import { DARTS } from "../space/space.ts";
 import { cellSvg, genotypeText } from "./cell_svg.ts";
@@ -48,6 +48,13 @@ Deno.test("other shapes are drawn too: one node, a source read twice, a node tha
   };
   const svg = await cellSvg(genotype);
   assert.equal([...svg.matchAll(/class="edge output"/g)].length, 2);
+});
+
+Deno.test("an edge that is cut looks cut, not like an operation", async () => {
+  const svg = await cellSvg(parseGenotype("|nor_conv_3x3~0|+|none~0|skip_connect~1|", "cell"));
+  const count = (pattern: RegExp): number => [...svg.matchAll(pattern)].length;
+  assert.deepEqual([count(/class="node none"/g), count(/class="edge cut"/g), count(/class="edge"/g)], [1, 2, 4]);
+  assert.match(svg, /\.cut path\{stroke-dasharray/);
 });
 
 Deno.test("the text has a line for each node", () => {

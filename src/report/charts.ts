@@ -103,6 +103,21 @@ const AXIS = {
 
 const CONFIG = { font: "inherit", background: "transparent", view: { stroke: null }, axis: AXIS } as const;
 
+/** Ticks of an axis of values, about. */
+const TICKS = 5;
+
+/**
+ * `format` with as many digits as the ticks between `values` need to differ: where little changes, `.2f` would write
+ * the same number at each of them. Formats without a fixed number of digits stay.
+ */
+function tickFormat(format: string, values: readonly number[]): string {
+  const [, digits, kind] = /^\.(\d)([f%])$/.exec(format) ?? [], range = Math.max(...values) - Math.min(...values);
+  if (kind === undefined || !(range > 0)) return format;
+  // Ticks are 1, 2 or 5 times a power of ten apart: the nearest to the fifth of the range, by ratio.
+  const least = Math.floor(Math.log10(range / TICKS * Math.SQRT2)), needed = -least - (kind === "%" ? 2 : 0);
+  return `.${Math.min(9, Math.max(Number(digits), needed))}${kind}`;
+}
+
 /** Lines over a count, as an SVG element. */
 export async function lineChart(chart: LineChart): Promise<Html> {
   const { series, format, x, whole = false, zero = false, reach = [] } = chart;
@@ -112,7 +127,8 @@ export async function lineChart(chart: LineChart): Promise<Html> {
   const positions = [...new Set(values.filter((v) => !v.reference).map((v) => v.x))], only = positions.length === 1;
   const points = positions.length <= MOST_POINTS;
   const names = series.map(({ name }) => name), looks = series.map(({ look }) => look);
-  const axis = { tickCount: 5, ...(whole ? { tickMinStep: 1 } : {}) };
+  const ends = [...values.map((v) => v.y), ...reach, ...(zero ? [0] : [])] as number[];
+  const axis = { format: tickFormat(format, ends), tickCount: TICKS, ...(whole ? { tickMinStep: 1 } : {}) };
   const position = {
     x: {
       field: "x",
@@ -128,7 +144,7 @@ export async function lineChart(chart: LineChart): Promise<Html> {
         domainColor: "var(--rule)",
       },
     },
-    y: { field: "y", type: "quantitative", scale: { zero }, axis: { title: null, format, ...axis } },
+    y: { field: "y", type: "quantitative", scale: { zero }, axis: { title: null, ...axis } },
     color: {
       field: "name",
       type: "nominal",

@@ -9,6 +9,7 @@ import { DISCRETIZERS } from "../discretize/registry.ts";
 import { findPrimitive, PRIMITIVES } from "../space/primitives.ts";
 import { CELL_KINDS, type CellKind, skeletonOf } from "../space/space.ts";
 import { areaKeys, figure, type Part, stackedBars } from "./charts.ts";
+import { edgeWeightTable } from "./edge_weights.ts";
 import { type Content, type Html, html, trusted } from "./markup.ts";
 import { fixed, lead, narrow, percent } from "./numbers.ts";
 import { type Look, operationLook } from "./palette.ts";
@@ -41,7 +42,7 @@ const LARGEST = 4;
 
 /** The section. */
 export async function choiceSection({ discretization }: ReportInput): Promise<Html> {
-  const { methods, nodes, chosen, options, images, weights } = discretization;
+  const { methods, nodes, chosen, options, images } = discretization;
   const rules = methods.map(({ method }) =>
     html`
       <dt>${method}</dt>
@@ -71,7 +72,7 @@ export async function choiceSection({ discretization }: ReportInput): Promise<Ht
         .scope}, shrinkage ${options
         .shrinkage}.</p>
       ${kinds.map((kind, i) => scoreTables(methods, kind, chosen, i === 0))}
-      ${edgeTable(weights, kinds)}
+      ${edgeTable(discretization)}
       ${nodes
         ? await resemblance(nodes, kinds, skeletonOf(methods[0].genotype).inputs)
         : html`<p class="note">${BLIND}</p>`}
@@ -80,23 +81,18 @@ export async function choiceSection({ discretization }: ReportInput): Promise<Ht
 }
 
 /** How much the edges into each node weigh; nothing where they have no weights of their own. */
-function edgeTable(weights: DiscretizationReport["weights"], kinds: readonly CellKind[]): Html | false {
-  if (weights.normal[0]?.edgeWeight === undefined) return false;
-  const sources = [...new Set(weights.normal.map(({ from }) => from))].sort((a, b) => a - b);
-  const rows = kinds.flatMap((kind) =>
-    [...Map.groupBy(weights[kind], ({ to }) => to)].map(([to, edges]): Content[] => [
-      `${kind} ${to}`,
-      ...sources.map((from) => {
-        const weight = edges.find((edge) => edge.from === from)?.edgeWeight;
-        return weight === undefined ? "·" : fixed(weight);
-      }),
-    ])
-  );
+function edgeTable(discretization: DiscretizationReport): Html | false {
+  const found = edgeWeightTable(discretization);
+  if (!found) return false;
+  const rows = found.rows.map(({ node, weights }): Content[] => [
+    node,
+    ...weights.map((weight) => weight === undefined ? "·" : fixed(weight)),
+  ]);
   return html`
     <h3>How much the edges weigh</h3>
     ${dataTable("Weights of the edges", [
       { name: "node" },
-      ...sources.map((from) => ({ name: `from ${from}`, kind: "num" as const })),
+      ...found.sources.map((from) => ({ name: `from ${from}`, kind: "num" as const })),
     ], rows)}
     <p class="caption">Softmax of the learnt betas over the edges that enter a node (PC-DARTS): what an edge carries is
     multiplied by its weight, and rule alpha multiplies its scores by it.</p>

@@ -98,8 +98,8 @@ const TWO_KINDS =
   "A cell reads the outputs of the two cells before it (c k−1 and c k−2) and puts its nodes side by side (c k). Normal " +
   "cells keep the image's resolution, reduction cells halve it.";
 const ONE_KIND =
-  "A cell reads the output of the cell before it (c k−1), and its last node is its output (c k). All cells keep the " +
-  "image's resolution; residual blocks between the stages halve it.";
+  "“none” (dotted) cuts an edge. A cell reads the output of the cell before it (c k−1), and its last node is its output " +
+  "(c k). All cells keep the image's resolution; residual blocks between the stages halve it.";
 
 /** The commands that made a run, and what else can be done with it. */
 export function commandPart(commands: readonly CommandPart[] = []): Part {

@@ -38,19 +38,17 @@ const SHADES: Readonly<Record<string, readonly (readonly [light: string, dark: s
   other: [["#2c8653", "#64c78b"]],
 };
 
-const family = (op: string): string => op === ZERO_PRIMITIVE ? "none" : familyOf(op);
-
 /** Position of an operation among those of its family. */
 function rankOf(op: string): number {
-  const rank = PRIMITIVES.filter(({ name }) => family(name) === family(op)).findIndex(({ name }) => name === op);
+  const rank = PRIMITIVES.filter(({ name }) => familyOf(name) === familyOf(op)).findIndex(({ name }) => name === op);
   return Math.max(0, rank);
 }
 
 /** The look of an operation, everywhere in a report. */
 export function operationLook(op: string): Look {
-  const shades = SHADES[family(op)], rank = rankOf(op) % shades.length;
+  const shades = SHADES[familyOf(op)], rank = rankOf(op) % shades.length;
   const dash = op === ZERO_PRIMITIVE ? DASHES[2] : op === SKIP_PRIMITIVE ? DASHES[0] : DASHES[rank];
-  return { colour: `var(--${family(op)}-${rank})`, dash };
+  return { colour: `var(--${familyOf(op)}-${rank})`, dash };
 }
 
 /** The look of the series at position `index`. */

@@ -4,7 +4,7 @@
  */
 import { FailureError, UsageError } from "../base/errors.ts";
 import { splitHalves } from "../data/batches.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
 import { findDiscretizer } from "../discretize/registry.ts";
 import type { DecorrelationOptions } from "../discretize/scope.ts";
@@ -39,6 +39,7 @@ export interface RediscretizeOptions extends Partial<DecorrelationOptions> {
  * Discretises a checkpoint by every rule (by `perturbation` only where it is asked for).
  * @param config the configuration of its search
  * @param data images of the shape that it was searched on; the architecture half of them is used
+ * @throws {UsageError} for data whose fields do not fit together.
  * @throws {FailureError} when the checkpoint does not belong to the configuration, or memory does not suffice.
  */
 export async function rediscretize(
@@ -47,6 +48,7 @@ export async function rediscretize(
   checkpoint: Pick<Checkpoint, "tensors">,
   options: RediscretizeOptions = {},
 ): Promise<DiscretizationReport> {
+  checkDataset(data);
   const gpu = tuned(options.gpu ?? await openGpu(), config.tuning), net = supernetConfig(config, data);
   const sized = { ...net, classes: options.classes ?? net.classes };
   const plan = planSearch(sized, config, gpu.limits);

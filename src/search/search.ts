@@ -8,7 +8,7 @@
 import { FailureError, UsageError } from "../base/errors.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
 import type { RemovalEvidence } from "../discretize/perturbation.ts";
 import { findDiscretizer } from "../discretize/registry.ts";
@@ -128,10 +128,12 @@ export function supernetConfig(
  * const { genotype } = await search(config, data);
  * console.assert(genotype.normal.nodes.length === 4);
  * ```
+ * @throws {UsageError} for what cannot be built or does not fit the data.
  * @throws {FailureError} for what cannot be done on this machine, and when the loss stops being finite.
  * @throws {SearchInterrupted} when `options.signal` was raised.
  */
 export async function search(config: SearchConfig, data: Dataset, options: SearchOptions = {}): Promise<SearchResult> {
+  checkDataset(data);
   const run = new SearchRun(config, data, options);
   return await onDevice(options.gpu, options.warn, (gpu) => run.on(tuned(gpu, config.tuning, options.warn)));
 }

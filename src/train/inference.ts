@@ -5,7 +5,7 @@
  */
 import { UsageError } from "../base/errors.ts";
 import { Batcher } from "../data/batches.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { type Plan, Pool } from "../graph/plan.ts";
 import { Runtime } from "../graph/runtime.ts";
@@ -79,7 +79,8 @@ export class Predictor {
    * @param step number of the batch, which decides on noise
    */
   async logits(images: Float32Array<ArrayBuffer>, step = 0): Promise<Float32Array> {
-    this.#runtime.run("predict", { images, ...noiseKey(this.#plan, 0, step) });
+    const read = this.#plan.inputs.has("images"); // cells whose edges are cut may leave nothing that depends on them
+    this.#runtime.run("predict", { ...(read ? { images } : {}), ...noiseKey(this.#plan, 0, step) });
     const stored = await this.#runtime.readResult("predict", "logits");
     return stored.subarray(0, this.batch * this.model.network.classes);
   }
@@ -155,6 +156,7 @@ export function checkMeasurable({ network, classNames }: Pick<Model, "network" |
  * @throws {UsageError} when the images or classes are not those that the model knows.
  */
 export async function evaluateModel(model: Model, data: Dataset, options: InferenceOptions = {}): Promise<Evaluation> {
+  checkDataset(data);
   checkMeasurable(model, data);
   const { classes } = model.network;
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));

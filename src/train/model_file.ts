@@ -6,6 +6,7 @@
  */
 import { FailureError, UsageError } from "../base/errors.ts";
 import { readBytes, writeAtomic } from "../base/files.ts";
+import { showValue } from "../base/options.ts";
 import { decodeTensors, duplicateKey, encodeTensors, type TensorEntry } from "../base/safetensors.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
 import type { Arena } from "../graph/variables.ts";
@@ -92,7 +93,13 @@ export function decodeModel(bytes: Uint8Array<ArrayBuffer>, file: string): Model
       cause,
     });
   };
-  if (metadata.get("format") !== MODEL_FORMAT) return fail(`its format must be '${MODEL_FORMAT}'`);
+  const format = metadata.get("format");
+  if (format !== MODEL_FORMAT) {
+    throw new FailureError(
+      `Cannot use '${file}' as a model as its format must be '${MODEL_FORMAT}' and is ` +
+        `${format === undefined ? "missing" : showValue(format)}: take a file that a training or saveModel wrote`,
+    );
+  }
   const json = (key: string): unknown => {
     const text = metadata.get(key);
     if (text === undefined) return fail(`its metadata must have '${key}'`);

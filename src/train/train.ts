@@ -12,7 +12,7 @@ import { FailureError, UsageError } from "../base/errors.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import type { Augment } from "../data/augment.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
-import { type Dataset, defaultAugment } from "../data/dataset.ts";
+import { checkDataset, type Dataset, defaultAugment } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { DeviceLostError } from "../graph/runtime.ts";
 import { tuned } from "../graph/tuning.ts";
@@ -115,6 +115,7 @@ export async function train(
   data: TrainData,
   options: TrainOptions = {},
 ): Promise<TrainResult> {
+  for (const part of [data.train, data.val, data.test]) if (part) checkDataset(part);
   const run = new TrainRun(config, networkConfig(config, genotype, data.train), data, options);
   return await onDevice(options.gpu, options.warn, (gpu) => run.on(tuned(gpu, config.tuning, options.warn)));
 }
