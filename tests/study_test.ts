@@ -238,6 +238,11 @@ Deno.test("study: wrong use is refused with what was meant, and leaves nothing b
     /key 'epochs' of '.*' \(train\) as it must be one value: only its seed/,
     yaml("train: { epochs: [1, 2] }"),
   );
+  await refused(
+    2,
+    /key 'space' of .* must hold the definition itself: put what is in 'my.yaml'/,
+    yaml("search: { space: my.yaml }"),
+  );
   await refused(2, /'random' of .* without 'train'/, yaml("random: 3"));
   await refused(2, /--shard as it must be i\/n .* current value is '4\/4'/, [...yaml("search: {}"), "--shard", "4/4"]);
   await refused(2, /--heartbeat .* current value is 'soon'/, [...yaml("search: {}"), "--heartbeat", "soon"]);

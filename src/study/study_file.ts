@@ -118,6 +118,7 @@ function gridOf(path: string, search: Readonly<Record<string, unknown>>): Record
   return Object.fromEntries(
     Object.entries(search).map(([key, value]) => {
       const list = Array.isArray(value) ? value as Value[] : [value as Value];
+      list.forEach((each) => refuseFile(path, key, each));
       if (list.length > 0 && new Set(list).size === list.length) return [key, list];
       const what = list.length === 0 ? "is empty" : "holds a value twice";
       throw new UsageError(
@@ -126,6 +127,16 @@ function gridOf(path: string, search: Readonly<Record<string, unknown>>): Record
         }' of '${path}' (search) as its values must be one or more different ones: the list ${what}`,
       );
     }),
+  );
+}
+
+/** Refuses the name of a file where a definition may stand: who joins the study later would not have that file. */
+function refuseFile(path: string, key: string, value: unknown): void {
+  const named = [...SEARCH_OPTIONS.options, ...TRAIN_OPTIONS.options].some((o) => o.key === key && o.kind === "named");
+  if (!named || typeof value !== "string" || !/\.ya?ml$/i.test(value)) return;
+  throw new UsageError(
+    `Cannot use key '${key}' of '${path}' as a study must hold the definition itself: put what is in ` +
+      `'${value.slice(0, 60)}' in place of its name, indented`,
   );
 }
 
@@ -168,6 +179,7 @@ function trainingOf(
       `Cannot use key '${list.slice(0, 60)}' of ${source} as it must be one value: only its seed may be a list`,
     );
   }
+  for (const [key, value] of Object.entries(values)) refuseFile(path, key, value);
   const seeds = seed === undefined ? undefined : gridOf(path, { seed }).seed;
   return (found, own) => {
     const all = SEARCH_OPTIONS.toRecord(found);
