@@ -5,6 +5,7 @@
  */
 import source from "../../shaders/pointwise.wgsl" with { type: "text" };
 import heldSource from "../../shaders/pointwise_held.wgsl" with { type: "text" };
+import tiledSource from "../../shaders/pointwise_tiled.wgsl" with { type: "text" };
 import weightGradSource from "../../shaders/pointwise_weight_grad.wgsl" with {
   type: "text",
 };
@@ -25,6 +26,7 @@ import { reducePartials } from "./reduce_partials.ts";
 
 const shader = { name: "pointwise", source };
 const heldShader = { name: "pointwise_held", source: heldSource };
+const tiledShader = { name: "pointwise_tiled", source: tiledSource };
 const weightGradShader = {
   name: "pointwise_weight_grad",
   source: weightGradSource,
@@ -105,12 +107,27 @@ function product(context: KernelContext<PointwiseAttributes>, w: TensorType, tra
       }],
     };
   };
+  /** Up to 32 results and as many vec4s of pixels for a workgroup, which shares operands and weights. */
+  const tiled = (): KernelVariant => {
+    const OB = largestDivisor(outputs, 8), blocks = outputs / OB;
+    const ROWS = [4, 3, 2, 1].find((rows) => blocks % rows === 0)!;
+    return {
+      name: `tiled ${ROWS * OB}x32`,
+      dispatches: [{
+        shader: tiledShader,
+        constants: { OB, ROWS, DEPTH: 8, ...settings },
+        bindings: [input(0), input(1), output(0), ...mask],
+        params: [GI, GROUPS, CI, CO, M4, 0, 0, 0],
+        workgroups: [Math.ceil(M4 / 32), (transposed ? GI : GROUPS) * outputs / (ROWS * OB), 1],
+      }],
+    };
+  };
   const small = largestDivisor(outputs, 16) <= 8,
     holds = fits && CI % 4 === 0 && operands <= HELD_OPERANDS &&
       (!transposed || GROUPS === GI);
   const variants = software
     ? [...(holds ? [held(256), held(128)] : []), block(16, small && transposed ? 4 : 2), block(8, 4)]
-    : [block(8, 2), block(16, 2), block(8, 1), block(4, 4)];
+    : [...(outputs >= 32 ? [tiled(), block(8, 2)] : [block(8, 2), tiled()]), block(16, 2), block(8, 1), block(4, 4)];
   return distinct(variants);
 }
 
@@ -172,6 +189,11 @@ export const pointwise: OpSpec<PointwiseAttributes> = {
     {
       name: "wide, ReLU, odd size",
       inputs: [image(4, 2, 3, 5), dense([32, 4])],
+      attrs: { groups: 1, inputGroups: 1, relu: true },
+    },
+    {
+      name: "more operands than are staged at once, ReLU",
+      inputs: [image(20, 1, 3, 5), dense([32, 20])],
       attrs: { groups: 1, inputGroups: 1, relu: true },
     },
     {
