@@ -3,7 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { TensorType } from "../src/graph/tensor_type.ts";
+import type { TensorType } from "../../src/graph/tensor_type.ts";
 
 const granted = (query: Deno.PermissionDescriptor) => Deno.permissions.querySync(query).state === "granted";
 /** Whether onnxruntime-node may not be loaded. */
