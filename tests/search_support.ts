@@ -9,17 +9,34 @@ import {
   type Dataset,
   FailureError,
   resolveSearchConfig,
-  type RunFolder,
+  RunFolder,
   type SearchConfig,
+  SearchInterrupted,
   type SearchResult,
+  TrainInterrupted,
 } from "../mod.ts";
 
+/** How {@linkcode halves} may differ. */
+export interface HalvesOptions {
+  /** Where their noise begins. */
+  readonly start?: number;
+  /** Mean brightness of both halves, of 255. */
+  readonly levels?: readonly [dark: number, bright: number];
+  /** Deviation that is told of them. */
+  readonly std?: number;
+}
+
 /** Images that are brighter in one half: above for class 0, below for class 1. */
-export function halves(count: number, [channels, height, width]: readonly [number, number, number]): Dataset {
+export function halves(
+  count: number,
+  [channels, height, width]: readonly [number, number, number],
+  { start = 0, levels: [dark, bright] = [60, 150], std = 0.19 }: HalvesOptions = {},
+): Dataset {
   const labels = Int32Array.from({ length: count }, (_, i) => i % 2), size = channels * height * width;
   const images = Uint8Array.from({ length: count * size }, (_, p) => {
     const row = Math.floor(p / width) % height, lower = 2 * row >= height;
-    return (lower === (labels[Math.floor(p / size)] === 1) ? 150 : 60) + (Math.imul(p, 0x9e3779b1) >>> 26);
+    const noise = Math.imul(p + start, 0x9e3779b1) >>> 26;
+    return (lower === (labels[Math.floor(p / size)] === 1) ? bright : dark) + noise;
   });
   return {
     name: "halves",
@@ -32,8 +49,8 @@ export function halves(count: number, [channels, height, width]: readonly [numbe
     classes: 2,
     classNames: ["above", "below"],
     mean: Array(channels).fill(0.53),
-    std: Array(channels).fill(0.19),
-    fingerprint: `halves ${count}`,
+    std: Array(channels).fill(std),
+    fingerprint: `halves ${count} ${start}`,
   };
 }
 
@@ -62,14 +79,43 @@ export function tiny(values: Record<string, string | number | boolean> = {}): Se
   return resolveSearchConfig([{ source: "test", values: { ...base, ...values } }]);
 }
 
-/** Everything of a finished search that must not depend on how it came about. */
-export function bitsOf(folder: RunFolder, result: SearchResult): unknown {
+/** What a run folder holds of a finished search or training that must not depend on how it came about. */
+export function stateOf(folder: RunFolder): Record<string, unknown> {
   const { step, tensors, state } = folder.readCheckpoint()!, hash = createHash("sha256");
   for (const [name, { data }] of [...tensors].sort(([a], [b]) => a < b ? -1 : 1)) {
     hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
   const metrics = folder.readMetrics().map(({ secondsPerStep: _, ...rest }) => rest);
-  return { step, tensors: hash.digest("hex"), state, metrics, report: result.report };
+  return { step, tensors: hash.digest("hex"), state, metrics };
+}
+
+/** {@linkcode stateOf} a finished search, and what it found. */
+export function bitsOf(folder: RunFolder, { report }: SearchResult): unknown {
+  return { ...stateOf(folder), report };
+}
+
+/** What a search or a training that can be stopped takes. */
+export interface Stoppable {
+  readonly folder: RunFolder;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: { readonly epoch: number; readonly step: number }) => void;
+}
+
+/** Runs something in a new run folder at `path` that stops itself at `step` (from 0) of `epoch`, and must say so. */
+export async function interrupted(
+  path: string,
+  run: (options: Stoppable) => Promise<unknown>,
+  epoch = 1,
+  step = 1,
+): Promise<void> {
+  const stop = new AbortController();
+  using folder = RunFolder.create(path);
+  folder.writeJson("config.json", {});
+  const onProgress: Stoppable["onProgress"] = (at) => at.epoch === epoch && at.step === step && stop.abort();
+  await assert.rejects(run({ folder, signal: stop.signal, onProgress }), (error: unknown) => {
+    assert.ok(error instanceof SearchInterrupted || error instanceof TrainInterrupted, String(error));
+    return message(/^Stopped after step \d+$/)(error);
+  });
 }
 
 /** Whether an error is of `type` and says one sentence that `pattern` matches. */

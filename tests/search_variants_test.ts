@@ -12,7 +12,6 @@ import {
   RunFolder,
   search,
   type SearchConfig,
-  SearchInterrupted,
   type SearchResult,
   stopReason,
   UsageError,
@@ -24,7 +23,7 @@ import { SearchEngine } from "../src/search/engine.ts";
 import { supernetConfig, wholeBatches } from "../src/search/search.ts";
 import { edgesOf } from "../src/space/space.ts";
 import { hasBypass } from "../src/space/supernet.ts";
-import { bitsOf, DATA, message, STEPS, tiny } from "./search_support.ts";
+import { bitsOf, DATA, interrupted, message, STEPS, tiny } from "./search_support.ts";
 
 const gpu = await openGpu();
 
@@ -33,12 +32,9 @@ Deno.test.afterAll(() => Deno.removeSync(TEMPORARY, { recursive: true }));
 
 /** A run folder that was stopped after `stop` steps. */
 async function stopped(config: SearchConfig, stop: number): Promise<RunFolder> {
-  const folder = RunFolder.create(Deno.makeTempDirSync({ dir: TEMPORARY })), abort = new AbortController();
-  folder.writeJson("config.json", {});
-  const onProgress = ({ epoch, step }: { epoch: number; step: number }) =>
-    epoch * STEPS + step === stop && abort.abort();
-  const run = search(config, DATA, { gpu, folder, signal: abort.signal, onProgress });
-  await assert.rejects(run, message(/^Stopped after step \d+$/, SearchInterrupted));
+  const path = Deno.makeTempDirSync({ dir: TEMPORARY }), epoch = Math.floor(stop / STEPS), step = stop % STEPS;
+  await interrupted(path, (options) => search(config, DATA, { gpu, ...options }), epoch, step);
+  const folder = RunFolder.open(path);
   assert.equal(folder.readCheckpoint()!.step, stop);
   return folder;
 }

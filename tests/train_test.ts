@@ -6,7 +6,6 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { decodeTensors, encodeTensors } from "../src/base/safetensors.ts";
 import { FailureError, UsageError } from "../src/base/errors.ts";
-import type { Dataset } from "../src/data/dataset.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import { RunFolder } from "../src/search/run_folder.ts";
 import { costOf, parseCount, scaleNetwork } from "../src/space/cost.ts";
@@ -20,36 +19,14 @@ import { buildInference, decodeModel, encodeModel, loadModel } from "../src/trai
 import type { TrainOptions, TrainRecord, TrainResult } from "../src/train/records.ts";
 import { dropShare, learningRate } from "../src/train/schedule.ts";
 import { BEST_MODEL, LAST_MODEL, networkConfig, train, TrainInterrupted } from "../src/train/train.ts";
+import { halves, message, stateOf } from "./search_support.ts";
 
 const gpu = await openGpu();
 const CIFAR = { form: "cifar", classes: 10, inputChannels: 3, height: 32, width: 32 } as const;
 const IMAGENET = { form: "imagenet", classes: 1000, inputChannels: 3, height: 224, width: 224 } as const;
 
-/** Images that are brighter in one half: above for class 0, below for class 1. */
-function halves(count: number, [channels, height, width]: readonly [number, number, number], start = 0): Dataset {
-  const labels = Int32Array.from({ length: count }, (_, i) => i % 2), size = channels * height * width;
-  const images = Uint8Array.from({ length: count * size }, (_, p) => {
-    const row = Math.floor(p / width) % height, lower = 2 * row >= height;
-    const noise = Math.imul(p + start, 0x9e3779b1) >>> 26;
-    return (lower === (labels[Math.floor(p / size)] === 1) ? 130 : 80) + noise;
-  });
-  return {
-    name: "halves",
-    images,
-    labels,
-    count,
-    channels,
-    height,
-    width,
-    classes: 2,
-    classNames: ["above", "below"],
-    mean: Array(channels).fill(0.53),
-    std: Array(channels).fill(0.15),
-    fingerprint: `halves ${count} ${start}`,
-  };
-}
-
-const DATA = { train: halves(96, [1, 9, 8]), test: halves(30, [1, 9, 8], 1e6) };
+const FAINT = { levels: [80, 130], std: 0.15 } as const;
+const DATA = { train: halves(96, [1, 9, 8], FAINT), test: halves(30, [1, 9, 8], { ...FAINT, start: 1e6 }) };
 const STEPS = 5, EPOCHS = 3;
 
 function tiny(values: Record<string, string | number> = {}): TrainConfig {
@@ -72,15 +49,10 @@ function tiny(values: Record<string, string | number> = {}): TrainConfig {
 const temporary = (): string => Deno.makeTempDirSync({ prefix: "train-" });
 const sha = (path: string): string => createHash("sha256").update(Deno.readFileSync(path)).digest("hex");
 
-/** Everything of a finished training that must not depend on how it came about. */
+/** {@linkcode stateOf} a finished training, its models and what they were found to do. */
 function bitsOf(folder: RunFolder, { test, best, modelFile }: TrainResult): unknown {
-  const { step, tensors, state } = folder.readCheckpoint()!, hash = createHash("sha256");
-  for (const [name, { data }] of [...tensors].sort(([a], [b]) => a < b ? -1 : 1)) {
-    hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-  const metrics = folder.readMetrics().map(({ secondsPerStep: _, ...rest }) => rest);
   const models = [LAST_MODEL, BEST_MODEL].map((name) => sha(folder.file(name)));
-  return { step, tensors: hash.digest("hex"), state, metrics, models, test, best, modelFile };
+  return { ...stateOf(folder), models, test, best, modelFile };
 }
 
 async function complete(folder: RunFolder, options: TrainOptions = {}, config = tiny()): Promise<unknown> {
@@ -102,15 +74,6 @@ const reference = await (async () => {
   });
   return bitsOf(folder, outcome);
 })();
-
-function message(pattern: RegExp, type: new (...args: never[]) => Error = FailureError): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof type, String(error));
-    assert.match(error.message, pattern);
-    assert.doesNotMatch(error.message, /\n|undefined|NaN/);
-    return true;
-  };
-}
 
 Deno.test("cost: the published counts of DARTS' cell", () => {
   assert.equal(costOf({ genotype: DARTS_V2, ...CIFAR, channels: 36, cells: 20 }).parameters, 3_349_342);
@@ -260,7 +223,7 @@ Deno.test("train: stopped in the middle of an epoch and resumed, it gives the sa
 });
 
 Deno.test("train: validation images of the data set's own choose the best epoch, resumed or not", async () => {
-  const val = { ...halves(21, [1, 9, 8], 2e6), mean: [0], std: [1] }, data = { ...DATA, val };
+  const val = { ...halves(21, [1, 9, 8], { ...FAINT, start: 2e6 }), mean: [0], std: [1] }, data = { ...DATA, val };
   const config = tiny({ "val-images": 19, "epochs": 2, "checkpoint-steps": 1 });
   const run = async (folder: RunFolder, options: TrainOptions = {}, from = data) =>
     bitsOf(folder, await train(config, DARTS_V2, from, { gpu, folder, ...options }));
