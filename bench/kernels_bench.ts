@@ -10,11 +10,12 @@
  * (`--json`).
  * @module
  */
-import { measure, noiseInputs, startTrial, type Trial } from "../src/commands/measure.ts";
+import { measure, startTrial, type Trial } from "../src/commands/measure.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import { Graph } from "../src/graph/graph.ts";
 import type { PlannedNode } from "../src/graph/plan.ts";
 import { typeText } from "../src/graph/tensor_type.ts";
+import { noiseInputs } from "../src/graph/tuning.ts";
 import { OPERATIONS } from "../src/ops/registry.ts";
 import { resolveSearchConfig } from "../src/search/config.ts";
 import { planSearch } from "../src/search/programs.ts";

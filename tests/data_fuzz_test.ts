@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { crc32, gzipSync } from "node:zlib";
 import { FailureError, UsageError } from "../src/base/errors.ts";
-import { defineOptions, parseYamlOptions } from "../src/base/options.ts";
+import { defineOptions, formatYaml, parseYamlOptions } from "../src/base/options.ts";
 import { Random } from "../src/base/random.ts";
 import { decodeTensors, encodeTensors } from "../src/base/safetensors.ts";
 import { openData } from "../src/data/dataset.ts";
@@ -22,6 +22,7 @@ import {
   samplePng,
   withOrientation,
 } from "../src/data/testing.ts";
+import { checkTuning } from "../src/graph/tuning.ts";
 import { checkSpace, parseSpace, spaceOf } from "../src/space/definition.ts";
 import { formatGenotypeJson, formatGenotypePython, formatGenotypeText, parseGenotype } from "../src/space/genotype.ts";
 import { reductionCells } from "../src/space/reductions.ts";
@@ -201,6 +202,21 @@ const READERS: readonly Reader[] = [
       text("{epochs: &x 3, weight-lr: *x, flip: true, space: !!str darts}\n# comment\n"),
     ],
     read: (bytes) => OPTIONS.resolve([{ source: "f", values: parseYamlOptions("f", string(bytes)) }]),
+  },
+  {
+    name: "tuning",
+    cases: 4000,
+    originals: [
+      text(
+        formatYaml({ name: "llvmpipe with 32 buffers", kernels: { 'depthwise {"stride":1} f32[1,3,3]': "tiles 1x8" } }),
+      ),
+      text('{name: "a", kernels: {? "pointwise {}" : held 8x32, "b": "c"}}\n'),
+    ],
+    read(bytes) {
+      const tuning = checkTuning(parseYamlOptions("f", string(bytes)), "'f'");
+      assert.deepEqual(checkTuning(parseYamlOptions("again", formatYaml(tuning)), "'again'"), tuning);
+      assert.doesNotMatch(tuning.name, /\p{Cc}/u, "it is printed");
+    },
   },
   {
     name: "search space",

@@ -56,8 +56,8 @@ export function costCommand(program: Command): Command {
     .summary("parameters, MACs and memory of networks of a cell")
     .description(
       `Counts networks of a cell, without data and without a GPU. The genotype is ${GENOTYPE_HELP}; of a trained model ` +
-        `(run folder or file) its own network is counted, changed by what is given. ${COST_CONVENTION} The peak is the most that inference of one ` +
-        "image holds at once besides weights.",
+        `(run folder or file) its own network is counted, changed by what is given. ${COST_CONVENTION} The peak is the ` +
+        "most that inference of one image holds at once besides weights.",
     );
   addOptions(command, OPTIONS.options);
   command.addOption(new Flag("--parts", "stems, cells and classifier one by one").helpGroup(OUTPUT_GROUP));

@@ -81,15 +81,6 @@ export interface Trial {
   destroy(): void;
 }
 
-/** Standard normal noise for the inputs of a graph; whole numbers are zero. */
-export function noiseInputs(graph: Graph): HostInputs {
-  const random = new Random(0, "trial");
-  return Object.fromEntries([...graph.inputs].map(([name, { type }]) => {
-    const values = new Float64Array(elementCount(type));
-    return [name, pack(type, type.dtype === "i32" ? values : values.map(() => random.normal()))];
-  }));
-}
-
 /**
  * Compiles `graph` and runs it once. Inputs that are not given are zero.
  * @throws {FailureError} when the device has not enough memory.

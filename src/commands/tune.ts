@@ -8,17 +8,26 @@ import { UsageError } from "../base/errors.ts";
 import { exists, folderOf, readText, writeAtomic } from "../base/files.ts";
 import { formatYaml, MAX_YAML_BYTES, parseYamlOptions } from "../base/options.ts";
 import { MNIST_FOLDER } from "../data/dataset.ts";
+import type { DataConfig } from "../data/options.ts";
 import { type GpuLimits, openGpu } from "../gpu/device.ts";
 import type { Plan } from "../graph/plan.ts";
-import { adapterText, checkTuning, type KernelTimes, tune, type Tuning } from "../graph/tuning.ts";
-import { SEARCH_PRESETS } from "../search/config.ts";
+import { adapterText, checkTuning, type KernelTimes, tune } from "../graph/tuning.ts";
+import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import { checkMemory, memoryBudget } from "../search/memory.ts";
 import { planSearch } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
 import { TRAIN_OPTIONS, TRAIN_PRESETS } from "../train/config.ts";
 import { planTraining } from "../train/programs.ts";
 import { networkConfig } from "../train/train.ts";
-import { addConfiguration, addOptions, addSearchOptions, type Parsed, presetText, searchConfig } from "./flags.ts";
+import {
+  addConfiguration,
+  addOptions,
+  addSearchOptions,
+  type Parsed,
+  type Presets,
+  presetText,
+  searchConfig,
+} from "./flags.ts";
 import { type ImageShape, SHAPE_OPTIONS, shapeOf } from "./image_shape.ts";
 import { makeFolder } from "./run_files.ts";
 import { GENOTYPE_HELP } from "./sources.ts";
@@ -47,7 +56,7 @@ function searchVerb(group: Command): Command {
     .description(`Runs the kernels of a search ${PURPOSE} Takes the options of 'search'.`);
   addTuneOptions(command);
   addSearchOptions(command);
-  return command.addHelpText("after", closing(SEARCH_PRESETS, ["search"], "search"));
+  return command.addHelpText("after", closing(SEARCH_PRESETS, ["search"]));
 }
 
 function trainVerb(group: Command): Command {
@@ -58,7 +67,7 @@ function trainVerb(group: Command): Command {
     );
   addTuneOptions(command);
   addConfiguration(command, TRAIN_OPTIONS.options, TRAIN_PRESETS);
-  return command.addHelpText("after", closing(TRAIN_PRESETS, ["train", "DARTS_V2"], "train DARTS_V2"));
+  return command.addHelpText("after", closing(TRAIN_PRESETS, ["train", "DARTS_V2"]));
 }
 
 function addTuneOptions(command: Command): void {
@@ -70,14 +79,14 @@ function addTuneOptions(command: Command): void {
   addOptions(command, SHAPE_OPTIONS);
 }
 
-function closing(presets: typeof SEARCH_PRESETS, words: readonly string[], verb: string): string {
+function closing(presets: Presets, words: readonly string[]): string {
   const places = { read: [MNIST_FOLDER, "runs"], write: ["runs"] };
   return `
 ${presetText(presets)}
 
 Example:
   ${commandLine(["tune", ...words, "--preset", "demo"], places)}
-  ${commandLine([...verb.split(" "), "--preset", "demo", "--tuning", DEFAULT_FILE], places)}
+  ${commandLine([...words, "--preset", "demo", "--tuning", DEFAULT_FILE], places)}
 
 Exit codes: 0 done, 1 it could not be done, 2 wrong use.`;
 }
@@ -102,11 +111,7 @@ export async function runTuneTrain(parsed: Parsed, [source]: readonly string[]):
 
 async function runTune(
   parsed: Parsed,
-  config: Parameters<typeof shapeOf>[0] & {
-    readonly batchSize: number;
-    readonly memoryLimit: number | null;
-    readonly tuning: string | Tuning;
-  },
+  config: DataConfig & Pick<SearchConfig, "batchSize" | "memoryLimit" | "tuning">,
   planOf: (shape: ImageShape, limits: GpuLimits, batch: number) => { plans: readonly Plan[]; bytes: number },
 ): Promise<number> {
   const terminal = new Terminal(parsed.json === true), { out = DEFAULT_FILE } = parsed as { out?: string };

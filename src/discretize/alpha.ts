@@ -26,26 +26,25 @@ export function softmaxWeights(
   const edges = edgesOf(space);
   const weights = new Float64Array(edges.length * width);
   for (const { index } of edges) {
-    const columns = primitivesOf(space, kind, index)
-      .map((op) => index * width + space.primitives.indexOf(op));
-    const largest = Math.max(...columns.map((at) => alphas[at]));
-    let sum = 0;
-    for (const at of columns) {
-      sum += weights[at] = Math.exp(alphas[at] - largest);
-    }
-    for (const at of columns) weights[at] /= sum;
+    const columns = primitivesOf(space, kind, index).map((op) => index * width + space.primitives.indexOf(op));
+    putSoftmax(weights, alphas, columns);
   }
   return weights;
+}
+
+/** Puts the softmax of the elements `at` of `from` in the same places of `to`. */
+function putSoftmax(to: Float64Array, from: ArrayLike<number>, at: readonly number[]): void {
+  const largest = Math.max(...at.map((i) => from[i]));
+  let sum = 0;
+  for (const i of at) sum += to[i] = Math.exp(from[i] - largest);
+  for (const i of at) to[i] /= sum;
 }
 
 /** The weights of the edges (PC-DARTS, arXiv 1907.05737): softmax of the betas over the edges that enter one node. */
 export function edgeSoftmax(space: Space, betas: ArrayLike<number>): Float64Array {
   const weights = new Float64Array(betas.length);
   for (let node = 0; node < space.nodes; node++) {
-    const edges = incoming(space, node), largest = Math.max(...edges.map(({ index }) => betas[index]));
-    const powers = edges.map(({ index }) => Math.exp(betas[index] - largest));
-    const sum = powers.reduce((a, b) => a + b);
-    edges.forEach(({ index }, i) => weights[index] = powers[i] / sum);
+    putSoftmax(weights, betas, incoming(space, node).map(({ index }) => index));
   }
   return weights;
 }
@@ -70,10 +69,9 @@ export function mixtureWeights(
 }
 
 /**
- * The weight of each candidate in the mixed operation. The best operation of an edge is then its argmax, without `none` where it may
- * not be chosen, and
- * edges are ranked by that weight, in whose denominator `none` still counts, as in DARTS' code. Where
- * edges have weights they are factors of it, as in PC-DARTS' code.
+ * The weight of each candidate in the mixed operation. The best operation of an edge is then its argmax, without `none`
+ * where it may not be chosen, and edges are ranked by that weight, in whose denominator `none` still counts, as in DARTS'
+ * code. Where edges have weights they are factors of it, as in PC-DARTS' code.
  * @param weights from {@linkcode mixtureWeights}
  */
 export function alpha(

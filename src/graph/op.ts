@@ -63,9 +63,11 @@ export interface KernelPlan {
 }
 
 /** One of several ways to run an operation. */
-export interface KernelVariant extends KernelPlan {
+export interface KernelVariant {
   /** Says what is special about it; what a tuning remembers. */
   readonly name: string;
+  /** How it runs; asked only of variants that are wanted, since planning is done often. */
+  plan(): KernelPlan;
 }
 
 /** What kernel choice may depend on. */

@@ -104,10 +104,17 @@ export class Pool {
   }
 }
 
-/** Ways to run an operation, that without a tuning first; none if there is one way only. */
+/**
+ * Ways to run an operation, that without a tuning first; none if there is one way only. Variants that small sizes make
+ * equal to one before them are left out.
+ */
 export function variantsOf(op: OpSpec, context: KernelContext): readonly KernelVariant[] {
-  const kernels = op.kernels(context);
-  return "dispatches" in kernels ? [] : kernels;
+  const kernels = op.kernels(context), seen = new Set<string>();
+  if ("dispatches" in kernels) return [];
+  return kernels.filter((variant) => {
+    const text = JSON.stringify(variant.plan().dispatches.map(({ shader, ...rest }) => [shader.name, rest]));
+    return !seen.has(text) && seen.add(text);
+  });
 }
 
 /** What the variants of an operation are chosen by: its name, attributes and inputs. */
@@ -116,12 +123,11 @@ export function kernelKey(op: OpSpec, { inputs, attrs }: KernelContext): string 
 }
 
 function choose(op: OpSpec, context: KernelContext): KernelPlan {
-  const kernels = op.kernels(context);
+  const kernels = op.kernels(context), { choose } = context.limits;
   if ("dispatches" in kernels) return kernels;
-  const { choose } = context.limits;
-  if (!choose || kernels.length === 1) return kernels[0];
-  const name = choose(kernelKey(op, context), kernels.map((v) => v.name));
-  return kernels.find((v) => v.name === name) ?? kernels[0];
+  const variants = choose ? variantsOf(op, context) : kernels;
+  const name = variants.length > 1 && choose?.(kernelKey(op, context), variants.map((v) => v.name));
+  return (variants.find((v) => v.name === name) ?? variants[0]).plan();
 }
 
 const MIN_BYTES = 16;

@@ -5,12 +5,13 @@
  * @module
  */
 import { UsageError } from "../base/errors.ts";
+import { showValue } from "../base/options.ts";
 import { Random } from "../base/random.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Graph, type Node } from "./graph.ts";
 import { kernelKey, type Plan, planProgram, Pool, variantsOf } from "./plan.ts";
 import { type HostInputs, Runtime } from "./runtime.ts";
-import { elementCount, pack, type TensorType } from "./tensor_type.ts";
+import { elementCount, pack } from "./tensor_type.ts";
 
 /** The variants that were the fastest ones on an adapter. */
 export interface Tuning {
@@ -51,14 +52,15 @@ export function checkTuning(value: unknown, source: string): Tuning {
     throw new UsageError(`Cannot use ${source} as ${what}: write it with 'idarts tune'`);
   };
   const isRecord = (v: unknown): v is Record<string, unknown> => typeof v === "object" && v !== null;
-  const isText = (v: unknown): v is string => typeof v === "string" && v.length > 0 && v.length <= LONGEST;
+  const isText = (v: unknown): v is string =>
+    typeof v === "string" && v.length > 0 && v.length <= LONGEST && !/[\p{Cc}\u2028\u2029]/u.test(v);
   if (!isRecord(value) || !isText(value.name) || !isRecord(value.kernels)) {
     return fail("a tuning has a name, which is that of an adapter, and kernels");
   }
   const entries = Object.entries(value.kernels);
   if (entries.length > MOST_KERNELS) fail(`it must have at most ${MOST_KERNELS} kernels: it has ${entries.length}`);
   const wrong = entries.find((pair) => !pair.every(isText));
-  if (wrong) fail(`each of its kernels must have the name of a variant: '${wrong[0].slice(0, 60)}' has not`);
+  if (wrong) fail(`each of its kernels must have the name of a variant: ${showValue(wrong[0])} has not`);
   return { name: value.name, kernels: Object.fromEntries(entries) as Record<string, string> };
 }
 
@@ -135,14 +137,10 @@ function contextOf(node: Node, { limits }: Gpu) {
 /** Nanoseconds of a node by variant: the least of some rounds, in which the variants take turns. */
 async function measure(gpu: Gpu, node: Node): Promise<Map<string, number>> {
   const names = variantsOf(node.op, contextOf(node, gpu)).map((v) => v.name), pool = new Pool();
-  const plans = names.map((name) => {
-    const graph = new Graph(node.outputs.some((t) => t.type.dtype === "bf16") ? "bf16" : "f32");
-    const inputs = node.inputs.map(({ type }, i) => graph.input(`x${i}`, type));
-    const outputs = graph.apply(node.op, inputs, node.attrs);
-    const results = Object.fromEntries(outputs.map((t, i) => [`y${i}`, t]));
-    return planProgram(name, graph, results, { ...gpu.limits, choose: () => name }, pool);
-  });
-  const host = Object.fromEntries(node.inputs.map(({ type }, i) => [`x${i}`, noise(type)]));
+  const graph = new Graph(node.outputs.some((t) => t.type.dtype === "bf16") ? "bf16" : "f32");
+  const outputs = graph.apply(node.op, node.inputs.map(({ type }, i) => graph.input(`x${i}`, type)), node.attrs);
+  const results = Object.fromEntries(outputs.map((t, i) => [`y${i}`, t])), host = noiseInputs(graph);
+  const plans = names.map((name) => planProgram(name, graph, results, { ...gpu.limits, choose: () => name }, pool));
   const runtime = await Runtime.create(gpu, plans, pool), times = new Map<string, number>();
   try {
     for (let round = 0; round <= ROUNDS; round++) {
@@ -172,8 +170,11 @@ async function timeOf(runtime: Runtime, name: string, host: HostInputs): Promise
   return (performance.now() - start) * 1e6 / REPEATS;
 }
 
-/** Values between 0.5 and 1.5 (variances are among the inputs) that repeat after a while, in storage order. */
-function noise(type: TensorType): HostInputs[string] {
-  const random = new Random(0, "tuning"), some = Float64Array.from({ length: 1021 }, () => 0.5 + random.uniform());
-  return pack(type, new Float64Array(elementCount(type)).map((_, i) => some[i % some.length]));
+/** Noise for the inputs of a graph: between 0.5 and 1.5, since variances may be among them; whole numbers are zero. */
+export function noiseInputs(graph: Graph): HostInputs {
+  const random = new Random(0, "noise"), some = Float64Array.from({ length: 1021 }, () => 0.5 + random.uniform());
+  return Object.fromEntries([...graph.inputs].map(([name, { type }]) => {
+    const whole = type.dtype === "i32";
+    return [name, pack(type, new Float64Array(elementCount(type)).map((_, i) => whole ? 0 : some[i % some.length]))];
+  }));
 }

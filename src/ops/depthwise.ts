@@ -9,10 +9,9 @@ import gradSource from "../../shaders/depthwise_grad.wgsl" with {
   type: "text",
 };
 import type { Tensor } from "../graph/graph.ts";
-import { input, type OpCase, type OpSpec, output, scratch } from "../graph/op.ts";
+import { input, type KernelPlan, type KernelVariant, type OpCase, type OpSpec, output, scratch } from "../graph/op.ts";
 import { dense, image, rowPitch, type TensorType } from "../graph/tensor_type.ts";
 import { batchNormGradient } from "./bn_grad.ts";
-import { distinct } from "./launch.ts";
 import { onnxBatchNorm, onnxRelu, onnxRepeat, onnxWeight, onnxWindow } from "./onnx.ts";
 import { channelStatistics } from "./reference.ts";
 import { reducePartials } from "./reduce_partials.ts";
@@ -78,7 +77,6 @@ interface Size {
 
 /** A way to share the work among invocations. */
 interface Cut {
-  readonly name: string;
   /** Invocations for each channel. */
   readonly count: number;
   /** Images side by side; a parameter and no constant, so that like layers share a pipeline. */
@@ -110,7 +108,7 @@ function strands(size: Size, busy: number): Cut {
     if (n % d === 0 && enough) NG = d;
   }
   const count = NG * CHUNKS * CLASSES * TILES, constants = { TILES, TV, CHUNKS, RC, CLASSES, WG: 16, ACROSS: false };
-  return { name: `strands ${busy}`, count, NG, constants };
+  return { count, NG, constants };
 }
 
 /** Narrow and short tiles, so that neighbours read neighbouring vec4s and there are many: what a GPU wants. */
@@ -118,12 +116,16 @@ function tiles(size: Size, wide: number, most: number): Cut {
   const { classes: CLASSES, n: NG } = size, TV = Math.min(wide, size.columns), TILES = Math.ceil(size.columns / TV);
   const rows = Math.ceil(size.rows / CLASSES), CHUNKS = Math.ceil(rows / most), RC = Math.ceil(rows / CHUNKS);
   const count = NG * CHUNKS * CLASSES * TILES, constants = { TILES, TV, CHUNKS, RC, CLASSES, WG: 64, ACROSS: true };
-  return { name: `tiles ${wide}x${most}`, count, NG, constants };
+  return { count, NG, constants };
 }
 
-/** Ways to share the work; a CPU and a GPU begin with their own. */
-function cuts(size: Size, software: boolean): Cut[] {
-  const cpu = [strands(size, 256), strands(size, 8192)], gpu = [tiles(size, 1, 8), tiles(size, 2, 4)];
+/** Ways to share the work, of which `plan` makes kernels; a CPU and a GPU begin with their own. */
+function variants(size: Size, software: boolean, plan: (cut: Cut) => KernelPlan): KernelVariant[] {
+  const cpu = [256, 8192].map((busy) => ({ name: `strands ${busy}`, plan: () => plan(strands(size, busy)) }));
+  const gpu = [[1, 8], [2, 4]].map(([wide, most]) => ({
+    name: `tiles ${wide}x${most}`,
+    plan: () => plan(tiles(size, wide, most)),
+  }));
   return software ? [...cpu, ...gpu] : [...gpu, ...cpu];
 }
 
@@ -162,29 +164,26 @@ export const depthwise: OpSpec<DepthwiseAttributes> = {
       A = g.D === 1 ? g.S : 1,
       OUT_STEP = CLASSES;
     const size = { rows: g.HO, columns: g.Q4, classes: CLASSES, n: g.N, planes: CO };
-    return distinct(
-      cuts(size, limits.software).map(({ name, count, NG, constants }) => ({
-        name,
-        dispatches: [{
-          shader,
-          constants: {
-            ...g,
-            ...constants,
-            PAD,
-            RU,
-            A,
-            OUT_STEP,
-            LOADS: g.S * constants.TV + 2,
-            RELU: attrs.prologue === "relu",
-            NORM: norm,
-            ...(norm ? { EPS: attrs.eps } : {}),
-          },
-          bindings: [input(0), input(1), output(0), ...(norm ? [input(2)] : [])],
-          params: [CI, 0, NG, 0],
-          workgroups: [Math.ceil(count / constants.WG), CO, 1],
-        }],
-      })),
-    );
+    return variants(size, limits.software, ({ count, NG, constants }) => ({
+      dispatches: [{
+        shader,
+        constants: {
+          ...g,
+          ...constants,
+          PAD,
+          RU,
+          A,
+          OUT_STEP,
+          LOADS: g.S * constants.TV + 2,
+          RELU: attrs.prologue === "relu",
+          NORM: norm,
+          ...(norm ? { EPS: attrs.eps } : {}),
+        },
+        bindings: [input(0), input(1), output(0), ...(norm ? [input(2)] : [])],
+        params: [CI, 0, NG, 0],
+        workgroups: [Math.ceil(count / constants.WG), CO, 1],
+      }],
+    }));
   },
   gradient({ graph, node, grads: [gy], needs }) {
     const [x, w, stats] = node.inputs, { attrs } = node;
@@ -323,51 +322,48 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
         RU = g.D;
       const size = { rows: g.H, columns: g.P4, classes: g.D, n: g.N, planes: CI };
       const MASK = attrs.prologue !== "none", readsX = MASK || weights;
-      return distinct(
-        cuts(size, limits.software).map(({ name, count, NG, constants }) => {
-          const groups = Math.ceil(count / constants.WG), PARTS = constants.ACROSS ? groups : count;
-          return {
-            name,
-            scratch: weights ? [CO * PARTS * g.K * g.K] : [],
-            dispatches: [
-              {
-                shader: gradShader,
-                constants: {
-                  ...g,
-                  ...constants,
-                  RU,
-                  LOADS: constants.TV + 2,
-                  MASK,
-                  WEIGHTS: weights,
-                  NORM: norm,
-                  ...(norm ? { EPS: attrs.eps } : {}),
-                },
-                bindings: [
-                  input(0),
-                  input(1),
-                  output(0),
-                  ...(readsX ? [input(2)] : []),
-                  ...(norm ? [input(3)] : []),
-                  ...(weights ? [scratch(0)] : []),
-                ],
-                params: [CI, CO / CI, NG, PARTS],
-                workgroups: [groups, CI, 1],
+      return variants(size, limits.software, ({ count, NG, constants }) => {
+        const groups = Math.ceil(count / constants.WG), PARTS = constants.ACROSS ? groups : count;
+        return {
+          scratch: weights ? [CO * PARTS * g.K * g.K] : [],
+          dispatches: [
+            {
+              shader: gradShader,
+              constants: {
+                ...g,
+                ...constants,
+                RU,
+                LOADS: constants.TV + 2,
+                MASK,
+                WEIGHTS: weights,
+                NORM: norm,
+                ...(norm ? { EPS: attrs.eps } : {}),
               },
-              ...(weights
-                ? [
-                  reducePartials({
-                    count: CO * g.K ** 2,
-                    parts: PARTS,
-                    blockRows: 1,
-                    blockColumns: g.K ** 2,
-                    columns: 1,
-                  }, 1),
-                ]
-                : []),
-            ],
-          };
-        }),
-      );
+              bindings: [
+                input(0),
+                input(1),
+                output(0),
+                ...(readsX ? [input(2)] : []),
+                ...(norm ? [input(3)] : []),
+                ...(weights ? [scratch(0)] : []),
+              ],
+              params: [CI, CO / CI, NG, PARTS],
+              workgroups: [groups, CI, 1],
+            },
+            ...(weights
+              ? [
+                reducePartials({
+                  count: CO * g.K ** 2,
+                  parts: PARTS,
+                  blockRows: 1,
+                  blockColumns: g.K ** 2,
+                  columns: 1,
+                }, 1),
+              ]
+              : []),
+          ],
+        };
+      });
     },
     macs: ([gy, w]) =>
       (weights ? 2 : 1) * gy.shape[0] * gy.shape[1] * gy.shape[2] *

@@ -2,7 +2,6 @@
  * Launch geometry shared by the operations.
  * @module
  */
-import type { KernelVariant } from "../graph/op.ts";
 import { rowPitch, type TensorType } from "../graph/tensor_type.ts";
 
 /** Largest number of workgroups in one dimension that WebGPU guarantees. */
@@ -19,15 +18,6 @@ export function linear(
   const groups = Math.max(1, Math.ceil(count / size));
   const x = Math.min(groups, MAX_GROUPS), y = Math.ceil(groups / x);
   return { workgroups: [x, y, 1], GRID_X: x * size };
-}
-
-/** `variants` without those that small sizes make equal to one before them. */
-export function distinct(variants: readonly KernelVariant[]): KernelVariant[] {
-  const seen = new Set<string>();
-  return variants.filter(({ dispatches }) => {
-    const text = JSON.stringify(dispatches.map(({ shader, ...rest }) => [shader.name, rest]));
-    return !seen.has(text) && seen.add(text);
-  });
 }
 
 /** vec4s in one channel of an image, row padding included. */

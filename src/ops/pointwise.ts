@@ -20,7 +20,7 @@ import {
   uniformInput,
 } from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";
-import { distinct, imageVec4s, largestDivisor } from "./launch.ts";
+import { imageVec4s, largestDivisor } from "./launch.ts";
 import { onnxRelu, onnxRepeat, onnxWeight } from "./onnx.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
@@ -83,13 +83,15 @@ function product(context: KernelContext<PointwiseAttributes>, w: TensorType, tra
     const VEC = CI % 4 === 0 && (!transposed || OB % 4 === 0), UNIFORM = VEC && fits;
     return {
       name: `block ${OB}x${PV}`,
-      dispatches: [{
-        shader,
-        constants: { OB, PV, WG, VEC, UNIFORM, ...settings },
-        bindings: [input(0), UNIFORM ? weights : input(1), output(0), ...mask],
-        params: [GI, GROUPS, CI, CO, M4, 0, 0, 0],
-        workgroups: [Math.ceil(M4 / (WG * PV)), (transposed ? GI : GROUPS) * outputs / OB, 1],
-      }],
+      plan: () => ({
+        dispatches: [{
+          shader,
+          constants: { OB, PV, WG, VEC, UNIFORM, ...settings },
+          bindings: [input(0), UNIFORM ? weights : input(1), output(0), ...mask],
+          params: [GI, GROUPS, CI, CO, M4, 0, 0, 0],
+          workgroups: [Math.ceil(M4 / (WG * PV)), (transposed ? GI : GROUPS) * outputs / OB, 1],
+        }],
+      }),
     };
   };
   /** As many results as `most` weights in registers allow, for 8 or 16 vec4s after each other. */
@@ -98,13 +100,15 @@ function product(context: KernelContext<PointwiseAttributes>, w: TensorType, tra
     const WG = 32, SHARE = 8 * (M4 >= 2048 ? 16 : 8);
     return {
       name: `held ${OB}x${operands}`,
-      dispatches: [{
-        shader: heldShader,
-        constants: { OB, IB: operands, WG, SHARE, ...settings },
-        bindings: [input(0), weights, output(0), ...mask],
-        params: [GI, 0, CI, CO, M4, 0, 0, 0],
-        workgroups: [Math.ceil(M4 / (SHARE * WG / 8)), GROUPS * outputs / OB, 1],
-      }],
+      plan: () => ({
+        dispatches: [{
+          shader: heldShader,
+          constants: { OB, IB: operands, WG, SHARE, ...settings },
+          bindings: [input(0), weights, output(0), ...mask],
+          params: [GI, 0, CI, CO, M4, 0, 0, 0],
+          workgroups: [Math.ceil(M4 / (SHARE * WG / 8)), GROUPS * outputs / OB, 1],
+        }],
+      }),
     };
   };
   /** Up to 32 results and as many vec4s of pixels for a workgroup, which shares operands and weights. */
@@ -113,22 +117,23 @@ function product(context: KernelContext<PointwiseAttributes>, w: TensorType, tra
     const ROWS = [4, 3, 2, 1].find((rows) => blocks % rows === 0)!;
     return {
       name: `tiled ${ROWS * OB}x32`,
-      dispatches: [{
-        shader: tiledShader,
-        constants: { OB, ROWS, DEPTH: 8, ...settings },
-        bindings: [input(0), input(1), output(0), ...mask],
-        params: [GI, GROUPS, CI, CO, M4, 0, 0, 0],
-        workgroups: [Math.ceil(M4 / 32), (transposed ? GI : GROUPS) * outputs / (ROWS * OB), 1],
-      }],
+      plan: () => ({
+        dispatches: [{
+          shader: tiledShader,
+          constants: { OB, ROWS, DEPTH: 8, ...settings },
+          bindings: [input(0), input(1), output(0), ...mask],
+          params: [GI, GROUPS, CI, CO, M4, 0, 0, 0],
+          workgroups: [Math.ceil(M4 / 32), (transposed ? GI : GROUPS) * outputs / (ROWS * OB), 1],
+        }],
+      }),
     };
   };
   const small = largestDivisor(outputs, 16) <= 8,
     holds = fits && CI % 4 === 0 && operands <= HELD_OPERANDS &&
       (!transposed || GROUPS === GI);
-  const variants = software
+  return software
     ? [...(holds ? [held(256), held(128)] : []), block(16, small && transposed ? 4 : 2), block(8, 4)]
     : [...(outputs >= 32 ? [tiled(), block(8, 2)] : [block(8, 2), tiled()]), block(16, 2), block(8, 1), block(4, 4)];
-  return distinct(variants);
 }
 
 /** 1x1 convolution: x `[inputGroups*Ci, N, H, W]`, w `[groups*Co, Ci]` to `[groups*Co, N, H, W]`. No bias. */
@@ -257,24 +262,25 @@ export const pointwiseWeightGrad: OpSpec<PointwiseAttributes> = {
       const T = 8 * Math.min(Math.ceil(M4 / 256), 32, Math.ceil(busy / count)), WG = T >= 64 ? 32 : 8;
       return {
         name: `blocks ${BO}x${BI}, strands ${T}`,
-        scratch: [count * T * BO * BI],
-        dispatches: [
-          {
-            shader: weightGradShader,
-            constants: { BO, BI, WG, RELU: attrs.relu },
-            bindings: [input(0), input(1), scratch(0)],
-            params: [GI, CI, CO, T, M4, 8 * Math.ceil(M4 / T), 0, 0],
-            workgroups: [Math.ceil(T / WG), count, 1],
-          },
-          reducePartials({ count: rows * CI, parts: T, blockRows: BO, blockColumns: BI, columns: CI / BI }),
-        ],
+        plan: () => ({
+          scratch: [count * T * BO * BI],
+          dispatches: [
+            {
+              shader: weightGradShader,
+              constants: { BO, BI, WG, RELU: attrs.relu },
+              bindings: [input(0), input(1), scratch(0)],
+              params: [GI, CI, CO, T, M4, 8 * Math.ceil(M4 / T), 0, 0],
+              workgroups: [Math.ceil(T / WG), count, 1],
+            },
+            reducePartials({ count: rows * CI, parts: T, blockRows: BO, blockColumns: BI, columns: CI / BI }),
+          ],
+        }),
       };
     };
     // Every strand leaves partial sums behind: a CPU gets only as many as keep its cores busy.
-    const variants = limits.software
+    return limits.software
       ? [blocks(8, 64), blocks(8, 16), blocks(8, Infinity), blocks(4, 64)]
       : [blocks(8, Infinity), blocks(4, Infinity)];
-    return distinct(variants);
   },
   macs: ([gy, x], _, { inputGroups }) =>
     gy.shape[0] * (x.shape[0] / inputGroups) * x.shape[1] * x.shape[2] *

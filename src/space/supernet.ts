@@ -1,6 +1,7 @@
 /**
  * The supernet: a stem, a stack of cells whose edges carry mixed operations, and a classifier (DARTS, arXiv
- * 1806.09055; or the stages of NAS-Bench-201, arXiv 2001.00326), with node normalisation (iDARTS, arXiv 2108.11014; the formulas are our reading of its abstract).
+ * 1806.09055; or the stages of NAS-Bench-201, arXiv 2001.00326), with node normalisation (iDARTS, arXiv 2108.11014; the
+ * formulas are our reading of its abstract).
  * @module
  */
 import { UsageError } from "../base/errors.ts";
@@ -119,7 +120,7 @@ export function betasName(kind: CellKind): string {
 export function alphaArena({ space, edgeWeights }: Pick<SupernetConfig, "space" | "edgeWeights">): Arena {
   const arena = new Arena("alphas"), rows = edgesOf(space).length, { kinds } = skeletonOf(space);
   for (const kind of kinds) arena.add(kind, dense([rows, space.primitives.length]));
-  if (edgeWeights) { for (const kind of kinds) arena.add(betasName(kind), dense([rows])); }
+  for (const kind of edgeWeights ? kinds : []) arena.add(betasName(kind), dense([rows]));
   return arena;
 }
 
