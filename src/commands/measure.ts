@@ -26,7 +26,7 @@ function cpuMilliseconds(): number {
 export interface Span {
   /** By the clock, until it was done. */
   readonly milliseconds: number;
-  /** Of these, until it was submitted: JavaScript's part. */
+  /** Of these, until it was submitted: JavaScript's part, and waiting where a run before it was not done yet. */
   readonly hostMilliseconds: number;
   /** Of all processors together, which depends less on what else they do. */
   readonly cpuMilliseconds: number;
