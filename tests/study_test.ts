@@ -219,6 +219,35 @@ Deno.test("study: killed in a search and in a training, and gone on with, it fin
   assert.equal(events(last.out).at(-1).event, "result");
 });
 
+Deno.test("study: a rule that measures is added to a study that was done; its searches are not repeated", async () => {
+  const text = read("tiny.yaml").replace("[rms, none]", "rms").replace("seed: [0, 1]", "seed: 0")
+    .replace("[semipartial, alpha]", "[semipartial, perturbation]\n  perturbation-images: 8").replace(/random: 2/, "");
+  Deno.writeTextFileSync(path("more.yaml"), text);
+  const before = list("shared/runs"), args = ["run", path("more.yaml"), "--out", path("shared"), "--json"];
+  const killed = command([...args, "--heartbeat", "0.3"], ["shared"]).spawn();
+  while (list("shared/work").length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  killed.kill("SIGKILL");
+  await killed.output();
+  const [left] = list("shared/work");
+  assert.match(left, /^discretize-\w+\.0$/);
+  Deno.writeTextFileSync(path(`shared/work/${left}/genotype.json`), "half a fi");
+  const { code, out, err } = await ended(command([...args, "--heartbeat", "0.3"], ["shared"]).output());
+  assert.deepEqual([code, err], [0, ""]);
+  const [measured, trained] = finished(out);
+  assert.equal(measured, left.replace(/\.0$/, ""));
+  assert.deepEqual(list("shared/runs"), [...before, measured, ...(trained ? [trained] : [])].sort());
+  const { searches: [{ name, rules }], trainings, progress } = JSON.parse(read("shared/results.json"));
+  assert.deepEqual(rules.map((each: { rule: string }) => each.rule), ["semipartial", "perturbation"]);
+  assert.ok(before.includes(name) && progress.discretize.done === 1);
+  assert.deepEqual(trainings.map((each: { rule: string }) => each.rule), ["semipartial", "perturbation"]);
+  assert.match(
+    read("shared/report.md"),
+    /1 of 1 search done; 1 of 1 measurement for a rule done; \d of \d trainings? done/,
+  );
+  const decided = JSON.parse(read(`shared/runs/${measured}/discretization.json`));
+  assert.deepEqual([decided.chosen, decided.measured.count], ["perturbation", 8]);
+});
+
 Deno.test("study: wrong use is refused with what was meant, and leaves nothing behind", async () => {
   const yaml = (text: string): string[] => {
     Deno.writeTextFileSync(path("bad.yaml"), text);

@@ -212,3 +212,13 @@ export function readText(
     );
   }
 }
+
+/** Parses a JSON file. Throws FailureError where it cannot be read, or is damaged. */
+export function readJson(path: string): unknown {
+  const text = readText(path);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new FailureError(`Cannot read '${path}' as it must be JSON: the file is damaged`, { cause: error });
+  }
+}

@@ -9,13 +9,14 @@ import { defineOptions } from "../base/options.ts";
 import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
 import type { DecorrelationOptions } from "../discretize/scope.ts";
 import { DISCRETIZERS } from "../discretize/registry.ts";
-import { openGpu } from "../gpu/device.ts";
+import { type Gpu, openGpu } from "../gpu/device.ts";
 import { rediscretize } from "../search/rediscretize.ts";
 import { RunFolder } from "../search/run_folder.ts";
 import { openConfigured } from "./data_sets.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { cellLines, comparisonLines, edgeWeightLines, varianceLines } from "./outcome.ts";
 import { type DataRecord, expectFresh, methodReport, readRun, VERSION, writeOutcome } from "./run_files.ts";
+import type { Host } from "./stop.ts";
 import { commandLine, pairs, Terminal } from "./terminal.ts";
 
 const OPTIONS = defineOptions([
@@ -101,9 +102,14 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
   return command;
 }
 
-/** Runs the verb. @returns the exit code */
-export async function runDiscretize(parsed: Parsed, [path]: readonly string[]): Promise<number> {
-  const terminal = new Terminal(parsed.json === true), warn = (message: string): void => terminal.warn(message);
+/**
+ * Runs the verb.
+ * @param host the verb that runs this one as a part of its own
+ * @returns the exit code
+ */
+export async function runDiscretize(parsed: Parsed, [path]: readonly string[], host?: Host): Promise<number> {
+  const terminal = host?.terminal ?? new Terminal(parsed.json === true),
+    warn = (message: string): void => terminal.warn(message);
   const options = OPTIONS.resolve([OPTIONS.flagLayer(parsed)]);
   const folder = RunFolder.view(path, { warn }), run = readRun(folder);
   const method = options.method ?? run.config.discretizer;
@@ -119,22 +125,25 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[]): 
   terminal.progress(() => "opening the GPU and taking statistics ...");
   const out = parsed.out as string | undefined;
   if (out !== undefined) expectFresh(out);
+  let gpu: Gpu | undefined;
   try {
-    const gpu = await openGpu();
+    gpu = await openGpu();
+    terminal.event({ event: "start", run: path, method, adapter: gpu.name });
     const report = await rediscretize(run.config, data, checkpoint, {
       gpu,
       images,
       method,
       perturbationImages: options.perturbationImages ?? undefined,
-      onMeasured: (done, all) =>
-        terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`),
+      onMeasured: (done, all) => {
+        host?.stop.signal.throwIfAborted();
+        terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`);
+      },
       classes: run.data.classes,
       scope: (options.scope ?? undefined) as DecorrelationOptions["scope"] | undefined,
       shrinkage: options.shrinkage ?? undefined,
       source: folder.path,
     });
-    gpu.device.destroy();
-    const context = { version: VERSION, run: path, step: checkpoint.step, data: data.name, images };
+    const context = { version: VERSION, adapter: gpu.name, run: path, step: checkpoint.step, data: data.name, images };
     if (out !== undefined) await writeOutcome(out, report, method, context);
     const { genotype, text } = methodReport(report, method);
     terminal.event({ event: "result", chosen: method, genotype, python: text, ...context, report });
@@ -150,7 +159,11 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[]): 
       ...(out === undefined ? [] : ["", ...pairs([["picture", joinPath(out, "cells.svg")], ["written to", out]])]),
     ].forEach((line) => terminal.line(line));
     return 0;
+  } catch (error) {
+    if (host?.stop.signal.aborted) return host.stop.exitCode();
+    throw error;
   } finally {
+    gpu?.device.destroy();
     terminal.close();
   }
 }

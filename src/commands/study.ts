@@ -5,7 +5,7 @@
  */
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
-import { baseName, exists, joinPath, readText, writeAtomic } from "../base/files.ts";
+import { baseName, exists, fileError, joinPath, readText, writeAtomic } from "../base/files.ts";
 import { MAX_YAML_BYTES } from "../base/options.ts";
 import { MNIST_FOLDER } from "../data/dataset.ts";
 import { RunFolder } from "../search/run_folder.ts";
@@ -18,6 +18,7 @@ import { type Assignment, knownTasks, type Shard, work, type WorkEvent } from ".
 import { OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { writeReport } from "./report_files.ts";
 import { VERSION } from "./run_files.ts";
+import { runDiscretize } from "./discretize.ts";
 import { runSearch } from "./search.ts";
 import { listenForStop, type Stop } from "./stop.ts";
 import { commandLine, duration, pairs, table, Terminal } from "./terminal.ts";
@@ -214,14 +215,28 @@ class RunTerminal extends Terminal {
   }
 }
 
+/** Removes what a worker that died left of a task that begins anew. */
+function removeFolder(path: string): void {
+  try {
+    if (exists(path)) Deno.removeSync(path, { recursive: true });
+  } catch (error) {
+    throw fileError(error, "write", path);
+  }
+}
+
 /** Does one run by the verb that users would call for it. @returns false where it was stopped */
-async function perform({ task, path, resume, cell, signal, started }: Assignment, outer: Terminal): Promise<boolean> {
+async function perform({ task, path, resume, input, signal, started }: Assignment, outer: Terminal): Promise<boolean> {
   const stop: Stop = { signal, exitCode: () => 1, [Symbol.dispose]: () => {} };
   const host = { terminal: new RunTerminal(outer, started), stop };
+  if (task.kind === "discretize") {
+    const { rule: method, config: { perturbationImages } } = task;
+    removeFolder(path);
+    return await runDiscretize({ method, perturbationImages, out: path }, [input!], host) === 0;
+  }
   const parsed = resume ? { resume: path } : { ...task.config, out: path };
   const code = task.kind === "search"
     ? await runSearch(parsed, [], false, host)
-    : await runTrain(parsed, resume ? [] : [cell!], false, host);
+    : await runTrain(parsed, resume ? [] : [input!], false, host);
   return code === 0;
 }
 
@@ -244,7 +259,9 @@ export async function runStudy(parsed: Parsed, [named]: readonly string[]): Prom
     wait: parsed.wait !== false,
     retry: parsed.retry === true,
     perform: (assignment) => perform(assignment, terminal),
-    onFinished: async (_, path) => void await writeReport(RunFolder.view(path)),
+    onFinished: async ({ kind }, path) => {
+      if (kind !== "discretize") await writeReport(RunFolder.view(path));
+    },
     onFailure: (why) => terminal.warn(`Cannot write the sign of life in '${folder.path}' (${why}): leaving the study`),
     onEvent: (event) => tell(event, describeTasks(study, knownTasks(study, folder)), terminal),
   });
@@ -337,7 +354,7 @@ export function runStudyStatus(parsed: Parsed, [path]: readonly string[]): Promi
   const count = (state: string): number => runs.filter((run) => run.state === state).length;
   terminal.line(
     `${count("done")} done, ${count("claimed")} under way, ${count("failed")} failed, ${count("open")} open` +
-      (study.trainConfigs && count("done") < runs.length ? "; trainings become known when their search is done" : ""),
+      (study.trainConfigs && count("done") < runs.length ? "; trainings become known when their cell is found" : ""),
   );
   return Promise.resolve(0);
 }

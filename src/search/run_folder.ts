@@ -15,7 +15,7 @@ import {
   fileError,
   joinPath,
   readBytes,
-  readText,
+  readJson,
   TEMPORARY_NAME,
   writeAtomic,
   writeFully,
@@ -204,16 +204,7 @@ export class RunFolder implements Disposable {
 
   /** The value in a JSON file of the run. Throws FailureError where it is missing or damaged. */
   readJson(name: string): unknown {
-    const path = this.file(name);
-    try {
-      return JSON.parse(readText(path));
-    } catch (error) {
-      if (error instanceof FailureError) throw error;
-      throw new FailureError(
-        `Cannot read '${path}' as it must be JSON: the file is damaged`,
-        { cause: error },
-      );
-    }
+    return readJson(this.file(name));
   }
 
   /** Appends a line to the metrics and hands it to the system: it survives a kill of this process. Throws FailureError. */

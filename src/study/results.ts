@@ -4,6 +4,7 @@
  * @module
  */
 import { FailureError } from "../base/errors.ts";
+import { joinPath, readJson } from "../base/files.ts";
 import type { DiscretizationReport, EdgeCorrelation } from "../discretize/discretize.ts";
 import { type EpochRecord, meanEntropy } from "../search/records.ts";
 import { RunFolder } from "../search/run_folder.ts";
@@ -11,7 +12,7 @@ import { formatGenotypeText, type Genotype } from "../space/genotype.ts";
 import { CELL_KINDS, type CellKind, PARAMETER_FREE, SKIP_PRIMITIVE, ZERO_PRIMITIVE } from "../space/space.ts";
 import type { StudyFolder } from "./claims.ts";
 import type { Study } from "./study_file.ts";
-import { type Group, searchTask, type Task, type Use } from "./tasks.ts";
+import { cellRun, type Group, isCheap, type SearchTask, searchTask, type Task, type Use } from "./tasks.ts";
 import { foundCell, knownTasks } from "./worker.ts";
 
 /** One epoch of a search. */
@@ -84,13 +85,16 @@ export interface Failure {
 export interface Results {
   readonly searches: readonly SearchResult[];
   readonly trainings: readonly TrainingResult[];
-  readonly progress: { readonly search: Count; readonly train: Count };
-  /** Trainings that are not known yet as their searches are not done; an upper bound, as equal cells share theirs. */
+  readonly progress: Readonly<Record<Task["kind"], Count>>;
+  /** Trainings that are not known yet as their cells are not; an upper bound, as equal cells share theirs. */
   readonly unknown: number;
   readonly failures: readonly Failure[];
   /** Adapters that runs were made on. */
   readonly adapters: readonly string[];
 }
+
+/** Where a search or a discretisation keeps what it decided. */
+const OUTCOME_FILE = "discretization.json";
 
 /**
  * Reads what there is.
@@ -98,33 +102,44 @@ export interface Results {
  */
 export function collect(study: Study, folder: StudyFolder): Results {
   const known = knownTasks(study, folder), failures: Failure[] = [], adapters = new Set<string>();
-  const counts = { search: emptyCount(), train: emptyCount() };
-  for (const { kind, name } of uniqueTasks(known.tasks)) {
-    const state = folder.state(name);
+  const counts = { search: emptyCount(), discretize: emptyCount(), train: emptyCount() };
+  for (const task of uniqueTasks(known.tasks)) {
+    const { kind, name } = task, state = folder.state(name);
     counts[kind][state.state]++;
     if (state.state === "failed") failures.push({ name, message: state.message });
-    if (state.state === "done") adapters.add(adapterOf(folder, name));
+    if (state.state === "done") adapters.add(adapterOf(folder, task));
   }
   const searches = study.settings.flatMap(({ configs }, setting) =>
     configs.map(searchTask).filter(({ name }) => folder.done(name))
-      .map(({ name, config }) => readSearch(study, folder, name, setting, config.seed))
+      .map((search) => readSearch(study, folder, search, setting))
   );
-  for (const { name } of study.trainConfigs ? uniqueTasks(known.searches) : []) {
-    const missing = folder.done(name) && study.discretizers.find((rule) => foundCell(folder, name, rule) === undefined);
-    if (missing) failures.push({ name, message: `it holds no cell by rule '${missing}'` });
+  let waiting = 0;
+  for (const search of uniqueTasks(known.searches)) {
+    for (const rule of study.discretizers) {
+      const name = cellRun(search, rule);
+      if (!folder.done(name)) waiting++;
+      else if (study.trainConfigs && foundCell(folder, search, rule) === undefined) {
+        failures.push({ name, message: `it holds no cell by rule '${rule}'` });
+      }
+    }
   }
   const trainings = known.uses.filter(({ task }) => folder.done(task.name)).map((use) => readTraining(folder, use));
   const perCell = study.trainConfigs?.(study.settings[0].configs[0], 0).length ?? 0;
-  const waiting = uniqueTasks(known.searches).filter(({ name }) => !folder.done(name)).length;
-  const unknown = waiting * study.discretizers.length * perCell;
-  return { searches, trainings, progress: counts, unknown, failures, adapters: [...adapters].sort() };
+  return {
+    searches,
+    trainings,
+    progress: counts,
+    unknown: waiting * perCell,
+    failures,
+    adapters: [...adapters].sort(),
+  };
 }
 
 function emptyCount(): { -readonly [K in keyof Count]: number } {
   return { done: 0, failed: 0, claimed: 0, open: 0 };
 }
 
-function uniqueTasks(tasks: readonly Task[]): Task[] {
+function uniqueTasks<T extends Task>(tasks: readonly T[]): T[] {
   return [...new Map(tasks.map((task) => [task.name, task])).values()];
 }
 
@@ -136,23 +151,24 @@ function open(folder: StudyFolder, name: string): RunFolder {
   return RunFolder.view(folder.run(name), { warn: () => {} });
 }
 
-function adapterOf(folder: StudyFolder, name: string): string {
-  const config = open(folder, name).readJson("config.json") as { adapter?: unknown } | null;
-  return String(config?.adapter ?? "unknown");
+function adapterOf(folder: StudyFolder, { kind, name }: Task): string {
+  const file = joinPath(folder.run(name), kind === "discretize" ? OUTCOME_FILE : "config.json");
+  const value = readJson(file) as { adapter?: unknown } | null;
+  return String(value?.adapter ?? "unknown");
 }
 
-function readSearch(
-  study: Study,
-  folder: StudyFolder,
-  name: string,
-  setting: number,
-  seed: number,
-): SearchResult {
-  const run = open(folder, name), report = run.readJson("discretization.json") as DiscretizationReport | null;
-  if (!Array.isArray(report?.methods)) damaged(run.path, "'discretization.json' must hold the outcome of its search");
+/** What a search or a discretisation decided. */
+function outcome(run: string): DiscretizationReport {
+  const report = readJson(joinPath(run, OUTCOME_FILE)) as DiscretizationReport | null;
+  return Array.isArray(report?.methods) ? report : damaged(run, `'${OUTCOME_FILE}' must hold its outcome`);
+}
+
+function readSearch(study: Study, folder: StudyFolder, search: SearchTask, setting: number): SearchResult {
+  const { name, config: { seed } } = search, run = open(folder, name), report = outcome(run.path);
   const epochs = (run.readMetrics() as unknown as EpochRecord[]).map(pointOf);
-  const rules = study.discretizers.flatMap((rule) => {
-    const found = report.methods.find(({ method }) => method === rule);
+  const rules = study.discretizers.filter((rule) => folder.done(cellRun(search, rule))).flatMap((rule) => {
+    const { methods } = isCheap(rule) ? report : outcome(folder.run(cellRun(search, rule)));
+    const found = methods.find(({ method }) => method === rule);
     return found ? [{ rule, cell: found.text, ...freeOperations(found.genotype) }] : [];
   });
   const correlations = Object.fromEntries(

@@ -34,7 +34,7 @@ export interface Study {
   readonly text: string;
   /** The points of the grid. */
   readonly settings: readonly Setting[];
-  /** Rules whose cells are trained; they share their search. */
+  /** Rules whose cells are trained; they share their search, whose own rule is the first that measures nothing. */
   readonly discretizers: readonly string[];
   /** How a cell is trained that was found on these data; one configuration for each seed. Undefined: not at all. */
   readonly trainConfigs?: (found: SearchConfig, seed: number) => TrainConfig[];
@@ -83,17 +83,15 @@ export function parseStudy(path: string, text: string): Study {
   const { preset, ...search } = section(path, file, "search"), lists = gridOf(path, search);
   const { discretizer = [SEARCH_OPTIONS.resolve([]).discretizer], seed = [0], ...varying } = lists;
   const source = `'${path}' (search)`, settings: Setting[] = [];
-  // A rule that measures the supernet has to be the search's own; the others read what every search leaves behind.
-  const own =
-    discretizer.find((rule) => DISCRETIZERS.some(({ name, needs }) => name === rule && needs === "removals")) ??
-      discretizer[0];
+  // A rule that measures the supernet does so after the search, whose own rule is one that costs nothing.
+  const measures = (rule: Value): boolean => DISCRETIZERS.some((d) => d.name === rule && d.needs === "removals");
+  const free = discretizer.find((rule) => !measures(rule)), fallback = SEARCH_OPTIONS.resolve([]).discretizer;
   for (const values of product(path, varying)) {
-    const configs = seed.map((each) =>
-      resolveSearchConfig(
-        [{ source, values: { ...values, seed: each, discretizer: own } }],
-        presetOf(path, preset),
-      )
-    );
+    const configs = seed.map((each) => {
+      const own = { ...values, seed: each, discretizer: free ?? discretizer[0] };
+      const config = resolveSearchConfig([{ source, values: own }], presetOf(path, preset));
+      return { ...config, discretizer: free === undefined ? fallback : config.discretizer };
+    });
     const varied = Object.fromEntries(Object.entries(values).filter(([key]) => lists[key].length > 1));
     settings.push({ label: labelOf(varied), values: varied, configs });
   }

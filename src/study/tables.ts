@@ -187,12 +187,15 @@ function correlationTables(study: Study, searches: readonly SearchResult[], sett
 }
 
 /** How far a study is, in sentences. */
-export function progressText({ progress: { search, train }, unknown, failures }: Results): string {
+export function progressText({ progress: { search, discretize, train }, unknown, failures }: Results): string {
   const of = ({ done, failed, claimed, open }: Count, one: string, many: string): string =>
     `${count(done)} of ${plural(done + failed + claimed + open, one, many)} done` +
     (claimed > 0 ? `, ${claimed} under way` : "") + (failed > 0 ? `, ${failed} failed` : "");
-  return `${of(search, "search", "searches")}; ${of(train, "training", "trainings")}` +
-    (unknown > 0 ? `; up to ${unknown} more trainings wait for searches` : "") +
+  const parts = [of(search, "search", "searches"), of(train, "training", "trainings")];
+  const measured = of(discretize, "measurement for a rule", "measurements for a rule");
+  if (Object.values(discretize).some((runs) => runs > 0)) parts.splice(1, 0, measured);
+  return parts.join("; ") +
+    (unknown > 0 ? `; up to ${unknown} more trainings wait for their cells` : "") +
     (failures.length > 0 ? `. Failed: ${failures.map((f) => `${f.name} (${f.message})`).join("; ")}` : "") + ".";
 }
 

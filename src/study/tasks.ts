@@ -1,10 +1,12 @@
 /**
- * What a study consists of: searches and trainings, each with a name that says what is computed and nothing else, so
- * that equal work has one name and is done once. Not responsible for who does it.
+ * What a study consists of: searches, discretisations that measure the supernet of a search, and trainings; each with a
+ * name that says what is computed and nothing else, so that equal work has one name and is done once. Not responsible
+ * for who does it.
  * @module
  */
 import { createHash } from "node:crypto";
 import { DATA_OPTION_LIST } from "../data/options.ts";
+import { findDiscretizer } from "../discretize/registry.ts";
 import type { SearchConfig } from "../search/config.ts";
 import { resolveSpace } from "../space/definition.ts";
 import type { Genotype } from "../space/genotype.ts";
@@ -20,6 +22,18 @@ export interface SearchTask {
   readonly config: SearchConfig;
 }
 
+/** A finished search to be discretised by a rule that has to measure its supernet. */
+export interface DiscretizeTask {
+  readonly kind: "discretize";
+  /** Name of its folder. */
+  readonly name: string;
+  /** Configuration of the search. */
+  readonly config: SearchConfig;
+  /** Name of the search. */
+  readonly search: string;
+  readonly rule: string;
+}
+
 /** A training to be done. */
 export interface TrainTask {
   readonly kind: "train";
@@ -30,7 +44,7 @@ export interface TrainTask {
 }
 
 /** One run of a study. */
-export type Task = SearchTask | TrainTask;
+export type Task = SearchTask | DiscretizeTask | TrainTask;
 
 /** Cells that are compared with others: those of a rule in a setting, or random ones of a space. */
 export interface Group {
@@ -48,7 +62,7 @@ export interface Use extends Group {
 }
 
 /** Options that have no effect on what is computed (the discretizer has where it decides when a search stops). */
-const HARMLESS: readonly string[] = ["discretizer", "checkpoint-steps", "memory-limit"];
+const HARMLESS: readonly string[] = ["discretizer", "perturbation-images", "checkpoint-steps", "memory-limit"];
 
 /** Seed that random cells are drawn with. */
 const RANDOM_SEED = 0;
@@ -58,7 +72,7 @@ function digest(value: unknown): string {
   return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 12);
 }
 
-function nameOf(kind: Task["kind"], config: SearchConfig | TrainConfig, cell: unknown): string {
+function nameOf(kind: "search" | "train", config: SearchConfig | TrainConfig, cell: unknown): string {
   const own = ownValues(config, kind), stops = Object.keys(own).some((key) => key.startsWith("stop-"));
   const values = Object.entries(own).filter(([key]) => !HARMLESS.includes(key) || (stops && key === "discretizer"))
     .sort();
@@ -73,6 +87,22 @@ export function cellName(genotype: Genotype): string {
 /** The search with this configuration. */
 export function searchTask(config: SearchConfig): SearchTask {
   return { kind: "search", name: nameOf("search", config, null), config };
+}
+
+/** Whether every search leaves the cell of this rule behind, whatever its own rule is. */
+export function isCheap(rule: string): boolean {
+  return findDiscretizer(rule).needs !== "removals";
+}
+
+/** The discretisation of a search by a rule that has to measure its supernet. */
+export function discretizeTask({ name: search, config }: SearchTask, rule: string): DiscretizeTask {
+  const name = `discretize-${digest(["discretize", search, rule, config.perturbationImages])}`;
+  return { kind: "discretize", name, config, search, rule };
+}
+
+/** Name of the run that holds the cell that `rule` finds in a search. */
+export function cellRun(search: SearchTask, rule: string): string {
+  return isCheap(rule) ? search.name : discretizeTask(search, rule).name;
 }
 
 /** The training of a cell with this configuration. */
@@ -129,7 +159,13 @@ export function distinctTasks(uses: readonly Use[]): TrainTask[] {
 export function describeTasks(study: Study, { uses }: { readonly uses: readonly Use[] }): Map<string, string> {
   const labels = new Map<string, string>();
   study.settings.forEach(({ label, configs }) =>
-    configs.forEach((config) => labels.set(searchTask(config).name, `${label}, seed ${config.seed}`))
+    configs.map(searchTask).forEach((search) => {
+      const of = `${label}, seed ${search.config.seed}`;
+      labels.set(search.name, of);
+      study.discretizers.filter((rule) => !isCheap(rule)).forEach((rule) =>
+        labels.set(discretizeTask(search, rule).name, `${of}, measured for rule ${rule}`)
+      );
+    })
   );
   const names = new Map(labels);
   for (const [name, of] of Map.groupBy(uses, ({ task }) => task.name)) {

@@ -10,8 +10,11 @@ import { type Claim, type ClaimOptions, Claims, type StudyFolder } from "./claim
 import type { Study } from "./study_file.ts";
 import {
   cellName,
+  cellRun,
   cellUses,
+  discretizeTask,
   distinctTasks,
+  isCheap,
   randomUses,
   type SearchTask,
   searchTask,
@@ -34,8 +37,8 @@ export interface Assignment {
   readonly path: string;
   /** Whether a run is there to go on with. */
   readonly resume: boolean;
-  /** File with the cell of a training. */
-  readonly cell?: string;
+  /** What a training or a discretisation works on: the file of the cell, the run folder of the search. */
+  readonly input?: string;
   /** Stops the run after the current step. */
   readonly signal: AbortSignal;
   /** To be told once the run has really begun: a failure before that is not the run's fault. */
@@ -76,27 +79,30 @@ export interface Known {
   readonly tasks: readonly Task[];
 }
 
-/** The cell that `rule` chose in a finished search; undefined where the rule chose none. */
-export function foundCell(folder: StudyFolder, search: string, rule: string): Genotype | undefined {
-  const file = joinPath(folder.run(search), `genotypes/${rule}.json`);
+/** The cell that `rule` chose in a finished search; undefined where there is none, or none yet. */
+export function foundCell(folder: StudyFolder, search: SearchTask, rule: string): Genotype | undefined {
+  const file = joinPath(folder.run(cellRun(search, rule)), `genotypes/${rule}.json`);
   return exists(file) ? parseGenotypeJson(readText(file), `'${file}'`) : undefined;
 }
 
-/** Searches, trainings of the cells of finished searches, and trainings of random cells. */
+/** Searches, what is measured after those that have finished, trainings of the cells found, and of random cells. */
 export function knownTasks(study: Study, folder: StudyFolder): Known {
   const searches = searchTasks(study), finished = new Set(searches.map((s) => s.name).filter((n) => folder.done(n)));
+  const rules = study.discretizers.filter((rule) => !isCheap(rule));
+  const measured = searches.filter(({ name }) => finished.has(name))
+    .flatMap((search) => rules.map((rule) => discretizeTask(search, rule)));
   const found = study.trainConfigs === undefined
     ? []
     : study.settings.flatMap(({ configs }, setting) =>
       configs.map(searchTask).filter(({ name }) => finished.has(name)).flatMap((search) =>
         study.discretizers.flatMap((rule) => {
-          const cell = foundCell(folder, search.name, rule);
+          const cell = foundCell(folder, search, rule);
           return cell ? cellUses(study, setting, search, rule, cell) : [];
         })
       )
     );
   const uses = [...found, ...(study.trainConfigs ? randomUses(study) : [])];
-  return { searches, uses, tasks: [...searches, ...distinctTasks(uses)] };
+  return { searches, uses, tasks: [...searches, ...measured, ...distinctTasks(uses)] };
 }
 
 /** The tasks in the order in which a shard looks at them: its own ones first. */
@@ -163,7 +169,7 @@ async function perform(
       task,
       path: claim.path,
       resume: exists(joinPath(claim.path, "config.json")),
-      ...(task.kind === "train" ? { cell: writeCell(claim.folder, task.genotype) } : {}),
+      input: inputOf(task, claim.folder),
       signal: AbortSignal.any([stop, lost.signal]),
       started: () => started = true,
     });
@@ -190,9 +196,11 @@ async function perform(
   }
 }
 
-/** Writes a cell under a name that says what it is. @returns the file */
-function writeCell(folder: StudyFolder, genotype: Genotype): string {
-  const text = formatGenotypeJson(genotype), file = folder.file(`cells/${cellName(genotype)}.json`);
+/** What a task works on; the file of a cell is written where it is not there, under a name that says what it is. */
+function inputOf(task: Task, folder: StudyFolder): string | undefined {
+  if (task.kind === "search") return undefined;
+  if (task.kind === "discretize") return folder.run(task.search);
+  const text = formatGenotypeJson(task.genotype), file = folder.file(`cells/${cellName(task.genotype)}.json`);
   if (!exists(file)) writeAtomic(file, text);
   return file;
 }
