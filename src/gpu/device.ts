@@ -28,7 +28,8 @@ export interface GpuLimits {
   readonly choose?: ChooseVariant;
 }
 
-const LIMIT_NAMES = [
+/** The limits that a device is opened with. */
+export const LIMIT_NAMES = [
   "maxStorageBuffersPerShaderStage",
   "maxStorageBufferBindingSize",
   "maxUniformBufferBindingSize",

@@ -13,10 +13,19 @@ export interface Shader {
   readonly source: string;
 }
 
+/** A shader with its constants filled in. */
+export interface Variant {
+  /** Name of the shader. */
+  readonly name: string;
+  /** WGSL. */
+  readonly code: string;
+}
+
 /** Compute pipelines by shader and constants. */
 export class PipelineCache {
   readonly #device: GPUDevice;
-  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #variants = new Map<string, Variant>();
+  readonly #pipelines = new Map<Variant, Promise<GPUComputePipeline>>();
 
   /** An empty cache on `device`. */
   constructor(device: GPUDevice) {
@@ -28,31 +37,28 @@ export class PipelineCache {
     return this.#pipelines.size;
   }
 
+  /** One variant of a shader, the same object each time. `bf16`: the bindings that are stored so. */
+  variant({ name, source }: Shader, constants: Constants, bf16: readonly number[]): Variant {
+    const key = `${name} ${JSON.stringify(constants)} ${bf16}`, known = this.#variants.get(key);
+    if (known) return known;
+    const variant = { name, code: storeAsBf16(expand(source, constants), bf16) };
+    this.#variants.set(key, variant);
+    return variant;
+  }
+
   /**
-   * The pipeline of one variant of a shader; entry point `main`, layout from the shader. `bf16`: the bindings that
-   * are stored so.
+   * The pipeline of a variant; entry point `main`, layout from the shader.
    * @throws {Error} with `where` (operation and shapes) and the compiler's message.
    */
-  get(
-    shader: Shader,
-    constants: Constants,
-    bf16: readonly number[],
-    where: string,
-  ): Promise<GPUComputePipeline> {
-    const key = `${shader.name} ${JSON.stringify(constants)} ${bf16}`;
-    let pipeline = this.#pipelines.get(key);
-    if (!pipeline) {
-      pipeline = this.#compile(shader.name, storeAsBf16(expand(shader.source, constants), bf16), where);
-      this.#pipelines.set(key, pipeline);
-    }
+  get(variant: Variant, where: string): Promise<GPUComputePipeline> {
+    const known = this.#pipelines.get(variant);
+    if (known) return known;
+    const pipeline = this.#compile(variant, where);
+    this.#pipelines.set(variant, pipeline);
     return pipeline;
   }
 
-  async #compile(
-    name: string,
-    code: string,
-    where: string,
-  ): Promise<GPUComputePipeline> {
+  async #compile({ name, code }: Variant, where: string): Promise<GPUComputePipeline> {
     this.#device.pushErrorScope("validation");
     const module = this.#device.createShaderModule({ label: name, code });
     const scope = this.#device.popErrorScope();

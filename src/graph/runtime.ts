@@ -6,6 +6,7 @@
 import { FailureError } from "../base/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { PipelineCache } from "../gpu/pipelines.ts";
+import { warmUp } from "../gpu/warm_up.ts";
 import type { Binding, Dispatch } from "./op.ts";
 import type { Place, Plan, PlannedNode, Pool } from "./plan.ts";
 import { typeText } from "./tensor_type.ts";
@@ -148,12 +149,14 @@ export class Runtime {
   async #record(plans: readonly Plan[]): Promise<void> {
     const { device } = this.gpu, cache = new PipelineCache(device);
     const all = plans.flatMap((plan) => plan.nodes.flatMap((node) => node.dispatches.map((d) => ({ plan, node, d }))));
-    const pipelines = await Promise.all(all.map(({ node, d }) => {
-      const where = `${node.node.op.name} at '${node.node.label}' (${
-        node.node.inputs.map((t) => typeText(t.type)).join(", ")
-      })`;
-      return cache.get(d.shader, d.constants, bf16Bindings(node, d), where);
+    const variants = all.map(({ node, d }) => cache.variant(d.shader, d.constants, bf16Bindings(node, d)));
+    const bindings = new Map(all.map(({ d }, i) => [variants[i], d.bindings.length + (d.params ? 1 : 0)]));
+    const ahead = await warmUp(this.gpu, [...bindings].map(([{ code }, count]) => ({ code, bindings: count })));
+    const pipelines = await Promise.all(all.map(({ node: { node } }, i) => {
+      const operands = node.inputs.map((t) => typeText(t.type)).join(", ");
+      return cache.get(variants[i], `${node.op.name} at '${node.label}' (${operands})`);
     }));
+    await ahead?.ended;
     const params = this.#writeParams(all.map(({ d }) => d.params));
     device.pushErrorScope("validation");
     all.forEach(({ plan, node, d }, i) => {

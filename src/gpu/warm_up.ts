@@ -1,0 +1,129 @@
+/**
+ * Compiles shaders on several threads before they are needed. Mesa's software driver compiles a shader when it is first
+ * dispatched, on one thread, which takes 0.02 to 1.5 s, and keeps the result on disk for every device of this user. So
+ * some threads open a device each and dispatch their share of the shaders over no workgroups; the device that is to run
+ * them finds them on disk. Nothing happens where that cannot help: on GPUs, whose drivers compile elsewhere, where the
+ * shaders are on disk already, and where there is no such disk.
+ * @module
+ */
+import { type Gpu, LIMIT_NAMES } from "./device.ts";
+
+/** A shader to compile. */
+export interface ShaderText {
+  /** WGSL with entry point `main`; its bindings are buffers of group 0. */
+  readonly code: string;
+  /** How many bindings it has. */
+  readonly bindings: number;
+}
+
+/** What was compiled ahead. */
+export interface WarmUp {
+  /** Threads that took part. */
+  readonly threads: number;
+  /** Shaders that they compiled. */
+  readonly compiled: number;
+  /** Why others were not; for tests, as whoever needs those compiles them and is told. */
+  readonly errors: readonly string[];
+}
+
+/** Fewer shaders are not worth a thread. */
+const FEWEST = 16;
+/** A shader that is on disk takes about 10 ms to be dispatched for the first time. */
+const COLD_MS = 60;
+/** Every thread costs about 50 MiB and 0.1 s. */
+const MOST_THREADS = 8;
+
+/** What a thread is told. */
+interface Job {
+  readonly limits: Readonly<Record<string, number>>;
+  readonly shaders: readonly ShaderText[];
+  /** Milliseconds that the first shader took to compile, which is on disk by now. */
+  readonly coldMs: number;
+  /** Index of the next shader that nobody has taken. */
+  readonly next: SharedArrayBuffer;
+}
+
+/** Dispatches a shader over no workgroups. @returns milliseconds that this took. Used by threads as well, as text. */
+async function compile(device: GPUDevice, { code, bindings }: ShaderText): Promise<number> {
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM, module = device.createShaderModule({ code });
+  const pipeline = device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
+  const buffers = Array.from({ length: bindings }, () => device.createBuffer({ size: 65536, usage }));
+  const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
+  const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+  const encoder = device.createCommandEncoder(), pass = encoder.beginComputePass(), began = performance.now();
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, group);
+  pass.dispatchWorkgroups(0);
+  pass.end();
+  device.queue.submit([encoder.finish()]);
+  await device.queue.onSubmittedWorkDone();
+  buffers.forEach((buffer) => buffer.destroy());
+  return performance.now() - began;
+}
+
+/** The thread's work; it is handed over as text, so it uses nothing from around it. */
+function compileShare(compileOne: typeof compile): void {
+  self.addEventListener("message", async (event) => {
+    const { limits, shaders, coldMs, next } = (event as MessageEvent<Job>).data;
+    const taken = new Int32Array(next), errors: string[] = [];
+    let compiled = 0;
+    try {
+      const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+      const device = await adapter!.requestDevice({ requiredLimits: limits });
+      device.addEventListener(
+        "uncapturederror",
+        (event) => errors.push((event as GPUUncapturedErrorEvent).error.message),
+      );
+      const shared = await compileOne(device, shaders[0]) < coldMs / 2;
+      if (!shared) Atomics.store(taken, 0, shaders.length);
+      for (let i = Atomics.add(taken, 0, 1); i < shaders.length; i = Atomics.add(taken, 0, 1)) {
+        await compileOne(device, shaders[i]);
+        compiled++;
+      }
+    } catch (error) {
+      errors.push(String(error));
+    }
+    (self as unknown as { postMessage(message: unknown): void }).postMessage({ compiled, errors });
+    self.close(); // and the device with it: to destroy it and to terminate the thread has crashed the driver
+  });
+}
+
+/**
+ * Lets threads compile `shaders` where that helps.
+ * @returns what comes of it, as soon as they are at work; undefined where there are none
+ */
+export async function warmUp(
+  gpu: Gpu,
+  shaders: readonly ShaderText[],
+): Promise<{ readonly ended: Promise<WarmUp> } | undefined> {
+  if (!gpu.software || shaders.length < FEWEST || navigator.hardwareConcurrency < 2) return undefined;
+  const longestFirst = shaders.toSorted((a, b) => b.code.length - a.code.length);
+  gpu.device.pushErrorScope("validation");
+  const coldMs = await compile(gpu.device, longestFirst[0]);
+  if (await gpu.device.popErrorScope() || coldMs < COLD_MS) return undefined;
+  const next = new SharedArrayBuffer(4), limits = Object.fromEntries(LIMIT_NAMES.map((n) => [n, gpu.limits[n]]));
+  Atomics.store(new Int32Array(next), 0, 1);
+  const threads = Math.min(MOST_THREADS, navigator.hardwareConcurrency, Math.ceil(shaders.length / 8));
+  const job: Job = { limits, shaders: longestFirst, coldMs, next };
+  const shares = Promise.all(Array.from({ length: threads }, () => share(job)));
+  const ended = shares.then((all) => ({
+    threads,
+    compiled: all.reduce((sum, { compiled }) => sum + compiled, 0),
+    errors: all.flatMap(({ errors }) => errors),
+  }));
+  return { ended };
+}
+
+/** Lets a thread compile its share. */
+function share(job: Job): Promise<Omit<WarmUp, "threads">> {
+  const url = `data:application/javascript,${encodeURIComponent(`(${compileShare})(${compile})`)}`;
+  const thread = new Worker(url, { type: "module", name: "compiler" });
+  const { promise, resolve } = Promise.withResolvers<Omit<WarmUp, "threads">>();
+  thread.onmessage = ({ data }) => resolve(data);
+  thread.onerror = (event) => {
+    event.preventDefault();
+    resolve({ compiled: 0, errors: [event.message] });
+  };
+  thread.postMessage(job);
+  return promise;
+}
