@@ -26,6 +26,8 @@ export interface Options {
   readonly net?: string;
   /** Variables besides those of this process. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether it may read those variables. */
+  readonly readsEnv?: boolean;
 }
 
 /** How a command line ended. */
@@ -86,11 +88,12 @@ export class Workplace {
 
   /** A command line that can be run or spawned. */
   readonly command = (args: readonly string[], options: Options = {}): Deno.Command => {
-    const { read = [this.folder, ...this.places], write = [this.folder], net, env = {} } = options;
+    const { read = [this.folder, ...this.places], write = [this.folder], net, env = {}, readsEnv } = options;
     const permissions = [
       ...(read.length > 0 ? [`--allow-read=${read.join(",")}`] : []),
       ...(write.length > 0 ? [`--allow-write=${write.join(",")}`] : []),
       ...(net ? [`--allow-net=${net}`] : []),
+      ...(readsEnv ? [`--allow-env=${Object.keys(env).join(",")}`] : []),
     ];
     return new Deno.Command("deno", {
       args: ["run", "--quiet", "--no-prompt", "--no-check", ...permissions, "cli.ts", ...args],

@@ -6,13 +6,9 @@
 import assert from "node:assert/strict";
 import { encode } from "fast-png";
 import { writeDigits } from "../scripts/few_digits.ts";
+import { ended, events, ROOT, Workplace } from "./cli_support.ts";
 
-const ROOT = new URL("../", import.meta.url);
-const TEMPORARY = Deno.makeTempDirSync({ prefix: "study-" });
-Deno.test.afterAll(() => Deno.removeSync(TEMPORARY, { recursive: true }));
-
-const path = (name: string): string => `${TEMPORARY}/${name}`;
-const read = (name: string): string => Deno.readTextFileSync(path(name));
+const place = new Workplace("study-"), { path, read } = place;
 const list = (name: string): string[] => [...Deno.readDirSync(path(name))].map((entry) => entry.name).sort();
 
 const DIGITS = path("digits");
@@ -54,38 +50,8 @@ random: 2
 `,
 );
 
-function command(args: readonly string[], write: readonly string[], env: Record<string, string> = {}): Deno.Command {
-  const names = Object.keys(env);
-  return new Deno.Command("deno", {
-    args: [
-      ...["run", "--quiet", "--no-prompt", "--no-check", `--allow-read=${TEMPORARY}`],
-      ...(write.length > 0 ? [`--allow-write=${write.map(path).join(",")}`] : []),
-      ...(names.length > 0 ? [`--allow-env=${names.join(",")}`] : []),
-      ...["cli.ts", "study", ...args],
-    ],
-    cwd: ROOT,
-    env: { NO_COLOR: "1", ...env },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  });
-}
-
-interface Outcome {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function ended(output: Promise<Deno.CommandOutput>): Promise<Outcome> {
-  const { code, stdout, stderr } = await output;
-  return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
-}
-
-/** The lines of `--json`. */
-// deno-lint-ignore no-explicit-any
-function events(text: string): any[] {
-  return text.trimEnd().split("\n").map((line) => JSON.parse(line));
+function command(args: readonly string[], write: readonly string[], env?: Record<string, string>): Deno.Command {
+  return place.command(["study", ...args], { write: write.map(path), env, readsEnv: env !== undefined });
 }
 
 /** Names of the runs that a process finished. */
@@ -93,18 +59,8 @@ function finished(text: string): string[] {
   return events(text).filter(({ event }) => event === "done").map(({ run }) => run);
 }
 
-async function refused(
-  code: number,
-  pattern: RegExp,
-  args: readonly string[],
-  write: string[] = ["new"],
-): Promise<void> {
-  const { out, err, ...rest } = await ended(command(args, write).output());
-  assert.match(err, pattern);
-  assert.match(err, /^error: [^\n]+\n$/, "one sentence");
-  assert.equal(rest.code, code, err);
-  assert.equal(out, "");
-}
+const refused = (code: number, pattern: RegExp, args: readonly string[]): Promise<void> =>
+  place.refused(code, pattern, ["study", ...args], { write: [path("new")] });
 
 const SEARCHES = 4, MOST_RUNS = SEARCHES + SEARCHES * 2 + 2;
 
@@ -279,6 +235,7 @@ Deno.test("study: wrong use is refused with what was meant, and leaves nothing b
     ...["run", path("bad.yaml"), "--out", DIGITS],
   ]);
   await refused(1, /must hold 'study.yaml'/, ["status", path("digits")]);
+  await place.refused(2, /must be a single run: it is a study, so use 'study report /, ["report", path("shared")]);
   await refused(2, /unknown option '--shrad' \(Did you mean --shard\?\): see 'study run --help'/, [
     "run",
     "x",

@@ -3,7 +3,10 @@
  * @module
  */
 import { type Command, Option as Flag } from "commander";
+import { UsageError } from "../base/errors.ts";
+import { exists, joinPath } from "../base/files.ts";
 import { RunFolder } from "../search/run_folder.ts";
+import { STUDY_FILE } from "../study/claims.ts";
 import { OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { REPORT_FILE, REPORT_SOURCES, writeReport } from "./report_files.ts";
 import { commandLine, Terminal } from "./terminal.ts";
@@ -36,6 +39,11 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
 /** Runs the verb. @returns the exit code */
 export async function runReport(parsed: Parsed, [path]: readonly string[]): Promise<number> {
   const terminal = new Terminal(parsed.json === true);
+  if (exists(joinPath(path, STUDY_FILE))) {
+    throw new UsageError(
+      `Cannot report on '${path}' as it must be a single run: it is a study, so use 'study report ${path}'`,
+    );
+  }
   const folder = RunFolder.view(path, { warn: (message) => terminal.warn(message) });
   const file = await writeReport(folder, parsed.out as string | undefined);
   terminal.event({ event: "report", file });
