@@ -128,7 +128,6 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[], h
   let gpu: Gpu | undefined;
   try {
     gpu = await openGpu();
-    terminal.event({ event: "start", run: path, method, adapter: gpu.name });
     const report = await rediscretize(run.config, data, checkpoint, {
       gpu,
       images,
@@ -136,6 +135,7 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[], h
       perturbationImages: options.perturbationImages ?? undefined,
       onMeasured: (done, all) => {
         host?.stop.signal.throwIfAborted();
+        if (done === 1) host?.terminal.event({ event: "start" });
         terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`);
       },
       classes: run.data.classes,

@@ -20,9 +20,9 @@ export interface ShaderText {
 export interface WarmUp {
   /** Threads that took part. */
   readonly threads: number;
-  /** Shaders that they compiled. */
+  /** Shaders that they dispatched, those among them that are none. */
   readonly compiled: number;
-  /** Why others were not; for tests, as whoever needs those compiles them and is told. */
+  /** What is wrong with them; whoever needs them is told as well. */
   readonly errors: readonly string[];
 }
 
@@ -101,17 +101,24 @@ export async function warmUp(
   gpu.device.pushErrorScope("validation");
   const coldMs = await compile(gpu.device, longestFirst[0]);
   if (await gpu.device.popErrorScope() || coldMs < COLD_MS) return undefined;
+  return { ended: compileAhead(gpu, longestFirst, coldMs) };
+}
+
+/**
+ * Lets threads compile `shaders` but the first, which somebody has compiled within `coldMs` milliseconds: a thread that
+ * needs more than half of that for it concludes that results are not shared, and all stop.
+ */
+export async function compileAhead(gpu: Gpu, shaders: readonly ShaderText[], coldMs: number): Promise<WarmUp> {
   const next = new SharedArrayBuffer(4), limits = Object.fromEntries(LIMIT_NAMES.map((n) => [n, gpu.limits[n]]));
   Atomics.store(new Int32Array(next), 0, 1);
   const threads = Math.min(MOST_THREADS, navigator.hardwareConcurrency, Math.ceil(shaders.length / 8));
-  const job: Job = { limits, shaders: longestFirst, coldMs, next };
-  const shares = Promise.all(Array.from({ length: threads }, () => share(job)));
-  const ended = shares.then((all) => ({
+  const job: Job = { limits, shaders, coldMs, next };
+  const shares = await Promise.all(Array.from({ length: threads }, () => share(job)));
+  return {
     threads,
-    compiled: all.reduce((sum, { compiled }) => sum + compiled, 0),
-    errors: all.flatMap(({ errors }) => errors),
-  }));
-  return { ended };
+    compiled: shares.reduce((sum, { compiled }) => sum + compiled, 0),
+    errors: shares.flatMap(({ errors }) => errors),
+  };
 }
 
 /** Lets a thread compile its share. */

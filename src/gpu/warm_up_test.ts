@@ -1,15 +1,15 @@
-/** What is compiled ahead on threads: everything, once, or nothing. */
+/** What is compiled ahead on threads. */
 import assert from "node:assert/strict";
 import { openGpu } from "./device.ts";
-import { type ShaderText, warmUp } from "./warm_up.ts";
+import { compileAhead, type ShaderText, warmUp } from "./warm_up.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.device.destroy());
 
-/** A shader that no disk has seen, and that takes a while to compile. */
+/** A shader that no disk has seen. */
 function freshShader(): ShaderText {
   const salt = crypto.getRandomValues(new Uint32Array(1))[0];
-  const loads = Array.from({ length: 24 }, (_, i) => `  s += a[i * 31u + ${i}u] * a[i ^ ${(salt + i) >>> 0}u];`);
+  const loads = Array.from({ length: 8 }, (_, i) => `  s += a[i * 31u + ${i}u] * a[i ^ ${(salt + i) >>> 0}u];`);
   const code = `@group(0) @binding(0) var<storage, read> a: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> b: array<vec4f>;
 @group(0) @binding(2) var<uniform> n: vec4u;
@@ -23,19 +23,23 @@ ${loads.join("\n")}
   return { code, bindings: 3 };
 }
 
-const helps = gpu.software && navigator.hardwareConcurrency > 1;
+Deno.test("shaders are compiled by threads, each once", async () => {
+  const shaders = Array.from({ length: 20 }, freshShader);
+  const { threads, compiled, errors } = await compileAhead(gpu, shaders, Infinity);
+  assert.deepEqual([compiled, errors], [19, []]);
+  assert.equal(threads, Math.min(3, navigator.hardwareConcurrency));
+});
 
-Deno.test("shaders that the driver would compile one after the other are compiled by threads, each once", async () => {
-  const shaders = Array.from({ length: 20 }, freshShader), ahead = await warmUp(gpu, shaders);
-  assert.equal(ahead !== undefined, helps);
-  if (!ahead) return;
-  const { threads, compiled, errors } = await ahead.ended;
-  assert.deepEqual(
-    [compiled, errors],
-    [shaders.length - 1, []],
-    "the longest one was compiled to see whether it helps",
-  );
-  assert.ok(threads >= 2 && threads <= 3);
+Deno.test("threads stop where what one has compiled is not there for the others", async () => {
+  const { compiled, errors } = await compileAhead(gpu, Array.from({ length: 16 }, freshShader), 0);
+  assert.deepEqual([compiled, errors], [0, []]);
+});
+
+Deno.test("what is wrong with a shader is left to whoever needs it", async () => {
+  const [first, second] = [freshShader(), freshShader()], broken = { code: "?", bindings: 1 };
+  const { compiled, errors } = await compileAhead(gpu, [first, broken, second], Infinity);
+  assert.equal(compiled, 2);
+  assert.match(errors[0], /parsing error/);
 });
 
 Deno.test("nothing is started for a few shaders, nor where the longest one is none", async () => {
