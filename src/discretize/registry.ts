@@ -105,3 +105,8 @@ export function findDiscretizer(name: string): Discretizer {
     }${didYouMean(name, names)}`,
   );
 }
+
+/** Whether the rule called `name` has to measure the supernet without each operation; false for one that does not exist. */
+export function needsRemovals(name: unknown): boolean {
+  return DISCRETIZERS.some((each) => each.name === name && each.needs === "removals");
+}

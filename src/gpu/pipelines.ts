@@ -32,11 +32,6 @@ export class PipelineCache {
     this.#device = device;
   }
 
-  /** Number of distinct pipelines asked for so far. */
-  get size(): number {
-    return this.#pipelines.size;
-  }
-
   /** One variant of a shader, the same object each time. `bf16`: the bindings that are stored so. */
   variant({ name, source }: Shader, constants: Constants, bf16: readonly number[]): Variant {
     const key = `${name} ${JSON.stringify(constants)} ${bf16}`, known = this.#variants.get(key);

@@ -6,7 +6,7 @@
 import { defineOptions, type Layer, type OptionSet, type Resolved } from "../base/options.ts";
 import { UsageError } from "../base/errors.ts";
 import { DATA_OPTION_LIST } from "../data/options.ts";
-import { DISCRETIZERS, findDiscretizer } from "../discretize/registry.ts";
+import { DISCRETIZERS, needsRemovals } from "../discretize/registry.ts";
 import { DEFAULT_DECORRELATION } from "../discretize/scope.ts";
 import { TUNING_OPTION } from "../graph/tuning.ts";
 import { checkSpace } from "../space/definition.ts";
@@ -329,7 +329,7 @@ export function resolveSearchConfig(layers: readonly Layer[], preset?: string): 
     : config.stopStableEpochs !== null
     ? "stop-stable-epochs"
     : null;
-  if (stop !== null && findDiscretizer(config.discretizer).needs === "removals") {
+  if (stop !== null && needsRemovals(config.discretizer)) {
     throw new UsageError(
       `Cannot use ${stop} with discretizer ${config.discretizer}, which does not decide after each epoch: search with ` +
         `another one, then decide by 'discretize <run> --method ${config.discretizer}'`,

@@ -11,7 +11,7 @@ import { Batcher, splitHalves } from "../data/batches.ts";
 import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
 import type { RemovalEvidence } from "../discretize/perturbation.ts";
-import { findDiscretizer } from "../discretize/registry.ts";
+import { needsRemovals } from "../discretize/registry.ts";
 import type { NodeStatistics } from "../discretize/statistics.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { DeviceLostError } from "../graph/runtime.ts";
@@ -328,7 +328,7 @@ class SearchRun {
   /** What the chosen rule needs besides statistics; undefined where that is nothing. */
   async #removals(engine: SearchEngine, step: number): Promise<RemovalEvidence | undefined> {
     const { discretizer, perturbationImages } = this.#config, { onMeasured, signal } = this.#options;
-    if (findDiscretizer(discretizer).needs !== "removals") return undefined;
+    if (!needsRemovals(discretizer)) return undefined;
     return await engine.removals(() => this.#statisticsBatches(perturbationImages), (done, all) => {
       if (signal?.aborted) this.#interrupt(step);
       onMeasured?.(done, all);

@@ -6,13 +6,14 @@
 import { FailureError } from "../base/errors.ts";
 import { joinPath, readJson } from "../base/files.ts";
 import type { DiscretizationReport, EdgeCorrelation } from "../discretize/discretize.ts";
+import { needsRemovals } from "../discretize/registry.ts";
 import { type EpochRecord, meanEntropy } from "../search/records.ts";
 import { RunFolder } from "../search/run_folder.ts";
 import { formatGenotypeText, type Genotype } from "../space/genotype.ts";
 import { CELL_KINDS, type CellKind, PARAMETER_FREE, SKIP_PRIMITIVE, ZERO_PRIMITIVE } from "../space/space.ts";
 import type { StudyFolder } from "./claims.ts";
 import type { Study } from "./study_file.ts";
-import { cellRun, type Group, isCheap, type SearchTask, searchTask, type Task, type Use } from "./tasks.ts";
+import { cellRun, type Group, type SearchTask, searchTask, type Task, type Use } from "./tasks.ts";
 import { foundCell, knownTasks } from "./worker.ts";
 
 /** One epoch of a search. */
@@ -167,7 +168,7 @@ function readSearch(study: Study, folder: StudyFolder, search: SearchTask, setti
   const { name, config: { seed } } = search, run = open(folder, name), report = outcome(run.path);
   const epochs = (run.readMetrics() as unknown as EpochRecord[]).map(pointOf);
   const rules = study.discretizers.filter((rule) => folder.done(cellRun(search, rule))).flatMap((rule) => {
-    const { methods } = isCheap(rule) ? report : outcome(folder.run(cellRun(search, rule)));
+    const { methods } = needsRemovals(rule) ? outcome(folder.run(cellRun(search, rule))) : report;
     const found = methods.find(({ method }) => method === rule);
     return found ? [{ rule, cell: found.text, ...freeOperations(found.genotype) }] : [];
   });

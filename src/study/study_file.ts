@@ -6,7 +6,7 @@
 import { UsageError } from "../base/errors.ts";
 import { type Named, nameOf, type Option, parseYamlOptions } from "../base/options.ts";
 import { DATA_OPTION_LIST } from "../data/options.ts";
-import { DISCRETIZERS } from "../discretize/registry.ts";
+import { needsRemovals } from "../discretize/registry.ts";
 import { resolveSearchConfig, SEARCH_OPTIONS, type SearchConfig } from "../search/config.ts";
 import { resolveSpace } from "../space/definition.ts";
 import type { Space } from "../space/space.ts";
@@ -84,8 +84,7 @@ export function parseStudy(path: string, text: string): Study {
   const { discretizer = [SEARCH_OPTIONS.resolve([]).discretizer], seed = [0], ...varying } = lists;
   const source = `'${path}' (search)`, settings: Setting[] = [];
   // A rule that measures the supernet does so after the search, whose own rule is one that costs nothing.
-  const measures = (rule: Value): boolean => DISCRETIZERS.some((d) => d.name === rule && d.needs === "removals");
-  const free = discretizer.find((rule) => !measures(rule)), fallback = SEARCH_OPTIONS.resolve([]).discretizer;
+  const free = discretizer.find((rule) => !needsRemovals(rule)), fallback = SEARCH_OPTIONS.resolve([]).discretizer;
   for (const values of product(path, varying)) {
     const configs = seed.map((each) => {
       const own = { ...values, seed: each, discretizer: free ?? discretizer[0] };

@@ -6,7 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { DATA_OPTION_LIST } from "../data/options.ts";
-import { findDiscretizer } from "../discretize/registry.ts";
+import { needsRemovals } from "../discretize/registry.ts";
 import type { SearchConfig } from "../search/config.ts";
 import { resolveSpace } from "../space/definition.ts";
 import type { Genotype } from "../space/genotype.ts";
@@ -89,11 +89,6 @@ export function searchTask(config: SearchConfig): SearchTask {
   return { kind: "search", name: nameOf("search", config, null), config };
 }
 
-/** Whether every search leaves the cell of this rule behind, whatever its own rule is. */
-export function isCheap(rule: string): boolean {
-  return findDiscretizer(rule).needs !== "removals";
-}
-
 /** The discretisation of a search by a rule that has to measure its supernet. */
 export function discretizeTask({ name: search, config }: SearchTask, rule: string): DiscretizeTask {
   const name = `discretize-${digest(["discretize", search, rule, config.perturbationImages])}`;
@@ -102,7 +97,7 @@ export function discretizeTask({ name: search, config }: SearchTask, rule: strin
 
 /** Name of the run that holds the cell that `rule` finds in a search. */
 export function cellRun(search: SearchTask, rule: string): string {
-  return isCheap(rule) ? search.name : discretizeTask(search, rule).name;
+  return needsRemovals(rule) ? discretizeTask(search, rule).name : search.name;
 }
 
 /** The training of a cell with this configuration. */
@@ -162,7 +157,7 @@ export function describeTasks(study: Study, { uses }: { readonly uses: readonly 
     configs.map(searchTask).forEach((search) => {
       const of = `${label}, seed ${search.config.seed}`;
       labels.set(search.name, of);
-      study.discretizers.filter((rule) => !isCheap(rule)).forEach((rule) =>
+      study.discretizers.filter(needsRemovals).forEach((rule) =>
         labels.set(discretizeTask(search, rule).name, `${of}, measured for rule ${rule}`)
       );
     })

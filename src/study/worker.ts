@@ -5,6 +5,7 @@
  */
 import { FailureError, UsageError } from "../base/errors.ts";
 import { exists, joinPath, readText, writeAtomic } from "../base/files.ts";
+import { needsRemovals } from "../discretize/registry.ts";
 import { formatGenotypeJson, type Genotype, parseGenotypeJson } from "../space/genotype.ts";
 import { type Claim, type ClaimOptions, Claims, type StudyFolder } from "./claims.ts";
 import type { Study } from "./study_file.ts";
@@ -14,7 +15,6 @@ import {
   cellUses,
   discretizeTask,
   distinctTasks,
-  isCheap,
   randomUses,
   type SearchTask,
   searchTask,
@@ -88,7 +88,7 @@ export function foundCell(folder: StudyFolder, search: SearchTask, rule: string)
 /** Searches, what is measured after those that have finished, trainings of the cells found, and of random cells. */
 export function knownTasks(study: Study, folder: StudyFolder): Known {
   const searches = searchTasks(study), finished = new Set(searches.map((s) => s.name).filter((n) => folder.done(n)));
-  const rules = study.discretizers.filter((rule) => !isCheap(rule));
+  const rules = study.discretizers.filter(needsRemovals);
   const measured = searches.filter(({ name }) => finished.has(name))
     .flatMap((search) => rules.map((rule) => discretizeTask(search, rule)));
   const found = study.trainConfigs === undefined
