@@ -1,7 +1,8 @@
 // Gradient of the weights of a 1x1 convolution: dw[g*CO + o][i] = sum_m gy[g*CO + o][m] * f(x[(g % GI)*CI + i][m]).
-// Each invocation adds up a BO x BI block over the vec4s of its share and stores it as one of T
-// partial sums, which reduce_partials.wgsl adds in order. f is the identity or ReLU (RELU). params = (GI, CI, CO, T), (vec4s of a
-// channel, of which a strand of 8 invocations walks params[1].y).
+// A strand of 8 invocations walks params[1].y of the params[1].x vec4s of a channel, and each of the T invocations adds
+// up a BO x BI block. They store T partial sums or, where strands are subgroups (SUBGROUPS), T / 8, which
+// reduce_partials.wgsl adds in order; a single strand (ALONE) stores dw itself. f is the identity or ReLU (RELU).
+// params = (GI, CI, CO, T), (vec4s of a channel, of a strand).
 
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -18,7 +19,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
   if (t >= T) { return; }
   let block = wid.y;
   let out_channel = (block / (CI / BI)) * BO;
-  let in_channel = ((out_channel / CO) % params[0].x) * CI + (block % (CI / BI)) * BI;
+  let column = (block % (CI / BI)) * BI;
+  let in_channel = ((out_channel / CO) % params[0].x) * CI + column;
 #for o in 0..BO
 #for i in 0..BI
   var s$(o)_$i = 0.0;
@@ -41,10 +43,31 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
 #endfor
 #endfor
   }
+#if SUBGROUPS
+  // Of 8 sums of 8 lanes each, lane l gets the l-th: in each of three steps lanes swap halves of what they have.
+  let l = t % 8;
+#for b in 0..BO*BI/8
+#for j in 0..4
+  let p$(b)_$j = select(s$((b*8+2*j)/BI)_$((b*8+2*j)%BI), s$((b*8+2*j+1)/BI)_$((b*8+2*j+1)%BI), (l & 1) != 0) +
+    subgroupShuffleXor(select(s$((b*8+2*j+1)/BI)_$((b*8+2*j+1)%BI), s$((b*8+2*j)/BI)_$((b*8+2*j)%BI), (l & 1) != 0), 1u);
+#endfor
+#for j in 0..2
+  let q$(b)_$j = select(p$(b)_$(2*j), p$(b)_$(2*j+1), (l & 2) != 0) +
+    subgroupShuffleXor(select(p$(b)_$(2*j+1), p$(b)_$(2*j), (l & 2) != 0), 2u);
+#endfor
+  let r$b = select(q$(b)_0, q$(b)_1, (l & 4) != 0) + subgroupShuffleXor(select(q$(b)_1, q$(b)_0, (l & 4) != 0), 4u);
+#if ALONE
+  partial[(out_channel + ($(b*8) + l) / BI) * CI + column + ($(b*8) + l) % BI] = r$b;
+#else
+  partial[(block * (T / 8) + t / 8) * (BO * BI) + $(b*8) + l] = r$b;
+#endif
+#endfor
+#else
   let at = (block * T + t) * (BO * BI);
 #for o in 0..BO
 #for i in 0..BI
   partial[at + $(o * BI + i)] = s$(o)_$i;
 #endfor
 #endfor
+#endif
 }

@@ -24,6 +24,8 @@ export interface GpuLimits {
   readonly maxBufferSize: number;
   /** True for a CPU adapter, which other kernels suit than a GPU. */
   readonly software: boolean;
+  /** Lanes of every subgroup, between which kernels may exchange values; 0: no such kernels (always so on a GPU). */
+  readonly subgroupSize: number;
   /** Chooses among the variants of kernels; left out: the first ones. */
   readonly choose?: ChooseVariant;
 }
@@ -43,6 +45,7 @@ export const PORTABLE_LIMITS: GpuLimits = {
   maxUniformBufferBindingSize: 65536,
   maxBufferSize: 268435456,
   software: false,
+  subgroupSize: 0,
 };
 
 /** An open device and what is known about it. */
@@ -53,12 +56,39 @@ export interface Gpu {
   readonly name: string;
   /** Limits the device was opened with. */
   readonly limits: GpuLimits;
-  /** Optional features that the device has. */
+  /** Optional features that the device has: `"timestamp-query"`, on CPU adapters also {@linkcode INT64} and subgroups. */
   readonly features: readonly string[];
   /** True for a CPU adapter (Mesa's llvmpipe, SwiftShader). */
   readonly software: boolean;
   /** Why the device was lost, once it was. */
   readonly lost: () => string | undefined;
+}
+
+/** Deno's name of 64-bit integers in shaders, which WebGPU does not have. */
+export const INT64 = "wgpu-shader-int64";
+/** What kernels for CPU adapters use where it is there, all or none. */
+const SOFTWARE_FEATURES: readonly string[] = [INT64, "subgroups"];
+const PROBE = `@group(0) @binding(0) var<storage, read_write> words: array<u64>;
+@compute @workgroup_size(8)
+fn main(@builtin(local_invocation_index) lane: u32) { words[lane] = u64(subgroupShuffle(u32(words[lane] >> 32), 3u)); }`;
+
+/** Opens a device with {@linkcode SOFTWARE_FEATURES}. @returns undefined where they, or their spelling, are unknown */
+async function openExtended(
+  requiredFeatures: readonly string[],
+  requiredLimits: Record<string, number>,
+): Promise<GPUDevice | undefined> {
+  let device: GPUDevice | undefined;
+  try {
+    const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+    device = await adapter!.requestDevice({ requiredFeatures: requiredFeatures as GPUFeatureName[], requiredLimits });
+    device.pushErrorScope("validation");
+    device.createShaderModule({ code: PROBE });
+    if (!await device.popErrorScope()) return device;
+  } catch {
+    // An unknown name is a TypeError, a missing feature an OperationError: both mean that it is not to be had.
+  }
+  device?.destroy();
+  return undefined;
 }
 
 /**
@@ -100,28 +130,27 @@ export async function openGpu(
     }
     requiredLimits[name] = wanted;
   }
-  const features = (["timestamp-query"] as const).filter((f) => adapter.features.has(f));
-  const device = await adapter.requestDevice({
-    requiredFeatures: [...features],
-    requiredLimits,
-  });
+  const info = adapter.info;
+  const name = [info.device, info.description].filter((s) => s && !/^\d*$/.test(s)).join(", ") || info.vendor;
+  const isCpu = /llvmpipe|lavapipe|swiftshader/i.test(name), software = options.limits?.software ?? isCpu;
+  const common = (["timestamp-query"] as const).filter((f) => adapter.features.has(f));
+  const all = [...common, ...SOFTWARE_FEATURES];
+  const extended = software ? await openExtended(all, requiredLimits) : undefined;
+  const device = extended ?? await adapter.requestDevice({ requiredFeatures: common, requiredLimits });
+  const { subgroupMinSize, subgroupMaxSize } = info, subgroups = extended && subgroupMinSize === subgroupMaxSize;
   let lost: string | undefined;
   device.lost.then((info) => lost = info.message || info.reason || "unknown reason");
-  const info = adapter.info;
-  const name = [info.device, info.description].filter((s) => s && !/^\d*$/.test(s)).join(
-    ", ",
-  ) || info.vendor;
-  const software = /llvmpipe|lavapipe|swiftshader/i.test(name);
   return {
     device,
     name,
     limits: {
       ...requiredLimits as unknown as GpuLimits,
-      software: options.limits?.software ?? software,
+      software,
+      subgroupSize: options.limits?.subgroupSize ?? (subgroups ? subgroupMinSize : 0),
       ...(options.limits?.choose ? { choose: options.limits.choose } : {}),
     },
-    features: [...features],
-    software,
+    features: extended ? all : common,
+    software: isCpu,
     lost: () => lost,
   };
 }

@@ -2,7 +2,8 @@
  * Compiles shaders, each variant once per device, in parallel.
  * @module
  */
-import { storeAsBf16 } from "./bf16.ts";
+import { type Gpu, INT64 } from "./device.ts";
+import { storeArrays } from "./storage.ts";
 import { type Constants, expand } from "./template.ts";
 
 /** A hand-written WGSL file. */
@@ -24,19 +25,21 @@ export interface Variant {
 /** Compute pipelines by shader and constants. */
 export class PipelineCache {
   readonly #device: GPUDevice;
+  readonly #words64: boolean;
   readonly #variants = new Map<string, Variant>();
   readonly #pipelines = new Map<Variant, Promise<GPUComputePipeline>>();
 
-  /** An empty cache on `device`. */
-  constructor(device: GPUDevice) {
-    this.#device = device;
+  /** An empty cache on the device of `gpu`. */
+  constructor(gpu: Gpu) {
+    this.#device = gpu.device;
+    this.#words64 = gpu.features.includes(INT64);
   }
 
   /** One variant of a shader, the same object each time. `bf16`: the bindings that are stored so. */
   variant({ name, source }: Shader, constants: Constants, bf16: readonly number[]): Variant {
     const key = `${name} ${JSON.stringify(constants)} ${bf16}`, known = this.#variants.get(key);
     if (known) return known;
-    const variant = { name, code: storeAsBf16(expand(source, constants), bf16) };
+    const variant = { name, code: storeArrays(expand(source, constants), bf16, this.#words64) };
     this.#variants.set(key, variant);
     return variant;
   }

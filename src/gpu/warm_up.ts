@@ -36,6 +36,7 @@ const MOST_THREADS = 8;
 /** What a thread is told. */
 interface Job {
   readonly limits: Readonly<Record<string, number>>;
+  readonly features: readonly string[];
   readonly shaders: readonly ShaderText[];
   /** Milliseconds that the first shader took to compile, which is on disk by now. */
   readonly coldMs: number;
@@ -64,12 +65,15 @@ async function compile(device: GPUDevice, { code, bindings }: ShaderText): Promi
 /** The thread's work; it is handed over as text, so it uses nothing from around it. */
 function compileShare(compileOne: typeof compile): void {
   self.addEventListener("message", async (event) => {
-    const { limits, shaders, coldMs, next } = (event as MessageEvent<Job>).data;
+    const { limits, features, shaders, coldMs, next } = (event as MessageEvent<Job>).data;
     const taken = new Int32Array(next), errors: string[] = [];
     let compiled = 0;
     try {
       const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
-      const device = await adapter!.requestDevice({ requiredLimits: limits });
+      const device = await adapter!.requestDevice({
+        requiredLimits: limits,
+        requiredFeatures: features as GPUFeatureName[],
+      });
       device.addEventListener(
         "uncapturederror",
         (event) => errors.push((event as GPUUncapturedErrorEvent).error.message),
@@ -112,7 +116,7 @@ export async function compileAhead(gpu: Gpu, shaders: readonly ShaderText[], col
   const next = new SharedArrayBuffer(4), limits = Object.fromEntries(LIMIT_NAMES.map((n) => [n, gpu.limits[n]]));
   Atomics.store(new Int32Array(next), 0, 1);
   const threads = Math.min(MOST_THREADS, navigator.hardwareConcurrency, Math.ceil(shaders.length / 8));
-  const job: Job = { limits, shaders, coldMs, next };
+  const job: Job = { limits, features: gpu.features, shaders, coldMs, next };
   const shares = await Promise.all(Array.from({ length: threads }, () => share(job)));
   return {
     threads,

@@ -147,7 +147,7 @@ export class Runtime {
   }
 
   async #record(plans: readonly Plan[]): Promise<void> {
-    const { device } = this.gpu, cache = new PipelineCache(device);
+    const { device } = this.gpu, cache = new PipelineCache(this.gpu);
     const all = plans.flatMap((plan) => plan.nodes.flatMap((node) => node.dispatches.map((d) => ({ plan, node, d }))));
     const variants = all.map(({ node, d }) => cache.variant(d.shader, d.constants, bf16Bindings(node, d)));
     const bindings = new Map(all.map(({ d }, i) => [variants[i], d.bindings.length + (d.params ? 1 : 0)]));

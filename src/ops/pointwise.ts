@@ -5,6 +5,7 @@
  */
 import source from "../../shaders/pointwise.wgsl" with { type: "text" };
 import heldSource from "../../shaders/pointwise_held.wgsl" with { type: "text" };
+import shuffledSource from "../../shaders/pointwise_shuffled.wgsl" with { type: "text" };
 import tiledSource from "../../shaders/pointwise_tiled.wgsl" with { type: "text" };
 import weightGradSource from "../../shaders/pointwise_weight_grad.wgsl" with {
   type: "text",
@@ -26,6 +27,7 @@ import { reducePartials } from "./reduce_partials.ts";
 
 const shader = { name: "pointwise", source };
 const heldShader = { name: "pointwise_held", source: heldSource };
+const shuffledShader = { name: "pointwise_shuffled", source: shuffledSource };
 const tiledShader = { name: "pointwise_tiled", source: tiledSource };
 const weightGradShader = {
   name: "pointwise_weight_grad",
@@ -111,6 +113,22 @@ function product(context: KernelContext<PointwiseAttributes>, w: TensorType, tra
       }),
     };
   };
+  /** Like a block, of up to 16 results, with weights that the 8 lanes of a subgroup load for each other. */
+  const shuffled = (PV: number): KernelVariant => {
+    const OB = largestDivisor(outputs, 16), WG = M4 >= 64 * PV * 8 ? 64 : 16, STEP = transposed ? 8 : 4;
+    return {
+      name: `shuffled ${OB}x${PV}`,
+      plan: () => ({
+        dispatches: [{
+          shader: shuffledShader,
+          constants: { OB, PV, STEP, WG, UNIFORM: fits, ...settings },
+          bindings: [input(0), fits ? weights : input(1), output(0), ...mask],
+          params: [GI, GROUPS, CI, CO, M4, 0, 0, 0],
+          workgroups: [Math.ceil(M4 / (WG * PV)), (transposed ? GI : GROUPS) * outputs / OB, 1],
+        }],
+      }),
+    };
+  };
   /** Up to 32 results and as many vec4s of pixels for a workgroup, which shares operands and weights. */
   const tiled = (): KernelVariant => {
     const OB = largestDivisor(outputs, 8), blocks = outputs / OB;
@@ -131,8 +149,14 @@ function product(context: KernelContext<PointwiseAttributes>, w: TensorType, tra
   const small = largestDivisor(outputs, 16) <= 8,
     holds = fits && CI % 4 === 0 && operands <= HELD_OPERANDS &&
       (!transposed || GROUPS === GI);
+  const shuffles = context.limits.subgroupSize === 8 && CI % 4 === 0 && (transposed ? CO : outputs) % 8 === 0;
+  const holding = holds ? [held(256), held(128)] : [], shuffling = shuffles ? [shuffled(2), shuffled(4)] : [];
   return software
-    ? [...(holds ? [held(256), held(128)] : []), block(16, small && transposed ? 4 : 2), block(8, 4)]
+    ? [
+      ...(operands === HELD_OPERANDS && !transposed ? [...shuffling, ...holding] : [...holding, ...shuffling]),
+      block(16, small && transposed ? 4 : 2),
+      block(8, 4),
+    ]
     : [...(outputs >= 32 ? [tiled(), block(8, 2)] : [block(8, 2), tiled()]), block(16, 2), block(8, 1), block(4, 4)];
 }
 
@@ -212,6 +236,11 @@ export const pointwise: OpSpec<PointwiseAttributes> = {
       attrs: { groups: 6, inputGroups: 2, relu: true },
     },
     {
+      name: "4 groups of 8 on 2 input groups",
+      inputs: [image(8, 2, 3, 5), dense([32, 4])],
+      attrs: { groups: 4, inputGroups: 2, relu: true },
+    },
+    {
       name: "channels that are no multiple of 4",
       inputs: [image(3, 1, 5, 6), dense([10, 3])],
       attrs: { groups: 2, inputGroups: 1, relu: true },
@@ -256,31 +285,36 @@ export const pointwiseWeightGrad: OpSpec<PointwiseAttributes> = {
   kernels({ inputs: [, x], outputs: [dw], attrs, limits }) {
     const { CI, CO, GI, M4 } = sizesOf(x, dw, attrs);
     const [rows] = dw.shape;
-    /** Blocks of up to `side` x `side` weights, each added up by as many strands as leave `busy` of them. */
-    const blocks = (side: number, busy: number): KernelVariant => {
-      const BO = largestDivisor(CO, side), BI = largestDivisor(CI, side), count = (rows / BO) * (CI / BI);
-      const T = 8 * Math.min(Math.ceil(M4 / 256), 32, Math.ceil(busy / count)), WG = T >= 64 ? 32 : 8;
+    /** Blocks of up to `most` x `most` weights, each added up by as many strands as leave `busy` of them. */
+    const blocks = (most: number, busy: number): KernelVariant => {
+      const BO = largestDivisor(CO, most), BI = largestDivisor(CI, most), count = (rows / BO) * (CI / BI);
+      const strands = Math.min(Math.ceil(M4 / 256), 32, Math.ceil(busy / count)), WG = strands >= 8 ? 32 : 8;
+      const SUBGROUPS = limits.subgroupSize === 8 && BO * BI % 8 === 0, ALONE = SUBGROUPS && strands === 1;
+      const parts = SUBGROUPS ? strands : 8 * strands;
+      const sizes = { count: rows * CI, parts, blockRows: BO, blockColumns: BI, columns: CI / BI };
       return {
-        name: `blocks ${BO}x${BI}, strands ${T}`,
+        name: `blocks ${BO}x${BI}, strands ${strands}`,
         plan: () => ({
-          scratch: [count * T * BO * BI],
+          scratch: ALONE ? [] : [count * parts * BO * BI],
           dispatches: [
             {
               shader: weightGradShader,
-              constants: { BO, BI, WG, RELU: attrs.relu },
-              bindings: [input(0), input(1), scratch(0)],
-              params: [GI, CI, CO, T, M4, 8 * Math.ceil(M4 / T), 0, 0],
-              workgroups: [Math.ceil(T / WG), count, 1],
+              constants: { BO, BI, WG, SUBGROUPS, ALONE, RELU: attrs.relu },
+              bindings: [input(0), input(1), ALONE ? output(0) : scratch(0)],
+              params: [GI, CI, CO, 8 * strands, M4, 8 * Math.ceil(M4 / (8 * strands)), 0, 0],
+              workgroups: [Math.ceil(8 * strands / WG), count, 1],
             },
-            reducePartials({ count: rows * CI, parts: T, blockRows: BO, blockColumns: BI, columns: CI / BI }),
+            ...(ALONE ? [] : [reducePartials(sizes)]),
           ],
         }),
       };
     };
     // Every strand leaves partial sums behind: a CPU gets only as many as keep its cores busy.
-    return limits.software
-      ? [blocks(8, 64), blocks(8, 16), blocks(8, Infinity), blocks(4, 64)]
-      : [blocks(8, Infinity), blocks(4, Infinity)];
+    if (!limits.software) return [blocks(8, Infinity), blocks(4, Infinity)];
+    return [
+      ...(limits.subgroupSize === 8 ? [blocks(16, 32)] : []),
+      ...[blocks(8, 64), blocks(8, 16), blocks(8, Infinity), blocks(4, 64)],
+    ];
   },
   macs: ([gy, x], _, { inputGroups }) =>
     gy.shape[0] * (x.shape[0] / inputGroups) * x.shape[1] * x.shape[2] *

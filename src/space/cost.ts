@@ -56,6 +56,7 @@ const BOUNDLESS: GpuLimits = {
   maxUniformBufferBindingSize: 65536,
   maxBufferSize: Number.MAX_SAFE_INTEGER,
   software: false,
+  subgroupSize: 0,
 };
 
 function inferenceGraph(network: NetworkConfig) {

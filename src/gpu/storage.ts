@@ -1,0 +1,127 @@
+/**
+ * How the arrays of a shader are stored. Kernels are written for `array<vec4f>`; here the text of a variant is rewritten:
+ *
+ * - Image tensors at half the size, two bfloat16 in a word: unpacked on load, rounded on store. Sums, products and
+ *   everything else stay 32-bit. No extension is needed. bfloat16 and not binary16: a gradient needs no loss scaling,
+ *   and a store costs half as much on llvmpipe.
+ * - On adapters with 64-bit integers, words in pairs: llvmpipe moves every component of every lane by itself, 64 bits as
+ *   fast as 32. The values are the same.
+ * @module
+ */
+
+const DECLARATION = /@binding\((\d+)\)\s*var<storage,\s*(?:read|read_write)>\s*(\w+):\s*array<(\w+)>;/g;
+
+/** How the elements of an array are stored. */
+interface Form {
+  /** Type of the array. */
+  readonly array: string;
+  /** Ending of the names of the functions that convert. */
+  readonly name: string;
+  /** `load_` and, where elements can be stored, `store_`. */
+  readonly functions: string;
+}
+
+/** bf16 read by single elements: `load_` takes the word and the element's index. */
+const SCALAR: Form = {
+  array: "array<u32>",
+  name: "bf16_f32",
+  functions: `
+fn load_bf16_f32(pair: u32, i: u32) -> f32 { return bitcast<f32>((pair << (16 * (1 - i % 2))) & 0xffff0000); }`,
+};
+
+/** Four elements of type `vector` (vec4f or vec4i) as bf16, whose `words` are two, or as they are, four. */
+function vectorForm(vector: string, bf16: boolean, words64: boolean): Form {
+  const name = `${bf16 ? "bf16" : "pairs"}_${vector}`;
+  const [stored, count] = words64 ? [bf16 ? "u64" : "vec2<u64>", bf16 ? 1 : 2] : ["vec2u", 1];
+  const pair = (i: number) => count === 1 ? "stored" : `stored.${"xy"[i]}`;
+  const halves = (i: number) => words64 ? `vec2u(u32(${pair(i)}), u32(${pair(i)} >> 32))` : pair(i);
+  const joined = (low: string, high: string) => words64 ? `u64(${low}) | (u64(${high}) << 32)` : `${low}, ${high}`;
+  return {
+    array: `array<${stored}>`,
+    name,
+    functions: bf16
+      ? `
+fn load_${name}(stored: ${stored}) -> ${vector} {
+  let w = ${halves(0)};
+  return bitcast<${vector}>(vec4u(w.x << 16, w.x & 0xffff0000, w.y << 16, w.y & 0xffff0000));
+}
+fn store_${name}(v: ${vector}) -> ${stored} {
+  let positive = bitcast<vec4u>(min(bitcast<vec4i>(v), vec4i(0x7fff7fff))); // rounding up must not overflow: a quiet
+  let u = min(positive, vec4u(0xffff7fff)) + 0x8000; // NaN stays one, whatever its bits and sign
+  return ${stored}(${joined("((u.x >> 16) | (u.y & 0xffff0000))", "((u.z >> 16) | (u.w & 0xffff0000))")});
+}`
+      : `
+fn load_${name}(stored: ${stored}) -> ${vector} { return bitcast<${vector}>(vec4u(${halves(0)}, ${halves(1)})); }
+fn store_${name}(v: ${vector}) -> ${stored} {
+  let w = bitcast<vec4u>(v);
+  return ${stored}(${joined("w.x", "w.y")}, ${joined("w.z", "w.w")});
+}`,
+  };
+}
+
+/** Position after the bracket that closes the one at `open`. */
+function closing(text: string, open: number): number {
+  for (let at = open, depth = 0; at < text.length; at++) {
+    if (text[at] === "[" || text[at] === "(") depth++;
+    else if ((text[at] === "]" || text[at] === ")") && --depth === 0) return at + 1;
+  }
+  throw new SyntaxError("Unclosed bracket in shader");
+}
+
+/** `text` with every load and store of the array `name` converted; undefined where a store is not of a whole element. */
+function convert(text: string, name: string, form: Form): string | undefined {
+  const use = new RegExp(`(?<![\\w.])${name}\\s*\\[`, "g");
+  let out = "", from = 0;
+  for (let match = use.exec(text); match; match = use.exec(text)) {
+    const open = match.index + match[0].length - 1, end = closing(text, open), rest = text.slice(end);
+    const index = convert(text.slice(open + 1, end - 1), name, form);
+    const assigned = /^\s*(\.\w+\s*|\[[^\]]*\]\s*)?([-+*/]?)=(?!=)/.exec(rest);
+    if (index === undefined || (assigned && (assigned[1] || assigned[2] || form === SCALAR))) return undefined;
+    out += text.slice(from, match.index);
+    from = end;
+    if (assigned) {
+      const start = end + assigned[0].length;
+      from = text.indexOf(";", start);
+      const value = convert(text.slice(start, from).trim(), name, form);
+      if (value === undefined) return undefined;
+      out += `${name}[${index}] = store_${form.name}(${value})`;
+    } else if (form === SCALAR) out += `load_${form.name}(${name}[u32(${index}) / 2], u32(${index}))`;
+    else out += `load_${form.name}(${name}[${index}])`;
+    use.lastIndex = from;
+  }
+  return out + text.slice(from);
+}
+
+/**
+ * `code` (an expanded shader) with the images at the bindings `bf16` stored so, and with words in pairs (`words64`)
+ * wherever elements of four are loaded and stored whole.
+ * @throws {SyntaxError} unless each image is an array of vec4f or vec4i whose elements are stored whole, or one of f32
+ * that is only read.
+ */
+export function storeArrays(code: string, bf16: readonly number[], words64: boolean): string {
+  if (bf16.length === 0 && !words64) return code;
+  const stripped = code.replaceAll(/\/\/.*/g, ""), functions = new Set<string>();
+  const declared = [...stripped.matchAll(DECLARATION)].map(([line, binding, name, type]) => ({
+    line,
+    name,
+    type,
+    half: bf16.includes(Number(binding)),
+  }));
+  if (declared.filter(({ half }) => half).length !== bf16.length) {
+    throw new SyntaxError(`Cannot store bindings ${bf16.join(", ")} as bf16: not all of them are arrays`);
+  }
+  let text = stripped;
+  for (const { line, name, type, half } of declared) {
+    const vector = type === "vec4f" || type === "vec4i";
+    if (half && !vector && type !== "f32") {
+      throw new SyntaxError(`Cannot store '${name}' as bf16: it is an array of ${type}`);
+    }
+    if (!half && !(vector && words64)) continue;
+    const form = vector ? vectorForm(type, half, words64) : SCALAR, converted = convert(text, name, form);
+    if (converted !== undefined) {
+      text = converted.replace(line, line.replace(`array<${type}>`, form.array));
+      functions.add(form.functions);
+    } else if (half) throw new SyntaxError(`Cannot store '${name}' as bf16: assign whole vectors to its elements`);
+  }
+  return text + [...functions].join("");
+}
