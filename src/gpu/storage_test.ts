@@ -36,5 +36,8 @@ Deno.test("an array whose elements are not stored whole keeps its words, and can
     assert.throws(() => storeArrays(shader(store), [1], true), /Cannot store 'y' as bf16: assign whole vectors/);
   }
   assert.throws(() => storeArrays(shader(""), [2], false), /Cannot store 'i' as bf16: it is an array of u32/);
-  assert.throws(() => storeArrays(shader(""), [3], false), /Cannot store bindings 3 as bf16: not all of them are arrays/);
+  assert.throws(
+    () => storeArrays(shader(""), [3], false),
+    /Cannot store bindings 3 as bf16: not all of them are arrays/,
+  );
 });
