@@ -29,7 +29,7 @@ export function imageVec4s(type: TensorType): number {
 /** Largest divisor of `n` that is at most `most`; multiples of 4 are preferred when there are any. */
 export function largestDivisor(n: number, most: number): number {
   let best = 1;
-  for (let d = Math.min(n, most); d >= 1; d--) {
+  for (let d = Math.min(n, Math.floor(most)); d >= 1; d--) {
     if (n % d !== 0) continue;
     if (d % 4 === 0) return d;
     best = Math.max(best, d);

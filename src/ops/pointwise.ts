@@ -115,7 +115,8 @@ function product(context: KernelContext<PointwiseAttributes>, w: TensorType, tra
   };
   /** Like a block, of up to 16 results, with weights that the 8 lanes of a subgroup load for each other. */
   const shuffled = (PV: number): KernelVariant => {
-    const OB = largestDivisor(outputs, 16), WG = M4 >= 64 * PV * 8 ? 64 : 16, STEP = transposed ? 8 : 4;
+    const OB = transposed ? largestDivisor(outputs, 16) : outputs % 16 === 0 ? 16 : 8; // the rows of 8 lanes, or two
+    const WG = M4 >= 64 * PV * 8 ? 64 : 16, STEP = transposed ? 8 : 4;
     return {
       name: `shuffled ${OB}x${PV}`,
       plan: () => ({
@@ -223,6 +224,11 @@ export const pointwise: OpSpec<PointwiseAttributes> = {
     {
       name: "more operands than are staged at once, ReLU",
       inputs: [image(20, 1, 3, 5), dense([32, 20])],
+      attrs: { groups: 1, inputGroups: 1, relu: true },
+    },
+    {
+      name: "24 outputs, no multiple of 16",
+      inputs: [image(12, 1, 3, 5), dense([24, 12])],
       attrs: { groups: 1, inputGroups: 1, relu: true },
     },
     {
