@@ -86,7 +86,7 @@ Deno.test("second order: looking ahead leaves weights, momenta and running stati
 });
 
 Deno.test("stopping: it is the beginning of the whole search, and ends there however often it is resumed", async () => {
-  const values = { "epochs": 4, "alpha-lr": 1e-4, "discretizer": "alpha", "checkpoint-steps": 1 }; // slow: settled soon
+  const values = { "epochs": 4, "alpha-lr": 1e-6, "discretizer": "alpha", "checkpoint-steps": 1 }; // slow: settled at once
   const whole = await finish(tiny(values)), config = tiny({ ...values, "stop-stable-epochs": 2 });
   const ends = [1, 2, 3, 4].find((n) => stopReason(config, whole.records.slice(0, n)))!;
   assert.ok(ends < 4, "the test needs a choice that settles");

@@ -8,7 +8,9 @@ make_golden.py, whose storage this shares (tensors of more than WHOLE elements b
 derived_<form>.safetensors holds `logits`, `logits_auxiliary`, `loss` [2] (main and
 auxiliary mean cross-entropy), `grad.<parameter>` of main + weight * auxiliary, and
 `logits_eval` (running statistics after that one training forward). The CIFAR case drops
-paths, the ImageNet case has odd sizes and label smoothing.
+paths, the ImageNet case has odd sizes and label smoothing. Sizes are such that no input of a
+ReLU lies within 4e-6 standard deviations of zero: of a million inputs one or another does (with
+width 29 at 7e-8), and then rounding decides what the gradients are.
 """
 
 import os
@@ -26,7 +28,7 @@ from supernet import BatchNorms, Tensors
 make_golden.WHOLE = 24
 
 CASES = [
-    Config(form="cifar", in_channels=2, height=32, width=29, keep=0.7),
+    Config(form="cifar", in_channels=2, height=32, width=35, keep=0.7),
     Config(form="imagenet", height=200, width=193, batch=3, classes=7, label_smoothing=0.1),
 ]
 NAMES = {
