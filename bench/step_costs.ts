@@ -5,7 +5,7 @@
  *
  *     deno run --allow-read=. --allow-write=bench bench/step_costs.ts    writes bench/step_costs.json anew
  */
-import { PORTABLE_LIMITS } from "../src/gpu/device.ts";
+import { type GpuLimits, PORTABLE_LIMITS } from "../src/gpu/device.ts";
 import { resolveSearchConfig } from "../src/search/config.ts";
 import { planSearch } from "../src/search/programs.ts";
 import { DARTS } from "../src/space/space.ts";
@@ -22,18 +22,24 @@ export const SIZES: readonly SupernetConfig[] = [
 /** Costs by what they are of. */
 export type StepCosts = Readonly<Record<string, number>>;
 
-/** Costs of both sizes, for CPU adapters with WebGPU's portable limits. */
+/** Limits of CPU adapters: WebGPU's portable ones, and what llvmpipe offers besides. */
+const ADAPTERS: Readonly<Record<string, GpuLimits>> = {
+  portable: { ...PORTABLE_LIMITS, software: true },
+  llvmpipe: { ...PORTABLE_LIMITS, software: true, maxStorageBuffersPerShaderStage: 32, subgroupSize: 8 },
+};
+
+/** Costs of both sizes on both adapters. */
 export function stepCosts(): Record<string, StepCosts> {
-  const optimizer = resolveSearchConfig([]), limits = { ...PORTABLE_LIMITS, software: true };
-  return Object.fromEntries(SIZES.map((config) => {
-    const { plans, bytes } = planSearch(config, optimizer, limits);
+  const optimizer = resolveSearchConfig([]), cases = SIZES.flatMap((c) => Object.keys(ADAPTERS).map((a) => ({ c, a })));
+  return Object.fromEntries(cases.map(({ c: config, a: adapter }) => {
+    const { plans, bytes } = planSearch(config, optimizer, ADAPTERS[adapter]);
     const steps = plans.filter(({ name }) => name === "weight_step" || name === "alpha_step");
     const costs = steps.flatMap(({ name, dispatches, macs, traffic }) => [
       [`${name} dispatches`, dispatches],
       [`${name} macs`, macs],
       [`${name} bytes`, traffic],
     ]);
-    return [`C=${config.channels}`, Object.fromEntries([...costs, ["memory bytes", bytes]])];
+    return [`C=${config.channels}, ${adapter}`, Object.fromEntries([...costs, ["memory bytes", bytes]])];
   }));
 }
 

@@ -17,6 +17,12 @@ import { planSearch } from "../src/search/programs.ts";
 import type { NodeNorm, SupernetConfig } from "../src/space/supernet.ts";
 import { SIZES as STANDARD_SIZES } from "./step_costs.ts";
 
+const FLAGS = ["--small", "--large", "--profile", "--shapes", "--f32", "--scaling", "--json", "--no-torch"];
+const unknown = Deno.args.find((a) => !FLAGS.includes(a) && !/^--norm=(rms|batch|sample|none)$/.test(a));
+if (unknown !== undefined) {
+  console.error(`Cannot use '${unknown}' as a flag: use ${FLAGS.join(", ")} or --norm=rms|batch|sample|none`);
+  Deno.exit(2);
+}
 const flags = new Set(Deno.args), steps = 5;
 const normFlag = Deno.args.find((a) => a.startsWith("--norm="))?.slice(7) ?? "rms";
 const precision: Precision = flags.has("--f32") ? "f32" : "bf16";

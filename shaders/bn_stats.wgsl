@@ -1,13 +1,16 @@
 // stats[0, c] = mean, stats[1, c] = biased variance of channel c; one workgroup per channel.
 // Every invocation sums deviations from the first element it sees, so that a large mean costs no digits; the
-// invocations' (count, mean, sum of squared deviations) are joined by the formula of Chan, Golub and LeVeque.
+// invocations' (count, mean, sum of squared deviations) are joined by the formula of Chan, Golub and LeVeque: through
+// workgroup memory, or in a workgroup of one subgroup of 8 lanes by shuffles (SHUFFLED).
 // LENGTH vec4s per channel, of which a strand of 8 invocations walks SHARE; VECS vec4s per row, TAIL elements in the
 // last of them (0: all four).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> stats: array<f32>;
 
+#if !SHUFFLED
 var<workgroup> joined: array<vec3f, SIZE>;
+#endif
 
 #if TAIL
 const MASK = vec4f(1.0, f32($(TAIL > 1)), f32($(TAIL > 2)), 0.0);
@@ -76,6 +79,11 @@ fn main(
     let offset = dot(sum, vec4f(1.0)) / count;
     part = vec3f(count, x[start].x + offset, max(dot(squares, vec4f(1.0)) - count * offset * offset, 0.0));
   }
+#if SHUFFLED
+  part = join(part, subgroupShuffleXor(part, 1u));
+  part = join(part, subgroupShuffleXor(part, 2u));
+  part = join(part, subgroupShuffleXor(part, 4u));
+#else
   joined[lane] = part;
   workgroupBarrier();
   if (lane < 8) {
@@ -83,8 +91,11 @@ fn main(
     joined[lane] = part;
   }
   workgroupBarrier();
+#endif
   if (lane == 0) {
+#if !SHUFFLED
     for (var k = 1; k < 8; k++) { part = join(part, joined[k]); }
+#endif
     let channels = groups.x;
     stats[group.x] = part.y;
     stats[channels + group.x] = part.z / part.x;

@@ -1,7 +1,8 @@
 // The reductions of one edge of a mixed operation, backward: what batch norm's gradient needs is also what the
 // gradient of the weight needs (h = sum of g * zhat), so one pass over g and the candidates serves both.
 //
-// One workgroup per channel writes, for each candidate, the coefficients (p, q, t, h) of
+// One workgroup per channel (SHUFFLED: which is one subgroup of 8 lanes) writes, for each candidate, the coefficients
+// (p, q, t, h) of
 //   gradient of z = p * g + q * z + t,   gradient of the weight = sum over channels of h.
 // With batch statistics (BATCH<k>): p = w r, q = -w r^2 h / n, t = -w r (sum g) / n - q mean, r = 1 / sqrt(var + EPS).
 // Otherwise p = w r (r = 1 without NORM<k>), q = t = 0. Names as in mixed_sum.wgsl; params[0] = (weight row, first
@@ -19,7 +20,16 @@
 @group(0) @binding($(COUNT + 2)) var<storage, read> g: array<vec4f>;
 @group(0) @binding($PARAMS_AT) var<uniform> params: array<vec4u, $(COUNT + 2)>;
 
+#if SHUFFLED
+fn across(lanes: vec4f) -> f32 {
+  var sum = (lanes.x + lanes.y) + (lanes.z + lanes.w);
+  sum += subgroupShuffleXor(sum, 1u);
+  sum += subgroupShuffleXor(sum, 2u);
+  return sum + subgroupShuffleXor(sum, 4u);
+}
+#else
 var<workgroup> shared_sums: array<array<f32, $(COUNT + 1)>, WG>;
+#endif
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -47,6 +57,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     s$k += a * (z$k[base$k + m] - mean$k);
 #endfor
   }
+#if SHUFFLED
+  let sum_g = across(total);
+#for k in 0..COUNT
+  let sum$k = across(s$k);
+#endfor
+  if (lane != 0) { return; }
+#else
 #for k in 0..COUNT
   shared_sums[lane][$k] = (s$(k).x + s$(k).y) + (s$(k).z + s$(k).w);
 #endfor
@@ -62,6 +79,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   if (lane != 0) { return; }
   let sum_g = shared_sums[0][COUNT];
 #for k in 0..COUNT
+  let sum$k = shared_sums[0][$k];
+#endfor
+#endif
+#for k in 0..COUNT
   {
     let row = params[0].x * COLUMNS + params[$(k + 2)].w % 65536;
     let w = weights[row / 4][row % 4];
@@ -70,7 +91,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #else
     let r = 1.0;
 #endif
-    let h = r * shared_sums[0][$k];
+    let h = r * sum$k;
 #if BATCH$k
     let q = -w * r * r * h / size;
     let t = -w * r * sum_g / size - q * mean$k;

@@ -2,7 +2,8 @@
 // gz[group] = [gz +] sum over the edges e of the group: p_e * g_e + q_e * z + t_e.
 // Workgroup row y = group * C + c. NORM: q and t count. params[0] = (C, first coefficient, vec4s per channel,
 // vec4s per row); params[1].x vec4s are walked by a strand of 8 invocations; params[2 + e].x is the group of edge e
-// or 0xffffffff. TAIL as in mixed_sum.wgsl.
+// or 0xffffffff. SINGLE: every group has one edge, so that a loop of its own spares it the loads of the others (llvmpipe
+// goes through the lanes of a load that no lane wants as well). TAIL as in mixed_sum.wgsl.
 
 #for e in 0..COUNT
 @group(0) @binding($e) var<storage, read> g$e: array<vec4f>;
@@ -20,6 +21,27 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let M4 = params[0].z;
   let c = wid.y % C;
   let group = wid.y / C;
+  let first = (wid.x * (WG / 8) + lane / 8) * params[1].x;
+  let end = min(M4, first + params[1].x);
+#if SINGLE
+#for e in 0..COUNT
+  {
+    let k = coefficients[params[0].y + $e * C + c];
+    let stop = select(0u, end, params[$(e + 2)].x == group);
+    for (var m = first + lane % 8; m < stop; m += 8) {
+      let at = wid.y * M4 + m;
+      var sum = k.x * g$e[c * M4 + m];
+#if NORM
+      sum += k.y * z[at] + k.z;
+#if TAIL
+      if (m % params[0].w == params[0].w - 1) { sum *= vec4f(1.0, f32($(TAIL > 1)), f32($(TAIL > 2)), 0.0); }
+#endif
+#endif
+      gz[at] = sum;
+    }
+  }
+#endfor
+#else
   var q = 0.0;
   var t = 0.0;
 #for e in 0..COUNT
@@ -28,8 +50,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   q += k$(e).y;
   t += k$(e).z;
 #endfor
-  let first = (wid.x * (WG / 8) + lane / 8) * params[1].x;
-  let end = min(M4, first + params[1].x);
   for (var m = first + lane % 8; m < end; m += 8) {
     let at = wid.y * M4 + m;
 #if NORM
@@ -48,4 +68,5 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endif
     gz[at] = sum;
   }
+#endif
 }

@@ -40,13 +40,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let strand = wid.x * (WG / 8) + lane / 8;
   let end = min(M4, (strand + 1) * SHARE);
   for (var m = strand * SHARE + lane % 8; m < end; m += 8) {
+    var at = source * M4 + m;
 #for i in 0..IB
 #if RELU && !TRANSPOSED
-    let a$i = max(x[(source + $i) * M4 + m], vec4f(0));
+    let a$i = max(x[at], vec4f(0));
 #else
-    let a$i = x[(source + $i) * M4 + m];
+    let a$i = x[at];
 #endif
+    at += M4;
 #endfor
+    at = channel * M4 + m;
 #for o in 0..OB
     var s$o = vec4f(0);
 #for i in 0..IB
@@ -57,10 +60,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endif
 #endfor
 #if TRANSPOSED && RELU
-    y[(channel + $o) * M4 + m] = select(vec4f(0), s$o, u[(channel + $o) * M4 + m] > vec4f(0));
+    y[at] = select(vec4f(0), s$o, u[at] > vec4f(0));
 #else
-    y[(channel + $o) * M4 + m] = s$o;
+    y[at] = s$o;
 #endif
+    at += M4;
 #endfor
   }
 }

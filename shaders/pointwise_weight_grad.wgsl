@@ -29,15 +29,19 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
   let share = params[1].y;
   let end = min(M4, (t / 8 + 1) * share);
   for (var m = t / 8 * share + t % 8; m < end; m += 8) {
+    var at = in_channel * M4 + m;
 #for i in 0..BI
 #if RELU
-    let x$i = max(x[(in_channel + $i) * M4 + m], vec4f(0));
+    let x$i = max(x[at], vec4f(0));
 #else
-    let x$i = x[(in_channel + $i) * M4 + m];
+    let x$i = x[at];
 #endif
+    at += M4;
 #endfor
+    at = out_channel * M4 + m;
 #for o in 0..BO
-    let g$o = gy[(out_channel + $o) * M4 + m];
+    let g$o = gy[at];
+    at += M4;
 #for i in 0..BI
     s$(o)_$i += dot(g$o, x$i);
 #endfor

@@ -5,7 +5,8 @@
  *   everything else stay 32-bit. No extension is needed. bfloat16 and not binary16: a gradient needs no loss scaling,
  *   and a store costs half as much on llvmpipe.
  * - On adapters with 64-bit integers, words in pairs: llvmpipe moves every component of every lane by itself, 64 bits as
- *   fast as 32. The values are the same.
+ *   fast as 32. The values are the same. Nor do the minima change anything that indices and words of bfloat16 are taken
+ *   of there: LLVM computes what leads to an index or a word again in each lane's turn, unless a minimum is the end of it.
  * @module
  */
 
@@ -17,17 +18,24 @@ interface Form {
   readonly array: string;
   /** Ending of the names of the functions that convert. */
   readonly name: string;
-  /** `load_` and, where elements can be stored, `store_`. */
-  readonly functions: string;
+  /** The function `load_`. */
+  readonly load: string;
+  /** The function `store_`, where elements can be stored. */
+  readonly store?: string;
 }
 
 /** bf16 read by single elements: `load_` takes the word and the element's index. */
 const SCALAR: Form = {
   array: "array<u32>",
   name: "bf16_f32",
-  functions: `
+  load: `
 fn load_bf16_f32(pair: u32, i: u32) -> f32 { return bitcast<f32>((pair << (16 * (1 - i % 2))) & 0xffff0000); }`,
 };
+
+/** More than any index, as no buffer is that long: what is known of an index then spares llvmpipe two shifts. */
+const LARGEST_INDEX = "0x0fffffff";
+/** All ones, which LLVM cannot tell, since it would take an empty array to be something else. Set when a shader starts. */
+const ALL_ONES = "all_ones";
 
 /** Four elements of type `vector` (vec4f or vec4i) as bf16, whose `words` are two, or as they are, four. */
 function vectorForm(vector: string, bf16: boolean, words64: boolean): Form {
@@ -36,26 +44,28 @@ function vectorForm(vector: string, bf16: boolean, words64: boolean): Form {
   const pair = (i: number) => count === 1 ? "stored" : `stored.${"xy"[i]}`;
   const halves = (i: number) => words64 ? `vec2u(u32(${pair(i)}), u32(${pair(i)} >> 32))` : pair(i);
   const joined = (low: string, high: string) => words64 ? `u64(${low}) | (u64(${high}) << 32)` : `${low}, ${high}`;
+  const packed = (a: string, b: string) => {
+    const word = `(${a} >> 16) | (${b} & 0xffff0000)`;
+    return words64 ? `min(${word}, ${ALL_ONES})` : `(${word})`;
+  };
+  const [load, store] = bf16
+    ? [
+      `let w = ${halves(0)};
+  return bitcast<${vector}>(vec4u(w.x << 16, w.x & 0xffff0000, w.y << 16, w.y & 0xffff0000));`,
+      `let positive = bitcast<vec4u>(min(bitcast<vec4i>(v), vec4i(0x7fff7fff))); // rounding up must not overflow: a quiet
+  let u = min(positive, vec4u(0xffff7fff)) + 0x8000; // NaN stays one, whatever its bits and sign
+  return ${stored}(${joined(packed("u.x", "u.y"), packed("u.z", "u.w"))});`,
+    ]
+    : [
+      `return bitcast<${vector}>(vec4u(${halves(0)}, ${halves(1)}));`,
+      `let w = bitcast<vec4u>(v);
+  return ${stored}(${joined("w.x", "w.y")}, ${joined("w.z", "w.w")});`,
+    ];
   return {
     array: `array<${stored}>`,
     name,
-    functions: bf16
-      ? `
-fn load_${name}(stored: ${stored}) -> ${vector} {
-  let w = ${halves(0)};
-  return bitcast<${vector}>(vec4u(w.x << 16, w.x & 0xffff0000, w.y << 16, w.y & 0xffff0000));
-}
-fn store_${name}(v: ${vector}) -> ${stored} {
-  let positive = bitcast<vec4u>(min(bitcast<vec4i>(v), vec4i(0x7fff7fff))); // rounding up must not overflow: a quiet
-  let u = min(positive, vec4u(0xffff7fff)) + 0x8000; // NaN stays one, whatever its bits and sign
-  return ${stored}(${joined("((u.x >> 16) | (u.y & 0xffff0000))", "((u.z >> 16) | (u.w & 0xffff0000))")});
-}`
-      : `
-fn load_${name}(stored: ${stored}) -> ${vector} { return bitcast<${vector}>(vec4u(${halves(0)}, ${halves(1)})); }
-fn store_${name}(v: ${vector}) -> ${stored} {
-  let w = bitcast<vec4u>(v);
-  return ${stored}(${joined("w.x", "w.y")}, ${joined("w.z", "w.w")});
-}`,
+    load: `\nfn load_${name}(stored: ${stored}) -> ${vector} {\n  ${load}\n}`,
+    store: `\nfn store_${name}(v: ${vector}) -> ${stored} {\n  ${store}\n}`,
   };
 }
 
@@ -69,12 +79,13 @@ function closing(text: string, open: number): number {
 }
 
 /** `text` with every load and store of the array `name` converted; undefined where a store is not of a whole element. */
-function convert(text: string, name: string, form: Form): string | undefined {
+function convert(text: string, name: string, form: Form, words64: boolean): string | undefined {
+  const element = (index: string) => `${name}[${words64 ? `min(u32(${index}), ${LARGEST_INDEX})` : index}]`;
   const use = new RegExp(`(?<![\\w.])${name}\\s*\\[`, "g");
   let out = "", from = 0;
   for (let match = use.exec(text); match; match = use.exec(text)) {
     const open = match.index + match[0].length - 1, end = closing(text, open), rest = text.slice(end);
-    const index = convert(text.slice(open + 1, end - 1), name, form);
+    const index = convert(text.slice(open + 1, end - 1), name, form, words64);
     const assigned = /^\s*(\.\w+\s*|\[[^\]]*\]\s*)?([-+*/]?)=(?!=)/.exec(rest);
     if (index === undefined || (assigned && (assigned[1] || assigned[2] || form === SCALAR))) return undefined;
     out += text.slice(from, match.index);
@@ -82,11 +93,11 @@ function convert(text: string, name: string, form: Form): string | undefined {
     if (assigned) {
       const start = end + assigned[0].length;
       from = text.indexOf(";", start);
-      const value = convert(text.slice(start, from).trim(), name, form);
+      const value = convert(text.slice(start, from).trim(), name, form, words64);
       if (value === undefined) return undefined;
-      out += `${name}[${index}] = store_${form.name}(${value})`;
-    } else if (form === SCALAR) out += `load_${form.name}(${name}[u32(${index}) / 2], u32(${index}))`;
-    else out += `load_${form.name}(${name}[${index}])`;
+      out += `${element(index)} = store_${form.name}(${value})`;
+    } else if (form === SCALAR) out += `load_${form.name}(${element(`u32(${index}) / 2`)}, u32(${index}))`;
+    else out += `load_${form.name}(${element(index)})`;
     use.lastIndex = from;
   }
   return out + text.slice(from);
@@ -117,11 +128,15 @@ export function storeArrays(code: string, bf16: readonly number[], words64: bool
       throw new SyntaxError(`Cannot store '${name}' as bf16: it is an array of ${type}`);
     }
     if (!half && !(vector && words64)) continue;
-    const form = vector ? vectorForm(type, half, words64) : SCALAR, converted = convert(text, name, form);
+    const form = vector ? vectorForm(type, half, words64) : SCALAR, converted = convert(text, name, form, words64);
     if (converted !== undefined) {
       text = converted.replace(line, line.replace(`array<${type}>`, form.array));
-      functions.add(form.functions);
+      if (converted.includes(`load_${form.name}(`)) functions.add(form.load);
+      if (converted.includes(`store_${form.name}(`)) functions.add(form.store!);
     } else if (half) throw new SyntaxError(`Cannot store '${name}' as bf16: assign whole vectors to its elements`);
   }
-  return text + [...functions].join("");
+  const result = text + [...functions].join("");
+  if (!result.includes(ALL_ONES)) return result;
+  const start = `${ALL_ONES} = select(0u, 0xffffffffu, arrayLength(&${declared[0].name}) > 0);`;
+  return result.replace(/\bfn main\([^{]*\{/, (line) => `${line} ${start}`) + `\nvar<private> ${ALL_ONES}: u32;\n`;
 }

@@ -27,7 +27,19 @@ Deno.test("images are stored as bf16, loads within indices and values included",
 Deno.test("with 64-bit integers words are stored in pairs, those of bf16 as well", () => {
   const code = storeArrays(shader("y[1] = x[0];"), [0], true);
   assert.deepEqual(types(code), ["array<u64>", "array<vec2<u64>>", "array<u32>"]);
-  assert.equal(body(code), "y[1] = store_pairs_vec4f(load_bf16_vec4f(x[0]));");
+  assert.equal(
+    body(code),
+    "y[min(u32(1), 0x0fffffff)] = store_pairs_vec4f(load_bf16_vec4f(x[min(u32(0), 0x0fffffff)]));",
+  );
+});
+
+Deno.test("words of bf16 that are stored in pairs end in a minimum with ones that the shader starts with", () => {
+  const code = storeArrays(shader("y[1] = x[0];"), [1], true);
+  assert.match(
+    body(code),
+    /^all_ones = select\(0u, 0xffffffffu, arrayLength\(&x\) > 0\); y\[.*\] = store_bf16_vec4f\(/,
+  );
+  assert.match(code, /fn store_bf16_vec4f(?:.|\n)*min\(.*, all_ones\)(?:.|\n)*var<private> all_ones: u32;/);
 });
 
 Deno.test("an array whose elements are not stored whole keeps its words, and cannot be bf16", () => {

@@ -7,7 +7,7 @@ import { Random } from "../base/random.ts";
 import { dense, elementCount, pack, sameType } from "../graph/tensor_type.ts";
 import { Arena, type Variable } from "../graph/variables.ts";
 import { STATISTICS_UNIFORM_BYTES } from "../ops/mixed.ts";
-import { WEIGHT_UNIFORM_BYTES } from "../ops/pointwise.ts";
+import { WEIGHT_UNIFORM_BYTES } from "../ops/pointwise_product.ts";
 
 /** How a weight starts. */
 export type Initializer =

@@ -7,7 +7,6 @@ import sumsSource from "../../shaders/bn_grad_sums.wgsl" with { type: "text" };
 import inputSource from "../../shaders/bn_grad_input.wgsl" with {
   type: "text",
 };
-import type { Graph, Tensor } from "../graph/graph.ts";
 import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, elementCount, image, sameType, type TensorType } from "../graph/tensor_type.ts";
 import {
@@ -137,19 +136,3 @@ export const bnGradInput: OpSpec<BnGradAttributes> = {
       ];
     }),
 };
-
-/**
- * Total derivative for `x` of `(x - mean) / sqrt(var + eps)` with batch statistics `stats` of `x`, given the
- * gradient `gy` of the normalised tensor.
- */
-export function batchNormGradient(
-  graph: Graph,
-  x: Tensor,
-  gy: Tensor,
-  stats: Tensor,
-  eps: number,
-): Tensor {
-  const attrs = { eps };
-  const sums = graph.apply(bnGradSums, [x, gy, stats], attrs);
-  return graph.apply1(bnGradInput, [x, gy, stats, ...sums], attrs);
-}

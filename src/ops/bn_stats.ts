@@ -5,7 +5,7 @@
 import source from "../../shaders/bn_stats.wgsl" with { type: "text" };
 import { input, type OpSpec, output } from "../graph/op.ts";
 import { dense, image } from "../graph/tensor_type.ts";
-import { channelConstants, channelStatistics, oneWorkgroup, requireImage } from "./channel.ts";
+import { channelConstants, channelStatistics, joinedStrands, requireImage } from "./channel.ts";
 
 const shader = { name: "bn_stats", source };
 
@@ -19,12 +19,12 @@ export const bnStats: OpSpec<null> = {
     requireImage(x, "x");
     return [dense([2, x.shape[0]])];
   },
-  kernels({ inputs: [x] }) {
+  kernels({ inputs: [x], limits }) {
     const sizes = channelConstants(x);
     return {
       dispatches: [{
         shader,
-        constants: { ...sizes, ...oneWorkgroup(sizes.LENGTH) },
+        constants: { ...sizes, ...joinedStrands(sizes.LENGTH, limits) },
         bindings: [input(0), output(0)],
         workgroups: [x.shape[0], 1, 1],
       }],

@@ -2,6 +2,7 @@
  * Geometry of images for kernels that stream through whole channels as vec4s.
  * @module
  */
+import type { GpuLimits } from "../gpu/device.ts";
 import { rowPitch, type TensorType } from "../graph/tensor_type.ts";
 
 /** Constants of a kernel that walks the vec4s of one channel of an image `[C, N, H, W]`. */
@@ -41,6 +42,18 @@ const STRAND = 8, WORTH = 192;
 export function oneWorkgroup(length: number): Strands {
   const SIZE = length < 1024 ? 32 : 64;
   return { SIZE, SHARE: STRAND * Math.ceil(length / SIZE) };
+}
+
+/**
+ * The same for a kernel that joins what its invocations add up: where the adapter's subgroups have 8 lanes, one of them
+ * does it all and joins by shuffles (`SHUFFLED`), which spares llvmpipe workgroup memory and barriers.
+ */
+export function joinedStrands(length: number, limits: GpuLimits): Strands & { readonly SHUFFLED: boolean } {
+  const SHUFFLED = limits.subgroupSize === STRAND;
+  return {
+    ...(SHUFFLED ? { SIZE: STRAND, SHARE: STRAND * Math.ceil(length / STRAND) } : oneWorkgroup(length)),
+    SHUFFLED,
+  };
 }
 
 /** Strands of as many workgroups as it takes to walk `length` vec4s. */

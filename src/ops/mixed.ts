@@ -18,7 +18,7 @@ import weightSource from "../../shaders/mixed_weight_grad.wgsl" with {
 import type { Tensor } from "../graph/graph.ts";
 import { type Binding, type Dispatch, input, type OpSpec, output, uniformInput } from "../graph/op.ts";
 import { dense, image, rowPitch, sameKind, storageLength, type TensorType } from "../graph/tensor_type.ts";
-import { manyWorkgroups, oneWorkgroup } from "./channel.ts";
+import { joinedStrands, manyWorkgroups } from "./channel.ts";
 import { imageVec4s } from "./launch.ts";
 import { mixedCases, mixedReference } from "./mixed_reference.ts";
 
@@ -239,13 +239,13 @@ export const mixedGradSums: OpSpec<MixedAttributes> = {
     { candidates, rows, channels },
   ) => [dense([candidates.length, rows.length, channels, 4])],
   kernels({ inputs, attrs, limits }) {
-    const { m4, elements } = sizes(inputs[operands(attrs).z[0]]), { SIZE, SHARE } = oneWorkgroup(m4);
+    const { m4, elements } = sizes(inputs[operands(attrs).z[0]]), { SIZE, SHARE, SHUFFLED } = joinedStrands(m4, limits);
     const most = Math.min(limits.maxStorageBuffersPerShaderStage - 2, 8), weights = storageLength(inputs[0]) * 4;
     const { channels, rows } = attrs, firstGrad = inputs.length - rows.length;
     const dispatches = rows.flatMap((row, edge) =>
       edgeParts(inputs, attrs, edge, most, 3).map(({ zs, stats, constants, words }): Dispatch => ({
         shader: sumsShader,
-        constants: { ...constants, WG: SIZE },
+        constants: { ...constants, WG: SIZE, SHUFFLED },
         bindings: [...zs, output(0), uniformInput(0, weights), input(firstGrad + edge), ...stats],
         params: [...[row, edge * channels, rows.length * channels, m4], ...[elements, SHARE, 0, 0], ...words],
         workgroups: [channels, 1, 1],
@@ -266,12 +266,14 @@ export const mixedInputGrad: OpSpec<
     const { candidates, candidate, rows, channels } = attrs, { groups, norm } = candidates[candidate];
     const { m4, p4, TAIL } = sizes(z), { groups: parts, SHARE, SIZE } = manyWorkgroups(m4);
     const NORM = norm === "batch", most = limits.maxStorageBuffersPerShaderStage - 2 - Number(NORM);
+    const all = z.shape[0] / channels,
+      SINGLE = groups.length === all && new Set(groups).size === all && !groups.includes(-1);
     const dispatches: Dispatch[] = [];
     for (let from = 0; from < rows.length; from += most) {
       const part = groups.slice(from, from + most);
       dispatches.push({
         shader: inputShader,
-        constants: { COUNT: part.length, NORM, TAIL, WG: SIZE, ACCUMULATE: from > 0 },
+        constants: { COUNT: part.length, NORM, TAIL, WG: SIZE, SINGLE, ACCUMULATE: from > 0 },
         bindings: [...part.map((_, e) => input(2 + from + e)), input(0), output(0), ...(NORM ? [input(1)] : [])],
         params: [
           ...[channels, (candidate * rows.length + from) * channels, m4, p4],

@@ -10,7 +10,8 @@ const shader = { name: "reduce_partials", source };
 
 /**
  * Sums `parts` partial blocks of `blockRows` x `blockColumns` weights per block from scratch buffer 0 into output
- * `out`; `columns` blocks form a row of weights, `count` weights in all.
+ * `out`; `columns` blocks form a row of weights, `count` weights in all. A partial block lies `from` elements after the
+ * beginning of every `stride` (left out: 0, and as long as the block).
  */
 export function reducePartials(
   sizes: {
@@ -19,16 +20,18 @@ export function reducePartials(
     blockRows: number;
     blockColumns: number;
     columns: number;
+    stride?: number;
+    from?: number;
   },
   out = 0,
 ): Dispatch {
   const length = Math.ceil(sizes.count / 4) * 4, { workgroups, GRID_X } = linear(length, 64);
-  const { count, parts, blockRows, blockColumns, columns } = sizes;
+  const { count, parts, blockRows, blockColumns, columns, stride = blockRows * blockColumns, from = 0 } = sizes;
   return {
     shader,
     constants: {},
     bindings: [scratch(0), output(out)],
-    params: [count, parts, blockRows, blockColumns, columns, GRID_X, length, 0],
+    params: [count, parts, blockRows, blockColumns, columns, GRID_X, length, 0, stride, from, 0, 0],
     workgroups,
   };
 }

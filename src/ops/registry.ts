@@ -12,7 +12,8 @@ import { combine } from "./combine.ts";
 import { concat, split, zeros } from "./concat.ts";
 import { conv2d, conv2dInputGrad, conv2dWeightGrad } from "./conv2d.ts";
 import { crossEntropy, crossEntropyGrad } from "./cross_entropy.ts";
-import { depthwise, depthwiseGrad, depthwiseInputGrad } from "./depthwise.ts";
+import { depthwise } from "./depthwise.ts";
+import { depthwiseGrad, depthwiseInputGrad } from "./depthwise_grad.ts";
 import { dropPath } from "./drop_path.ts";
 import { edgeWeights, edgeWeightsGrad } from "./edge_weights.ts";
 import { globalAvgPool, globalAvgPoolGrad } from "./global_avg_pool.ts";
@@ -24,7 +25,8 @@ import { mixed, mixedGradSums, mixedInputGrad, mixedWeightGrad } from "./mixed.t
 import { multiplyAdd } from "./multiply_add.ts";
 import { noise } from "./noise.ts";
 import { normalize, normalizeGrad } from "./normalize.ts";
-import { pointwise, pointwiseInputGrad, pointwiseWeightGrad } from "./pointwise.ts";
+import { pointwise } from "./pointwise.ts";
+import { pointwiseGrad, pointwiseInputGrad, pointwiseWeightGrad } from "./pointwise_grad.ts";
 import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from "./pool.ts";
 import { runningUpdate } from "./running_update.ts";
 import { sampleNorm, sampleNormGrad } from "./sample_norm.ts";
@@ -42,6 +44,7 @@ export const OPERATIONS: readonly OpSpec[] = [
   pointwise,
   pointwiseInputGrad,
   pointwiseWeightGrad,
+  pointwiseGrad,
   depthwise,
   depthwiseGrad,
   depthwiseInputGrad,

@@ -1,0 +1,166 @@
+/**
+ * Gradients of the grouped 1x1 convolution, one by one or both in one walk.
+ * @module
+ */
+import gradLanesSource from "../../shaders/pointwise_grad_lanes.wgsl" with { type: "text" };
+import weightGradSource from "../../shaders/pointwise_weight_grad.wgsl" with { type: "text" };
+import {
+  type Binding,
+  input,
+  type KernelContext,
+  type KernelPlan,
+  type KernelVariant,
+  type OpSpec,
+  output,
+  scratch,
+  uniformInput,
+} from "../graph/op.ts";
+import { dense, image, type TensorType } from "../graph/tensor_type.ts";
+import { largestDivisor } from "./launch.ts";
+import { type PointwiseAttributes, product, sizesOf, WEIGHT_UNIFORM_BYTES } from "./pointwise_product.ts";
+import { reducePartials } from "./reduce_partials.ts";
+
+const gradLanesShader = { name: "pointwise_grad_lanes", source: gradLanesSource };
+const weightGradShader = { name: "pointwise_weight_grad", source: weightGradSource };
+
+/** Ways to add up the gradient `dw`; inputs gy, x. */
+function weightGradVariants(
+  { attrs, limits }: KernelContext<PointwiseAttributes>,
+  x: TensorType,
+  dw: TensorType,
+): KernelVariant[] {
+  const { CI, CO, GI, M4 } = sizesOf(x, dw, attrs);
+  const [rows] = dw.shape;
+  /** Blocks of up to `most` x `most` weights, each added up by as many strands as leave `busy` of them. */
+  const blocks = (most: number, busy: number): KernelVariant => {
+    const BO = largestDivisor(CO, most), BI = largestDivisor(CI, most), count = (rows / BO) * (CI / BI);
+    const strands = Math.min(Math.ceil(M4 / 256), 32, Math.ceil(busy / count)), WG = strands >= 8 ? 32 : 8;
+    const SUBGROUPS = limits.subgroupSize === 8 && BO * BI % 8 === 0, ALONE = SUBGROUPS && strands === 1;
+    const parts = SUBGROUPS ? strands : 8 * strands;
+    const sizes = { count: rows * CI, parts, blockRows: BO, blockColumns: BI, columns: CI / BI };
+    return {
+      name: `blocks ${BO}x${BI}, strands ${strands}`,
+      plan: () => ({
+        scratch: ALONE ? [] : [count * parts * BO * BI],
+        dispatches: [
+          {
+            shader: weightGradShader,
+            constants: { BO, BI, WG, SUBGROUPS, ALONE, RELU: attrs.relu },
+            bindings: [input(0), input(1), ALONE ? output(0) : scratch(0)],
+            params: [GI, CI, CO, 8 * strands, M4, 8 * Math.ceil(M4 / (8 * strands)), 0, 0],
+            workgroups: [Math.ceil(8 * strands / WG), count, 1],
+          },
+          ...(ALONE ? [] : [reducePartials(sizes)]),
+        ],
+      }),
+    };
+  };
+  // Every strand leaves partial sums behind: a CPU gets only as many as keep its cores busy.
+  if (!limits.software) return [blocks(8, Infinity), blocks(4, Infinity)];
+  return [
+    ...(limits.subgroupSize === 8 ? [blocks(16, 32)] : []),
+    ...[blocks(8, 64), blocks(8, 16), blocks(8, Infinity), blocks(4, 64)],
+  ];
+}
+
+/** Gradient of {@linkcode pointwise} for x; inputs gy, w, and x when there is a ReLU. */
+export const pointwiseInputGrad: OpSpec<PointwiseAttributes> = {
+  name: "pointwise_input_grad",
+  testedBy: "pointwise",
+  infer([gy, w], { inputGroups }) {
+    const [, n, h, width] = gy.shape;
+    return [image(w.shape[1] * inputGroups, n, h, width)];
+  },
+  kernels: (context) => product(context, context.inputs[1], true),
+  macs: ([gy, w]) => w.shape[0] * w.shape[1] * gy.shape[1] * gy.shape[2] * gy.shape[3],
+};
+
+/** Gradient of {@linkcode pointwise} for w; inputs gy, x. */
+export const pointwiseWeightGrad: OpSpec<PointwiseAttributes> = {
+  name: "pointwise_weight_grad",
+  testedBy: "pointwise",
+  infer: (
+    [gy, x],
+    { inputGroups },
+  ) => [dense([gy.shape[0], x.shape[0] / inputGroups])],
+  kernels: (context) => weightGradVariants(context, context.inputs[1], context.outputs[0]),
+  macs: ([gy, x], _, { inputGroups }) =>
+    gy.shape[0] * (x.shape[0] / inputGroups) * x.shape[1] * x.shape[2] *
+    x.shape[3],
+};
+
+/** Most weights of a block of input channels in the registers of 8 lanes, besides as many sums. */
+const JOINT_WEIGHTS = 2048;
+
+/** Both gradients in one walk over gy and x; undefined where subgroups or sizes do not allow it. */
+function jointVariant(
+  { attrs, limits }: KernelContext<PointwiseAttributes>,
+  x: TensorType,
+  dw: TensorType,
+): KernelVariant | undefined {
+  const { CI, CO, GI, GROUPS, M4 } = sizesOf(x, dw, attrs);
+  const fits = GROUPS * CO * CI * 4 <= WEIGHT_UNIFORM_BYTES &&
+    limits.maxUniformBufferBindingSize >= WEIGHT_UNIFORM_BYTES;
+  if (limits.subgroupSize !== 8 || !fits || GROUPS !== GI || CO % 8 !== 0 || CI % 8 !== 0) return undefined;
+  if (8 * CO > JOINT_WEIGHTS) return undefined;
+  const BI = 8 * largestDivisor(CI / 8, Math.min(32, JOINT_WEIGHTS / CO) / 8), blocks = GI * CI / BI;
+  const strands = Math.min(Math.ceil(M4 / 64), Math.ceil(8 / blocks)), ALONE = strands === 1;
+  const count = GROUPS * CO * CI, sums = { count, parts: strands, blockRows: 1, blockColumns: count, columns: 1 };
+  return {
+    name: `joint ${CO}x${BI}, strands ${strands}`,
+    plan: () => ({
+      scratch: ALONE ? [] : [count * strands],
+      dispatches: [
+        {
+          shader: gradLanesShader,
+          constants: { CO, BI, RELU: attrs.relu },
+          bindings: [
+            ...[input(0), uniformInput(1, WEIGHT_UNIFORM_BYTES), input(2), output(0)],
+            ALONE ? output(1) : scratch(0),
+          ],
+          params: [count, CI, CO, strands, M4, Math.ceil(M4 / strands), 0, 0],
+          workgroups: [strands, blocks, 1],
+        },
+        ...(ALONE ? [] : [reducePartials(sums, 1)]),
+      ],
+    }),
+  };
+}
+
+/** One way for each gradient, one after the other. */
+function sequence(inputGrad: KernelVariant, weightGrad: KernelVariant): KernelVariant {
+  return {
+    name: `${inputGrad.name}; ${weightGrad.name}`,
+    plan(): KernelPlan {
+      const first = inputGrad.plan(), then = weightGrad.plan(), before = first.scratch?.length ?? 0;
+      /** Where a binding of the weights' gradient, whose inputs are gy and x, is among those of both. */
+      const moved = (binding: Binding): Binding => {
+        const { from, index } = binding, by = from === "scratch" ? before : from === "input" && index === 0 ? 0 : 1;
+        return { ...binding, index: index + by };
+      };
+      return {
+        scratch: [...first.scratch ?? [], ...then.scratch ?? []],
+        dispatches: [...first.dispatches, ...then.dispatches.map((d) => ({ ...d, bindings: d.bindings.map(moved) }))],
+      };
+    },
+  };
+}
+
+/** Gradients of {@linkcode pointwise} for x and w; inputs gy, w, x. */
+export const pointwiseGrad: OpSpec<PointwiseAttributes> = {
+  name: "pointwise_grad",
+  testedBy: "pointwise",
+  infer: ([, w, x]) => [x, w],
+  kernels(context) {
+    const [, w, x] = context.inputs, joint = jointVariant(context, x, w);
+    const [firstInput, ...inputs] = product(context, w, true),
+      [firstWeight, ...weights] = weightGradVariants(context, x, w);
+    return [
+      ...(joint ? [joint] : []),
+      sequence(firstInput, firstWeight),
+      ...inputs.map((variant) => sequence(variant, firstWeight)),
+      ...weights.map((variant) => sequence(firstInput, variant)),
+    ];
+  },
+  macs: ([gy, w]) => 2 * w.shape[0] * w.shape[1] * gy.shape[1] * gy.shape[2] * gy.shape[3],
+};
