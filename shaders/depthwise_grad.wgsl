@@ -10,7 +10,7 @@
 // depthwise.wgsl; here H, W, P4 describe x and gx, HO, WO, Q4 describe gy, and each invocation walks down RC rows of gx
 // of every NG-th image.
 //
-// V sums for each channel, those of the weights first: PARTS partial ones for reduce_partials.wgsl, one of each
+// V sums z for each channel, those of the weights first: PARTS partial ones for reduce_partials.wgsl, one of each
 // invocation, of each workgroup (ACROSS) or of each subgroup of 8 lanes (SHUFFLED); where that is just one subgroup
 // (ALONE) it stores the results. params[0] = (CI, number of e, NG, PARTS).
 
@@ -81,7 +81,7 @@ fn main(
 #for k in 0..K*K
     let w$k = w[channel * (K * K) + $k];
 #if WEIGHTS
-    var d$k = 0.0;
+    var z$k = 0.0;
 #endif
 #endfor
 #if SUMS
@@ -145,7 +145,7 @@ fn main(
               let g = r$((y - PAD + k*D) / 2 + PAD / 2)_$((2*v + (c - PAD + q*D) / 2) / 4)[$((2*v + (c - PAD + q*D) / 2) % 4)];
               s$c += w$(K*K-1-k*K-q) * g;
 #if WEIGHTS
-              d$(K*K-1-k*K-q) += a[$c] * g;
+              z$(K*K-1-k*K-q) += a[$c] * g;
 #endif
             }
 #endif
@@ -260,7 +260,7 @@ fn main(
 #endif
               s$v += w$(K*K-1-k*K-q) * g;
 #if WEIGHTS
-              d$(K*K-1-k*K-q) += dot(a, g);
+              z$(K*K-1-k*K-q) += dot(a, g);
 #endif
             }
 #endfor
@@ -289,14 +289,9 @@ fn main(
 #endfor
     }
 #endif
-#if V
-#for i in 0..WEIGHTS*K*K
-    let z$i = d$i;
-#endfor
 #if SUMS
     let z$(V-2) = (sum.x + sum.y) + (sum.z + sum.w);
     let z$(V-1) = (product.x + product.y) + (product.z + product.w);
-#endif
 #endif
 #if SHUFFLED && V
     // Of 8 sums of 8 lanes each, lane l gets the l-th: in each of three steps lanes swap halves of what they have.

@@ -17,7 +17,7 @@ import {
 } from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";
 import { largestDivisor } from "./launch.ts";
-import { type PointwiseAttributes, product, sizesOf, WEIGHT_UNIFORM_BYTES } from "./pointwise_product.ts";
+import { fitsUniform, type PointwiseAttributes, product, sizesOf, WEIGHT_UNIFORM_BYTES } from "./pointwise_product.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
 const gradLanesShader = { name: "pointwise_grad_lanes", source: gradLanesSource };
@@ -99,9 +99,8 @@ function jointVariant(
   dw: TensorType,
 ): KernelVariant | undefined {
   const { CI, CO, GI, GROUPS, M4 } = sizesOf(x, dw, attrs);
-  const fits = GROUPS * CO * CI * 4 <= WEIGHT_UNIFORM_BYTES &&
-    limits.maxUniformBufferBindingSize >= WEIGHT_UNIFORM_BYTES;
-  if (limits.subgroupSize !== 8 || !fits || GROUPS !== GI || CO % 8 !== 0 || CI % 8 !== 0) return undefined;
+  const grouped = GROUPS === GI && CO % 8 === 0 && CI % 8 === 0;
+  if (limits.subgroupSize !== 8 || !grouped || !fitsUniform(dw, limits)) return undefined;
   if (8 * CO > JOINT_WEIGHTS) return undefined;
   const BI = 8 * largestDivisor(CI / 8, Math.min(32, JOINT_WEIGHTS / CO) / 8), blocks = GI * CI / BI;
   const strands = Math.min(Math.ceil(M4 / 64), Math.ceil(8 / blocks)), ALONE = strands === 1;

@@ -6,8 +6,9 @@ import source from "../../shaders/pointwise.wgsl" with { type: "text" };
 import heldSource from "../../shaders/pointwise_held.wgsl" with { type: "text" };
 import lanesSource from "../../shaders/pointwise_lanes.wgsl" with { type: "text" };
 import tiledSource from "../../shaders/pointwise_tiled.wgsl" with { type: "text" };
+import type { GpuLimits } from "../gpu/device.ts";
 import { input, type KernelContext, type KernelVariant, output, uniformInput } from "../graph/op.ts";
-import type { TensorType } from "../graph/tensor_type.ts";
+import { elementCount, type TensorType } from "../graph/tensor_type.ts";
 import { imageVec4s, largestDivisor } from "./launch.ts";
 
 const shader = { name: "pointwise", source };
@@ -17,6 +18,11 @@ const tiledShader = { name: "pointwise_tiled", source: tiledSource };
 
 /** Bytes of the uniform range that weights are bound as; arenas of weights have this much slack. */
 export const WEIGHT_UNIFORM_BYTES = 65536;
+
+/** Whether the weights `w` can be bound as a uniform range. */
+export function fitsUniform(w: TensorType, limits: GpuLimits): boolean {
+  return elementCount(w) * 4 <= WEIGHT_UNIFORM_BYTES && limits.maxUniformBufferBindingSize >= WEIGHT_UNIFORM_BYTES;
+}
 
 /** Attributes of {@linkcode pointwise}. */
 export interface PointwiseAttributes {
@@ -70,8 +76,7 @@ export function product(
   const { CI, CO, GI, GROUPS, M4 } = sizesOf(context.inputs[0], w, context.attrs), { relu } = context.attrs;
   const [outputs, operands] = transposed ? [CI, CO] : [CO, CI], { software } = context.limits;
   const mask = transposed && relu ? [input(2)] : [], settings = { TRANSPOSED: transposed, RELU: relu };
-  const fits = GROUPS * CO * CI * 4 <= WEIGHT_UNIFORM_BYTES &&
-    context.limits.maxUniformBufferBindingSize >= WEIGHT_UNIFORM_BYTES;
+  const fits = fitsUniform(w, context.limits);
   const weights = uniformInput(1, WEIGHT_UNIFORM_BYTES);
   /** Up to `rows` results of `PV` vec4s of pixels for an invocation. */
   const block = (rows: number, PV: number): KernelVariant => {
