@@ -1,5 +1,5 @@
 /**
- * Compiles shaders, each variant once per device, in parallel.
+ * Makes variants of shaders, each once, and compiles them.
  * @module
  */
 import { type Gpu, INT64 } from "./device.ts";
@@ -22,12 +22,11 @@ export interface Variant {
   readonly code: string;
 }
 
-/** Compute pipelines by shader and constants. */
+/** Variants by shader and constants, and pipelines of them. */
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #words64: boolean;
   readonly #variants = new Map<string, Variant>();
-  readonly #pipelines = new Map<Variant, Promise<GPUComputePipeline>>();
 
   /** An empty cache on the device of `gpu`. */
   constructor(gpu: Gpu) {
@@ -45,18 +44,10 @@ export class PipelineCache {
   }
 
   /**
-   * The pipeline of a variant; entry point `main`, layout from the shader.
+   * Compiles a variant; entry point `main`, layout from the shader.
    * @throws {Error} with `where` (operation and shapes) and the compiler's message.
    */
-  get(variant: Variant, where: string): Promise<GPUComputePipeline> {
-    const known = this.#pipelines.get(variant);
-    if (known) return known;
-    const pipeline = this.#compile(variant, where);
-    this.#pipelines.set(variant, pipeline);
-    return pipeline;
-  }
-
-  async #compile({ name, code }: Variant, where: string): Promise<GPUComputePipeline> {
+  async compile({ name, code }: Variant, where: string): Promise<GPUComputePipeline> {
     this.#device.pushErrorScope("validation");
     const module = this.#device.createShaderModule({ label: name, code });
     const scope = this.#device.popErrorScope();

@@ -69,6 +69,16 @@ function vectorForm(vector: string, bf16: boolean, words64: boolean): Form {
   };
 }
 
+/** Two f32 as one word of 64 bits. */
+const PAIR: Form = {
+  array: "array<u64>",
+  name: "pair",
+  load: `
+fn load_pair(stored: u64) -> vec2f { return bitcast<vec2f>(vec2u(u32(stored), u32(stored >> 32))); }`,
+  store: `
+fn store_pair(v: vec2f) -> u64 { let w = bitcast<vec2u>(v); return u64(w.x) | (u64(w.y) << 32); }`,
+};
+
 /** Position after the bracket that closes the one at `open`. */
 function closing(text: string, open: number): number {
   for (let at = open, depth = 0; at < text.length; at++) {
@@ -78,23 +88,31 @@ function closing(text: string, open: number): number {
   throw new SyntaxError("Unclosed bracket in shader");
 }
 
-/** `text` with every load and store of the array `name` converted; undefined where a store is not of a whole element. */
-function convert(text: string, name: string, form: Form, words64: boolean): string | undefined {
-  const element = (index: string) => `${name}[${words64 ? `min(u32(${index}), ${LARGEST_INDEX})` : index}]`;
-  const use = new RegExp(`(?<![\\w.])${name}\\s*\\[`, "g");
+/** Says that an array cannot be stored in a form, since the shader stores parts of its elements. */
+class PartlyStored extends Error {
+  constructor(readonly array: string) {
+    super(`Cannot store '${array}' as bf16: assign whole vectors to its elements`);
+  }
+}
+
+/** `text` with every load and store of the arrays in `forms` converted; `use` finds where one is indexed. */
+function convert(text: string, forms: ReadonlyMap<string, Form>, use: RegExp, words64: boolean): string {
   let out = "", from = 0;
+  use.lastIndex = 0;
   for (let match = use.exec(text); match; match = use.exec(text)) {
-    const open = match.index + match[0].length - 1, end = closing(text, open), rest = text.slice(end);
-    const index = convert(text.slice(open + 1, end - 1), name, form, words64);
-    const assigned = /^\s*(\.\w+\s*|\[[^\]]*\]\s*)?([-+*/]?)=(?!=)/.exec(rest);
-    if (index === undefined || (assigned && (assigned[1] || assigned[2] || form === SCALAR))) return undefined;
+    const name = match[1], form = forms.get(name)!;
+    const open = match.index + match[0].length - 1, end = closing(text, open);
+    const element = (index: string) => `${name}[${words64 ? `min(u32(${index}), ${LARGEST_INDEX})` : index}]`;
+    const index = convert(text.slice(open + 1, end - 1), forms, use, words64);
+    STORE.lastIndex = end;
+    const assigned = STORE.exec(text);
+    if (assigned && (assigned[1] || assigned[2] || form === SCALAR)) throw new PartlyStored(name);
     out += text.slice(from, match.index);
     from = end;
     if (assigned) {
       const start = end + assigned[0].length;
       from = text.indexOf(";", start);
-      const value = convert(text.slice(start, from).trim(), name, form, words64);
-      if (value === undefined) return undefined;
+      const value = convert(text.slice(start, from).trim(), forms, use, words64);
       out += `${element(index)} = store_${form.name}(${value})`;
     } else if (form === SCALAR) out += `load_${form.name}(${element(`u32(${index}) / 2`)}, u32(${index}))`;
     else out += `load_${form.name}(${element(index)})`;
@@ -103,40 +121,56 @@ function convert(text: string, name: string, form: Form, words64: boolean): stri
   return out + text.slice(from);
 }
 
+/** What follows the closing bracket of an element that is assigned to, whole or (with a match in brackets) not. */
+const STORE = /\s*(\.\w+\s*|\[[^\]]*\]\s*)?([-+*/]?)=(?!=)/y;
+
 /**
  * `code` (an expanded shader) with the images at the bindings `bf16` stored so, and with words in pairs (`words64`)
- * wherever elements of four are loaded and stored whole.
+ * wherever elements of two or four are loaded and stored whole.
  * @throws {SyntaxError} unless each image is an array of vec4f or vec4i whose elements are stored whole, or one of f32
  * that is only read.
  */
 export function storeArrays(code: string, bf16: readonly number[], words64: boolean): string {
   if (bf16.length === 0 && !words64) return code;
-  const stripped = code.replaceAll(/\/\/.*/g, ""), functions = new Set<string>();
-  const declared = [...stripped.matchAll(DECLARATION)].map(([line, binding, name, type]) => ({
-    line,
-    name,
-    type,
-    half: bf16.includes(Number(binding)),
-  }));
-  if (declared.filter(({ half }) => half).length !== bf16.length) {
+  const stripped = code.replaceAll(/\/\/.*/g, ""), forms = new Map<string, Form>(), half = new Set<string>();
+  let first: string | undefined;
+  for (const [, binding, name, type] of stripped.matchAll(DECLARATION)) {
+    const vector = type === "vec4f" || type === "vec4i";
+    first ??= name;
+    if (bf16.includes(Number(binding))) {
+      if (!vector && type !== "f32") {
+        throw new SyntaxError(`Cannot store '${name}' as bf16: it is an array of ${type}`);
+      }
+      half.add(name);
+      forms.set(name, vector ? vectorForm(type, true, words64) : SCALAR);
+    } else if (words64 && type === "vec2f") forms.set(name, PAIR);
+    else if (words64 && vector) forms.set(name, vectorForm(type, false, true));
+  }
+  if (half.size !== bf16.length) {
     throw new SyntaxError(`Cannot store bindings ${bf16.join(", ")} as bf16: not all of them are arrays`);
   }
-  let text = stripped;
-  for (const { line, name, type, half } of declared) {
-    const vector = type === "vec4f" || type === "vec4i";
-    if (half && !vector && type !== "f32") {
-      throw new SyntaxError(`Cannot store '${name}' as bf16: it is an array of ${type}`);
+  let text: string | undefined;
+  while (text === undefined) {
+    if (forms.size === 0) return stripped;
+    try {
+      const use = new RegExp(`(?<![\\w.])(${[...forms.keys()].join("|")})\\s*\\[`, "g");
+      text = convert(stripped, forms, use, words64);
+    } catch (error) {
+      if (!(error instanceof PartlyStored)) throw error;
+      if (half.has(error.array)) throw new SyntaxError(error.message);
+      forms.delete(error.array);
     }
-    if (!half && !(vector && words64)) continue;
-    const form = vector ? vectorForm(type, half, words64) : SCALAR, converted = convert(text, name, form, words64);
-    if (converted !== undefined) {
-      text = converted.replace(line, line.replace(`array<${type}>`, form.array));
-      if (converted.includes(`load_${form.name}(`)) functions.add(form.load);
-      if (converted.includes(`store_${form.name}(`)) functions.add(form.store!);
-    } else if (half) throw new SyntaxError(`Cannot store '${name}' as bf16: assign whole vectors to its elements`);
   }
-  const result = text + [...functions].join("");
-  if (!result.includes(ALL_ONES)) return result;
-  const start = `${ALL_ONES} = select(0u, 0xffffffffu, arrayLength(&${declared[0].name}) > 0);`;
-  return result.replace(/\bfn main\([^{]*\{/, (line) => `${line} ${start}`) + `\nvar<private> ${ALL_ONES}: u32;\n`;
+  text = text.replaceAll(DECLARATION, (line, _, name, type) => {
+    return forms.has(name) ? line.replace(`array<${type}>`, forms.get(name)!.array) : line;
+  });
+  const functions = new Set<string>();
+  for (const { name, load, store } of forms.values()) {
+    if (text.includes(`load_${name}(`)) functions.add(load);
+    if (text.includes(`store_${name}(`)) functions.add(store!);
+  }
+  text += [...functions].join("");
+  if (!text.includes(ALL_ONES)) return text;
+  const start = `${ALL_ONES} = select(0u, 0xffffffffu, arrayLength(&${first}) > 0);`;
+  return text.replace(/\bfn main\([^{]*\{/, (line) => `${line} ${start}`) + `\nvar<private> ${ALL_ONES}: u32;\n`;
 }

@@ -33,6 +33,13 @@ Deno.test("with 64-bit integers words are stored in pairs, those of bf16 as well
   );
 });
 
+Deno.test("elements of two are one word of 64 bits", () => {
+  const code = shader("y[1] = x[0];").replaceAll("vec4f", "vec2f"), pairs = storeArrays(code, [], true);
+  assert.deepEqual(types(pairs), ["array<u64>", "array<u64>", "array<u32>"]);
+  assert.equal(body(pairs), "y[min(u32(1), 0x0fffffff)] = store_pair(load_pair(x[min(u32(0), 0x0fffffff)]));");
+  assert.throws(() => storeArrays(code, [0], true), /Cannot store 'x' as bf16: it is an array of vec2f/);
+});
+
 Deno.test("words of bf16 that are stored in pairs end in a minimum with ones that the shader starts with", () => {
   const code = storeArrays(shader("y[1] = x[0];"), [1], true);
   assert.match(

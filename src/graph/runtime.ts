@@ -5,7 +5,7 @@
  */
 import { FailureError } from "../base/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { PipelineCache } from "../gpu/pipelines.ts";
+import { PipelineCache, type Variant } from "../gpu/pipelines.ts";
 import { warmUp } from "../gpu/warm_up.ts";
 import type { Binding, Dispatch } from "./op.ts";
 import type { Place, Plan, PlannedNode, Pool } from "./plan.ts";
@@ -70,6 +70,33 @@ function bf16Bindings({ node }: PlannedNode, dispatch: Dispatch): number[] {
     return tensor?.type.dtype === "bf16" ? [binding] : [];
   });
 }
+
+/** The different shaders of some programs, each with a dispatch of it. */
+function variantsIn(
+  plans: readonly Plan[],
+  cache: PipelineCache,
+): ReadonlyMap<Variant, { readonly node: PlannedNode; readonly d: Dispatch }> {
+  const first = new Map<Variant, { node: PlannedNode; d: Dispatch }>();
+  for (const node of plans.flatMap((plan) => plan.nodes)) {
+    for (const d of node.dispatches) {
+      const variant = cache.variant(d.shader, d.constants, bf16Bindings(node, d));
+      if (!first.has(variant)) first.set(variant, { node, d });
+    }
+  }
+  return first;
+}
+
+/** Lets threads compile the shaders of programs that are about to be run, where that helps (see `warm_up.ts`). */
+export async function prepareShaders(gpu: Gpu, plans: readonly Plan[]): Promise<void> {
+  const texts = [...variantsIn(plans, new PipelineCache(gpu))].map(([{ code }, { d }]) => ({
+    code,
+    bindings: bound(d),
+  }));
+  await (await warmUp(gpu, texts))?.ended;
+}
+
+/** How many buffers a dispatch binds. */
+const bound = ({ bindings, params }: Dispatch): number => bindings.length + (params ? 1 : 0);
 
 /** A device with the buffers of some programs. */
 export class Runtime {
@@ -149,13 +176,13 @@ export class Runtime {
   async #record(plans: readonly Plan[]): Promise<void> {
     const { device } = this.gpu, cache = new PipelineCache(this.gpu);
     const all = plans.flatMap((plan) => plan.nodes.flatMap((node) => node.dispatches.map((d) => ({ plan, node, d }))));
-    const variants = all.map(({ node, d }) => cache.variant(d.shader, d.constants, bf16Bindings(node, d)));
-    const bindings = new Map(all.map(({ d }, i) => [variants[i], d.bindings.length + (d.params ? 1 : 0)]));
-    const ahead = await warmUp(this.gpu, [...bindings].map(([{ code }, count]) => ({ code, bindings: count })));
-    const pipelines = await Promise.all(all.map(({ node: { node } }, i) => {
+    const first = variantsIn(plans, cache), pipelines = new Map<Variant, GPUComputePipeline>();
+    const ahead = await warmUp(this.gpu, [...first].map(([{ code }, { d }]) => ({ code, bindings: bound(d) })));
+    await Promise.all([...first].map(async ([variant, { node: { node } }]) => {
       const operands = node.inputs.map((t) => typeText(t.type)).join(", ");
-      return cache.get(variants[i], `${node.op.name} at '${node.label}' (${operands})`);
+      pipelines.set(variant, await cache.compile(variant, `${node.op.name} at '${node.label}' (${operands})`));
     }));
+    const layouts = new Map([...pipelines].map(([variant, pipeline]) => [variant, pipeline.getBindGroupLayout(0)]));
     await ahead?.ended;
     const params = this.#writeParams(all.map(({ d }) => d.params));
     device.pushErrorScope("validation");
@@ -171,15 +198,12 @@ export class Runtime {
           resource: { buffer: params.buffer!, ...slot },
         });
       }
-      const pipeline = pipelines[i];
-      const group = device.createBindGroup({
-        layout: pipeline.getBindGroupLayout(0),
-        entries,
-      });
+      const variant = cache.variant(d.shader, d.constants, bf16Bindings(node, d));
+      const group = device.createBindGroup({ layout: layouts.get(variant)!, entries });
       const steps = this.#steps.get(plan.name) ?? [];
       this.#steps.set(plan.name, steps);
       steps.push({
-        pipeline,
+        pipeline: pipelines.get(variant)!,
         group,
         workgroups: d.workgroups,
         node,

@@ -10,7 +10,7 @@ import { Random } from "../base/random.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Graph, type Node } from "./graph.ts";
 import { kernelKey, type Plan, planProgram, Pool, variantsOf } from "./plan.ts";
-import { type HostInputs, Runtime } from "./runtime.ts";
+import { type HostInputs, prepareShaders, Runtime } from "./runtime.ts";
 import { elementCount, pack } from "./tensor_type.ts";
 
 /** The variants that were the fastest ones on an adapter. */
@@ -117,10 +117,16 @@ export async function tune(
     const key = kernelKey(node.op, context);
     if (!Object.hasOwn(known.kernels, key)) uses.set(key, [...uses.get(key) ?? [], node]);
   }
-  const kernels: Record<string, string> = { ...known.kernels };
+  const kernels: Record<string, string> = { ...known.kernels }, trials = new Map<string, Trial>();
   let done = 0;
   for (const [key, nodes] of uses) {
-    const nanoseconds = await measure(gpu, nodes[0]), [[first, reference]] = nanoseconds;
+    if (!trials.has(key)) {
+      const next = [...uses].slice(done, done + AT_ONCE);
+      next.forEach(([key, [node]]) => trials.set(key, trialOf(gpu, node)));
+      await prepareShaders(gpu, next.flatMap(([key]) => trials.get(key)!.plans));
+    }
+    const nanoseconds = await measure(gpu, trials.get(key)!), [[first, reference]] = nanoseconds;
+    trials.delete(key);
     const [best, least] = [...nanoseconds].reduce((a, b) => b[1] < a[1] ? b : a);
     const chosen = least < WORTH_IT * reference ? best : first;
     kernels[key] = chosen;
@@ -134,17 +140,31 @@ function contextOf(node: Node, { limits }: Gpu) {
   return { inputs, outputs, attrs: node.attrs, limits };
 }
 
-/** Nanoseconds of a node by variant: the least of some rounds, in which the variants take turns. */
-async function measure(gpu: Gpu, node: Node): Promise<Map<string, number>> {
+/** Kernels whose variants are compiled at once, on several threads; their pipelines stay in memory for as long. */
+const AT_ONCE = 16;
+
+/** A node as a program for each of its variants, by name. */
+interface Trial {
+  readonly graph: Graph;
+  readonly plans: readonly Plan[];
+  readonly pool: Pool;
+}
+
+function trialOf(gpu: Gpu, node: Node): Trial {
   const names = variantsOf(node.op, contextOf(node, gpu)).map((v) => v.name), pool = new Pool();
   const graph = new Graph(node.outputs.some((t) => t.type.dtype === "bf16") ? "bf16" : "f32");
   const outputs = graph.apply(node.op, node.inputs.map(({ type }, i) => graph.input(`x${i}`, type)), node.attrs);
-  const results = Object.fromEntries(outputs.map((t, i) => [`y${i}`, t])), host = noiseInputs(graph);
+  const results = Object.fromEntries(outputs.map((t, i) => [`y${i}`, t]));
   const plans = names.map((name) => planProgram(name, graph, results, { ...gpu.limits, choose: () => name }, pool));
-  const runtime = await Runtime.create(gpu, plans, pool), times = new Map<string, number>();
+  return { graph, plans, pool };
+}
+
+/** Nanoseconds by variant: the least of some rounds, in which the variants take turns. */
+async function measure(gpu: Gpu, { graph, plans, pool }: Trial): Promise<Map<string, number>> {
+  const runtime = await Runtime.create(gpu, plans, pool), times = new Map<string, number>(), host = noiseInputs(graph);
   try {
     for (let round = 0; round <= ROUNDS; round++) {
-      for (const name of names) {
+      for (const { name } of plans) {
         const time = await timeOf(runtime, name, host);
         if (round > 0) times.set(name, Math.min(time, times.get(name) ?? Infinity));
       }
