@@ -1,72 +1,105 @@
-// Both gradients of a 1x1 convolution in one walk, for subgroups of 8 lanes: each lane has other input channels, holds
-// their weights and adds up their weights' gradients; it loads other channels of gy, which shuffles hand to all lanes.
+// Both gradients of a 1x1 convolution in one walk, for subgroups of 8 lanes: each lane has EACH other input channels
+// that follow each other (loads several weights at once), holds their weights and adds up the gradients of these; it loads other channels of gy, which
+// shuffles hand to all lanes.
 //
 //   gx[g*CI + i][m] = f'(x[g*CI + i][m]) * sum_o w[g*CO + o][i] * gy[g*CO + o][m]     (as many groups as input groups)
 //   dw[g*CO + o][i] = sum_m gy[g*CO + o][m] * f(x[g*CI + i][m])
 //
-// f is the identity or ReLU (RELU). Workgroup (t, block), one of T for the block and itself one subgroup, does BI input
-// channels and walks params[1].y vec4s. It stores a partial sum of dw for reduce_partials.wgsl, which is dw itself where
+// f is the identity or ReLU (RELU). Workgroup (t, block), one of T for the block and itself one subgroup, does 8 * EACH
+// input channels and walks params[1].y vec4s. It stores a partial sum of dw for reduce_partials.wgsl, which is dw itself where
 // T is 1. params = (weights, CI, CO, T), (vec4s of a channel, of a workgroup); CO is constant.
 
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
-@group(0) @binding(1) var<uniform> w: array<vec4f, 4096>;
+#if EACH == 4
+@group(0) @binding(1) var<storage, read> w: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> sums: array<vec4f>;
+#else
+#if EACH == 2
+@group(0) @binding(1) var<storage, read> w: array<vec2f>;
+@group(0) @binding(4) var<storage, read_write> sums: array<vec2f>;
+#else
+@group(0) @binding(1) var<storage, read> w: array<f32>;
+@group(0) @binding(4) var<storage, read_write> sums: array<f32>;
+#endif
+#endif
 @group(0) @binding(2) var<storage, read> x: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> gx: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> sums: array<f32>;
 @group(0) @binding(5) var<uniform> params: array<vec4u, 2>;
+
+#if EACH == 1
+alias Weights = f32;
+alias Columns = vec4f;
+fn along(v: vec4f, f: Columns) -> Weights { return dot(v, f); }
+#else
+alias Weights = vec$(EACH)f;
+alias Columns = mat$(EACH)x4f;
+fn along(v: vec4f, f: Columns) -> Weights { return v * f; }
+#endif
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
   let CI = params[0].y;
   let M4 = params[1].x;
-  let channel = wid.y * BI;
+  let channel = wid.y * $(8 * EACH) + lane * EACH;
   let source = channel / CI * CO;
-  let column = channel % CI + lane;
+  let column = channel % CI;
 #for o in 0..CO
-#for i in 0..BI/8
-  let w$(o)_$i = w[((source + $o) * CI + column + $(i*8)) / 4][(column + $(i*8)) % 4];
-  var d$(o)_$i = 0.0;
-#endfor
+  let at$o = (source + $o) * CI + column;
+#if EACH == 3
+  let w$o = vec3f(w[at$o], w[at$o + 1], w[at$o + 2]);
+#else
+  let w$o = w[at$o / EACH];
+#endif
+  var d$o = Weights();
 #endfor
   let end = min(M4, (wid.x + 1) * params[1].y);
   for (var m = wid.x * params[1].y; m < end; m++) {
-    let own = (channel + lane) * M4 + m;
-    var at = own;
-#for i in 0..BI/8
-    let x$i = x[at];
-#if RELU
-    let f$i = max(x$i, vec4f(0));
-#else
-    let f$i = x$i;
-#endif
+    let own = channel * M4 + m;
+#for i in 0..EACH
+    let x$i = x[own + $i * M4];
     var s$i = vec4f(0);
-    at += 8 * M4;
 #endfor
-    at = (source + lane) * M4 + m;
+    let f = Columns(
+#for i in 0..EACH
+#if RELU
+      max(x$i, vec4f(0)),
+#else
+      x$i,
+#endif
+#endfor
+    );
+    var at = (source + lane) * M4 + m;
 #for q in 0..CO/8
     let g$q = gy[at];
     at += 8 * M4;
-#for o in q*8..q*8+8
+#for o in 8*q..8*q+8
     let v$o = subgroupShuffle(g$q, $(o % 8)u);
-#for i in 0..BI/8
-    s$i += v$o * w$(o)_$i;
-    d$(o)_$i += dot(v$o, f$i);
-#endfor
-#endfor
-#endfor
-    at = own;
-#for i in 0..BI/8
-#if RELU
-    gx[at] = select(vec4f(0), s$i, x$i > vec4f(0));
+#if EACH == 1
+    s0 += v$o * w$o;
 #else
-    gx[at] = s$i;
+#for i in 0..EACH
+    s$i += v$o * w$o[$i];
+#endfor
 #endif
-    at += 8 * M4;
+    d$o += along(v$o, f);
+#endfor
+#endfor
+#for i in 0..EACH
+#if RELU
+    gx[own + $i * M4] = select(vec4f(0), s$i, x$i > vec4f(0));
+#else
+    gx[own + $i * M4] = s$i;
+#endif
 #endfor
   }
+  let to = wid.x * params[0].x;
 #for o in 0..CO
-#for i in 0..BI/8
-  sums[wid.x * params[0].x + (source + $o) * CI + column + $(i*8)] = d$(o)_$i;
+#if EACH == 3
+#for i in 0..3
+  sums[to + at$o + $i] = d$o[$i];
 #endfor
+#else
+  sums[(to + at$o) / EACH] = d$o;
+#endif
 #endfor
 }

@@ -4,11 +4,21 @@
 //   forward      y[g*CO + o][m] = sum_i w[g*CO + o][i] * f(x[(g % GI)*CI + i][m])
 //   TRANSPOSED   y[g*CI + i][m] = sum_o w[g*CO + o][i] * x[g*CO + o][m]     (as many groups as input groups)
 //
-// BO results from all IB operands (CI, or CO where TRANSPOSED). f, RELU, u as in pointwise.wgsl. A workgroup, which is
-// one subgroup, walks params[1].y vec4s. params = (GI, 0, CI, CO), (vec4s of a channel, of a workgroup).
+// 8 * EACH results from all IB operands (CI, or CO where TRANSPOSED). Of the results a lane has every 8th, or EACH that
+// follow each other where TRANSPOSED: so it loads several weights at once, as every load in the text of a shader takes
+// llvmpipe milliseconds to compile. f, RELU, u as in pointwise.wgsl. A workgroup, which is one subgroup, walks
+// params[1].y vec4s. params = (GI, 0, CI, CO), (vec4s of a channel, of a workgroup).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<uniform> w: array<vec4f, 4096>;
+#if !TRANSPOSED || EACH == 4
+@group(0) @binding(1) var<storage, read> w: array<vec4f>;
+#else
+#if EACH == 2
+@group(0) @binding(1) var<storage, read> w: array<vec2f>;
+#else
+@group(0) @binding(1) var<storage, read> w: array<f32>;
+#endif
+#endif
 @group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
 #if TRANSPOSED && RELU
 @group(0) @binding(3) var<storage, read> u: array<vec4f>;
@@ -20,27 +30,33 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let CI = params[0].z;
   let CO = params[0].w;
   let M4 = params[1].x;
-  let channel = wid.y * BO;
+  let channel = wid.y * $(8 * EACH);
 #if TRANSPOSED
   let source = channel / CI * CO;
-  let row = channel % CI + lane;
-#for o in 0..BO/8
-#for i in 0..IB
-  let w$(o)_$i = w[((source + $i) * CI + row + $(o*8)) / 4][(row + $(o*8)) % 4];
-#endfor
+  let own = channel + lane * EACH;
+  let step = M4;
+#for o in 0..IB
+  let at$o = (source + $o) * CI + own % CI;
+#if EACH == 3
+  let w$o = vec3f(w[at$o], w[at$o + 1], w[at$o + 2]);
+#else
+  let w$o = w[at$o / EACH];
+#endif
 #endfor
 #else
   let source = ((channel / CO) % params[0].x) * CI;
-#for o in 0..BO/8
+  let own = channel + lane;
+  let step = 8 * M4;
+#for o in 0..EACH
 #for q in 0..IB/4
-  let w$(o)_$q = w[(channel + lane + $(o*8)) * (IB / 4) + $q];
+  let w$(o)_$q = w[(own + $(o*8)) * (IB / 4) + $q];
 #endfor
 #endfor
 #endif
   let end = min(M4, (wid.x + 1) * params[1].y);
   for (var m = wid.x * params[1].y; m < end; m++) {
     var at = (source + lane) * M4 + m;
-#for o in 0..BO/8
+#for o in 0..EACH
     var s$o = vec4f(0);
 #endfor
 #for q in 0..IB/8
@@ -52,23 +68,27 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     at += 8 * M4;
 #for i in q*8..q*8+8
     let v$i = subgroupShuffle(a$q, $(i % 8)u);
-#for o in 0..BO/8
+#for o in 0..EACH
 #if TRANSPOSED
-    s$o += v$i * w$(o)_$i;
+#if EACH == 1
+    s$o += v$i * w$i;
+#else
+    s$o += v$i * w$i[$o];
+#endif
 #else
     s$o += v$i * w$(o)_$(i/4)[$(i%4)];
 #endif
 #endfor
 #endfor
 #endfor
-    at = (channel + lane) * M4 + m;
-#for o in 0..BO/8
+    at = own * M4 + m;
+#for o in 0..EACH
 #if TRANSPOSED && RELU
     y[at] = select(vec4f(0), s$o, u[at] > vec4f(0));
 #else
     y[at] = s$o;
 #endif
-    at += 8 * M4;
+    at += step;
 #endfor
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { GpuLimits } from "../gpu/device.ts";
 import { rowPitch, type TensorType } from "../graph/tensor_type.ts";
+import { hasLanes, LANES } from "./lanes.ts";
 
 /** Constants of a kernel that walks the vec4s of one channel of an image `[C, N, H, W]`. */
 export interface ChannelConstants {
@@ -23,6 +24,12 @@ export function channelConstants(type: TensorType): ChannelConstants & {
   return { LENGTH: n * h * VECS, VECS, TAIL: w % 4 };
 }
 
+/** For kernels that have it as a parameter: vec4s of a row of `type` and, times 65536, elements in the last of them. */
+export function rowWord(type: TensorType): number {
+  const width = type.shape[3], vec4s = rowPitch(width) / 4;
+  return vec4s + 65536 * (width - 4 * (vec4s - 1));
+}
+
 /**
  * Streaming kernels give 8 neighbouring invocations (a strand: one vector of a CPU adapter, one 128-byte line of a
  * GPU's load) a run of `SHARE` consecutive vec4s, which they walk 8 at a time. With runs interleaved over the whole
@@ -36,11 +43,11 @@ export interface Strands {
 }
 
 /** Lanes of a strand, and the vec4s that make one worth its start. */
-const STRAND = 8, WORTH = 192;
+const STRAND = LANES, WORTH = 192;
 
 /** Strands of one workgroup that walks `length` vec4s alone. */
 export function oneWorkgroup(length: number): Strands {
-  const SIZE = length < 1024 ? 32 : 64;
+  const SIZE = length < 256 ? 32 : 64;
   return { SIZE, SHARE: STRAND * Math.ceil(length / SIZE) };
 }
 
@@ -49,7 +56,7 @@ export function oneWorkgroup(length: number): Strands {
  * does it all and joins by shuffles (`SHUFFLED`), which spares llvmpipe workgroup memory and barriers.
  */
 export function joinedStrands(length: number, limits: GpuLimits): Strands & { readonly SHUFFLED: boolean } {
-  const SHUFFLED = limits.subgroupSize === STRAND;
+  const SHUFFLED = hasLanes(limits);
   return {
     ...(SHUFFLED ? { SIZE: STRAND, SHARE: STRAND * Math.ceil(length / STRAND) } : oneWorkgroup(length)),
     SHUFFLED,

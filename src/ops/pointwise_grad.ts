@@ -13,11 +13,11 @@ import {
   type OpSpec,
   output,
   scratch,
-  uniformInput,
 } from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";
+import { hasLanes } from "./lanes.ts";
 import { largestDivisor } from "./launch.ts";
-import { fitsUniform, type PointwiseAttributes, product, sizesOf, WEIGHT_UNIFORM_BYTES } from "./pointwise_product.ts";
+import { laneChannels, type PointwiseAttributes, product, sizesOf } from "./pointwise_product.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
 const gradLanesShader = { name: "pointwise_grad_lanes", source: gradLanesSource };
@@ -35,7 +35,7 @@ function weightGradVariants(
   const blocks = (most: number, busy: number): KernelVariant => {
     const BO = largestDivisor(CO, most), BI = largestDivisor(CI, most), count = (rows / BO) * (CI / BI);
     const strands = Math.min(Math.ceil(M4 / 256), 32, Math.ceil(busy / count)), WG = strands >= 8 ? 32 : 8;
-    const SUBGROUPS = limits.subgroupSize === 8 && BO * BI % 8 === 0, ALONE = SUBGROUPS && strands === 1;
+    const SUBGROUPS = hasLanes(limits) && BO * BI % 8 === 0, ALONE = SUBGROUPS && strands === 1;
     const parts = SUBGROUPS ? strands : 8 * strands;
     const sizes = { count: rows * CI, parts, blockRows: BO, blockColumns: BI, columns: CI / BI };
     return {
@@ -58,7 +58,7 @@ function weightGradVariants(
   // Every strand leaves partial sums behind: a CPU gets only as many as keep its cores busy.
   if (!limits.software) return [blocks(8, Infinity), blocks(4, Infinity)];
   return [
-    ...(limits.subgroupSize === 8 ? [blocks(16, 32)] : []),
+    ...(hasLanes(limits) ? [blocks(16, 32)] : []),
     ...[blocks(8, 64), blocks(8, 16), blocks(8, Infinity), blocks(4, 64)],
   ];
 }
@@ -100,21 +100,21 @@ function jointVariant(
 ): KernelVariant | undefined {
   const { CI, CO, GI, GROUPS, M4 } = sizesOf(x, dw, attrs);
   const grouped = GROUPS === GI && CO % 8 === 0 && CI % 8 === 0;
-  if (limits.subgroupSize !== 8 || !grouped || !fitsUniform(dw, limits)) return undefined;
-  if (8 * CO > JOINT_WEIGHTS) return undefined;
-  const BI = 8 * largestDivisor(CI / 8, Math.min(32, JOINT_WEIGHTS / CO) / 8), blocks = GI * CI / BI;
-  const strands = Math.min(Math.ceil(M4 / 64), Math.ceil(8 / blocks)), ALONE = strands === 1;
+  if (!hasLanes(limits) || !grouped || 8 * CO > JOINT_WEIGHTS) return undefined;
+  const EACH = laneChannels(CI, Math.min(32, JOINT_WEIGHTS / CO)), blocks = GI * CI / (8 * EACH);
+  // At least 8 subgroups, and an even number, since llvmpipe cuts them into one run for each core.
+  const strands = Math.min(Math.ceil(M4 / 64), blocks < 8 ? 2 * Math.ceil(4 / blocks) : 1), ALONE = strands === 1;
   const count = GROUPS * CO * CI, sums = { count, parts: strands, blockRows: 1, blockColumns: count, columns: 1 };
   return {
-    name: `joint ${CO}x${BI}, strands ${strands}`,
+    name: `joint ${CO}x${8 * EACH}, strands ${strands}`,
     plan: () => ({
       scratch: ALONE ? [] : [count * strands],
       dispatches: [
         {
           shader: gradLanesShader,
-          constants: { CO, BI, RELU: attrs.relu },
+          constants: { CO, EACH, RELU: attrs.relu },
           bindings: [
-            ...[input(0), uniformInput(1, WEIGHT_UNIFORM_BYTES), input(2), output(0)],
+            ...[input(0), input(1), input(2), output(0)],
             ALONE ? output(1) : scratch(0),
           ],
           params: [count, CI, CO, strands, M4, Math.ceil(M4 / strands), 0, 0],

@@ -9,6 +9,7 @@ import tiledSource from "../../shaders/pointwise_tiled.wgsl" with { type: "text"
 import type { GpuLimits } from "../gpu/device.ts";
 import { input, type KernelContext, type KernelVariant, output, uniformInput } from "../graph/op.ts";
 import { elementCount, type TensorType } from "../graph/tensor_type.ts";
+import { hasLanes } from "./lanes.ts";
 import { imageVec4s, largestDivisor } from "./launch.ts";
 
 const shader = { name: "pointwise", source };
@@ -58,11 +59,16 @@ export function sizesOf(
   };
 }
 
+/** How many of `channels`, a multiple of 8, each of 8 lanes does: as many as can be that are no more than `most` in all. */
+export function laneChannels(channels: number, most: number): number {
+  return largestDivisor(channels / 8, most / 8);
+}
+
 /** Most operands that an invocation adds up when it holds its weights in registers. */
 const HELD_OPERANDS = 32;
 
-/** Most operands, and most weights, that 8 lanes hold together: more is hardly faster and takes seconds to compile. */
-const SHARED_OPERANDS = 128, SHARED_WEIGHTS = 2048;
+/** Most operands that 8 lanes share, and most weights that they hold unless two channels each take more. */
+const SHARED_OPERANDS = 512, SHARED_WEIGHTS = 2048;
 
 /**
  * Ways to multiply input 0 of `context` with the weights of type `w`, input 1; `transposed`: for the gradient of the
@@ -114,16 +120,16 @@ export function product(
   };
   /** Up to `most` results, one of every 8 in each of 8 lanes, which hold the weights and share the operands. */
   const lanes = (most: number): KernelVariant => {
-    const BO = 8 * largestDivisor(outputs / 8, Math.min(most, SHARED_WEIGHTS / operands) / 8),
-      blocks = GROUPS * outputs / BO;
+    const EACH = laneChannels(outputs, Math.min(most, Math.max(16, SHARED_WEIGHTS / operands))),
+      blocks = GROUPS * outputs / (8 * EACH);
     const share = Math.ceil(M4 / Math.ceil(16 / blocks));
     return {
-      name: `lanes ${BO}x${operands}`,
+      name: `lanes ${8 * EACH}x${operands}`,
       plan: () => ({
         dispatches: [{
           shader: lanesShader,
-          constants: { BO, IB: operands, ...settings },
-          bindings: [input(0), weights, output(0), ...mask],
+          constants: { EACH, IB: operands, ...settings },
+          bindings: [input(0), input(1), output(0), ...mask],
           params: [GI, 0, CI, CO, M4, share, 0, 0],
           workgroups: [Math.ceil(M4 / share), blocks, 1],
         }],
@@ -150,9 +156,9 @@ export function product(
   const small = largestDivisor(outputs, 16) <= 8,
     holds = fits && CI % 4 === 0 && operands <= HELD_OPERANDS &&
       (!transposed || GROUPS === GI);
-  const shares = fits && context.limits.subgroupSize === 8 && outputs % 8 === 0 && operands % 8 === 0 &&
+  const shares = hasLanes(context.limits) && outputs % 8 === 0 && operands % 8 === 0 &&
     operands <= SHARED_OPERANDS && (!transposed || GROUPS === GI);
-  const holding = holds ? [held(256), held(128)] : [], sharing = shares ? [lanes(32), lanes(64), lanes(16)] : [];
+  const holding = holds ? [held(256), held(128)] : [], sharing = shares ? [lanes(32), lanes(16)] : [];
   return software
     ? [
       ...(Math.max(operands, outputs) <= 16 ? [...holding, ...sharing] : [...sharing, ...holding]),
