@@ -5,14 +5,12 @@
 //   dw[e*CI+c]  = sum gy[e*CI + c] * shifted f(x[c])        (WEIGHTS)
 //
 // With NORM gx is the gradient of the normalised input; SUMS (one e only) adds up gx and gx * normalised x, which batch
-// norm's own gradient begins with. A strided gy is read as if zeros stood between its elements (S = 2), or, without the
-// zeros, by a walk over RC pairs of rows of gx with a window of WINDOW rows of gy (PAIRS, one tile, no NORM). Names as in
+// norm's own gradient begins with. A strided gy is read as if zeros stood between its elements (S = 2). Names as in
 // depthwise.wgsl; here H, W, P4 describe x and gx, HO, WO, Q4 describe gy, and each invocation walks down RC rows of gx
 // of every NG-th image.
 //
 // V sums z for each channel, those of the weights first: PARTS partial ones for reduce_partials.wgsl, one of each
-// invocation, of each workgroup (ACROSS) or of each subgroup of 8 lanes (SHUFFLED); where that is just one subgroup
-// (ALONE) it stores the results. params[0] = (CI, number of e, NG, PARTS).
+// invocation or of each workgroup (ACROSS). params[0] = (CI, number of e, NG, PARTS).
 
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
@@ -23,18 +21,8 @@
 #if NORM
 @group(0) @binding(4) var<storage, read> stats: array<f32>;
 #endif
-#if ALONE
-#if WEIGHTS
-@group(0) @binding($(4 + NORM)) var<storage, read_write> dw: array<f32>;
-#endif
-#if SUMS
-@group(0) @binding($(4 + NORM + WEIGHTS)) var<storage, read_write> sums: array<f32>;
-@group(0) @binding($(5 + NORM + WEIGHTS)) var<storage, read_write> products: array<f32>;
-#endif
-#else
 #if V
 @group(0) @binding($(4 + NORM)) var<storage, read_write> partial: array<f32>;
-#endif
 #endif
 @group(0) @binding($(BINDINGS)) var<uniform> params: array<vec4u, 1>;
 
@@ -56,13 +44,8 @@ fn main(
   let tile = gid.x % TILES;
   let group = select(N, (gid.x / TILES) % NG, gid.x < NG * CHUNKS * CLASSES * TILES); // those left over have no image
 #else
-#if SHUFFLED
-  if (gid.x / 8 * 8 >= NG * CHUNKS * CLASSES * TILES) { return; }
-  let group = select(N, gid.x % NG, gid.x < NG * CHUNKS * CLASSES * TILES);
-#else
   if (gid.x >= NG * CHUNKS * CLASSES * TILES) { return; }
   let group = gid.x % NG;
-#endif
   let tile = (gid.x / NG) % TILES;
 #endif
   let row_class = (gid.x / (NG * TILES)) % CLASSES;
@@ -73,9 +56,7 @@ fn main(
   let scale = inverseSqrt(stats[CI + source] + EPS);
 #endif
   let first = i32(chunk * RC);
-#if !PAIRS
   let top = i32(row_class) + first * RU - PAD;
-#endif
   for (var e = 0u; e < params[0].y; e++) {
     let channel = e * CI + source;
 #for k in 0..K*K
@@ -88,87 +69,6 @@ fn main(
     var sum = vec4f(0);
     var product = vec4f(0);
 #endif
-#if PAIRS
-    for (var n = u32(group); n < N; n += NG) {
-      let plane = (source * N + n) * (H * P4);
-      let plane_out = (channel * N + n) * (HO * Q4);
-#for j in 0..WINDOW
-#for v in 0..Q4
-      var r$(j)_$v = vec4f(0);
-#endfor
-#endfor
-#for part in 0..2
-#if part == 0
-      for (var t = 0; t < WINDOW - 1; t++) {
-#else
-      for (var t = WINDOW - 1; t < i32(RC) + WINDOW - 1; t++) {
-#endif
-#for j in 0..WINDOW-1
-#for v in 0..Q4
-        r$(j)_$v = r$(j+1)_$v;
-#endfor
-#endfor
-        let row = first + t - PAD / 2;
-        let inside = row >= 0 && row < HO;
-        let at = i32(plane_out) + clamp(row, 0, HO - 1) * Q4;
-#for v in 0..Q4
-        r$(WINDOW-1)_$v = select(vec4f(0), gy[at + $v], inside);
-#endfor
-#if part == 1
-        let pair = 2 * (first + t - (WINDOW - 1));
-#for y in 0..2
-#if 2 * RC * CHUNKS == H
-        {
-#else
-        if (pair + $y < H) {
-#endif
-#for v in 0..P4
-          {
-            let index = plane + u32(pair + $y) * P4 + $v;
-#if D == 2 && (y + PAD) % 2 == 1
-            if (e == 0) { gx[index] = vec4f(0); }
-#else
-#if MASK || WEIGHTS
-            var a = x[index];
-#if MASK
-            let positive = a > vec4f(0);
-            a = max(a, vec4f(0));
-#endif
-#endif
-#for c in 0..4
-            var s$c = 0.0;
-#for k in 0..K
-#for q in 0..K
-#if 4*v + c < W && (y + PAD + k*D) % 2 == 0 && (c + PAD + q*D) % 2 == 0
-#if 2*v + (c - PAD + q*D) / 2 >= 0 && 2*v + (c - PAD + q*D) / 2 < WO
-            {
-              let g = r$((y - PAD + k*D) / 2 + PAD / 2)_$((2*v + (c - PAD + q*D) / 2) / 4)[$((2*v + (c - PAD + q*D) / 2) % 4)];
-              s$c += w$(K*K-1-k*K-q) * g;
-#if WEIGHTS
-              z$(K*K-1-k*K-q) += a[$c] * g;
-#endif
-            }
-#endif
-#endif
-#endfor
-#endfor
-#endfor
-            var s = vec4f(s0, s1, s2, s3);
-#if MASK
-            s = select(vec4f(0), s, positive);
-#endif
-            if (e > 0) { s += gx[index]; }
-            gx[index] = s;
-#endif
-          }
-#endfor
-        }
-#endfor
-#endif
-      }
-#endfor
-    }
-#else
     for (var n = u32(group); n < N; n += NG) {
       let plane = (source * N + n) * (H * P4);
       let plane_out = (channel * N + n) * (HO * Q4);
@@ -288,40 +188,9 @@ fn main(
       }
 #endfor
     }
-#endif
 #if SUMS
     let z$(V-2) = (sum.x + sum.y) + (sum.z + sum.w);
     let z$(V-1) = (product.x + product.y) + (product.z + product.w);
-#endif
-#if SHUFFLED && V
-    // Of 8 sums of 8 lanes each, lane l gets the l-th: in each of three steps lanes swap halves of what they have.
-    let l = gid.x % 8;
-#for i in V..(V+7)/8*8
-    let z$i = 0.0;
-#endfor
-#for b in 0..(V+7)/8
-#for j in 0..4
-    let p$(b)_$j = select(z$(b*8+2*j), z$(b*8+2*j+1), (l & 1) != 0) +
-      subgroupShuffleXor(select(z$(b*8+2*j+1), z$(b*8+2*j), (l & 1) != 0), 1u);
-#endfor
-#for j in 0..2
-    let q$(b)_$j = select(p$(b)_$(2*j), p$(b)_$(2*j+1), (l & 2) != 0) +
-      subgroupShuffleXor(select(p$(b)_$(2*j+1), p$(b)_$(2*j), (l & 2) != 0), 2u);
-#endfor
-    let o$b = select(q$(b)_0, q$(b)_1, (l & 4) != 0) + subgroupShuffleXor(select(q$(b)_1, q$(b)_0, (l & 4) != 0), 4u);
-    let i$b = $(b*8) + l;
-#if ALONE
-#if WEIGHTS
-    if (i$b < K * K) { dw[channel * (K * K) + i$b] = o$b; }
-#endif
-#if SUMS && b*8+8 > V-2
-    if (i$b == $(V-2)) { sums[source] = o$b; }
-    if (i$b == $(V-1)) { products[source] = o$b; }
-#endif
-#else
-    if (i$b < V) { partial[(channel * PARTS + gid.x / 8) * V + i$b] = o$b; }
-#endif
-#endfor
 #endif
 #if ACROSS && V
 #for i in 0..V
@@ -335,7 +204,7 @@ fn main(
     }
     workgroupBarrier();
 #endif
-#if V && !ACROSS && !SHUFFLED
+#if V && !ACROSS
 #for i in 0..V
     partial[(channel * PARTS + gid.x) * V + $i] = z$i;
 #endfor

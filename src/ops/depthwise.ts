@@ -4,16 +4,17 @@
  * edges make e times as many output channels.
  * @module
  */
+import lanesSource from "../../shaders/depthwise_lanes.wgsl" with { type: "text" };
 import source from "../../shaders/depthwise.wgsl" with { type: "text" };
 import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";
 import { bnGradInput } from "./bn_grad.ts";
-import { type DepthwiseAttributes, geometry, isNorm, variants } from "./depthwise_cut.ts";
+import { type DepthwiseAttributes, edgesAtOnce, geometry, isNorm, laneVariants, variants } from "./depthwise_cut.ts";
 import { depthwiseGrad, depthwiseInputGrad } from "./depthwise_grad.ts";
 import { onnxBatchNorm, onnxRelu, onnxRepeat, onnxWeight, onnxWindow } from "./onnx.ts";
 import { channelStatistics } from "./reference.ts";
 
-const shader = { name: "depthwise", source };
+const shader = { name: "depthwise", source }, lanesShader = { name: "depthwise_lanes", source: lanesSource };
 
 /** Depthwise convolution: x `[C, N, H, W]`, w `[e*C, K, K]`, K odd, "same" padding, to `[e*C, N, ceil(H/s), ceil(W/s)]`. */
 export const depthwise: OpSpec<DepthwiseAttributes> = {
@@ -43,34 +44,35 @@ export const depthwise: OpSpec<DepthwiseAttributes> = {
     return [image(o, n, Math.ceil(h / stride), Math.ceil(width / stride))];
   },
   kernels({ inputs: [x, w], attrs, limits }) {
-    const { CI, CO, PAD, ...g } = geometry(x, w, attrs),
-      norm = isNorm(attrs.prologue);
+    const sizes = geometry(x, w, attrs), { CI, CO, PAD, ...g } = sizes, norm = isNorm(attrs.prologue);
     // Row classes: dilated rows of one parity at stride 1; a dilation equal to the stride has one class.
-    const CLASSES = g.S === 1 ? g.D : 1,
-      RU = g.D,
-      A = g.D === 1 ? g.S : 1,
-      OUT_STEP = CLASSES;
+    const CLASSES = g.S === 1 ? g.D : 1, RU = g.D, A = g.D === 1 ? g.S : 1;
     const size = { rows: g.HO, columns: g.Q4, classes: CLASSES, n: g.N, planes: CO };
-    return variants(size, limits.software, ({ count, NG, constants }) => ({
-      dispatches: [{
-        shader,
-        constants: {
-          ...g,
-          ...constants,
-          PAD,
-          RU,
-          A,
-          OUT_STEP,
-          LOADS: g.S * constants.TV + 2,
-          RELU: attrs.prologue === "relu",
-          NORM: norm,
-          ...(norm ? { EPS: attrs.eps } : {}),
-        },
-        bindings: [input(0), input(1), output(0), ...(norm ? [input(2)] : [])],
-        params: [CI, 0, NG, 0],
-        workgroups: [Math.ceil(count / constants.WG), CO, 1],
-      }],
-    }));
+    const prologue = { RELU: attrs.prologue === "relu", NORM: norm, ...(norm ? { EPS: attrs.eps } : {}) };
+    const bindings = [input(0), input(1), output(0), ...(norm ? [input(2)] : [])];
+    return [
+      ...laneVariants(sizes, limits, [32], ({ parts, constants, params }) => {
+        const E = [4, 3, 2, 1].find((edges) => CO / CI % edges === 0 && edges <= edgesAtOnce(constants))!;
+        return {
+          dispatches: [{
+            shader: lanesShader,
+            constants: { ...constants, E, RU, A, ...prologue },
+            bindings,
+            params: [...params, 0, 0, 0],
+            workgroups: [parts, CO / E, 1],
+          }],
+        };
+      }),
+      ...variants(size, limits.software, ({ count, NG, constants }) => ({
+        dispatches: [{
+          shader,
+          constants: { ...g, ...constants, PAD, RU, A, OUT_STEP: CLASSES, LOADS: g.S * constants.TV + 2, ...prologue },
+          bindings,
+          params: [CI, 0, NG, 0],
+          workgroups: [Math.ceil(count / constants.WG), CO, 1],
+        }],
+      })),
+    ];
   },
   gradient({ graph, node, grads: [gy], needs }) {
     const [x, w, stats] = node.inputs, { attrs } = node;

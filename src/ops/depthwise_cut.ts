@@ -2,8 +2,10 @@
  * What the depthwise convolution and its gradients share: attributes, sizes, and how the work is cut up.
  * @module
  */
+import type { GpuLimits } from "../gpu/device.ts";
 import type { KernelPlan, KernelVariant } from "../graph/op.ts";
 import { rowPitch, type TensorType } from "../graph/tensor_type.ts";
+import { laneRows, WIDEST_TILE } from "./lanes.ts";
 
 /** What is applied to the input of a convolution on load. */
 export type Prologue =
@@ -27,9 +29,6 @@ export interface DepthwiseAttributes {
 
 /** Whether batch norm precedes the convolution. */
 export const isNorm = (p: Prologue): boolean => p === "batch-norm-relu" || p === "fixed-norm-relu";
-
-/** Widest tile of a row that one invocation holds, in vec4s. */
-export const WIDEST_TILE = 8;
 
 /** Sizes as the shaders name them. */
 type Geometry = Readonly<
@@ -58,11 +57,6 @@ export function geometry(x: TensorType, w: TensorType, attrs: DepthwiseAttribute
     PAD: (K - 1) * D / 2,
   };
 }
-
-/** Invocations that keep a CPU busy, few and many. */
-export const STRANDS_BUSY = [256, 8192];
-/** Where a subgroup joins the sums of its lanes, one for each channel is best: it can store the results itself. */
-export const SUBGROUPS_BUSY = [64, ...STRANDS_BUSY];
 
 /** The work of a kernel: `n` images of `planes` channels, rows of `columns` vec4s in `classes` row classes. */
 export interface Size {
@@ -117,22 +111,43 @@ function tiles(size: Size, wide: number, most: number): Cut {
   return { count, NG, constants };
 }
 
-/** Kernels of strands, as many of them as leave the numbers `busy` of invocations. */
-export function wholeRows(size: Size, busy: readonly number[], plan: (cut: Cut) => KernelPlan): KernelVariant[] {
-  return busy.map((least) => ({ name: `strands ${least}`, plan: () => plan(strands(size, least)) }));
-}
-
 /** Ways to share the work, of which `plan` makes kernels; a CPU and a GPU begin with their own. */
-export function variants(
-  size: Size,
-  software: boolean,
-  plan: (cut: Cut) => KernelPlan,
-  busy: readonly number[] = STRANDS_BUSY,
-): KernelVariant[] {
-  const cpu = wholeRows(size, busy, plan);
+export function variants(size: Size, software: boolean, plan: (cut: Cut) => KernelPlan): KernelVariant[] {
+  const cpu = [256, 8192].map((busy) => ({ name: `strands ${busy}`, plan: () => plan(strands(size, busy)) }));
   const gpu = [[1, 8], [2, 4]].map(([wide, most]) => ({
     name: `tiles ${wide}x${most}`,
     plan: () => plan(tiles(size, wide, most)),
   }));
   return software ? [...cpu, ...gpu] : [...gpu, ...cpu];
+}
+
+/** How the lanes of subgroups share the work. */
+export interface LaneCut {
+  /** Subgroups, each a workgroup, that share the images of a channel. */
+  readonly parts: number;
+  /** What both kernels of lanes know of it. */
+  readonly constants: Readonly<Record<"K" | "S" | "D" | "PAD" | "TV" | "CLASSES", number>>;
+  /** Sizes; no constants, so that layers of all sizes share a pipeline. */
+  readonly params: readonly number[];
+}
+
+/** Most edges that lanes do at once: as many as keep the text of a shader, and its compilation, within bounds. */
+export function edgesAtOnce({ K, TV }: LaneCut["constants"]): number {
+  return Math.max(1, Math.floor(100 / (TV * K ** 2)));
+}
+
+/** Kernels for lanes along a row, for at least each of the numbers of subgroups `busy`; none where these do not go. */
+export function laneVariants(
+  { CI, N, H, W, K, S, D, HO, P4, Q4, PAD }: Geometry,
+  limits: GpuLimits,
+  busy: readonly number[],
+  plan: (cut: LaneCut) => KernelPlan,
+): KernelVariant[] {
+  return busy.flatMap((least) => {
+    const rows = laneRows({ columns: Q4, stride: S, n: N, channels: CI }, least, limits);
+    if (!rows) return [];
+    const { TV, row, parts, atOnce } = rows, constants = { K, S, D, PAD, TV, CLASSES: S === 1 ? D : 1 };
+    const params = [CI, N, H, W, HO, P4, Q4, row, atOnce];
+    return { name: `lanes ${least}`, plan: () => plan({ parts, constants, params }) };
+  });
 }

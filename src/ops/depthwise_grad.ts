@@ -2,23 +2,17 @@
  * Gradients of the depthwise convolution, one for the input alone and one for the weights as well.
  * @module
  */
+import lanesSource from "../../shaders/depthwise_grad_lanes.wgsl" with { type: "text" };
 import source from "../../shaders/depthwise_grad.wgsl" with { type: "text" };
-import { type Binding, input, type KernelPlan, type OpSpec, output, scratch } from "../graph/op.ts";
+import { type Binding, type Dispatch, input, type KernelPlan, type OpSpec, output, scratch } from "../graph/op.ts";
 import { dense } from "../graph/tensor_type.ts";
-import {
-  type Cut,
-  type DepthwiseAttributes,
-  geometry,
-  isNorm,
-  STRANDS_BUSY,
-  SUBGROUPS_BUSY,
-  variants,
-  wholeRows,
-  WIDEST_TILE,
-} from "./depthwise_cut.ts";
+import { type DepthwiseAttributes, edgesAtOnce, geometry, isNorm, laneVariants, variants } from "./depthwise_cut.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
-const shader = { name: "depthwise_grad", source };
+const shader = { name: "depthwise_grad", source }, lanesShader = { name: "depthwise_grad_lanes", source: lanesSource };
+
+/** What kernels of different kinds say of themselves. */
+type Kernel = Pick<Dispatch, "shader" | "constants" | "params" | "workgroups">;
 
 function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
   /** Batch norm's own gradient begins with two sums for every channel, which this kernel has at hand. */
@@ -31,59 +25,33 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
       return [x, ...(weights ? [w] : []), ...(hasSums(attrs) ? [channels, channels] : [])];
     },
     kernels({ inputs: [, w, x], attrs, limits }) {
-      const { CI, CO, ...g } = geometry(x, w, attrs), norm = isNorm(attrs.prologue), sums = hasSums(attrs);
-      const PAIRS = g.S === 2 && !norm && limits.software && g.P4 <= WIDEST_TILE;
-      const rows = PAIRS ? { rows: Math.ceil(g.H / 2), classes: 1 } : { rows: g.H, classes: g.D };
-      const size = { ...rows, columns: g.P4, n: g.N, planes: CI };
-      const MASK = attrs.prologue !== "none", readsX = MASK || weights, weightsEach = weights ? g.K ** 2 : 0;
-      const V = weightsEach + (sums ? 2 : 0);
-      const plan = ({ count, NG, constants }: Cut): KernelPlan => {
-        const { WG, ACROSS } = constants, groups = Math.ceil(count / WG), subgroups = Math.ceil(count / 8);
-        const SHUFFLED = limits.subgroupSize === 8 && !ACROSS;
-        const ALONE = SHUFFLED && subgroups === 1 && CO * weightsEach % 4 === 0 && (!sums || CI % 4 === 0);
-        const PARTS = ACROSS ? groups : SHUFFLED ? subgroups : count;
-        const results = [
-          ...(weights ? [output(1)] : []),
-          ...(sums ? [weights ? 2 : 1, weights ? 3 : 2].map(output) : []),
-        ];
+      const sizes = geometry(x, w, attrs), { CI, CO, K, D, S, PAD, ...g } = sizes;
+      const norm = isNorm(attrs.prologue), sums = hasSums(attrs), MASK = attrs.prologue !== "none";
+      const weightsEach = weights ? K ** 2 : 0, V = weightsEach + (sums ? 2 : 0);
+      const results = [
+        ...(weights ? [output(1)] : []),
+        ...(sums ? [weights ? 2 : 1, weights ? 3 : 2].map(output) : []),
+      ];
+      const common = { MASK, WEIGHTS: weights, NORM: norm, ...(norm ? { EPS: attrs.eps } : {}), SUMS: sums, V };
+      /** Kernels that leave sums in `parts`, and what joins these; 0: that store them themselves. */
+      const plan = (parts: number, ...kernels: Kernel[]): KernelPlan => {
         const bindings = [
           ...[input(0), input(1), output(0)],
-          ...(readsX ? [input(2)] : []),
+          ...(MASK || weights ? [input(2)] : []),
           ...(norm ? [input(3)] : []),
-          ...(ALONE ? results : V > 0 ? [scratch(0)] : []),
+          ...(parts === 0 ? results : V > 0 ? [scratch(0)] : []),
         ];
         const reduce = (blockColumns: number, from: number, { index }: Binding) =>
           reducePartials(
-            { count: CO * blockColumns, parts: PARTS, blockRows: 1, blockColumns, columns: 1, stride: V, from },
+            { count: CO * blockColumns, parts, blockRows: 1, blockColumns, columns: 1, stride: V, from },
             index,
           );
+        const more = { ...common, BINDINGS: bindings.length };
         return {
-          scratch: ALONE || V === 0 ? [] : [CO * PARTS * V],
+          scratch: parts * V > 0 ? [CO * parts * V] : [],
           dispatches: [
-            {
-              shader,
-              constants: {
-                ...g,
-                ...constants,
-                RU: g.D,
-                LOADS: constants.TV + 2,
-                MASK,
-                WEIGHTS: weights,
-                NORM: norm,
-                ...(norm ? { EPS: attrs.eps } : {}),
-                SUMS: sums,
-                PAIRS,
-                WINDOW: Math.floor((g.PAD + 1) / 2) + Math.floor(g.PAD / 2) + 1,
-                SHUFFLED,
-                ALONE,
-                V,
-                BINDINGS: bindings.length,
-              },
-              bindings,
-              params: [CI, CO / CI, NG, PARTS],
-              workgroups: [groups, CI, 1],
-            },
-            ...(ALONE
+            ...kernels.map((kernel) => ({ ...kernel, constants: { ...kernel.constants, ...more }, bindings })),
+            ...(parts === 0
               ? []
               : results.map((result, i) =>
                 weights && i === 0 ? reduce(weightsEach, 0, result) : reduce(1, V - results.length + i, result)
@@ -91,8 +59,40 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
           ],
         };
       };
-      const busy = limits.subgroupSize === 8 ? SUBGROUPS_BUSY : STRANDS_BUSY;
-      return PAIRS ? wholeRows(size, busy, plan) : variants(size, limits.software, plan, busy);
+      // Words that fill up the last vec4 of a result are zero, which only reduce_partials sees to.
+      const whole = CO * weightsEach % 4 === 0 && (!sums || CI % 4 === 0);
+      const windowRows = {
+        LOW: Math.floor(PAD / Math.max(S, D)),
+        WINDOW: S === 1 ? K : Math.floor((PAD + 1) / 2) + Math.floor(PAD / 2) + 1,
+      };
+      return [
+        ...laneVariants(sizes, limits, [8, 64], ({ parts, constants, params }) => {
+          const ALONE = parts === 1 && whole, edges = CO / CI;
+          const pairs = edgesAtOnce(constants) > 1 ? edges - edges % 2 : 0;
+          /** Edges from `first` to `last`, `E` at a time: two are much faster than one, more hardly, and compile slowly. */
+          const pass = (E: number, first: number, last: number): Kernel => ({
+            shader: lanesShader,
+            constants: { ...constants, ...windowRows, RU: constants.CLASSES, E, ALONE },
+            params: [...params, first, last, 0],
+            workgroups: [parts, CI, 1],
+          });
+          const passes = [...(pairs > 0 ? [pass(2, 0, pairs)] : []), ...(pairs < edges ? [pass(1, pairs, edges)] : [])];
+          return plan(ALONE ? 0 : parts, ...passes);
+        }),
+        ...variants(
+          { rows: g.H, classes: D, columns: g.P4, n: g.N, planes: CI },
+          limits.software,
+          ({ count, NG, constants }) => {
+            const groups = Math.ceil(count / constants.WG), parts = constants.ACROSS ? groups : count;
+            return plan(parts, {
+              shader,
+              constants: { ...g, K, D, S, PAD, ...constants, RU: D, LOADS: constants.TV + 2 },
+              params: [CI, CO / CI, NG, parts],
+              workgroups: [groups, CI, 1],
+            });
+          },
+        ),
+      ];
     },
     macs: ([gy, w]) =>
       (weights ? 2 : 1) * gy.shape[0] * gy.shape[1] * gy.shape[2] *

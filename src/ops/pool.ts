@@ -6,16 +6,30 @@ import maxSource from "../../shaders/max_pool.wgsl" with { type: "text" };
 import maxGradSource from "../../shaders/max_pool_grad.wgsl" with {
   type: "text",
 };
+import lanesSource from "../../shaders/pool_lanes.wgsl" with { type: "text" };
+import maxGradLanesSource from "../../shaders/max_pool_grad_lanes.wgsl" with { type: "text" };
 import avgSource from "../../shaders/avg_pool.wgsl" with { type: "text" };
-import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import type { GpuLimits } from "../gpu/device.ts";
+import {
+  type Dispatch,
+  input,
+  type KernelPlan,
+  type KernelVariant,
+  type OpCase,
+  type OpSpec,
+  output,
+} from "../graph/op.ts";
 import { image, rowPitch, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectInteger, expectShape } from "./expect.ts";
+import { laneRows } from "./lanes.ts";
 import { linear } from "./launch.ts";
 import { onnxWindow } from "./onnx.ts";
 
 const maxShader = { name: "max_pool", source: maxSource };
 const maxGradShader = { name: "max_pool_grad", source: maxGradSource };
 const avgShader = { name: "avg_pool", source: avgSource };
+const maxGradLanesShader = { name: "max_pool_grad_lanes", source: maxGradLanesSource };
+const lanesShader = { name: "pool_lanes", source: lanesSource };
 
 /** Attributes of the pools. */
 export interface PoolAttributes {
@@ -77,6 +91,28 @@ function tiles(
   return { constants, workgroups };
 }
 
+/** A kernel for lanes along the rows of windows; none where these do not go. `big`: the image that is pooled. */
+function lanes(
+  big: TensorType,
+  stride: number,
+  limits: GpuLimits,
+  kernel: Pick<Dispatch, "shader" | "constants" | "bindings">,
+): KernelVariant[] {
+  const [c, n, H, W] = big.shape, HO = pooled(H, stride), Q4 = rowPitch(pooled(W, stride)) / 4;
+  const rows = laneRows({ columns: Q4, stride, n, channels: c }, 32, limits);
+  if (!rows) return [];
+  const { TV, row, parts, atOnce } = rows;
+  const plan = (): KernelPlan => ({
+    dispatches: [{
+      ...kernel,
+      constants: { S: stride, TV, ...kernel.constants },
+      params: [n, H, W, HO, rowPitch(W) / 4, Q4, row, atOnce],
+      workgroups: [parts, c, 1],
+    }],
+  });
+  return [{ name: "lanes", plan }];
+}
+
 /** Calls `visit(plane, window, pixel)` for every window and every pixel in it, in row-major order. */
 function forEachPixel(
   [c, n, h, w]: readonly number[],
@@ -133,17 +169,15 @@ export const maxPoolGrad: OpSpec<PoolAttributes> = {
     expectShape(inputs[0], "gy", infer([inputs[1]], attrs)[0].shape);
     return [inputs[1]];
   },
-  kernels({ inputs, attrs: { stride } }) {
-    const { constants, workgroups } = tiles(inputs[1], stride, 8);
+  kernels({ inputs: [, x], attrs: { stride }, limits }) {
+    const { constants, workgroups } = tiles(x, stride, 8), bindings = [input(0), input(1), output(0)];
     const edge = +(constants.TILES > 1), EL = stride === 1 ? edge : 0;
-    return {
-      dispatches: [{
-        shader: maxGradShader,
-        constants: { ...constants, EL, ER: edge, NW: constants.T + EL + edge },
-        bindings: [input(0), input(1), output(0)],
-        workgroups,
-      }],
-    };
+    const sizes = { ...constants, EL, ER: edge, NW: constants.T + EL + edge };
+    const plan = () => ({ dispatches: [{ shader: maxGradShader, constants: sizes, bindings, workgroups }] });
+    return [
+      ...lanes(x, stride, limits, { shader: maxGradLanesShader, constants: {}, bindings }),
+      { name: "tiles", plan },
+    ];
   },
   testedBy: "max_pool",
 };
@@ -155,16 +189,13 @@ export const maxPoolGrad: OpSpec<PoolAttributes> = {
 export const maxPool: OpSpec<PoolAttributes> = {
   name: "max_pool",
   infer,
-  kernels({ inputs, attrs: { stride } }) {
-    const { constants, workgroups } = tiles(inputs[0], stride, 8);
-    return {
-      dispatches: [{
-        shader: maxShader,
-        constants,
-        bindings: [input(0), output(0)],
-        workgroups,
-      }],
-    };
+  kernels({ inputs: [x], attrs: { stride }, limits }) {
+    const { constants, workgroups } = tiles(x, stride, 8), bindings = [input(0), output(0)];
+    const plan = () => ({ dispatches: [{ shader: maxShader, constants, bindings, workgroups }] });
+    return [...lanes(x, stride, limits, { shader: lanesShader, constants: { MAX: true, GRADIENT: false }, bindings }), {
+      name: "tiles",
+      plan,
+    }];
   },
   gradient: ({ graph, node, grads }) => [
     grads[0] &&
@@ -182,18 +213,20 @@ export const maxPool: OpSpec<PoolAttributes> = {
   onnx: (context) => [context.emit("MaxPool", [context.input(0)], onnxWindow(3, context.node.attrs.stride, 1))],
 };
 
-function avgKernel(big: TensorType, stride: number, gradient: boolean) {
-  const { constants, workgroups } = tiles(big, stride, 8);
-  const { H, W, HO, WO, Q, QO } = constants;
-  const from = gradient ? { HX: HO, QX: QO, HY: H, QY: Q, WY: W } : { HX: H, QX: Q, HY: HO, QY: QO, WY: WO };
-  return {
-    dispatches: [{
+function avgKernels(big: TensorType, stride: number, GRADIENT: boolean, limits: GpuLimits): KernelVariant[] {
+  const { constants, workgroups } = tiles(big, stride, 8), { H, W, HO, WO, Q, QO } = constants;
+  const from = GRADIENT ? { HX: HO, QX: QO, HY: H, QY: Q, WY: W } : { HX: H, QX: Q, HY: HO, QY: QO, WY: WO };
+  const bindings = [input(0), output(0)],
+    dispatch = {
       shader: avgShader,
-      constants: { ...constants, ...from, GRADIENT: gradient },
-      bindings: [input(0), output(0)],
+      constants: { ...constants, ...from, GRADIENT },
+      bindings,
       workgroups,
-    }],
-  };
+    };
+  return [
+    ...lanes(big, stride, limits, { shader: lanesShader, constants: { MAX: false, GRADIENT }, bindings }),
+    { name: "tiles", plan: () => ({ dispatches: [dispatch] }) },
+  ];
 }
 
 /** Gradient of {@linkcode avgPool}: gy -> gx. */
@@ -206,7 +239,7 @@ export const avgPoolGrad: OpSpec<AvgPoolGradAttributes> = {
     expectShape(inputs[0], "gy", infer([big], { stride })[0].shape);
     return [big];
   },
-  kernels: ({ outputs, attrs }) => avgKernel(outputs[0], attrs.stride, true),
+  kernels: ({ outputs, attrs, limits }) => avgKernels(outputs[0], attrs.stride, true, limits),
   testedBy: "avg_pool",
 };
 
@@ -217,7 +250,7 @@ export const avgPoolGrad: OpSpec<AvgPoolGradAttributes> = {
 export const avgPool: OpSpec<PoolAttributes> = {
   name: "avg_pool",
   infer,
-  kernels: ({ inputs, attrs }) => avgKernel(inputs[0], attrs.stride, false),
+  kernels: ({ inputs, attrs, limits }) => avgKernels(inputs[0], attrs.stride, false, limits),
   gradient({ graph, node, grads }) {
     const [, , height, width] = node.inputs[0].type.shape;
     const attrs = { ...node.attrs, height, width };
