@@ -1,19 +1,22 @@
-// Gradient of one candidate of a mixed operation from the coefficients of mixed_grad_sums.wgsl:
-// gz[group] = [gz +] sum over the edges e of the group: p_e * g_e + q_e * z + t_e.
-// Workgroup row y = group * C + c. NORM: q and t count. params[0] = (C, first coefficient, vec4s per channel,
-// vec4s per row); params[1].x vec4s are walked by a strand of 8 invocations; params[2 + e].x is the group of edge e
-// or 0xffffffff. SINGLE: every group has one edge, so that a loop of its own spares it the loads of the others (llvmpipe
-// goes through the lanes of a load that no lane wants as well). TAIL as in mixed_sum.wgsl.
+// Gradients of candidates of a mixed operation from the coefficients of mixed_grad_sums.wgsl:
+// gz_k[group] = [gz_k +] sum over the edges e of the group: p_ke * g_e + q_ke * z_k + t_ke.
+// Workgroup row y = group * C + c. NORM: q and t count, but not in what follows a row. SINGLE: every group has one
+// edge, so that one load of g_e is for all K candidates, and a loop of its own spares it the loads of the other edges
+// (llvmpipe goes through the lanes of a load that no lane wants as well); else K is 1.
+// params[0] = (C, vec4s that a strand of 8 invocations walks, vec4s per channel, vec4s per row + 65536 * elements in the
+// last); params[1 + k].x is the first coefficient of candidate k; params[1 + K + e].x the group of edge e or 0xffffffff.
 
 #for e in 0..COUNT
 @group(0) @binding($e) var<storage, read> g$e: array<vec4f>;
 #endfor
 @group(0) @binding($COUNT) var<storage, read> coefficients: array<vec4f>;
-@group(0) @binding($(COUNT + 1)) var<storage, read_write> gz: array<vec4f>;
+#for k in 0..K
+@group(0) @binding($(COUNT + 1 + k)) var<storage, read_write> gz$k: array<vec4f>;
 #if NORM
-@group(0) @binding($(COUNT + 2)) var<storage, read> z: array<vec4f>;
+@group(0) @binding($(COUNT + 1 + K + k)) var<storage, read> z$k: array<vec4f>;
 #endif
-@group(0) @binding($(COUNT + 2 + NORM)) var<uniform> params: array<vec4u, $(COUNT + 2)>;
+#endfor
+@group(0) @binding($(COUNT + 1 + K + NORM * K)) var<uniform> params: array<vec4u, $(1 + K + COUNT)>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -21,23 +24,37 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let M4 = params[0].z;
   let c = wid.y % C;
   let group = wid.y / C;
-  let first = (wid.x * (WG / 8) + lane / 8) * params[1].x;
-  let end = min(M4, first + params[1].x);
+  let first = (wid.x * (WG / 8) + lane / 8) * params[0].y;
+  let end = min(M4, first + params[0].y);
+#if NORM
+  let row = params[0].w % 65536;
+  let count = params[0].w / 65536;
+  let last = vec4f(1.0, f32(count > 1), f32(count > 2), f32(count > 3));
+  let step = 8 % row;
+  var column = (first + lane % 8) % row;
+#endif
 #if SINGLE
 #for e in 0..COUNT
   {
-    let k = coefficients[params[0].y + $e * C + c];
-    let stop = select(0u, end, params[$(e + 2)].x == group);
+#for k in 0..K
+    let k$k = coefficients[params[$(1 + k)].x + $e * C + c];
+#endfor
+    let stop = select(0u, end, params[$(1 + K + e)].x == group);
     for (var m = first + lane % 8; m < stop; m += 8) {
       let at = wid.y * M4 + m;
-      var sum = k.x * g$e[c * M4 + m];
+      let g = g$e[c * M4 + m];
+#for k in 0..K
+      var sum$k = k$(k).x * g;
 #if NORM
-      sum += k.y * z[at] + k.z;
-#if TAIL
-      if (m % params[0].w == params[0].w - 1) { sum *= vec4f(1.0, f32($(TAIL > 1)), f32($(TAIL > 2)), 0.0); }
+      sum$k += k$(k).y * z$k[at] + k$(k).z;
+      sum$k = select(sum$k, sum$k * last, column + 1 == row);
 #endif
+      gz$k[at] = sum$k;
+#endfor
+#if NORM
+      column += step;
+      column -= select(0, row, column >= row);
 #endif
-      gz[at] = sum;
     }
   }
 #endfor
@@ -45,28 +62,30 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   var q = 0.0;
   var t = 0.0;
 #for e in 0..COUNT
-  let in$e = params[$(e + 2)].x == group;
-  let k$e = select(vec4f(0), coefficients[params[0].y + $e * C + c], in$e);
+  let in$e = params[$(2 + e)].x == group;
+  let k$e = select(vec4f(0), coefficients[params[1].x + $e * C + c], in$e);
   q += k$(e).y;
   t += k$(e).z;
 #endfor
   for (var m = first + lane % 8; m < end; m += 8) {
     let at = wid.y * M4 + m;
 #if NORM
-    var sum = q * z[at] + t;
+    var sum = q * z0[at] + t;
 #else
     var sum = vec4f(0);
 #endif
 #for e in 0..COUNT
     if (in$e) { sum += k$(e).x * g$e[c * M4 + m]; }
 #endfor
-#if TAIL && NORM
-    if (m % params[0].w == params[0].w - 1) { sum *= vec4f(1.0, f32($(TAIL > 1)), f32($(TAIL > 2)), 0.0); }
+#if NORM
+    sum = select(sum, sum * last, column + 1 == row);
+    column += step;
+    column -= select(0, row, column >= row);
 #endif
 #if ACCUMULATE
-    sum += gz[at];
+    sum += gz0[at];
 #endif
-    gz[at] = sum;
+    gz0[at] = sum;
   }
 #endif
 }

@@ -2,10 +2,10 @@
 //
 // Where NORM<k> is set zhat = (z - mean) / sqrt(var + EPS), so that normalised candidates are never stored; else
 // zhat = z. params[0] = (the edge's row in the architecture weights, which are COLUMNS wide; vec4s per channel; vec4s
-// per row; vec4s that a strand of 8 invocations walks); params[1 + k] = (first vec4 of the edge's channels in z_k,
-// their first channel in the statistics, channels of the statistics, weight
-// column + 65536 * the candidate's number). TAIL elements fill the last vec4
-// of a row (0: all four). STATS_AT is the first binding of statistics.
+// per row + 65536 * elements in the last of them; vec4s that a strand of 8 invocations walks);
+// params[1 + k] = (first vec4 of the edge's channels in z_k, their first channel in the statistics, channels of the
+// statistics, weight column + 65536 * the candidate's number).
+// STATS_AT is the first binding of statistics.
 
 #for k in 0..COUNT
 @group(0) @binding($k) var<storage, read> z$k: array<vec4f>;
@@ -36,14 +36,19 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
   let first = (wid.x * (WG / 8) + lane / 8) * params[0].w;
   let end = min(M4, first + params[0].w);
+  let row = params[0].z % 65536;
+  let count = params[0].z / 65536;
+  let last = vec4f(1.0, f32(count > 1), f32(count > 2), f32(count > 3));
+  let step = 8 % row;
+  var column = (first + lane % 8) % row;
   for (var m = first + lane % 8; m < end; m += 8) {
     var sum = vec4f(shift);
 #for k in 0..COUNT
     sum += a$k * z$k[base$k + m];
 #endfor
-#if TAIL
-    if (m % params[0].z == params[0].z - 1) { sum *= vec4f(1.0, f32($(TAIL > 1)), f32($(TAIL > 2)), 0.0); }
-#endif
+    sum = select(sum, sum * last, column + 1 == row);
+    column += step;
+    column -= select(0, row, column >= row);
 #if ACCUMULATE
     sum += y[c * M4 + m];
 #endif

@@ -5,7 +5,9 @@
 // element, joined by the formula of Chan, Golub and LeVeque; else y = x / sqrt(mean(x^2) + EPS).
 // BACKWARD (x, gy, stats -> gx), d = x - mean, rstd = 1 / sqrt(stats + EPS):
 //   gx = rstd * (gy - mean(gy) [CENTER] - d * rstd^2 * mean(gy * d)).
-// VECS vec4s per row, TAIL elements in its last vec4 (0: all four); the padding stays zero.
+// TAIL: rows end within a vec4; the padding stays zero.
+// params = (vec4s of a sample, its logical elements, vec4s of a strand, RUN), (CHANNEL, 8 % RUN, 8 / RUN * CHANNEL +
+// 8 % RUN, 0), (vec4s of a row, elements in its last vec4, 0, 0).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 #if BACKWARD
@@ -16,8 +18,7 @@
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> stats: array<f32>;
 #endif
-// [0]: vec4s of a sample, its logical elements, vec4s of a strand
-@group(0) @binding($(3 + BACKWARD)) var<uniform> params: array<vec4u, 1>;
+@group(0) @binding($(3 + BACKWARD)) var<uniform> params: array<vec4u, 3>;
 
 var<workgroup> joined: array<vec4f, SIZE>;
 
@@ -25,24 +26,27 @@ var<workgroup> joined: array<vec4f, SIZE>;
 struct Walk { at: u32, offset: u32 }
 
 fn start(sample: u32, i: u32) -> Walk {
-  return Walk(sample * RUN + i / RUN * CHANNEL + i % RUN, i % RUN);
+  let run = params[0].w;
+  return Walk(sample * run + i / run * params[1].x + i % run, i % run);
 }
 
 fn next(walk: Walk) -> Walk {
-  let offset = walk.offset + $(8 % RUN);
-  let at = walk.at + $(8 / RUN * CHANNEL + 8 % RUN);
-  let over = offset >= RUN;
-  return Walk(select(at, at + $(CHANNEL - RUN), over), select(offset, offset - RUN, over));
+  let run = params[0].w;
+  let offset = walk.offset + params[1].y;
+  let at = walk.at + params[1].z;
+  let over = offset >= run;
+  return Walk(select(at, at + params[1].x - run, over), select(offset, offset - run, over));
 }
 
-#if CENTER && TAIL
-const MASK = vec4f(1.0, f32($(TAIL > 1)), f32($(TAIL > 2)), 0.0);
 fn mask(walk: Walk) -> vec4f {
-  return select(vec4f(1.0), MASK, walk.offset % VECS == $(VECS - 1));
-}
+#if CENTER && TAIL
+  let row = params[2].x;
+  let last = vec4f(1.0, f32(params[2].y > 1), f32(params[2].y > 2), 0.0);
+  return select(vec4f(1.0), last, walk.offset % row == row - 1);
 #else
-fn mask(walk: Walk) -> vec4f { return vec4f(1.0); }
+  return vec4f(1.0);
 #endif
+}
 
 fn join(a: vec4f, b: vec4f) -> vec4f {
 #if CENTER && !BACKWARD

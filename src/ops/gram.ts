@@ -8,7 +8,8 @@ import blocksSource from "../../shaders/gram_blocks.wgsl" with { type: "text" };
 import reduceSource from "../../shaders/gram_reduce.wgsl" with { type: "text" };
 import { type Dispatch, input, type KernelPlan, type OpCase, type OpSpec, output, scratch } from "../graph/op.ts";
 import { dense, elementCount, image, storageLength, type TensorType } from "../graph/tensor_type.ts";
-import { channelConstants, manyWorkgroups, requireDense, requireImage } from "./channel.ts";
+import { manyWorkgroups, requireDense, requireImage, rowWord } from "./channel.ts";
+import { imageVec4s } from "./launch.ts";
 
 const packShader = { name: "gram_pack", source: packSource };
 const blocksShader = { name: "gram_blocks", source: blocksSource };
@@ -18,8 +19,8 @@ const reduceShader = { name: "gram_reduce", source: reduceSource };
 const BLOCK = 8, SIZE = 64;
 /** vec4s that an invocation sums up before it needs company, and the most invocations per pair of blocks. */
 const DEPTH = 64, MOST_LANES = 4096;
-/** Largest scratch matrix in bytes; longer rows are done in parts. */
-const MATRIX_BYTES = 2 ** 26;
+/** Bytes of the scratch matrix that longer rows are cut to, and most bytes of partial sums. */
+const MATRIX_BYTES = 2 ** 22, SUM_BYTES = 2 ** 26;
 
 /** Attributes of {@linkcode gram}. */
 export interface GramAttributes {
@@ -65,22 +66,18 @@ interface Part {
  * @throws {RangeError} when there are too many rows for that.
  */
 function cut(length: number, count: number, pairs: number, limit: number): Part[] {
-  const bytes = Math.min(limit, MATRIX_BYTES);
-  const most = Math.min(length, Math.floor(bytes / (count * 16)));
+  const budget = Math.min(MOST_LANES, Math.floor(Math.min(limit, SUM_BYTES) / (pairs * BLOCK * BLOCK * 4)));
+  const mostParts = Math.floor(budget / SIZE), wanted = Math.min(MATRIX_BYTES, limit) / (count * 16);
+  const most = Math.min(length, Math.max(Math.floor(wanted), Math.ceil(length / Math.max(1, mostParts))));
   const number = Math.ceil(length / most);
-  const budget = Math.min(
-    MOST_LANES,
-    Math.floor(bytes / (pairs * BLOCK * BLOCK * 4)),
-  );
-  const mostLanes = Math.floor(budget / number / SIZE) * SIZE;
-  if (!(mostLanes > 0)) {
+  if (mostParts < 1 || most < 1 || most * count * 16 > limit) {
     throw new RangeError(
       `Cannot plan gram: ${count} rows of ${
         length * 16
-      } bytes must fit the adapter's buffers of ${limit} bytes in at most ` +
-        `${Math.floor(budget / SIZE)} parts: use a smaller batch`,
+      } bytes must fit the adapter's buffers of ${limit} bytes in at most ${mostParts} parts: use a smaller batch`,
     );
   }
+  const mostLanes = Math.floor(budget / number / SIZE) * SIZE;
   return Array.from({ length: number }, (_, i) => {
     const part = Math.min(most, length - i * most);
     const lanes = Math.ceil(part / DEPTH / SIZE) * SIZE;
@@ -96,16 +93,10 @@ function packRow(
   part: { readonly from: number; readonly length: number; readonly pitch: number },
 ): Dispatch {
   const { groups, SIZE, SHARE } = manyWorkgroups(part.length);
-  const STATS = row?.stats ?? false;
+  const STATS = row?.stats ?? false, y = inputs[inputs.length - 1];
   return {
     shader: packShader,
-    constants: {
-      ...channelConstants(inputs[inputs.length - 1]),
-      SIZE,
-      ONES: !row,
-      STATS,
-      EPS: attrs.eps,
-    },
+    constants: { SIZE, ONES: !row, STATS, EPS: attrs.eps },
     bindings: [
       ...(row ? [input(row.input)] : []),
       ...(row && STATS ? [input(row.input + 1)] : []),
@@ -118,6 +109,8 @@ function packRow(
       (row?.group ?? 0) * attrs.channels,
       row && STATS ? inputs[row.input].shape[0] : 0,
       SHARE,
+      imageVec4s(y),
+      rowWord(y),
     ],
     workgroups: [groups, 1, 1],
   };

@@ -21,26 +21,22 @@ export const meanSquare: OpSpec<null> = {
     const LENGTH = storageLength(x) / 4;
     const CHUNK = Math.max(16, Math.ceil(LENGTH / 16384));
     const PARTIALS = Math.ceil(LENGTH / (64 * CHUNK)) * 64;
-    const shared = {
-      PARTIALS,
-      CHUNK,
-      LENGTH,
-      ELEMENTS: elementCount(x),
-      LANES: 64,
-    };
+    const params = [PARTIALS, CHUNK, LENGTH, elementCount(x)];
     return {
       scratch: [PARTIALS],
       dispatches: [
         {
           shader,
-          constants: { ...shared, LAST: false },
+          constants: { LANES: 64, LAST: false },
           bindings: [input(0), scratch(0)],
+          params,
           workgroups: [PARTIALS / 64, 1, 1],
         },
         {
           shader,
-          constants: { ...shared, LAST: true },
+          constants: { LANES: 64, LAST: true },
           bindings: [scratch(0), output(0)],
+          params,
           workgroups: [1, 1, 1],
         },
       ],

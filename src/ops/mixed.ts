@@ -17,8 +17,8 @@ import weightSource from "../../shaders/mixed_weight_grad.wgsl" with {
 };
 import type { Tensor } from "../graph/graph.ts";
 import { type Binding, type Dispatch, input, type OpSpec, output, uniformInput } from "../graph/op.ts";
-import { dense, image, rowPitch, sameKind, storageLength, type TensorType } from "../graph/tensor_type.ts";
-import { joinedStrands, manyWorkgroups } from "./channel.ts";
+import { dense, image, sameKind, storageLength, type TensorType } from "../graph/tensor_type.ts";
+import { joinedStrands, manyWorkgroups, rowWord } from "./channel.ts";
 import { imageVec4s } from "./launch.ts";
 import { mixedCases, mixedReference } from "./mixed_reference.ts";
 
@@ -74,10 +74,10 @@ export const STATISTICS_UNIFORM_BYTES = 16384;
 
 const NONE = 0xffffffff;
 
-/** vec4s of a channel and of a row, elements of a channel, and those in the last vec4 of a row (0: all four). */
+/** vec4s and elements of a channel, and what its rows are. */
 function sizes(z: TensorType) {
   const [, n, h, w] = z.shape;
-  return { m4: imageVec4s(z), p4: rowPitch(w) / 4, elements: n * h * w, TAIL: w % 4 };
+  return { m4: imageVec4s(z), elements: n * h * w, row: rowWord(z) };
 }
 
 /**
@@ -102,7 +102,6 @@ function edgeParts(
       const { norm, groups, column } = attrs.candidates[k],
         group = groups[edge];
       constants[`NORM${i}`] = norm !== "none";
-      constants[`BATCH${i}`] = norm === "batch";
       let statsChannels = 0;
       if (norm !== "none") {
         const type = inputs[at.stats[k]], bytes = Math.max(STATISTICS_UNIFORM_BYTES, storageLength(type) * 4);
@@ -169,14 +168,15 @@ export const mixed: OpSpec<MixedAttributes> = {
     return Object.fromEntries(operands(attrs).sums.map((i, edge) => [edge, i]));
   },
   kernels({ inputs, attrs, limits }) {
-    const { m4, p4, TAIL } = sizes(inputs[operands(attrs).z[0]]), { groups, SHARE, SIZE } = manyWorkgroups(m4);
+    const { m4, row: rowSize } = sizes(inputs[operands(attrs).z[0]]),
+      { groups, SHARE, SIZE } = manyWorkgroups(m4);
     const most = Math.min(limits.maxStorageBuffersPerShaderStage - 1, 8), weights = storageLength(inputs[0]) * 4;
     const dispatches = attrs.rows.flatMap((row, edge) =>
       edgeParts(inputs, attrs, edge, most, 2).map(({ zs, stats, constants, words }, i): Dispatch => ({
         shader: sumShader,
-        constants: { ...constants, TAIL, WG: SIZE, ACCUMULATE: attrs.accumulate || i > 0 },
+        constants: { ...constants, WG: SIZE, ACCUMULATE: attrs.accumulate || i > 0 },
         bindings: [...zs, output(edge), uniformInput(0, weights), ...stats],
-        params: [row, m4, p4, SHARE, ...words],
+        params: [row, m4, rowSize, SHARE, ...words],
         workgroups: [groups, attrs.channels, 1],
       }))
     );
@@ -207,17 +207,20 @@ export const mixed: OpSpec<MixedAttributes> = {
       kept,
       "sums",
     );
-    attrs.candidates.forEach((c, k) => {
-      const z = inputs[at.z[k]];
-      if (needs[at.z[k]]) {
-        result[at.z[k]] = graph.apply1(
-          mixedInputGrad,
-          [coefficients, z, ...gs],
-          { ...kept, candidate: k },
-          `dz${c.column}`,
-        );
-      }
-    });
+    // Candidates with the same groups of one edge each share the loads of the edges' gradients.
+    const alike = Map.groupBy(
+      attrs.candidates.map((_, k) => k).filter((k) => needs[at.z[k]]),
+      (k) => {
+        const { groups, norm } = kept.candidates[k];
+        return hasSingleEdges(kept, k, inputs[at.z[k]].type) ? `${norm === "batch"} ${groups}` : k;
+      },
+    );
+    for (const of of alike.values()) {
+      const zs = of.map((k) => inputs[at.z[k]]), attributes = { ...kept, of };
+      const label = `dz${of.map((k) => attrs.candidates[k].column).join("_")}`;
+      graph.apply(mixedInputGrad, [coefficients, ...zs, ...gs], attributes, label)
+        .forEach((gz, i) => result[at.z[of[i]]] = gz);
+    }
     if (needs[0]) {
       result[0] = graph.apply1(mixedWeightGrad, [coefficients], {
         ...kept,
@@ -243,9 +246,14 @@ export const mixedGradSums: OpSpec<MixedAttributes> = {
     const most = Math.min(limits.maxStorageBuffersPerShaderStage - 2, 8), weights = storageLength(inputs[0]) * 4;
     const { channels, rows } = attrs, firstGrad = inputs.length - rows.length;
     const dispatches = rows.flatMap((row, edge) =>
-      edgeParts(inputs, attrs, edge, most, 3).map(({ zs, stats, constants, words }): Dispatch => ({
+      edgeParts(inputs, attrs, edge, most, 3).map(({ candidates, zs, stats, constants, words }): Dispatch => ({
         shader: sumsShader,
-        constants: { ...constants, WG: SIZE, SHUFFLED },
+        constants: {
+          ...constants,
+          ...Object.fromEntries(candidates.map((k, i) => [`BATCH${i}`, attrs.candidates[k].norm === "batch"])),
+          WG: SIZE,
+          SHUFFLED,
+        },
         bindings: [...zs, output(0), uniformInput(0, weights), input(firstGrad + edge), ...stats],
         params: [...[row, edge * channels, rows.length * channels, m4], ...[elements, SHARE, 0, 0], ...words],
         workgroups: [channels, 1, 1],
@@ -255,33 +263,50 @@ export const mixedGradSums: OpSpec<MixedAttributes> = {
   },
 };
 
-/** Gradient of candidate `candidate` of {@linkcode mixed}; inputs coefficients, z, and the m gradients. */
+/** Whether every group of candidate `k` of type `z` belongs to just one edge. */
+function hasSingleEdges({ candidates, channels }: MixedAttributes, k: number, z: TensorType): boolean {
+  const { groups } = candidates[k], all = z.shape[0] / channels;
+  return groups.length === all && new Set(groups).size === all && !groups.includes(-1);
+}
+
+/**
+ * Gradients of the candidates `of` of {@linkcode mixed}: one, or several with the same groups of one edge each; inputs
+ * coefficients, their z, and the m gradients.
+ */
 export const mixedInputGrad: OpSpec<
-  MixedAttributes & { readonly candidate: number }
+  MixedAttributes & { readonly of: readonly number[] }
 > = {
   name: "mixed_input_grad",
   testedBy: "mixed",
-  infer: ([, z]) => [z],
-  kernels({ inputs: [, z], attrs, limits }) {
-    const { candidates, candidate, rows, channels } = attrs, { groups, norm } = candidates[candidate];
-    const { m4, p4, TAIL } = sizes(z), { groups: parts, SHARE, SIZE } = manyWorkgroups(m4);
-    const NORM = norm === "batch", most = limits.maxStorageBuffersPerShaderStage - 2 - Number(NORM);
-    const all = z.shape[0] / channels,
-      SINGLE = groups.length === all && new Set(groups).size === all && !groups.includes(-1);
+  infer: (inputs, { of }) => inputs.slice(1, 1 + of.length),
+  kernels({ inputs, attrs, limits }) {
+    const { candidates, of, rows, channels } = attrs, { groups, norm } = candidates[of[0]], z = inputs[1];
+    const { m4, row } = sizes(z), { groups: parts, SHARE, SIZE } = manyWorkgroups(m4), NORM = norm === "batch";
+    const bound = limits.maxStorageBuffersPerShaderStage - 1, each = 1 + Number(NORM);
+    const edges = Math.min(rows.length, bound - each), most = Math.floor((bound - edges) / each);
+    const SINGLE = hasSingleEdges(attrs, of[0], z);
     const dispatches: Dispatch[] = [];
-    for (let from = 0; from < rows.length; from += most) {
-      const part = groups.slice(from, from + most);
-      dispatches.push({
-        shader: inputShader,
-        constants: { COUNT: part.length, NORM, TAIL, WG: SIZE, SINGLE, ACCUMULATE: from > 0 },
-        bindings: [...part.map((_, e) => input(2 + from + e)), input(0), output(0), ...(NORM ? [input(1)] : [])],
-        params: [
-          ...[channels, (candidate * rows.length + from) * channels, m4, p4],
-          ...[SHARE, 0, 0, 0],
-          ...part.flatMap((g) => [g < 0 ? NONE : g, 0, 0, 0]),
-        ],
-        workgroups: [parts, z.shape[0], 1],
-      });
+    for (let first = 0; first < of.length; first += most) {
+      const several = of.slice(first, first + most), K = several.length;
+      for (let from = 0; from < rows.length; from += edges) {
+        const part = groups.slice(from, from + edges);
+        dispatches.push({
+          shader: inputShader,
+          constants: { COUNT: part.length, K, NORM, WG: SIZE, SINGLE, ACCUMULATE: from > 0 },
+          bindings: [
+            ...part.map((_, e) => input(1 + of.length + from + e)),
+            input(0),
+            ...several.map((_, i) => output(first + i)),
+            ...(NORM ? several.map((_, i) => input(1 + first + i)) : []),
+          ],
+          params: [
+            ...[channels, SHARE, m4, row],
+            ...several.flatMap((k) => [(k * rows.length + from) * channels, 0, 0, 0]),
+            ...part.flatMap((g) => [g < 0 ? NONE : g, 0, 0, 0]),
+          ],
+          workgroups: [parts, z.shape[0], 1],
+        });
+      }
     }
     return { dispatches };
   },

@@ -27,18 +27,13 @@ function dispatch(
   const RUN = h * VECS, { SIZE, SHARE } = oneWorkgroup(c * RUN);
   return {
     shader,
-    constants: {
-      CHANNEL: LENGTH,
-      RUN,
-      VECS,
-      TAIL,
-      CENTER: center,
-      BACKWARD: backward,
-      EPS: eps,
-      SIZE,
-    },
+    constants: { TAIL: center && TAIL > 0, CENTER: center, BACKWARD: backward, EPS: eps, SIZE },
     bindings: backward ? [input(0), input(1), input(2), output(0)] : [input(0), output(0), output(1)],
-    params: [c * RUN, c * h * w, SHARE],
+    params: [
+      ...[c * RUN, c * h * w, SHARE, RUN],
+      ...[LENGTH, 8 % RUN, Math.floor(8 / RUN) * LENGTH + 8 % RUN, 0],
+      ...[VECS, TAIL, 0, 0],
+    ],
     workgroups: [n, 1, 1],
   };
 }
