@@ -47,21 +47,37 @@ Deno.test("1x1 convolutions of any number of channels", async () => {
   }
 });
 
-Deno.test("depthwise convolutions of any image size", async () => {
-  const seen = new Set<unknown>(), sizes = [[1, 1], [2, 3], [7, 7], [9, 14], [28, 28], [5, 33], [3, 100]];
-  for (const [h, width] of sizes) {
+/** Rows from one element to more than lanes and tiles hold. */
+const SIZES = [[1, 1], [2, 3], [7, 7], [9, 14], [28, 28], [5, 33], [3, 100], [2, 300]];
+
+Deno.test("depthwise convolutions of any image size and number of edges", async () => {
+  const seen = new Set<unknown>();
+  for (const [h, width] of SIZES) {
     for (const [k, stride, dilation] of [[3, 1, 1], [3, 1, 2], [5, 2, 1], [5, 2, 2], [3, 2, 1], [3, 2, 2], [5, 1, 1]]) {
-      for (const c of [3, 4]) {
+      for (const [c, edges] of [[3, 1], [4, 1], [4, 3], [2, 4]]) {
         const attrs = { stride, dilation, prologue: "relu", eps: 1e-5 },
           x = image(c, 8, h, width),
-          w = dense([c, k, k]);
-        const y = image(c, 8, Math.ceil(h / stride), Math.ceil(width / stride));
+          w = dense([edges * c, k, k]);
+        const y = image(edges * c, 8, Math.ceil(h / stride), Math.ceil(width / stride));
         await checkKernels(seen, caches, "depthwise", [x, w], attrs);
         await checkKernels(seen, caches, "depthwise_grad", [y, w, x], attrs);
-        if (stride > 1) continue;
+        if (stride > 1 || edges > 1) continue;
         const normalised = { ...attrs, prologue: "batch-norm-relu" };
         await checkKernels(seen, caches, "depthwise_grad", [y, w, x, dense([2, c])], normalised);
       }
+    }
+  }
+});
+
+Deno.test("pools of any image size", async () => {
+  const seen = new Set<unknown>();
+  for (const [height, width] of SIZES) {
+    for (const stride of [1, 2]) {
+      const x = image(3, 8, height, width), y = image(3, 8, Math.ceil(height / stride), Math.ceil(width / stride));
+      await checkKernels(seen, caches, "max_pool", [x], { stride });
+      await checkKernels(seen, caches, "max_pool_grad", [y, x], { stride });
+      await checkKernels(seen, caches, "avg_pool", [x], { stride });
+      await checkKernels(seen, caches, "avg_pool_grad", [y], { stride, height, width });
     }
   }
 });

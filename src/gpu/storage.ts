@@ -125,16 +125,16 @@ function convert(text: string, forms: ReadonlyMap<string, Form>, use: RegExp, wo
 const STORE = /\s*(\.\w+\s*|\[[^\]]*\]\s*)?([-+*/]?)=(?!=)/y;
 
 /**
- * `code` (an expanded shader) with the images at the bindings `bf16` stored so, and with words in pairs (`words64`)
+ * `code` (an expanded shader, which has no comments) with the images at the bindings `bf16` stored so, and with words in pairs (`words64`)
  * wherever elements of two or four are loaded and stored whole.
  * @throws {SyntaxError} unless each image is an array of vec4f or vec4i whose elements are stored whole, or one of f32
  * that is only read.
  */
 export function storeArrays(code: string, bf16: readonly number[], words64: boolean): string {
   if (bf16.length === 0 && !words64) return code;
-  const stripped = code.replaceAll(/\/\/.*/g, ""), forms = new Map<string, Form>(), half = new Set<string>();
+  const forms = new Map<string, Form>(), half = new Set<string>();
   let first: string | undefined;
-  for (const [, binding, name, type] of stripped.matchAll(DECLARATION)) {
+  for (const [, binding, name, type] of code.matchAll(DECLARATION)) {
     const vector = type === "vec4f" || type === "vec4i";
     first ??= name;
     if (bf16.includes(Number(binding))) {
@@ -151,10 +151,10 @@ export function storeArrays(code: string, bf16: readonly number[], words64: bool
   }
   let text: string | undefined;
   while (text === undefined) {
-    if (forms.size === 0) return stripped;
+    if (forms.size === 0) return code;
     try {
       const use = new RegExp(`(?<![\\w.])(${[...forms.keys()].join("|")})\\s*\\[`, "g");
-      text = convert(stripped, forms, use, words64);
+      text = convert(code, forms, use, words64);
     } catch (error) {
       if (!(error instanceof PartlyStored)) throw error;
       if (half.has(error.array)) throw new SyntaxError(error.message);

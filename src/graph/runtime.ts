@@ -71,32 +71,41 @@ function bf16Bindings({ node }: PlannedNode, dispatch: Dispatch): number[] {
   });
 }
 
-/** The different shaders of some programs, each with a dispatch of it. */
-function variantsIn(
-  plans: readonly Plan[],
-  cache: PipelineCache,
-): ReadonlyMap<Variant, { readonly node: PlannedNode; readonly d: Dispatch }> {
-  const first = new Map<Variant, { node: PlannedNode; d: Dispatch }>();
-  for (const node of plans.flatMap((plan) => plan.nodes)) {
-    for (const d of node.dispatches) {
-      const variant = cache.variant(d.shader, d.constants, bf16Bindings(node, d));
-      if (!first.has(variant)) first.set(variant, { node, d });
-    }
-  }
-  return first;
+/** A dispatch of a program, and its shader. */
+interface Recorded {
+  readonly plan: Plan;
+  readonly node: PlannedNode;
+  readonly d: Dispatch;
+  readonly variant: Variant;
 }
 
-/** Lets threads compile the shaders of programs that are about to be run, where that helps (see `warm_up.ts`). */
+function dispatchesOf(plans: readonly Plan[], cache: PipelineCache): Recorded[] {
+  return plans.flatMap((plan) =>
+    plan.nodes.flatMap((node) =>
+      node.dispatches.map((d) => {
+        return { plan, node, d, variant: cache.variant(d.shader, d.constants, bf16Bindings(node, d)) };
+      })
+    )
+  );
+}
+
+/** The different shaders, each with a dispatch of it. */
+const shadersOf = (all: readonly Recorded[]): ReadonlyMap<Variant, Recorded> =>
+  new Map(all.map((one) => [one.variant, one]));
+
+/** Lets threads compile shaders where that helps (see `warm_up.ts`). */
+function compileOnThreads(gpu: Gpu, shaders: ReadonlyMap<Variant, Recorded>) {
+  return warmUp(
+    gpu,
+    [...shaders].map(([{ code }, { d }]) => ({ code, bindings: d.bindings.length + (d.params ? 1 : 0) })),
+  );
+}
+
+/** Compiles the shaders of programs that are about to be run, where threads can do that ahead. */
 export async function prepareShaders(gpu: Gpu, plans: readonly Plan[]): Promise<void> {
-  const texts = [...variantsIn(plans, new PipelineCache(gpu))].map(([{ code }, { d }]) => ({
-    code,
-    bindings: bound(d),
-  }));
-  await (await warmUp(gpu, texts))?.ended;
+  const ahead = await compileOnThreads(gpu, shadersOf(dispatchesOf(plans, new PipelineCache(gpu))));
+  await ahead?.ended;
 }
-
-/** How many buffers a dispatch binds. */
-const bound = ({ bindings, params }: Dispatch): number => bindings.length + (params ? 1 : 0);
 
 /** A device with the buffers of some programs. */
 export class Runtime {
@@ -175,10 +184,11 @@ export class Runtime {
 
   async #record(plans: readonly Plan[]): Promise<void> {
     const { device } = this.gpu, cache = new PipelineCache(this.gpu);
-    const all = plans.flatMap((plan) => plan.nodes.flatMap((node) => node.dispatches.map((d) => ({ plan, node, d }))));
-    const first = variantsIn(plans, cache), pipelines = new Map<Variant, GPUComputePipeline>();
-    const ahead = await warmUp(this.gpu, [...first].map(([{ code }, { d }]) => ({ code, bindings: bound(d) })));
-    await Promise.all([...first].map(async ([variant, { node: { node } }]) => {
+    const all = dispatchesOf(plans, cache),
+      shaders = shadersOf(all),
+      pipelines = new Map<Variant, GPUComputePipeline>();
+    const ahead = await compileOnThreads(this.gpu, shaders);
+    await Promise.all([...shaders].map(async ([variant, { node: { node } }]) => {
       const operands = node.inputs.map((t) => typeText(t.type)).join(", ");
       pipelines.set(variant, await cache.compile(variant, `${node.op.name} at '${node.label}' (${operands})`));
     }));
@@ -186,7 +196,7 @@ export class Runtime {
     await ahead?.ended;
     const params = this.#writeParams(all.map(({ d }) => d.params));
     device.pushErrorScope("validation");
-    all.forEach(({ plan, node, d }, i) => {
+    all.forEach(({ plan, node, d, variant }, i) => {
       const entries = d.bindings.map((b, binding) => ({
         binding,
         resource: this.#resource(node, b),
@@ -198,7 +208,6 @@ export class Runtime {
           resource: { buffer: params.buffer!, ...slot },
         });
       }
-      const variant = cache.variant(d.shader, d.constants, bf16Bindings(node, d));
       const group = device.createBindGroup({ layout: layouts.get(variant)!, entries });
       const steps = this.#steps.get(plan.name) ?? [];
       this.#steps.set(plan.name, steps);
