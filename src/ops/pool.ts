@@ -10,15 +10,9 @@ import lanesSource from "../../shaders/pool_lanes.wgsl" with { type: "text" };
 import maxGradLanesSource from "../../shaders/max_pool_grad_lanes.wgsl" with { type: "text" };
 import avgSource from "../../shaders/avg_pool.wgsl" with { type: "text" };
 import type { GpuLimits } from "../gpu/device.ts";
-import {
-  type Dispatch,
-  input,
-  type KernelPlan,
-  type KernelVariant,
-  type OpCase,
-  type OpSpec,
-  output,
-} from "../graph/op.ts";
+import type { Shader } from "../gpu/pipelines.ts";
+import type { Constants } from "../gpu/template.ts";
+import { type Binding, input, type KernelVariant, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectInteger, expectShape } from "./expect.ts";
 import { laneRows } from "./lanes.ts";
@@ -91,26 +85,41 @@ function tiles(
   return { constants, workgroups };
 }
 
-/** A kernel for lanes along the rows of windows; none where these do not go. `big`: the image that is pooled. */
-function lanes(
+/** What is special about a kernel of one kind; `constants` go with the sizes of that kind. */
+interface Special<Sizes> {
+  readonly shader: Shader;
+  readonly constants: (sizes: Sizes) => Constants;
+}
+
+/** Kernels of an operation: of lanes along the rows of windows, where these go, and of tiles. `big`: what is pooled. */
+function variants(
   big: TensorType,
   stride: number,
   limits: GpuLimits,
-  kernel: Pick<Dispatch, "shader" | "constants" | "bindings">,
+  bindings: readonly Binding[],
+  ofLanes: Special<void>,
+  ofTiles: Special<ReturnType<typeof tiles>["constants"]>,
 ): KernelVariant[] {
   const [c, n, H, W] = big.shape, HO = pooled(H, stride), Q4 = rowPitch(pooled(W, stride)) / 4;
   const rows = laneRows({ columns: Q4, stride, n, channels: c }, 32, limits);
-  if (!rows) return [];
-  const { TV, row, parts, atOnce } = rows;
-  const plan = (): KernelPlan => ({
-    dispatches: [{
-      ...kernel,
-      constants: { S: stride, TV, ...kernel.constants },
-      params: [n, H, W, HO, rowPitch(W) / 4, Q4, row, atOnce],
-      workgroups: [parts, c, 1],
-    }],
-  });
-  return [{ name: "lanes", plan }];
+  const lanes = rows && {
+    shader: ofLanes.shader,
+    constants: { S: stride, TV: rows.TV, ...ofLanes.constants() },
+    bindings,
+    params: [n, H, W, HO, rowPitch(W) / 4, Q4, rows.row, rows.atOnce],
+    workgroups: [rows.parts, c, 1] as const,
+  };
+  const { constants, workgroups } = tiles(big, stride, 8);
+  const tiled = {
+    shader: ofTiles.shader,
+    constants: { ...constants, ...ofTiles.constants(constants) },
+    bindings,
+    workgroups,
+  };
+  return [
+    ...(lanes ? [{ name: "lanes", plan: () => ({ dispatches: [lanes] }) }] : []),
+    { name: "tiles", plan: () => ({ dispatches: [tiled] }) },
+  ];
 }
 
 /** Calls `visit(plane, window, pixel)` for every window and every pixel in it, in row-major order. */
@@ -169,16 +178,17 @@ export const maxPoolGrad: OpSpec<PoolAttributes> = {
     expectShape(inputs[0], "gy", infer([inputs[1]], attrs)[0].shape);
     return [inputs[1]];
   },
-  kernels({ inputs: [, x], attrs: { stride }, limits }) {
-    const { constants, workgroups } = tiles(x, stride, 8), bindings = [input(0), input(1), output(0)];
-    const edge = +(constants.TILES > 1), EL = stride === 1 ? edge : 0;
-    const sizes = { ...constants, EL, ER: edge, NW: constants.T + EL + edge };
-    const plan = () => ({ dispatches: [{ shader: maxGradShader, constants: sizes, bindings, workgroups }] });
-    return [
-      ...lanes(x, stride, limits, { shader: maxGradLanesShader, constants: {}, bindings }),
-      { name: "tiles", plan },
-    ];
-  },
+  kernels: ({ inputs: [, x], attrs: { stride }, limits }) =>
+    variants(x, stride, limits, [input(0), input(1), output(0)], {
+      shader: maxGradLanesShader,
+      constants: () => ({}),
+    }, {
+      shader: maxGradShader,
+      constants({ T, TILES }) {
+        const edge = +(TILES > 1), EL = stride === 1 ? edge : 0;
+        return { EL, ER: edge, NW: T + EL + edge };
+      },
+    }),
   testedBy: "max_pool",
 };
 
@@ -189,14 +199,11 @@ export const maxPoolGrad: OpSpec<PoolAttributes> = {
 export const maxPool: OpSpec<PoolAttributes> = {
   name: "max_pool",
   infer,
-  kernels({ inputs: [x], attrs: { stride }, limits }) {
-    const { constants, workgroups } = tiles(x, stride, 8), bindings = [input(0), output(0)];
-    const plan = () => ({ dispatches: [{ shader: maxShader, constants, bindings, workgroups }] });
-    return [...lanes(x, stride, limits, { shader: lanesShader, constants: { MAX: true, GRADIENT: false }, bindings }), {
-      name: "tiles",
-      plan,
-    }];
-  },
+  kernels: ({ inputs: [x], attrs: { stride }, limits }) =>
+    variants(x, stride, limits, [input(0), output(0)], {
+      shader: lanesShader,
+      constants: () => ({ MAX: true, GRADIENT: false }),
+    }, { shader: maxShader, constants: () => ({}) }),
   gradient: ({ graph, node, grads }) => [
     grads[0] &&
     graph.apply1(maxPoolGrad, [grads[0], node.inputs[0]], node.attrs),
@@ -214,19 +221,16 @@ export const maxPool: OpSpec<PoolAttributes> = {
 };
 
 function avgKernels(big: TensorType, stride: number, GRADIENT: boolean, limits: GpuLimits): KernelVariant[] {
-  const { constants, workgroups } = tiles(big, stride, 8), { H, W, HO, WO, Q, QO } = constants;
-  const from = GRADIENT ? { HX: HO, QX: QO, HY: H, QY: Q, WY: W } : { HX: H, QX: Q, HY: HO, QY: QO, WY: WO };
-  const bindings = [input(0), output(0)],
-    dispatch = {
-      shader: avgShader,
-      constants: { ...constants, ...from, GRADIENT },
-      bindings,
-      workgroups,
-    };
-  return [
-    ...lanes(big, stride, limits, { shader: lanesShader, constants: { MAX: false, GRADIENT }, bindings }),
-    { name: "tiles", plan: () => ({ dispatches: [dispatch] }) },
-  ];
+  return variants(big, stride, limits, [input(0), output(0)], {
+    shader: lanesShader,
+    constants: () => ({ MAX: false, GRADIENT }),
+  }, {
+    shader: avgShader,
+    constants({ H, W, HO, WO, Q, QO }) {
+      const from = GRADIENT ? { HX: HO, QX: QO, HY: H, QY: Q, WY: W } : { HX: H, QX: Q, HY: HO, QY: QO, WY: WO };
+      return { ...from, GRADIENT };
+    },
+  });
 }
 
 /** Gradient of {@linkcode avgPool}: gy -> gx. */
