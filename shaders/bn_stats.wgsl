@@ -1,4 +1,5 @@
-// stats[0, c] = mean, stats[1, c] = biased variance of channel c; one workgroup per channel.
+// stats[0, c] = mean, stats[1, c] = biased variance of channel c; one workgroup per channel. There are PARTS such
+// results, for runs of channels behind each other; params = (first channel, channels of each run).
 // Every invocation sums deviations from the first element it sees, so that a large mean costs no digits; the
 // invocations' (count, mean, sum of squared deviations) are joined by the formula of Chan, Golub and LeVeque: through
 // workgroup memory, or in a workgroup of one subgroup of 8 lanes by shuffles (SHUFFLED).
@@ -6,7 +7,10 @@
 // last of them (0: all four).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> stats: array<f32>;
+#for p in 0..PARTS
+@group(0) @binding($(p + 1)) var<storage, read_write> stats$p: array<f32>;
+#endfor
+@group(0) @binding($(PARTS + 1)) var<uniform> params: array<vec4u, PARAMS>;
 
 #if !SHUFFLED
 var<workgroup> joined: array<vec3f, SIZE>;
@@ -27,12 +31,12 @@ fn join(a: vec3f, b: vec3f) -> vec3f {
 @compute @workgroup_size(SIZE)
 fn main(
   @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
   let first = lane / 8 * SHARE;
-  let start = group.x * LENGTH + first + lane % 8;
-  let end = group.x * LENGTH + min(LENGTH, first + SHARE);
+  let origin = (params[0].x + group.x) * LENGTH;
+  let start = origin + first + lane % 8;
+  let end = origin + min(LENGTH, first + SHARE);
   var part = vec3f();
   if (start < end) {
 #if TAIL && 8 % VECS == 0
@@ -96,11 +100,19 @@ fn main(
 #if !SHUFFLED
     for (var k = 1; k < 8; k++) { part = join(part, joined[k]); }
 #endif
-    let channels = groups.x;
-    stats[group.x] = part.y;
-    stats[channels + group.x] = part.z / part.x;
-    if (group.x == channels - 1) {
-      for (var i = 2 * channels; i % 4 != 0; i++) { stats[i] = 0.0; }
+    var c = group.x;
+#for p in 0..PARTS
+    {
+      let channels = params[$((p + 1) / 4)][$((p + 1) % 4)];
+      if (c < channels) {
+        stats$p[c] = part.y;
+        stats$p[channels + c] = part.z / part.x;
+        if (c == channels - 1) {
+          for (var i = 2 * channels; i % 4 != 0; i++) { stats$p[i] = 0.0; }
+        }
+      }
+      c -= channels; // wraps around once its run is past
     }
+#endfor
   }
 }

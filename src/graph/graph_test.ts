@@ -6,12 +6,12 @@ import { gradients } from "./autodiff.ts";
 import { Graph, type Tensor } from "./graph.ts";
 import type { OpSpec } from "./op.ts";
 import { dropUnused, shareSubexpressions, validate } from "./passes.ts";
-import { planProgram, Pool } from "./plan.ts";
+import { type Place, planProgram, Pool } from "./plan.ts";
 import { dense, elementCount, image, pack, storageLength, unpack } from "./tensor_type.ts";
 import { Arena } from "./variables.ts";
 
 /** An operation without kernels: planning and passes need only its shapes. */
-const combine: OpSpec<{ inPlace?: boolean }> = {
+const combine: OpSpec<{ inPlace?: boolean; k?: number }> = {
   name: "combine",
   infer(inputs) {
     if (inputs[0].shape[0] === 13) throw new RangeError("thirteen is refused");
@@ -21,6 +21,22 @@ const combine: OpSpec<{ inPlace?: boolean }> = {
   kernels: () => ({ dispatches: [], scratch: [64] }),
   gradient: ({ graph, grads, needs }) => needs.map((yes) => yes ? graph.apply1(combine, [grads[0]!], {}) : null),
 };
+
+/** Puts images behind each other, takes one apart again: what the plan may do without running anything. */
+const KERNEL = { shader: { name: "copy", source: "" }, constants: {}, bindings: [], workgroups: [1, 1, 1] } as const;
+const join: OpSpec<null> = {
+  name: "join",
+  infer: (inputs) => [image(inputs.reduce((c, t) => c + t.shape[0], 0), 1, 8, 16)],
+  copies: () => "join",
+  kernels: () => ({ dispatches: [KERNEL] }),
+};
+const cut: OpSpec<readonly number[]> = {
+  name: "cut",
+  infer: (_, sizes) => sizes.map((c) => image(c, 1, 8, 16)),
+  copies: () => "cut",
+  kernels: () => ({ dispatches: [KERNEL] }),
+};
+const CHANNEL_BYTES = 8 * 16 * 4;
 
 const sum = (graph: Graph) => (tensors: readonly Tensor[], label: string) => graph.apply1(combine, tensors, {}, label);
 
@@ -108,6 +124,75 @@ Deno.test("tensors that live at the same time never share a buffer", () => {
   }
 });
 
+/** Plans a graph whose last tensor is its result; where each tensor lies, and how many copies are left to run. */
+function planned(graph: Graph, result: Tensor): { at: (t: Tensor) => Place & { kind: "pool" }; copies: number } {
+  const places = new Map<Tensor, Place>(), plan = planProgram("p", graph, { result }, PORTABLE_LIMITS, new Pool());
+  for (const { node, outputs } of plan.nodes) node.outputs.forEach((t, i) => places.set(t, outputs[i]));
+  return { at: (t) => places.get(t) as Place & { kind: "pool" }, copies: plan.dispatches };
+}
+
+Deno.test("parts of an image are made in it and read from it without copies", () => {
+  const graph = new Graph(), x = graph.input("x", image(2, 1, 8, 16)), y = graph.input("y", image(3, 1, 8, 16));
+  const a = graph.apply1(combine, [x], {}), b = graph.apply1(combine, [y], {});
+  const whole = graph.apply1(join, [a, b], null), other = graph.apply1(combine, [whole], {});
+  const [c, d] = graph.apply(cut, [other], [4, 1]), [e, f] = graph.apply(cut, [c], [1, 3]);
+  const { at, copies } = planned(graph, graph.apply1(combine, [d, e, f], {}));
+  assert.equal(copies, 0);
+  assert.deepEqual([a, b, whole].map((t) => at(t).buffer), Array(3).fill(at(whole).buffer));
+  assert.deepEqual([a, b, whole].map((t) => at(t).offset), [0, 2 * CHANNEL_BYTES, 0]);
+  assert.deepEqual([c, d, e, f].map((t) => at(t).buffer), Array(4).fill(at(other).buffer));
+  assert.deepEqual([c, d, e, f].map((t) => at(t).offset), [0, 4, 0, 1].map((channels) => channels * CHANNEL_BYTES));
+  assert.notEqual(at(whole).buffer, at(other).buffer);
+});
+
+Deno.test("a whole keeps its buffer from its first part to the last reader of any of them", () => {
+  const graph = new Graph(),
+    x = graph.input("x", image(1, 1, 8, 16)),
+    make = (t: Tensor) => graph.apply1(combine, [t], {});
+  const a = make(x),
+    between = make(x),
+    b = make(between),
+    whole = graph.apply1(join, [a, b], null),
+    later = make(whole);
+  const [, d] = graph.apply(cut, [later], [1, 1]), last = make(make(b)), end = graph.apply1(combine, [last, d, b], {});
+  const { at, copies } = planned(graph, end);
+  assert.equal(copies, 0);
+  for (const t of [between, later, last]) assert.notEqual(at(t).buffer, at(whole).buffer);
+  assert.notEqual(at(last).buffer, at(later).buffer);
+});
+
+Deno.test("where parts cannot lie in the whole they are copied", () => {
+  const type = image(1, 1, 8, 16), arena = new Arena("arena");
+  const copies = (body: (graph: Graph, x: Tensor, make: (t: Tensor) => Tensor) => Tensor): number => {
+    const graph = new Graph(), make = (t: Tensor) => graph.apply1(combine, [t], {});
+    return planned(graph, body(graph, graph.input("x", type), make)).copies;
+  };
+  const joined = (graph: Graph, ...parts: Tensor[]) => graph.apply1(join, parts, null);
+  assert.equal(copies((graph, x, make) => joined(graph, make(x), make(make(x)))), 0, "they can");
+  assert.equal(copies((graph, x, make) => joined(graph, x, make(x))), 1, "an input of the program");
+  assert.equal(copies((graph, x) => graph.apply(cut, [joined(graph, x, x)], [1, 1])[1]), 1, "only the first is copied");
+  assert.equal(copies((graph, x, make) => (([t]) => joined(graph, t, t))([make(x)])), 1, "the same part twice");
+  assert.equal(copies((graph, x, make) => (([t]) => joined(graph, t, make(t)))([make(x)])), 1, "made from each other");
+  assert.equal(
+    copies((graph, x, make) =>
+      (([t, u]) => joined(graph, joined(graph, t, u), joined(graph, t, make(x))))([make(x), make(x)])
+    ),
+    2,
+    "in two wholes, and a whole in another",
+  );
+  const placed = (graph: Graph, t: Tensor) => (graph.place(t, arena.add(`v${arena.length}`, type)), t);
+  assert.equal(copies((graph, x, make) => joined(graph, placed(graph, make(x)), make(x))), 1, "kept in a variable");
+  const over = (graph: Graph, t: Tensor) => graph.apply1(combine, [t], { inPlace: true });
+  assert.equal(copies((graph, x, make) => joined(graph, over(graph, make(x)), make(x))), 1, "taken over in place");
+  const small = { ...join, infer: () => [image(2, 1, 1, 8)] },
+    narrow = { ...combine, infer: () => [image(1, 1, 1, 8)] };
+  assert.equal(
+    copies((graph, x) => graph.apply1(small, [0, 1].map((k) => graph.apply1(narrow, [x], { k })), null)),
+    1,
+    "cannot be bound where it would begin",
+  );
+});
+
 Deno.test("a tensor that the adapter cannot bind is refused with the remedy", () => {
   const graph = new Graph(), x = graph.input("x", dense([4]));
   const op = { ...combine, infer: () => [dense([2 ** 26])] };
@@ -136,5 +221,20 @@ Deno.test("variables of an arena start at multiples of 256 bytes and its twin ha
   assert.equal(arena.bytes, 128 * 4 + 1024);
   assert.deepEqual(arena.like("grads").variables.map((v) => [v.name, v.offset]), [["a", 0], ["b", 64]]);
   assert.throws(() => arena.add("a", dense([1])), /twice/);
+  assert.throws(() => arena.addBlock("block", [["b", dense([1, 1])]]), /twice/);
   assert.throws(() => arena.get("c"), /Cannot find variable 'c'/);
+});
+
+Deno.test("a block has its parts side by side, and its twin too", () => {
+  const arena = new Arena("weights");
+  arena.add("a", dense([3]));
+  const block = arena.addBlock("b", [["b.0", dense([2, 3])], ["b.1", dense([1, 3])]]);
+  arena.add("c", dense([1]));
+  assert.deepEqual([block.type.shape, block.offset], [[3, 3], 64]);
+  for (const { variables, units, elements, length } of [arena, arena.like("grads")]) {
+    assert.deepEqual(units.map((v) => [v.name, v.offset]), [["a", 0], ["b", 64], ["c", 128]]);
+    assert.deepEqual(variables.map((v) => [v.name, v.offset]), [["a", 0], ["b.0", 64], ["b.1", 70], ["c", 128]]);
+    assert.deepEqual([elements, length], [13, 192]);
+  }
+  assert.ok(arena.like("grads").units.every((v) => v.arena.name === "grads"));
 });

@@ -165,6 +165,11 @@ export interface OpSpec<A = Attributes> {
     inputs: readonly TensorType[],
     attrs: A,
   ): Readonly<Record<number, number>>;
+  /**
+   * Its kernels only copy: `join` puts the inputs behind each other into its output, `cut` takes its input apart again.
+   * The plan lets the parts lie in the whole where it can, and then there is nothing to run.
+   */
+  copies?(attrs: A): "join" | "cut" | null;
   /** Gradients for the inputs as graph nodes. Absent: not differentiable (backward kernels, optimisers). */
   gradient?(context: GradientContext<A>): (Tensor | null)[];
   /** Slow and obvious f64 version over logical row-major elements. */

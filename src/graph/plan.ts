@@ -8,12 +8,18 @@ import type { GpuLimits } from "../gpu/device.ts";
 import { FailureError } from "../base/errors.ts";
 import type { Graph, Node, Tensor } from "./graph.ts";
 import type { Dispatch, KernelContext, KernelPlan, KernelVariant, OpSpec } from "./op.ts";
+import { inRanges, rangesOf } from "./ranges.ts";
 import { storageBytes, typeText } from "./tensor_type.ts";
 import type { Arena } from "./variables.ts";
 
 /** Where a tensor or scratch buffer lives. */
 export type Place =
-  | { readonly kind: "pool"; readonly buffer: number; readonly bytes: number }
+  | {
+    readonly kind: "pool";
+    readonly buffer: number;
+    readonly offset: number;
+    readonly bytes: number;
+  }
   | {
     readonly kind: "arena";
     readonly arena: Arena;
@@ -152,7 +158,8 @@ export function planProgram(
   Object.values(results).forEach((t) => lastUse.set(t, Infinity));
   const places = new Map<Tensor, Place>(),
     inputs = new Map<string, number>(),
-    arenas = new Set<Arena>();
+    arenas = new Set<Arena>(),
+    ranges = rangesOf(graph);
   const place = (t: Tensor): Place => {
     let at = places.get(t);
     if (at) return at;
@@ -182,12 +189,15 @@ export function planProgram(
       inputs.set(t.inputName, bytes);
       at = { kind: "input", name: t.inputName, bytes };
     } else {
-      at = { kind: "pool", buffer: pool.take(bytes), bytes };
+      const range = ranges.get(t), whole = range && place(range.of);
+      at = whole?.kind === "pool"
+        ? { ...whole, offset: whole.offset + range!.offset, bytes }
+        : { kind: "pool", buffer: pool.take(bytes), offset: 0, bytes };
     }
     places.set(t, at);
     return at;
   };
-  const uses = new Map<number, number>(); // tensors that still hold a pool buffer (in-place chains share one)
+  const uses = new Map<number, number>(); // tensors that still hold a pool buffer (in-place chains and ranges share one)
   const hold = (p: Place) => p.kind === "pool" && uses.set(p.buffer, (uses.get(p.buffer) ?? 0) + 1);
   const release = (p: Place) => {
     if (p.kind !== "pool") return;
@@ -205,7 +215,7 @@ export function planProgram(
       attrs: node.attrs,
       limits,
     };
-    const kernels = choose(node.op, context);
+    const kernels = inRanges(node, ranges) ? { dispatches: [] } : choose(node.op, context);
     const inputPlaces = node.inputs.map(place);
     const outputPlaces = node.outputs.map((t, o) => {
       if (inPlace[o] !== undefined) places.set(t, inputPlaces[inPlace[o]]);
@@ -215,7 +225,7 @@ export function planProgram(
     });
     const scratchPlaces = (kernels.scratch ?? []).map((length): Place => {
       const bytes = Math.max(MIN_BYTES, length * 4);
-      return { kind: "pool", buffer: pool.take(bytes), bytes };
+      return { kind: "pool", buffer: pool.take(bytes), offset: 0, bytes };
     });
     for (const at of scratchPlaces) {
       if (at.kind === "pool") pool.give(at.buffer);

@@ -260,7 +260,7 @@ export class Runtime {
   #at(place: Place): { buffer: GPUBuffer; offset: number } {
     switch (place.kind) {
       case "pool":
-        return { buffer: this.#pool[place.buffer], offset: this.#guard };
+        return { buffer: this.#pool[place.buffer], offset: this.#guard + place.offset };
       case "arena":
         return { buffer: this.#arenas.get(place.arena)!, offset: place.offset };
       case "input":

@@ -14,16 +14,24 @@ export interface Variable {
   readonly type: TensorType;
   /** Where it lies. */
   readonly arena: Arena;
-  /** Offset in the arena in 4-byte elements; a multiple of 64, since WebGPU binds at multiples of 256 bytes. */
+  /**
+   * Offset in the arena in 4-byte elements: a multiple of 64, since WebGPU binds at multiples of 256 bytes, unless the
+   * variable is a part of a block ({@linkcode Arena.addBlock}).
+   */
   readonly offset: number;
 }
 
-const ALIGNMENT = 64;
+/** WebGPU binds ranges of buffers at multiples of so many bytes. */
+export const BINDING_BYTES = 256;
+
+const ALIGNMENT = BINDING_BYTES / 4;
 
 /** Variables of one purpose in one buffer. Gaps between them are zeros. */
 export class Arena {
-  /** Variables in order of offset. */
+  /** Variables in order of offset, the parts of blocks among them. */
   readonly variables: Variable[] = [];
+  /** What graphs read and write whole, in order of offset: blocks, and variables that are not in one. */
+  readonly units: Variable[] = [];
   readonly #byName = new Map<string, Variable>();
   #length = 0;
 
@@ -50,24 +58,43 @@ export class Arena {
 
   /** Adds a variable. */
   add(name: string, type: TensorType): Variable {
-    if (this.#byName.has(name)) {
-      throw new TypeError(
-        `Cannot add variable '${name}' to '${this.name}' twice`,
-      );
-    }
-    const variable: Variable = {
-      name,
-      type,
-      arena: this,
-      offset: this.#length,
-    };
-    this.#length += Math.ceil(storageLength(type) / ALIGNMENT) * ALIGNMENT;
+    const variable = this.#addUnit(name, type);
     this.variables.push(variable);
-    this.#byName.set(name, variable);
     return variable;
   }
 
-  /** The variable called `name`. */
+  /**
+   * Adds dense variables of the same row length without gaps between them, for operations that read all of them as one
+   * block.
+   * @returns the block, of all their rows.
+   */
+  addBlock(name: string, parts: readonly (readonly [name: string, type: TensorType])[]): Variable {
+    const rows = parts.reduce((sum, [, { shape }]) => sum + shape[0], 0);
+    const block = this.#addUnit(name, dense([rows, ...parts[0][1].shape.slice(1)]));
+    let { offset } = block;
+    for (const [part, type] of parts) {
+      this.variables.push(this.#named({ name: part, type, arena: this, offset }));
+      offset += elementCount(type);
+    }
+    return block;
+  }
+
+  #addUnit(name: string, type: TensorType): Variable {
+    const unit = this.#named({ name, type, arena: this, offset: this.#length });
+    this.#length += Math.ceil(storageLength(type) / ALIGNMENT) * ALIGNMENT;
+    this.units.push(unit);
+    return unit;
+  }
+
+  #named(variable: Variable): Variable {
+    if (this.#byName.has(variable.name)) {
+      throw new TypeError(`Cannot add variable '${variable.name}' to '${this.name}' twice`);
+    }
+    this.#byName.set(variable.name, variable);
+    return variable;
+  }
+
+  /** The variable or block called `name`. */
   get(name: string): Variable {
     const variable = this.#byName.get(name);
     if (!variable) {
@@ -76,10 +103,13 @@ export class Arena {
     return variable;
   }
 
-  /** An arena with the same variables at the same offsets, for gradients and optimiser state. */
+  /** An arena with the same variables and blocks at the same offsets, for gradients and optimiser state. */
   like(name: string): Arena {
     const twin = new Arena(name, this.slack);
-    for (const v of this.variables) twin.add(v.name, v.type);
+    for (const v of this.#byName.values()) twin.#named({ ...v, arena: twin });
+    twin.units.push(...this.units.map((v) => twin.get(v.name)));
+    twin.variables.push(...this.variables.map((v) => twin.get(v.name)));
+    twin.#length = this.#length;
     return twin;
   }
 

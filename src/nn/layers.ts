@@ -6,6 +6,7 @@ import { hashName } from "../base/random.ts";
 import type { Graph, Tensor } from "../graph/graph.ts";
 import { dense } from "../graph/tensor_type.ts";
 import { bnStats } from "../ops/bn_stats.ts";
+import { concat, split } from "../ops/concat.ts";
 import { conv2d } from "../ops/conv2d.ts";
 import { depthwise } from "../ops/depthwise.ts";
 import { globalAvgPool } from "../ops/global_avg_pool.ts";
@@ -20,6 +21,22 @@ import type { NetworkVariables } from "./variables.ts";
 /** Epsilon of batch norms. */
 export const BN_EPS = 1e-5;
 
+/** One of the 1x1 convolutions of {@linkcode Builder.pointwiseBlock}. */
+export interface NormedPointwise {
+  /** What it reads: `[groups*C, N, H, W]`. */
+  readonly x: Tensor;
+  /** Name of its weights. */
+  readonly weight: string;
+  /** Name of the batch norm that follows. */
+  readonly norm: string;
+}
+
+/** What a batch norm normalises, and the statistics that it takes. */
+export interface Normed {
+  readonly z: Tensor;
+  readonly stats: Tensor;
+}
+
 /** Builds layers into a graph: names weights and decides between batch and running statistics. */
 export class Builder {
   /** `training` selects the batch's statistics, inference the running ones. */
@@ -32,10 +49,17 @@ export class Builder {
 
   /** Statistics `[2, C]` with which batch norm `name` normalises `z`. */
   statistics(z: Tensor, name: string): Tensor {
-    const [c, n, h, w] = z.type.shape, { batch, running } = this.variables.batchNorm(name, c, n * h * w);
-    if (!this.training) return this.graph.variable(running);
-    const stats = this.graph.apply1(bnStats, [z], null, `${name}/stats`);
-    if (!stats.variable) this.graph.place(stats, batch);
+    return this.#statistics(z, [{ name, channels: z.type.shape[0] }])[0];
+  }
+
+  /** Statistics `[2, C]` of several batch norms, whose channels follow each other in `z`. */
+  #statistics(z: Tensor, norms: readonly { readonly name: string; readonly channels: number }[]): Tensor[] {
+    const [, n, h, w] = z.type.shape;
+    const variables = norms.map(({ name, channels }) => this.variables.batchNorm(name, channels, n * h * w));
+    if (!this.training) return variables.map(({ running }) => this.graph.variable(running));
+    const sizes = norms.map(({ channels }) => channels), label = `${norms.map(({ name }) => name).join("+")}/stats`;
+    const stats = this.graph.apply(bnStats, [z], { sizes }, label);
+    stats.forEach((t, i) => t.variable ?? this.graph.place(t, variables[i].batch));
     return stats;
   }
 
@@ -69,6 +93,22 @@ export class Builder {
     const { groups = 1, inputGroups = 1, relu = false } = options, ci = x.type.shape[0] / inputGroups;
     const w = this.weight(name, [channels, ci], ci);
     return this.graph.apply1(pointwise, [x, w], { groups, inputGroups, relu }, name);
+  }
+
+  /**
+   * 1x1 convolutions in groups of C to C channels and the statistics of the batch norms that follow, as one
+   * convolution of all of them side by side, called `name`.
+   */
+  pointwiseBlock(layers: readonly NormedPointwise[], channels: number, name: string): Normed[] {
+    const { graph } = this, sizes = layers.map(({ x }) => x.type.shape[0]);
+    const x = layers.length === 1 ? layers[0].x : graph.apply1(concat, layers.map(({ x }) => x), null, `${name}/in`);
+    const parts = layers.map(({ weight }, i) => ({ name: weight, rows: sizes[i] }));
+    const w = this.variables.weightBlock(name, parts, channels, { uniform: 1 / Math.sqrt(channels) });
+    const groups = x.type.shape[0] / channels, attrs = { groups, inputGroups: groups, relu: false };
+    const y = graph.apply1(pointwise, [x, graph.variable(w)], attrs, name);
+    const stats = this.#statistics(y, layers.map(({ norm }, i) => ({ name: norm, channels: sizes[i] })));
+    const zs = layers.length === 1 ? [y] : graph.apply(split, [y], { sizes }, `${name}/out`);
+    return zs.map((z, i) => ({ z, stats: stats[i] }));
   }
 
   /** Depthwise convolution of ReLU(x), or of ReLU(BN(x)) where the statistics of x are given. */

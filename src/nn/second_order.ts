@@ -70,7 +70,7 @@ export function addSecondOrder(problem: Bilevel): readonly Arena[] {
 
   /** Writes the gradients of a loss into arenas: [what to differentiate by, where its gradients go]. */
   const differentiate = ({ graph, loss, seed }: BuiltLoss, ...wrt: readonly (readonly [Arena, Arena])[]): void => {
-    const all = wrt.flatMap(([of, into]) => of.variables.map((v) => [v, into.get(v.name)] as const));
+    const all = wrt.flatMap(([of, into]) => of.units.map((v) => [v, into.get(v.name)] as const));
     gradients(graph, [loss], [seed], all.map(([v]) => graph.variable(v)), (ts, label) => sum(graph, ts, label))
       .forEach((g, i) => g && graph.place(g, all[i][1]));
   };

@@ -4,7 +4,7 @@
  * @module
  */
 import { Random } from "../base/random.ts";
-import { dense, elementCount, pack, sameType } from "../graph/tensor_type.ts";
+import { dense, elementCount, sameType } from "../graph/tensor_type.ts";
 import { Arena, type Variable } from "../graph/variables.ts";
 import { STATISTICS_UNIFORM_BYTES } from "../ops/mixed.ts";
 import { WEIGHT_UNIFORM_BYTES } from "../ops/pointwise_product.ts";
@@ -33,20 +33,41 @@ export class NetworkVariables {
   constructor(base?: NetworkVariables, weights: Arena = new Arena("weights", WEIGHT_UNIFORM_BYTES)) {
     this.weights = weights;
     this.#norms = base ? base.#norms : new Map();
-    if (base) weights.variables.forEach((v) => this.#byName.set(v.name, v));
+    if (base) { for (const v of [...weights.units, ...weights.variables]) this.#byName.set(v.name, v); }
   }
 
   /** Declares a weight, or finds it when the network is built again. */
   weight(name: string, shape: readonly number[], initializer: Initializer): Variable {
+    return this.#known(name, shape) ?? this.#declared(this.weights.add(name, dense(shape)), [name], initializer);
+  }
+
+  /** Declares a block of weights of `[rows, columns]` each, or finds it: see {@linkcode Arena.addBlock}. */
+  weightBlock(
+    name: string,
+    parts: readonly { readonly name: string; readonly rows: number }[],
+    columns: number,
+    initializer: Initializer,
+  ): Variable {
+    const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+    return this.#known(name, [rows, columns]) ?? this.#declared(
+      this.weights.addBlock(name, parts.map((part) => [part.name, dense([part.rows, columns])])),
+      parts.map((part) => part.name),
+      initializer,
+    );
+  }
+
+  #known(name: string, shape: readonly number[]): Variable | undefined {
     const known = this.#byName.get(name);
-    if (known) {
-      if (!sameType(known.type, dense(shape))) throw new TypeError(`Cannot declare weight '${name}' with two shapes`);
-      return known;
+    if (known && !sameType(known.type, dense(shape))) {
+      throw new TypeError(`Cannot declare weight '${name}' with two shapes`);
     }
-    const variable = this.weights.add(name, dense(shape));
-    this.#byName.set(name, variable);
-    this.#initializers.set(variable, initializer);
-    return variable;
+    return known;
+  }
+
+  #declared(unit: Variable, names: readonly string[], initializer: Initializer): Variable {
+    this.#byName.set(unit.name, unit);
+    for (const name of names) this.#initializers.set(this.weights.get(name), initializer);
+    return unit;
   }
 
   /**
@@ -68,10 +89,11 @@ export class NetworkVariables {
     const data = new Float32Array(this.weights.length);
     for (const variable of this.weights.variables) {
       const initializer = this.#initializers.get(variable)!, random = new Random(seed, `init/${variable.name}`);
-      const values = new Float64Array(elementCount(variable.type)).map(() =>
-        "constant" in initializer ? initializer.constant : (2 * random.uniform() - 1) * initializer.uniform
-      );
-      data.set(pack(variable.type, values), variable.offset);
+      for (let i = 0; i < elementCount(variable.type); i++) {
+        data[variable.offset + i] = "constant" in initializer
+          ? initializer.constant
+          : (2 * random.uniform() - 1) * initializer.uniform;
+      }
     }
     return data;
   }

@@ -44,9 +44,9 @@ export function addWeightStep(
 ): WeightStep {
   const { weights, statistics, running } = variables;
   const grads = weights.like("gradients"), momentum = weights.like("momentum"), factors = statistics.like("factors");
-  const leaves = weights.variables.map((v) => graph.variable(v));
+  const leaves = weights.units.map((v) => graph.variable(v));
   gradients(graph, losses, seeds, leaves, (ts, label) => sum(graph, ts, label))
-    .forEach((g, i) => g && graph.place(g, grads.get(weights.variables[i].name)));
+    .forEach((g, i) => g && graph.place(g, grads.get(weights.units[i].name)));
   const whole = (arena: Arena): Tensor => graph.variable(arena.whole()), hyper = graph.input("hyper", dense([8]));
   const norm = graph.apply1(squareSum, [whole(grads)], null, "clip");
   const { momentum: rate, weightDecay, clip } = optimizer, attrs = { momentum: rate, weightDecay, clip };

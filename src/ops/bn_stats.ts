@@ -3,60 +3,84 @@
  * @module
  */
 import source from "../../shaders/bn_stats.wgsl" with { type: "text" };
-import { input, type OpSpec, output } from "../graph/op.ts";
+import { type Dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, image } from "../graph/tensor_type.ts";
 import { channelConstants, channelStatistics, joinedStrands, requireImage } from "./channel.ts";
 
 const shader = { name: "bn_stats", source };
 
+/** Attributes of {@linkcode bnStats}. */
+export interface BnStatsAttributes {
+  /** Channels of each output; they add up to the input's. */
+  readonly sizes: readonly number[];
+}
+
 /**
- * `x [C,N,H,W] -> [2,C]`: row 0 the mean, row 1 the biased variance of every channel. It passes no gradient: the
- * operations that use the statistics return the total derivative for `x`.
+ * `x [C,N,H,W] -> [2,C]`: row 0 the mean, row 1 the biased variance of every channel, or such a tensor for each of
+ * several runs of channels. It passes no gradient: the operations that use the statistics return the total derivative
+ * for `x`.
  */
-export const bnStats: OpSpec<null> = {
+export const bnStats: OpSpec<BnStatsAttributes> = {
   name: "bn_stats",
-  infer([x]) {
+  infer([x], { sizes }) {
     requireImage(x, "x");
-    return [dense([2, x.shape[0]])];
+    if (sizes.reduce((a, b) => a + b, 0) !== x.shape[0]) {
+      throw new RangeError(`attribute sizes must add up to ${x.shape[0]} channels: it is [${sizes}]`);
+    }
+    return sizes.map((channels) => dense([2, channels]));
   },
-  kernels({ inputs: [x], limits }) {
-    const sizes = channelConstants(x);
-    return {
-      dispatches: [{
+  kernels({ inputs: [x], attrs: { sizes }, limits }) {
+    const constants = { ...channelConstants(x), ...joinedStrands(channelConstants(x).LENGTH, limits) };
+    const most = limits.maxStorageBuffersPerShaderStage - 1, dispatches: Dispatch[] = [];
+    for (let from = 0, first = 0; from < sizes.length; from += most) {
+      const part = sizes.slice(from, from + most), channels = part.reduce((a, b) => a + b, 0);
+      dispatches.push({
         shader,
-        constants: { ...sizes, ...joinedStrands(sizes.LENGTH, limits) },
-        bindings: [input(0), output(0)],
-        workgroups: [x.shape[0], 1, 1],
-      }],
-    };
+        constants: { ...constants, PARTS: part.length, PARAMS: Math.ceil((1 + part.length) / 4) },
+        bindings: [input(0), ...part.map((_, i) => output(from + i))],
+        params: [first, ...part],
+        workgroups: [channels, 1, 1],
+      });
+      first += channels;
+    }
+    return { dispatches };
   },
   gradient: () => [null],
-  reference: ([x], [type]) => [channelStatistics(x, type)],
+  reference([x], [{ shape: [channels, ...rest], ...type }], { sizes }) {
+    const each = x.length / channels;
+    let first = 0;
+    return sizes.map((size) => {
+      const from = first * each, to = (first += size) * each;
+      return channelStatistics(x.subarray(from, to), { ...type, shape: [size, ...rest] });
+    });
+  },
   cases: () =>
     [
-      { name: "whole vectors", inputs: [image(3, 16, 8, 8)], attrs: null },
-      { name: "padded rows", inputs: [image(5, 3, 7, 13)], attrs: null },
+      { name: "whole vectors", inputs: [image(3, 16, 8, 8)] },
+      { name: "padded rows", inputs: [image(5, 3, 7, 13)] },
       {
         name: "fewer vectors than lanes",
         inputs: [image(2, 1, 3, 2)],
-        attrs: null,
       },
       {
         name: "one element per row",
         inputs: [image(1, 9, 11, 1)],
-        attrs: null,
       },
       {
         name: "mean 100, deviation 1",
         inputs: [image(3, 8, 14, 14)],
-        attrs: null,
         fill: (_i: number, _e: number, normal: number) => 100 + normal,
       },
       {
         name: "mean 1e4, deviation 0.1",
         inputs: [image(1, 8, 14, 14)],
-        attrs: null,
         fill: (_i: number, _e: number, normal: number) => 1e4 + 0.1 * normal,
       },
-    ].map((c) => ({ ...c, wrt: [], through: [] })),
+      { name: "three runs of channels", inputs: [image(9, 2, 5, 6)], attrs: { sizes: [2, 6, 1] } },
+      {
+        name: "more runs than the portable number of bindings",
+        inputs: [image(19, 1, 3, 4)],
+        attrs: { sizes: [2, ...Array(17).fill(1)] },
+      },
+    ].map((c) => ({ ...c, attrs: c.attrs ?? { sizes: [c.inputs[0].shape[0]] }, wrt: [], through: [] })),
 };

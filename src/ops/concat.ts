@@ -129,6 +129,7 @@ export const split: OpSpec<SplitAttributes> = {
     checkGroups(groups, c);
     return sizes.map((size) => image(size, n, h, w));
   },
+  copies: ({ groups = 1 }) => groups === 1 ? "cut" : null,
   kernels: ({ outputs, attrs: { groups = 1 }, limits }) => copies(outputs, true, groups, limits),
   gradient({ graph, node, grads }) {
     const parts = grads.map((g, i) =>
@@ -189,6 +190,7 @@ export const concat: OpSpec<ConcatAttributes | null> = {
     checkGroups(attrs?.groups, channels);
     return [image(channels, n, h, w)];
   },
+  copies: (attrs) => (attrs?.groups ?? 1) === 1 ? "join" : null,
   kernels: ({ inputs, attrs, limits }) => copies(inputs, false, attrs?.groups ?? 1, limits),
   gradient({ graph, node, grads }) {
     if (!grads[0]) return node.inputs.map(() => null);

@@ -206,9 +206,9 @@ export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, l
     });
   } else {
     const { graph, inputs, net } = start(true), { loss, tally } = lossOf(graph, net, inputs.labels, "val");
-    const leaves = alphas.variables.map((v) => graph.variable(v));
+    const leaves = alphas.units.map((v) => graph.variable(v));
     const grads = gradients(graph, [loss], [null], leaves, (ts, label) => add(ts, label, graph));
-    grads.forEach((g, i) => g && graph.place(g, alphaGrads.get(alphas.variables[i].name)));
+    grads.forEach((g, i) => g && graph.place(g, alphaGrads.get(alphas.units[i].name)));
     finish("alpha_step", graph, [tally, ...updateAlphas(graph)]);
   }
   const mixture = new Arena("mixture");

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Tensor } from "../graph/graph.ts";
-import type { Builder } from "../nn/layers.ts";
+import type { Builder, Normed, NormedPointwise } from "../nn/layers.ts";
 import { conv2d } from "../ops/conv2d.ts";
 import { avgPool, maxPool } from "../ops/pool.ts";
 
@@ -31,6 +31,12 @@ export interface PrimitiveOutput {
   readonly shared: boolean;
 }
 
+/**
+ * A primitive that needs 1x1 convolutions, while it is built: it yields them, so that those which the primitives of a
+ * source ask for at the same time become one ({@linkcode buildTogether}).
+ */
+export type Building = Generator<NormedPointwise, PrimitiveOutput, Normed>;
+
 /** What a primitive of a derived network is built from. */
 export type DeriveContext = Omit<PrimitiveContext, "edges">;
 
@@ -45,8 +51,8 @@ export interface Primitive {
    * is a factorized reduction.
    */
   readonly parameterFree: boolean;
-  /** Builds it for the supernet; null: it outputs zeros. */
-  readonly build: (context: PrimitiveContext) => PrimitiveOutput | null;
+  /** Builds it for the supernet, at once or in steps; null: it outputs zeros. */
+  readonly build: (context: PrimitiveContext) => Building | PrimitiveOutput | null;
   /**
    * Builds it for one edge of a derived network: batch norms are affine, none follows a pool. The source itself means
    * that it is the identity. Null: it cannot be chosen.
@@ -72,13 +78,11 @@ function separable(size: number): Primitive {
     name: `sep_conv_${size}x${size}`,
     label: `sep ${size}×${size}`,
     parameterFree: false,
-    build({ builder, x, name, edges, stride }) {
-      const channels = edges * x.type.shape[0];
+    *build({ builder, x, name, edges, stride }): Building {
       const d1 = builder.depthwise(x, `${name}.dw1`, { size, edges, stride });
-      const p1 = builder.pointwise(d1, `${name}.pw1`, channels, { groups: edges, inputGroups: edges });
-      const d2 = builder.depthwise(p1, `${name}.dw2`, { size, stats: builder.statistics(p1, `${name}.bn1`) });
-      const z = builder.pointwise(d2, `${name}.pw2`, channels, { groups: edges, inputGroups: edges });
-      return { z, stats: builder.statistics(z, `${name}.bn2`), shared: false };
+      const { z, stats } = yield { x: d1, weight: `${name}.pw1`, norm: `${name}.bn1` };
+      const d2 = builder.depthwise(z, `${name}.dw2`, { size, stats });
+      return { ...yield { x: d2, weight: `${name}.pw2`, norm: `${name}.bn2` }, shared: false };
     },
     derive({ builder, x, name, stride }) {
       let y = x;
@@ -96,11 +100,9 @@ function dilated(size: number): Primitive {
     name: `dil_conv_${size}x${size}`,
     label: `dil ${size}×${size}`,
     parameterFree: false,
-    build({ builder, x, name, edges, stride }) {
+    *build({ builder, x, name, edges, stride }): Building {
       const d = builder.depthwise(x, `${name}.dw`, { size, edges, stride, dilation: 2 });
-      const options = { groups: edges, inputGroups: edges };
-      const z = builder.pointwise(d, `${name}.pw`, edges * x.type.shape[0], options);
-      return { z, stats: builder.statistics(z, `${name}.bn`), shared: false };
+      return { ...yield { x: d, weight: `${name}.pw`, norm: `${name}.bn` }, shared: false };
     },
     derive({ builder, x, name, stride }) {
       const d = builder.depthwise(x, `${name}.dw`, { size, stride, dilation: 2 });
@@ -180,4 +182,33 @@ export function findPrimitive(name: string): Primitive {
   const primitive = PRIMITIVES.find((p) => p.name === name);
   if (!primitive) throw new RangeError(`Cannot find primitive '${name}'`);
   return primitive;
+}
+
+/**
+ * What primitives of one source of `channels` channels give: the 1x1 convolutions that they ask for at the same time
+ * become one, called `name`.pw and a number.
+ */
+export function buildTogether(
+  builder: Builder,
+  primitives: readonly (Building | PrimitiveOutput | null)[],
+  channels: number,
+  name: string,
+): (PrimitiveOutput | null)[] {
+  const outputs: (PrimitiveOutput | null)[] = [],
+    waiting: { building: Building; i: number; asks: NormedPointwise }[] = [];
+  const go = (building: Building, i: number, answer?: Normed): void => {
+    const { done, value } = answer ? building.next(answer) : building.next();
+    if (done) outputs[i] = value;
+    else waiting.push({ building, i, asks: value });
+  };
+  primitives.forEach((primitive, i) => {
+    if (primitive && "next" in primitive) go(primitive, i);
+    else outputs[i] = primitive;
+  });
+  for (let round = 1; waiting.length > 0; round++) {
+    const asking = waiting.splice(0);
+    builder.pointwiseBlock(asking.map(({ asks }) => asks), channels, `${name}.pw${round}`)
+      .forEach((answer, k) => go(asking[k].building, asking[k].i, answer));
+  }
+  return outputs;
 }

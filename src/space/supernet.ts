@@ -17,7 +17,7 @@ import { mixed, type MixedCandidate } from "../ops/mixed.ts";
 import { sampleNorm } from "../ops/sample_norm.ts";
 import { softmax } from "../ops/softmax.ts";
 import { buildNasBenchFeatures, checkNasBenchImages } from "./nas_bench_network.ts";
-import { findPrimitive } from "./primitives.ts";
+import { buildTogether, findPrimitive } from "./primitives.ts";
 import { reductionCells, reductionProblem, THIRDS } from "./reductions.ts";
 import {
   type CellKind,
@@ -255,21 +255,25 @@ function buildCell(builder: Builder, config: SupernetConfig, context: CellContex
       ? graph.apply(split, [states[from]], { sizes: [active, rest] }, `${path}.from${from}.split`)
       : [states[from]];
     const operands: Tensor[] = [weights], described: MixedCandidate[] = [];
-    space.primitives.forEach((op, column) => {
-      const used = edges.map((e) => primitivesOf(space, kind, e.index).includes(op)),
-        count = used.filter(Boolean).length;
-      if (count === 0) return;
-      const name = `${path}.from${from}.${op}`;
-      const output = findPrimitive(op).build({ builder, x, name, edges: count, stride });
+    const offered = space.primitives.flatMap((op, column) => {
+      const used = edges.map((e) => primitivesOf(space, kind, e.index).includes(op));
+      return used.includes(true) ? [{ op, column, used }] : [];
+    });
+    const building = offered.map(({ op, used }) => {
+      const name = `${path}.from${from}.${op}`, count = used.filter(Boolean).length;
+      return findPrimitive(op).build({ builder, x, name, edges: count, stride });
+    });
+    buildTogether(builder, building, active, `${path}.from${from}`).forEach((output, i) => {
       if (!output) return;
+      const { op, column, used } = offered[i];
       let next = 0;
       const groups = used.map((yes) => !yes ? -1 : output.shared ? 0 : next++);
       const norm = !output.stats ? "none" : builder.training ? "batch" : "fixed";
       described.push({ column, norm, groups });
       operands.push(output.z, ...(output.stats ? [output.stats] : []));
-      edges.forEach((e, i) => {
-        if (groups[i] < 0) return;
-        candidates[e.to - first].push({ edge: e.index, from, op, z: output.z, stats: output.stats, group: groups[i] });
+      edges.forEach((e, k) => {
+        if (groups[k] < 0) return;
+        candidates[e.to - first].push({ edge: e.index, from, op, z: output.z, stats: output.stats, group: groups[k] });
       });
     });
     addMixed(sums, edges, operands, described, `${path}.from${from}.mixed`);
