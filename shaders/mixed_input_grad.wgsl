@@ -1,8 +1,8 @@
 // Gradients of candidates of a mixed operation from the coefficients of mixed_grad_sums.wgsl:
 // gz_k[group] = [gz_k +] sum over the edges e of the group: p_ke * g_e + q_ke * z_k + t_ke.
-// Workgroup row y = group * C + c. NORM: q and t count, but not in what follows a row. SINGLE: every group has one
-// edge, so that one load of g_e is for all K candidates, and a loop of its own spares it the loads of the other edges
-// (llvmpipe goes through the lanes of a load that no lane wants as well); else K is 1.
+// Workgroup row y = group * C + c. The first NORMED candidates have q and t, but not in what follows a row. SINGLE: every
+// group has one edge, and a loop of its own for each spares it the loads of the other edges (llvmpipe goes through the
+// lanes of a load that no lane wants as well). One load of g_e is for all K candidates.
 // params[0] = (C, vec4s that a strand of 8 invocations walks, vec4s per channel, vec4s per row + 65536 * elements in the
 // last); params[1 + k].x is the first coefficient of candidate k; params[1 + K + e].x the group of edge e or 0xffffffff.
 
@@ -12,11 +12,11 @@
 @group(0) @binding($COUNT) var<storage, read> coefficients: array<vec4f>;
 #for k in 0..K
 @group(0) @binding($(COUNT + 1 + k)) var<storage, read_write> gz$k: array<vec4f>;
-#if NORM
-@group(0) @binding($(COUNT + 1 + K + k)) var<storage, read> z$k: array<vec4f>;
-#endif
 #endfor
-@group(0) @binding($(COUNT + 1 + K + NORM * K)) var<uniform> params: array<vec4u, $(1 + K + COUNT)>;
+#for k in 0..NORMED
+@group(0) @binding($(COUNT + 1 + K + k)) var<storage, read> z$k: array<vec4f>;
+#endfor
+@group(0) @binding($(COUNT + 1 + K + NORMED)) var<uniform> params: array<vec4u, $(1 + K + COUNT)>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -26,7 +26,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let group = wid.y / C;
   let first = (wid.x * (WG / 8) + lane / 8) * params[0].y;
   let end = min(M4, first + params[0].y);
-#if NORM
+#if NORMED
   let row = params[0].w % 65536;
   let count = params[0].w / 65536;
   let last = vec4f(1.0, f32(count > 1), f32(count > 2), f32(count > 3));
@@ -44,14 +44,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
       let at = wid.y * M4 + m;
       let g = g$e[c * M4 + m];
 #for k in 0..K
-      var sum$k = k$(k).x * g;
-#if NORM
-      sum$k += k$(k).y * z$k[at] + k$(k).z;
-      sum$k = select(sum$k, sum$k * last, column + 1 == row);
+#if k < NORMED
+      let sum$k = k$(k).x * g + k$(k).y * z$k[at] + k$(k).z;
+      gz$k[at] = select(sum$k, sum$k * last, column + 1 == row);
+#else
+      gz$k[at] = k$(k).x * g;
 #endif
-      gz$k[at] = sum$k;
 #endfor
-#if NORM
+#if NORMED
       column += step;
       column -= select(0, row, column >= row);
 #endif
@@ -59,33 +59,48 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   }
 #endfor
 #else
-  var q = 0.0;
-  var t = 0.0;
+#for k in 0..K
+  var q$k = 0.0;
+  var t$k = 0.0;
+#endfor
 #for e in 0..COUNT
-  let in$e = params[$(2 + e)].x == group;
-  let k$e = select(vec4f(0), coefficients[params[1].x + $e * C + c], in$e);
-  q += k$(e).y;
-  t += k$(e).z;
+  let in$e = params[$(1 + K + e)].x == group;
+#for k in 0..K
+  let k$(e)_$k = select(vec4f(0), coefficients[params[$(1 + k)].x + $e * C + c], in$e);
+  q$k += k$(e)_$(k).y;
+  t$k += k$(e)_$(k).z;
+#endfor
 #endfor
   for (var m = first + lane % 8; m < end; m += 8) {
     let at = wid.y * M4 + m;
-#if NORM
-    var sum = q * z0[at] + t;
+#for k in 0..K
+#if k < NORMED
+    var sum$k = q$k * z$k[at] + t$k;
 #else
-    var sum = vec4f(0);
+    var sum$k = vec4f(0);
 #endif
-#for e in 0..COUNT
-    if (in$e) { sum += k$(e).x * g$e[c * M4 + m]; }
 #endfor
-#if NORM
-    sum = select(sum, sum * last, column + 1 == row);
+#for e in 0..COUNT
+    if (in$e) {
+      let g = g$e[c * M4 + m];
+#for k in 0..K
+      sum$k += k$(e)_$(k).x * g;
+#endfor
+    }
+#endfor
+#for k in 0..K
+#if k < NORMED
+    sum$k = select(sum$k, sum$k * last, column + 1 == row);
+#endif
+#if ACCUMULATE
+    sum$k += gz$k[at];
+#endif
+    gz$k[at] = sum$k;
+#endfor
+#if NORMED
     column += step;
     column -= select(0, row, column >= row);
 #endif
-#if ACCUMULATE
-    sum += gz0[at];
-#endif
-    gz0[at] = sum;
   }
 #endif
 }

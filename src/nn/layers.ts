@@ -59,7 +59,7 @@ export class Builder {
     if (!this.training) return variables.map(({ running }) => this.graph.variable(running));
     const sizes = norms.map(({ channels }) => channels), label = `${norms.map(({ name }) => name).join("+")}/stats`;
     const stats = this.graph.apply(bnStats, [z], { sizes }, label);
-    stats.forEach((t, i) => t.variable ?? this.graph.place(t, variables[i].batch));
+    stats.forEach((t, i) => this.graph.place(t, variables[i].batch));
     return stats;
   }
 

@@ -207,13 +207,10 @@ export const mixed: OpSpec<MixedAttributes> = {
       kept,
       "sums",
     );
-    // Candidates with the same groups of one edge each share the loads of the edges' gradients.
+    // Candidates with the same groups share the loads of the edges' gradients.
     const alike = Map.groupBy(
       attrs.candidates.map((_, k) => k).filter((k) => needs[at.z[k]]),
-      (k) => {
-        const { groups, norm } = kept.candidates[k];
-        return hasSingleEdges(kept, k, inputs[at.z[k]].type) ? `${norm === "batch"} ${groups}` : k;
-      },
+      (k) => `${kept.candidates[k].groups} of ${inputs[at.z[k]].type.shape[0]}`,
     );
     for (const of of alike.values()) {
       const zs = of.map((k) => inputs[at.z[k]]), attributes = { ...kept, of };
@@ -263,16 +260,12 @@ export const mixedGradSums: OpSpec<MixedAttributes> = {
   },
 };
 
-/** Whether every group of candidate `k` of type `z` belongs to just one edge. */
-function hasSingleEdges({ candidates, channels }: MixedAttributes, k: number, z: TensorType): boolean {
-  const { groups } = candidates[k], all = z.shape[0] / channels;
+/** Whether each of the groups belongs to just one edge. */
+function hasSingleEdges(groups: readonly number[], all: number): boolean {
   return groups.length === all && new Set(groups).size === all && !groups.includes(-1);
 }
 
-/**
- * Gradients of the candidates `of` of {@linkcode mixed}: one, or several with the same groups of one edge each; inputs
- * coefficients, their z, and the m gradients.
- */
+/** Gradients of the candidates `of` of {@linkcode mixed}, which have the same groups; inputs coefficients, their z, and the m gradients. */
 export const mixedInputGrad: OpSpec<
   MixedAttributes & { readonly of: readonly number[] }
 > = {
@@ -280,24 +273,25 @@ export const mixedInputGrad: OpSpec<
   testedBy: "mixed",
   infer: (inputs, { of }) => inputs.slice(1, 1 + of.length),
   kernels({ inputs, attrs, limits }) {
-    const { candidates, of, rows, channels } = attrs, { groups, norm } = candidates[of[0]], z = inputs[1];
-    const { m4, row } = sizes(z), { groups: parts, SHARE, SIZE } = manyWorkgroups(m4), NORM = norm === "batch";
-    const bound = limits.maxStorageBuffersPerShaderStage - 1, each = 1 + Number(NORM);
-    const edges = Math.min(rows.length, bound - each), most = Math.floor((bound - edges) / each);
-    const SINGLE = hasSingleEdges(attrs, of[0], z);
-    const dispatches: Dispatch[] = [];
+    const { candidates, of, rows, channels } = attrs, { groups } = candidates[of[0]], z = inputs[1];
+    const { m4, row } = sizes(z), { groups: parts, SHARE, SIZE } = manyWorkgroups(m4);
+    const bound = limits.maxStorageBuffersPerShaderStage - 1, edges = Math.min(rows.length, bound - 2);
+    const most = Math.floor((bound - edges) / 2), SINGLE = hasSingleEdges(groups, z.shape[0] / channels);
+    const normed = (k: number) => candidates[k].norm === "batch", dispatches: Dispatch[] = [];
     for (let first = 0; first < of.length; first += most) {
-      const several = of.slice(first, first + most), K = several.length;
+      // Those that were normalised come first.
+      const several = of.slice(first, first + most).sort((k, l) => +normed(l) - +normed(k));
+      const NORMED = several.filter(normed).length, at = (k: number) => of.indexOf(k);
       for (let from = 0; from < rows.length; from += edges) {
         const part = groups.slice(from, from + edges);
         dispatches.push({
           shader: inputShader,
-          constants: { COUNT: part.length, K, NORM, WG: SIZE, SINGLE, ACCUMULATE: from > 0 },
+          constants: { COUNT: part.length, K: several.length, NORMED, WG: SIZE, SINGLE, ACCUMULATE: from > 0 },
           bindings: [
             ...part.map((_, e) => input(1 + of.length + from + e)),
             input(0),
-            ...several.map((_, i) => output(first + i)),
-            ...(NORM ? several.map((_, i) => input(1 + first + i)) : []),
+            ...several.map((k) => output(at(k))),
+            ...several.slice(0, NORMED).map((k) => input(1 + at(k))),
           ],
           params: [
             ...[channels, SHARE, m4, row],
