@@ -21,14 +21,14 @@ import type { NetworkVariables } from "./variables.ts";
 /** Epsilon of batch norms. */
 export const BN_EPS = 1e-5;
 
-/** One of the 1x1 convolutions of {@linkcode Builder.pointwiseBlock}. */
-export interface NormedPointwise {
-  /** What it reads: `[groups*C, N, H, W]`. */
-  readonly x: Tensor;
-  /** Name of its weights. */
-  readonly weight: string;
-  /** Name of the batch norm that follows. */
+/** A batch norm that {@linkcode Builder.normed} prepares. */
+export interface ToNorm {
+  /** Its name. */
   readonly norm: string;
+  /** What it normalises; with weights, what the 1x1 convolution in front of it reads: `[groups*C, N, H, W]`. */
+  readonly x: Tensor;
+  /** Name of the weights of a 1x1 convolution of `groups` times C to C channels. */
+  readonly weight?: string;
 }
 
 /** What a batch norm normalises, and the statistics that it takes. */
@@ -96,19 +96,31 @@ export class Builder {
   }
 
   /**
-   * 1x1 convolutions in groups of C to C channels and the statistics of the batch norms that follow, as one
-   * convolution of all of them side by side, called `name`.
+   * What several batch norms of tensors of one size need: their 1x1 convolutions of groups of `channels` channels as one
+   * convolution side by side, called `name`, and the statistics in one go.
    */
-  pointwiseBlock(layers: readonly NormedPointwise[], channels: number, name: string): Normed[] {
-    const { graph } = this, sizes = layers.map(({ x }) => x.type.shape[0]);
-    const x = layers.length === 1 ? layers[0].x : graph.apply1(concat, layers.map(({ x }) => x), null, `${name}/in`);
+  normed(norms: readonly ToNorm[], channels: number, name: string): Normed[] {
+    const order = norms.toSorted((a, b) => +(b.weight !== undefined) - +(a.weight !== undefined));
+    const layers = order.flatMap(({ x, weight }) => weight === undefined ? [] : [{ x, weight }]);
+    const made = layers.length > 0 ? this.#pointwiseBlock(layers, channels, name) : { whole: [], parts: [] };
+    const given = order.slice(layers.length).map(({ x }) => x), zs = [...made.parts, ...given];
+    const all = this.#sideBySide([...made.whole, ...given], `${name}/normed`);
+    const stats = this.#statistics(all, order.map(({ norm }, i) => ({ name: norm, channels: zs[i].type.shape[0] })));
+    return norms.map((one) => ({ z: zs[order.indexOf(one)], stats: stats[order.indexOf(one)] }));
+  }
+
+  #pointwiseBlock(layers: readonly { x: Tensor; weight: string }[], channels: number, name: string) {
+    const sizes = layers.map(({ x }) => x.type.shape[0]), x = this.#sideBySide(layers.map(({ x }) => x), `${name}/in`);
     const parts = layers.map(({ weight }, i) => ({ name: weight, rows: sizes[i] }));
     const w = this.variables.weightBlock(name, parts, channels, { uniform: 1 / Math.sqrt(channels) });
     const groups = x.type.shape[0] / channels, attrs = { groups, inputGroups: groups, relu: false };
-    const y = graph.apply1(pointwise, [x, graph.variable(w)], attrs, name);
-    const stats = this.#statistics(y, layers.map(({ norm }, i) => ({ name: norm, channels: sizes[i] })));
-    const zs = layers.length === 1 ? [y] : graph.apply(split, [y], { sizes }, `${name}/out`);
-    return zs.map((z, i) => ({ z, stats: stats[i] }));
+    const y = this.graph.apply1(pointwise, [x, this.graph.variable(w)], attrs, name);
+    return { whole: [y], parts: layers.length === 1 ? [y] : this.graph.apply(split, [y], { sizes }, `${name}/out`) };
+  }
+
+  /** The channels of images behind each other. */
+  #sideBySide(images: readonly Tensor[], label: string): Tensor {
+    return images.length === 1 ? images[0] : this.graph.apply1(concat, images, null, label);
   }
 
   /** Depthwise convolution of ReLU(x), or of ReLU(BN(x)) where the statistics of x are given. */

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Tensor } from "../graph/graph.ts";
-import type { Builder, Normed, NormedPointwise } from "../nn/layers.ts";
+import type { Builder, Normed, ToNorm } from "../nn/layers.ts";
 import { conv2d } from "../ops/conv2d.ts";
 import { avgPool, maxPool } from "../ops/pool.ts";
 
@@ -32,10 +32,10 @@ export interface PrimitiveOutput {
 }
 
 /**
- * A primitive that needs 1x1 convolutions, while it is built: it yields them, so that those which the primitives of a
- * source ask for at the same time become one ({@linkcode buildTogether}).
+ * A primitive while it is built: it yields what it needs normalised, with the 1x1 convolution in front, so that what the
+ * primitives of a source ask for at the same time is done at once ({@linkcode buildTogether}).
  */
-export type Building = Generator<NormedPointwise, PrimitiveOutput, Normed>;
+export type Building = Generator<ToNorm, PrimitiveOutput, Normed>;
 
 /** What a primitive of a derived network is built from. */
 export type DeriveContext = Omit<PrimitiveContext, "edges">;
@@ -65,9 +65,8 @@ function pool(name: string, label: string, op: typeof maxPool): Primitive {
     name,
     label,
     parameterFree: true,
-    build({ builder, x, name: path, stride }) {
-      const z = builder.graph.apply1(op, [x], { stride }, path);
-      return { z, stats: builder.statistics(z, path), shared: true };
+    *build({ builder, x, name: path, stride }): Building {
+      return { ...yield { x: builder.graph.apply1(op, [x], { stride }, path), norm: path }, shared: true };
     },
     derive: ({ builder, x, name: path, stride }) => builder.graph.apply1(op, [x], { stride }, path),
   };
@@ -140,9 +139,8 @@ function full(size: 1 | 3): Primitive {
     name: `nor_conv_${size}x${size}`,
     label: `conv ${size}×${size}`,
     parameterFree: false,
-    build(context) {
-      const z = convolve(context);
-      return { z, stats: context.builder.statistics(z, `${context.name}.bn`), shared: false };
+    *build(context): Building {
+      return { ...yield { x: convolve(context), norm: `${context.name}.bn` }, shared: false };
     },
     derive: (context) => context.builder.affineBatchNorm(convolve({ ...context, edges: 1 }), `${context.name}.bn`),
   };
@@ -157,10 +155,10 @@ export const PRIMITIVES: readonly Primitive[] = [
     name: "skip_connect",
     label: "skip",
     parameterFree: true,
-    build({ builder, x, name, edges, stride }) {
+    *build({ builder, x, name, edges, stride }): Building {
       if (stride === 1) return { z: x, stats: null, shared: true };
-      const z = builder.factorizedReduce(x, `${name}.reduce`, x.type.shape[0], edges);
-      return { z, stats: builder.statistics(z, `${name}.bn`), shared: false };
+      const reduced = builder.factorizedReduce(x, `${name}.reduce`, x.type.shape[0], edges);
+      return { ...yield { x: reduced, norm: `${name}.bn` }, shared: false };
     },
     derive({ builder, x, name, stride }) {
       if (stride === 1) return x;
@@ -185,8 +183,8 @@ export function findPrimitive(name: string): Primitive {
 }
 
 /**
- * What primitives of one source of `channels` channels give: the 1x1 convolutions that they ask for at the same time
- * become one, called `name`.pw and a number.
+ * What primitives of one source of `channels` channels give. What they ask for at the same time is done at once; their
+ * 1x1 convolutions become one, called `name`.pw and a number.
  */
 export function buildTogether(
   builder: Builder,
@@ -194,8 +192,7 @@ export function buildTogether(
   channels: number,
   name: string,
 ): (PrimitiveOutput | null)[] {
-  const outputs: (PrimitiveOutput | null)[] = [],
-    waiting: { building: Building; i: number; asks: NormedPointwise }[] = [];
+  const outputs: (PrimitiveOutput | null)[] = [], waiting: { building: Building; i: number; asks: ToNorm }[] = [];
   const go = (building: Building, i: number, answer?: Normed): void => {
     const { done, value } = answer ? building.next(answer) : building.next();
     if (done) outputs[i] = value;
@@ -207,7 +204,7 @@ export function buildTogether(
   });
   for (let round = 1; waiting.length > 0; round++) {
     const asking = waiting.splice(0);
-    builder.pointwiseBlock(asking.map(({ asks }) => asks), channels, `${name}.pw${round}`)
+    builder.normed(asking.map(({ asks }) => asks), channels, `${name}.pw${round}`)
       .forEach((answer, k) => go(asking[k].building, asking[k].i, answer));
   }
   return outputs;
