@@ -1,13 +1,11 @@
-// The reductions of one edge of a mixed operation, backward: what batch norm's gradient needs is also what the
+// The reductions of edges of a mixed operation, backward: what batch norm's gradient needs is also what the
 // gradient of the weight needs (h = sum of g * zhat), so one pass over g and the candidates serves both.
 //
-// One workgroup per channel (SHUFFLED: which is one subgroup of 8 lanes) writes, for each candidate, the coefficients
-// (p, q, t, h) of
+// One workgroup (SHUFFLED: which is one subgroup of 8 lanes), row e * C + c, does channel c of edge e and writes, for
+// each candidate, the coefficients (p, q, t, h) of
 //   gradient of z = p * g + q * z + t,   gradient of the weight = sum over channels of h.
 // With batch statistics (BATCH<k>): p = w r, q = -w r^2 h / n, t = -w r (sum g) / n - q mean, r = 1 / sqrt(var + EPS).
-// Otherwise p = w r (r = 1 without NORM<k>), q = t = 0. Names as in mixed_sum.wgsl; params[0] = (weight row, first
-// coefficient, stride between candidates, vec4s per channel), params[1] = (elements per channel, vec4s that a strand
-// of 8 invocations walks, 0, 0), params[2 + k] as params[1 + k] there.
+// Otherwise p = w r (r = 1 without NORM<k>), q = t = 0. Names and params as in mixed_sum.wgsl.
 
 #for k in 0..COUNT
 @group(0) @binding($k) var<storage, read> z$k: array<vec4f>;
@@ -18,7 +16,7 @@
 @group(0) @binding($COUNT) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding($(COUNT + 1)) var<uniform> weights: array<vec4f, WEIGHTS>;
 @group(0) @binding($(COUNT + 2)) var<storage, read> g: array<vec4f>;
-@group(0) @binding($PARAMS_AT) var<uniform> params: array<vec4u, $(COUNT + 2)>;
+@group(0) @binding($PARAMS_AT) var<uniform> params: array<vec4u, PARAMS>;
 
 #if SHUFFLED
 fn across(lanes: vec4f) -> f32 {
@@ -33,14 +31,18 @@ var<workgroup> shared_sums: array<array<f32, $(COUNT + 1)>, WG>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let c = wid.x;
-  let M4 = params[0].w;
-  let size = f32(params[1].x);
+  let C = params[0].x;
+  let M4 = params[0].y;
+  let c = wid.y % C;
+  let edge = 2 + COUNT + wid.y / C * COUNT;
+  let own = params[0].w * C + wid.y;
+  let size = f32(params[1].y);
 #for k in 0..COUNT
-  let base$k = params[$(k + 2)].x + c * M4;
+  let of$k = params[edge + $k];
+  let base$k = of$(k).x + c * M4;
 #if NORM$k
-  let mean_at$k = params[$(k + 2)].y + c;
-  let var_at$k = mean_at$k + params[$(k + 2)].z;
+  let mean_at$k = of$(k).y + c;
+  let var_at$k = mean_at$k + params[$(k + 2)].x;
   let mean$k = stats$k[mean_at$k / 4][mean_at$k % 4];
 #else
   let mean$k = 0.0;
@@ -48,10 +50,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   var s$k = vec4f(0);
 #endfor
   var total = vec4f(0);
-  let first = lane / 8 * params[1].y;
-  let end = min(M4, first + params[1].y);
+  let first = lane / 8 * params[0].z;
+  let end = min(M4, first + params[0].z);
   for (var m = first + lane % 8; m < end; m += 8) {
-    let a = g[c * M4 + m];
+    let a = g[own * M4 + m];
     total += a;
 #for k in 0..COUNT
     s$k += a * (z$k[base$k + m] - mean$k);
@@ -84,8 +86,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endif
 #for k in 0..COUNT
   {
-    let row = params[0].x * COLUMNS + params[$(k + 2)].w % 65536;
-    let w = weights[row / 4][row % 4];
+    let w = weights[of$(k).z / 4][of$(k).z % 4];
 #if NORM$k
     let r = inverseSqrt(stats$k[var_at$k / 4][var_at$k % 4] + EPS);
 #else
@@ -99,7 +100,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     let q = 0.0;
     let t = 0.0;
 #endif
-    y[params[0].y + params[$(k + 2)].w / 65536 * params[0].z + c] = vec4f(w * r, q, t, h);
+    y[params[$(k + 2)].y * params[1].z + own] = vec4f(w * r, q, t, h);
   }
 #endfor
 }

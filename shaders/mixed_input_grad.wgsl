@@ -1,22 +1,20 @@
 // Gradients of candidates of a mixed operation from the coefficients of mixed_grad_sums.wgsl:
-// gz_k[group] = [gz_k +] sum over the edges e of the group: p_ke * g_e + q_ke * z_k + t_ke.
+// gz_k[group] = sum over the edges e of the group: p_ke * g_e + q_ke * z_k + t_ke.
 // Workgroup row y = group * C + c. The first NORMED candidates have q and t, but not in what follows a row. SINGLE: every
-// group has one edge, and a loop of its own for each spares it the loads of the other edges (llvmpipe goes through the
-// lanes of a load that no lane wants as well). One load of g_e is for all K candidates.
+// group has one edge. One load of g_e is for all K candidates.
 // params[0] = (C, vec4s that a strand of 8 invocations walks, vec4s per channel, vec4s per row + 65536 * elements in the
-// last); params[1 + k].x is the first coefficient of candidate k; params[1 + K + e].x the group of edge e or 0xffffffff.
+// last); params[1 + k].x is the first coefficient of candidate k; params[1 + K + i].x the edge of group i where they are
+// SINGLE, else the group of edge i or 0xffffffff.
 
-#for e in 0..COUNT
-@group(0) @binding($e) var<storage, read> g$e: array<vec4f>;
-#endfor
-@group(0) @binding($COUNT) var<storage, read> coefficients: array<vec4f>;
+@group(0) @binding(0) var<storage, read> g: array<vec4f>;
+@group(0) @binding(1) var<storage, read> coefficients: array<vec4f>;
 #for k in 0..K
-@group(0) @binding($(COUNT + 1 + k)) var<storage, read_write> gz$k: array<vec4f>;
+@group(0) @binding($(2 + k)) var<storage, read_write> gz$k: array<vec4f>;
 #endfor
 #for k in 0..NORMED
-@group(0) @binding($(COUNT + 1 + K + k)) var<storage, read> z$k: array<vec4f>;
+@group(0) @binding($(2 + K + k)) var<storage, read> z$k: array<vec4f>;
 #endfor
-@group(0) @binding($(COUNT + 1 + K + NORMED)) var<uniform> params: array<vec4u, $(1 + K + COUNT)>;
+@group(0) @binding($(2 + K + NORMED)) var<uniform> params: array<vec4u, $(1 + K + EDGES)>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -34,36 +32,32 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   var column = (first + lane % 8) % row;
 #endif
 #if SINGLE
-#for e in 0..COUNT
-  {
+  let own = params[1 + K + group].x * C + c;
 #for k in 0..K
-    let k$k = coefficients[params[$(1 + k)].x + $e * C + c];
+  let k$k = coefficients[params[$(1 + k)].x + own];
 #endfor
-    let stop = select(0u, end, params[$(1 + K + e)].x == group);
-    for (var m = first + lane % 8; m < stop; m += 8) {
-      let at = wid.y * M4 + m;
-      let g = g$e[c * M4 + m];
+  for (var m = first + lane % 8; m < end; m += 8) {
+    let at = wid.y * M4 + m;
+    let edge = g[own * M4 + m];
 #for k in 0..K
 #if k < NORMED
-      let sum$k = k$(k).x * g + k$(k).y * z$k[at] + k$(k).z;
-      gz$k[at] = select(sum$k, sum$k * last, column + 1 == row);
+    let sum$k = k$(k).x * edge + k$(k).y * z$k[at] + k$(k).z;
+    gz$k[at] = select(sum$k, sum$k * last, column + 1 == row);
 #else
-      gz$k[at] = k$(k).x * g;
+    gz$k[at] = k$(k).x * edge;
 #endif
 #endfor
 #if NORMED
-      column += step;
-      column -= select(0, row, column >= row);
+    column += step;
+    column -= select(0, row, column >= row);
 #endif
-    }
   }
-#endfor
 #else
 #for k in 0..K
   var q$k = 0.0;
   var t$k = 0.0;
 #endfor
-#for e in 0..COUNT
+#for e in 0..EDGES
   let in$e = params[$(1 + K + e)].x == group;
 #for k in 0..K
   let k$(e)_$k = select(vec4f(0), coefficients[params[$(1 + k)].x + $e * C + c], in$e);
@@ -80,20 +74,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     var sum$k = vec4f(0);
 #endif
 #endfor
-#for e in 0..COUNT
+#for e in 0..EDGES
     if (in$e) {
-      let g = g$e[c * M4 + m];
+      let edge = g[($e * C + c) * M4 + m];
 #for k in 0..K
-      sum$k += k$(e)_$(k).x * g;
+      sum$k += k$(e)_$(k).x * edge;
 #endfor
     }
 #endfor
 #for k in 0..K
 #if k < NORMED
     sum$k = select(sum$k, sum$k * last, column + 1 == row);
-#endif
-#if ACCUMULATE
-    sum$k += gz$k[at];
 #endif
     gz$k[at] = sum$k;
 #endfor

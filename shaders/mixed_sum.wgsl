@@ -1,10 +1,11 @@
-// One edge of a mixed operation: y = [y +] sum_k weight_k * zhat_k over COUNT candidates.
+// Edges of a mixed operation: y_e = [y_e +] sum_k weight_ek * zhat_k over COUNT candidates. Workgroup row e * C + c does
+// channel c of edge e.
 //
 // Where NORM<k> is set zhat = (z - mean) / sqrt(var + EPS), so that normalised candidates are never stored; else
-// zhat = z. params[0] = (the edge's row in the architecture weights, which are COLUMNS wide; vec4s per channel; vec4s
-// per row + 65536 * elements in the last of them; vec4s that a strand of 8 invocations walks);
-// params[1 + k] = (first vec4 of the edge's channels in z_k, their first channel in the statistics, channels of the
-// statistics, weight column + 65536 * the candidate's number).
+// zhat = z. params[0] = (C, vec4s per channel, vec4s that a strand of 8 invocations walks, first edge in y),
+// params[1] = (vec4s per row + 65536 * elements in the last of them, elements per channel, edges of y times C, 0),
+// params[2 + k] = (channels of the statistics, the candidate's number, 0, 0), params[2 + COUNT + e * COUNT + k] = (first
+// vec4 of the edge's channels in z_k, their first channel in the statistics, index of the weight, 0).
 // STATS_AT is the first binding of statistics.
 
 #for k in 0..COUNT
@@ -15,29 +16,32 @@
 #endfor
 @group(0) @binding($COUNT) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding($(COUNT + 1)) var<uniform> weights: array<vec4f, WEIGHTS>;
-@group(0) @binding($PARAMS_AT) var<uniform> params: array<vec4u, $(COUNT + 1)>;
+@group(0) @binding($PARAMS_AT) var<uniform> params: array<vec4u, PARAMS>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let c = wid.y;
+  let C = params[0].x;
   let M4 = params[0].y;
+  let c = wid.y % C;
+  let edge = 2 + COUNT + wid.y / C * COUNT;
+  let to = (params[0].w * C + wid.y) * M4;
   var shift = 0.0;
 #for k in 0..COUNT
-  let row$k = params[0].x * COLUMNS + params[$(k + 1)].w % 65536;
+  let of$k = params[edge + $k];
 #if NORM$k
-  let mean_at$k = params[$(k + 1)].y + c;
-  let var_at$k = mean_at$k + params[$(k + 1)].z;
-  let a$k = weights[row$k / 4][row$k % 4] * inverseSqrt(stats$k[var_at$k / 4][var_at$k % 4] + EPS);
+  let mean_at$k = of$(k).y + c;
+  let var_at$k = mean_at$k + params[$(k + 2)].x;
+  let a$k = weights[of$(k).z / 4][of$(k).z % 4] * inverseSqrt(stats$k[var_at$k / 4][var_at$k % 4] + EPS);
   shift -= a$k * stats$k[mean_at$k / 4][mean_at$k % 4];
 #else
-  let a$k = weights[row$k / 4][row$k % 4];
+  let a$k = weights[of$(k).z / 4][of$(k).z % 4];
 #endif
-  let base$k = params[$(k + 1)].x + c * M4;
+  let base$k = of$(k).x + c * M4;
 #endfor
-  let first = (wid.x * (WG / 8) + lane / 8) * params[0].w;
-  let end = min(M4, first + params[0].w);
-  let row = params[0].z % 65536;
-  let count = params[0].z / 65536;
+  let first = (wid.x * (WG / 8) + lane / 8) * params[0].z;
+  let end = min(M4, first + params[0].z);
+  let row = params[1].x % 65536;
+  let count = params[1].x / 65536;
   let last = vec4f(1.0, f32(count > 1), f32(count > 2), f32(count > 3));
   let step = 8 % row;
   var column = (first + lane % 8) % row;
@@ -50,8 +54,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     column += step;
     column -= select(0, row, column >= row);
 #if ACCUMULATE
-    sum += y[c * M4 + m];
+    sum += y[to + m];
 #endif
-    y[c * M4 + m] = sum;
+    y[to + m] = sum;
   }
 }

@@ -159,7 +159,7 @@ export function planProgram(
   const places = new Map<Tensor, Place>(),
     inputs = new Map<string, number>(),
     arenas = new Set<Arena>(),
-    ranges = rangesOf(graph);
+    ranges = rangesOf(graph, Object.values(results));
   const place = (t: Tensor): Place => {
     let at = places.get(t);
     if (at) return at;

@@ -31,39 +31,60 @@ export function inRanges(node: Node, ranges: Ranges): boolean {
 }
 
 /**
- * Ranges for all the parts of every node that only copies, or for none of them: none where a part is kept elsewhere,
- * is taken over in place, lies in another tensor already, would begin between two places that WebGPU can bind, or is
- * made by a node that reads the same whole (WebGPU refuses a buffer that a dispatch both reads and writes).
+ * Ranges for all the parts of every node that only copies, or for none of them. None where a part is kept elsewhere, lies
+ * in another tensor already or would begin between two places that WebGPU can bind; where something is overwritten in
+ * place that others still read as a part or the whole; and where a node would read a range of the buffer that it writes,
+ * which WebGPU refuses.
+ * @param kept what the host reads after a run.
  */
-export function rangesOf(graph: Graph): Ranges {
-  const ranges = new Map<Tensor, Range>(), fixed = new Set<Tensor>();
+export function rangesOf(graph: Graph, kept: readonly Tensor[] = []): Ranges {
+  const ranges = new Map<Tensor, Range>(), readers = new Map<Tensor, Node[]>();
+  const successor = new Map<Tensor, Tensor>(), origin = new Map<Tensor, Tensor>(); // of what is taken over in place
   for (const node of graph.nodes) {
-    const inPlace = Object.entries(node.op.inPlace?.(node.inputs.map((t) => t.type), node.attrs) ?? {});
-    for (const [output, input] of inPlace) fixed.add(node.outputs[Number(output)]).add(node.inputs[input]);
+    for (const t of new Set(node.inputs)) readers.set(t, [...readers.get(t) ?? [], node]);
+    for (const [o, i] of Object.entries(node.op.inPlace?.(node.inputs.map((t) => t.type), node.attrs) ?? {})) {
+      successor.set(node.inputs[i], node.outputs[Number(o)]);
+      origin.set(node.outputs[Number(o)], node.inputs[i]);
+    }
   }
-  const wholeOf = (t: Tensor): Tensor => {
-    const range = ranges.get(t);
-    return range ? wholeOf(range.of) : t;
+  /** The tensor in whose memory `t` lies; tensors of one root share a buffer. */
+  const rootOf = (t: Tensor): Tensor => {
+    const outer = ranges.get(t)?.of ?? origin.get(t);
+    return outer ? rootOf(outer) : t;
   };
-  const inPool = (t: Tensor): boolean => t.node !== null && !t.variable && !fixed.has(t);
+  const inPool = (t: Tensor): boolean => t.node !== null && !t.variable && (t = rootOf(t)).node !== null && !t.variable;
+  const mayLie = (part: Tensor): boolean => inPool(part) && !ranges.has(part) && !origin.has(part);
+  const mayCut = (cut: Node, whole: Tensor): boolean =>
+    inPool(whole) && !successor.has(whole) && cut.outputs.every((part) => {
+      const next = successor.get(part);
+      if (!next) return mayLie(part);
+      const others = next.node!.inputs.filter((t) => t !== part), root = rootOf(whole);
+      return mayLie(part) && !kept.includes(whole) && readers.get(whole)!.length === 1 &&
+        !others.some((t) => cut.outputs.includes(t) || rootOf(t) === root);
+    });
+  const mayJoin = (parts: readonly Tensor[], whole: Tensor): boolean => {
+    if (new Set(parts).size < parts.length || successor.has(whole)) return false;
+    if (!parts.every((part) => mayLie(part) && !successor.has(part))) return false;
+    const roots = new Set(parts);
+    return graph.nodes.every((node) =>
+      inRanges(node, ranges) || !node.outputs.some((t) => roots.has(rootOf(t))) ||
+      !node.inputs.some((t) => roots.has(rootOf(t)))
+    );
+  };
   for (const node of graph.nodes) {
     const kind = node.op.copies?.(node.attrs);
     if (!kind) continue;
     const [parts, whole] = kind === "join" ? [node.inputs, node.outputs[0]] : [node.outputs, node.inputs[0]];
-    if (!inPool(whole) || new Set(parts).size < parts.length) continue;
     const offsets: number[] = [];
     let end = 0;
     for (const part of parts) {
       offsets.push(end);
       end += storageBytes(part.type);
     }
-    const made = kind === "join" ? parts : [];
-    const possible = parts.every((t, i) => inPool(t) && !ranges.has(t) && offsets[i] % BINDING_BYTES === 0) &&
-      made.every(({ node }) => {
-        const others = made.map(wholeOf);
-        return !node!.inputs.some((t) => others.includes(wholeOf(t)));
-      });
-    if (possible) parts.forEach((part, i) => ranges.set(part, { of: whole, offset: offsets[i] }));
+    if (offsets.some((offset) => offset % BINDING_BYTES !== 0)) continue;
+    if (kind === "join" ? mayJoin(parts, whole) : mayCut(node, whole)) {
+      parts.forEach((part, i) => ranges.set(part, { of: whole, offset: offsets[i] }));
+    }
   }
   return ranges;
 }

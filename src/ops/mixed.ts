@@ -1,7 +1,7 @@
 /**
  * The mixed operation of a supernet: softmax-weighted sums of candidate outputs. One node of the graph makes the
- * outputs of all edges that leave one source, so that a candidate that edges share (a pool) or that was computed for
- * all of them at once (a grouped convolution) is read where it lies. The candidates' last batch norm is folded into
+ * outputs of all edges that leave one source, side by side in one image, so that a candidate that edges share (a pool)
+ * or that was computed for all of them at once (a grouped convolution) is read where it lies. The candidates' last batch norm is folded into
  * the sum, forward and backward: normalised candidates are never stored.
  * @module
  */
@@ -45,7 +45,7 @@ export interface MixedAttributes {
   readonly rows: readonly number[];
   readonly candidates: readonly MixedCandidate[];
   readonly eps: number;
-  /** Whether the last inputs are sums to add to, one per edge, which are overwritten. */
+  /** Whether the last input holds sums to add to, which are overwritten. */
   readonly accumulate: boolean;
 }
 
@@ -53,17 +53,18 @@ export interface MixedAttributes {
 interface Operands {
   readonly z: number[];
   readonly stats: number[];
-  readonly sums: number[];
+  /** -1 where there are none. */
+  readonly sums: number;
 }
 
-function operands({ candidates, rows, accumulate }: MixedAttributes): Operands {
+function operands({ candidates, accumulate }: MixedAttributes): Operands {
   let next = 1;
   const z: number[] = [], stats: number[] = [];
   for (const { norm } of candidates) {
     z.push(next++);
     stats.push(norm === "none" ? -1 : next++);
   }
-  return { z, stats, sums: accumulate ? rows.map(() => next++) : [] };
+  return { z, stats, sums: accumulate ? next : -1 };
 }
 
 /**
@@ -74,66 +75,89 @@ export const STATISTICS_UNIFORM_BYTES = 16384;
 
 const NONE = 0xffffffff;
 
+/** Parameters hold room for so many edges, or multiples of it: programs of fewer do not differ. */
+const EDGES_ROOM = 8;
+
 /** vec4s and elements of a channel, and what its rows are. */
 function sizes(z: TensorType) {
   const [, n, h, w] = z.shape;
   return { m4: imageVec4s(z), elements: n * h * w, row: rowWord(z) };
 }
 
-/**
- * What both passes over the candidates of one edge share: cuts them into dispatches that bind at most `most` of them
- * and describes each candidate to the shader.
- */
-function edgeParts(
-  inputs: readonly TensorType[],
-  attrs: MixedAttributes,
-  edge: number,
-  most: number,
-  firstStatsBinding: number,
-) {
-  const at = operands(attrs),
-    live = attrs.candidates.map((_, k) => k).filter((k) => attrs.candidates[k].groups[edge] >= 0);
-  const parts = [];
-  for (let from = 0; from < live.length; from += most) {
-    const part = live.slice(from, from + most), stats: Binding[] = [];
-    const constants: Record<string, number | boolean> = {},
-      words: number[] = [];
-    part.forEach((k, i) => {
-      const { norm, groups, column } = attrs.candidates[k],
-        group = groups[edge];
-      constants[`NORM${i}`] = norm !== "none";
-      let statsChannels = 0;
-      if (norm !== "none") {
-        const type = inputs[at.stats[k]], bytes = Math.max(STATISTICS_UNIFORM_BYTES, storageLength(type) * 4);
-        statsChannels = type.shape[1];
-        constants[`STATS_SLOT${i}`] = stats.length;
-        constants[`STATS_SIZE${i}`] = bytes / 16;
-        stats.push(uniformInput(at.stats[k], bytes));
-      }
-      const first = group * attrs.channels;
-      words.push(first * imageVec4s(inputs[at.z[k]]), first, statsChannels, column + 65536 * k);
-    });
-    const { eps } = attrs, statsAt = part.length + firstStatsBinding;
-    Object.assign(constants, {
-      COUNT: part.length,
-      COLUMNS: inputs[0].shape[1],
-      WEIGHTS: storageLength(inputs[0]) / 4,
-      STATS_AT: statsAt,
-      PARAMS_AT: statsAt + stats.length,
-      EPS: eps,
-    });
-    parts.push({
-      candidates: part,
-      zs: part.map((k) => input(at.z[k])),
-      stats,
-      constants,
-      words,
-    });
-  }
-  return parts;
+/** Which candidates an edge has. */
+const liveOn = ({ candidates }: MixedAttributes, edge: number): number[] =>
+  candidates.map((_, k) => k).filter((k) => candidates[k].groups[edge] >= 0);
+
+/** Edges behind each other that have the same candidates. */
+function runsOf(attrs: MixedAttributes): { readonly first: number; readonly count: number; readonly live: number[] }[] {
+  const runs: { first: number; count: number; live: number[] }[] = [];
+  attrs.rows.forEach((_, edge) => {
+    const live = liveOn(attrs, edge), last = runs.at(-1);
+    if (last && last.live.join() === live.join()) last.count++;
+    else runs.push({ first: edge, count: 1, live });
+  });
+  return runs;
 }
 
-/** Outputs of all edges of one source: inputs and attributes as {@linkcode MixedAttributes} says; m images `[C,N,H,W]`. */
+/**
+ * What both passes over the candidates share: cuts each run of edges into dispatches that bind at most `most`
+ * candidates and describes these to the shader, whose strands walk `share` vec4s.
+ */
+function candidateParts(
+  inputs: readonly TensorType[],
+  attrs: MixedAttributes,
+  most: number,
+  share: number,
+  firstStatsBinding: number,
+) {
+  const at = operands(attrs), { rows, channels, eps } = attrs, columns = inputs[0].shape[1];
+  const { m4, elements, row } = sizes(inputs[at.z[0]]);
+  return runsOf(attrs).flatMap(({ first, count, live }) => {
+    const parts = [], room = EDGES_ROOM * Math.ceil(count / EDGES_ROOM);
+    for (let from = 0; from < live.length; from += most) {
+      const part = live.slice(from, from + most), stats: Binding[] = [];
+      const constants: Record<string, number | boolean> = {}, described: number[] = [];
+      part.forEach((k, i) => {
+        const normed = attrs.candidates[k].norm !== "none", type = normed ? inputs[at.stats[k]] : null;
+        constants[`NORM${i}`] = normed;
+        if (type) {
+          const bytes = Math.max(STATISTICS_UNIFORM_BYTES, storageLength(type) * 4);
+          constants[`STATS_SLOT${i}`] = stats.length;
+          constants[`STATS_SIZE${i}`] = bytes / 16;
+          stats.push(uniformInput(at.stats[k], bytes));
+        }
+        described.push(type ? type.shape[1] : 0, k, 0, 0);
+      });
+      for (let edge = first; edge < first + count; edge++) {
+        for (const k of part) {
+          const { groups, column } = attrs.candidates[k], channel = groups[edge] * channels;
+          described.push(channel * m4, channel, rows[edge] * columns + column, 0);
+        }
+      }
+      const COUNT = part.length, words = [channels, m4, share, first, row, elements, rows.length * channels, 0];
+      const params = [...words, ...described], PARAMS = 2 + COUNT * (1 + room), statsAt = COUNT + firstStatsBinding;
+      Object.assign(constants, {
+        ...{ COUNT, PARAMS, WEIGHTS: storageLength(inputs[0]) / 4, EPS: eps },
+        ...{ STATS_AT: statsAt, PARAMS_AT: statsAt + stats.length },
+      });
+      parts.push({
+        candidates: part,
+        zs: part.map((k) => input(at.z[k])),
+        stats,
+        constants,
+        params: [...params, ...Array(4 * PARAMS - params.length).fill(0)],
+        outputs: count * channels,
+        more: from > 0,
+      });
+    }
+    return parts;
+  });
+}
+
+/**
+ * Outputs of all edges of one source, side by side: inputs and attributes as {@linkcode MixedAttributes} says;
+ * `[edges*C,N,H,W]`.
+ */
 export const mixed: OpSpec<MixedAttributes> = {
   name: "mixed",
   infer(inputs, attrs) {
@@ -141,16 +165,11 @@ export const mixed: OpSpec<MixedAttributes> = {
       { channels, rows, candidates } = attrs,
       z0 = inputs[at.z[0]];
     if (!z0) throw new RangeError("it needs at least one candidate");
-    const out = image(channels, z0.shape[1], z0.shape[2], z0.shape[3]);
+    const [, n, h, w] = z0.shape, out = image(rows.length * channels, n, h, w);
     candidates.forEach(({ groups, column, norm }, k) => {
       const z = inputs[at.z[k]], wide = (Math.max(...groups) + 1) * channels;
-      if (
-        groups.length !== rows.length ||
-        !sameKind(z, { ...out, shape: [wide, ...out.shape.slice(1)] })
-      ) {
-        throw new RangeError(
-          `candidate ${k} must be [${wide},${out.shape.slice(1)}] for ${rows.length} edges`,
-        );
+      if (groups.length !== rows.length || !sameKind(z, image(wide, n, h, w))) {
+        throw new RangeError(`candidate ${k} must be [${wide},${n},${h},${w}] for ${rows.length} edges`);
       }
       if (column >= inputs[0].shape[1]) {
         throw new RangeError(`weight column ${column} does not exist`);
@@ -159,70 +178,47 @@ export const mixed: OpSpec<MixedAttributes> = {
         throw new RangeError(`statistics ${k} do not fit`);
       }
     });
-    if (!at.sums.every((i) => sameKind(inputs[i], out))) {
+    if (at.sums >= 0 && !sameKind(inputs[at.sums], out)) {
       throw new RangeError("sums to add to have another shape");
     }
-    return rows.map(() => out);
+    return [out];
   },
-  inPlace(_, attrs) {
-    return Object.fromEntries(operands(attrs).sums.map((i, edge) => [edge, i]));
+  inPlace(_, attrs): Record<number, number> {
+    const { sums } = operands(attrs);
+    return sums < 0 ? {} : { 0: sums };
   },
   kernels({ inputs, attrs, limits }) {
-    const { m4, row: rowSize } = sizes(inputs[operands(attrs).z[0]]),
-      { groups, SHARE, SIZE } = manyWorkgroups(m4);
+    const { m4 } = sizes(inputs[operands(attrs).z[0]]), { groups, SHARE, SIZE } = manyWorkgroups(m4);
     const most = Math.min(limits.maxStorageBuffersPerShaderStage - 1, 8), weights = storageLength(inputs[0]) * 4;
-    const dispatches = attrs.rows.flatMap((row, edge) =>
-      edgeParts(inputs, attrs, edge, most, 2).map(({ zs, stats, constants, words }, i): Dispatch => ({
+    return {
+      dispatches: candidateParts(inputs, attrs, most, SHARE, 2).map((
+        { zs, stats, constants, params, outputs, more },
+      ) => ({
         shader: sumShader,
-        constants: { ...constants, WG: SIZE, ACCUMULATE: attrs.accumulate || i > 0 },
-        bindings: [...zs, output(edge), uniformInput(0, weights), ...stats],
-        params: [row, m4, rowSize, SHARE, ...words],
-        workgroups: [groups, attrs.channels, 1],
-      }))
-    );
-    return { dispatches };
-  },
-  gradient({ graph, node, grads, needs }) {
-    const { attrs, inputs } = node,
-      at = operands(attrs),
-      result: (Tensor | null)[] = inputs.map(() => null);
-    at.sums.forEach((i, edge) => result[i] = grads[edge]);
-    // An edge that the loss does not depend on contributes nothing.
-    const live = attrs.rows.map((_, e) => e).filter((e) => grads[e]),
-      gs = live.map((e) => grads[e]!);
-    if (live.length === 0) return result;
-    const kept: MixedAttributes = {
-      ...attrs,
-      accumulate: false,
-      rows: live.map((e) => attrs.rows[e]),
-      candidates: attrs.candidates.map((c) => ({
-        ...c,
-        groups: live.map((e) => c.groups[e]),
+        constants: { ...constants, WG: SIZE, ACCUMULATE: attrs.accumulate || more },
+        bindings: [...zs, output(0), uniformInput(0, weights), ...stats],
+        params,
+        workgroups: [groups, outputs, 1],
       })),
     };
-    const own = at.sums.length ? inputs.slice(0, at.sums[0]) : inputs;
-    const [coefficients] = graph.apply(
-      mixedGradSums,
-      [...own, ...gs],
-      kept,
-      "sums",
-    );
+  },
+  gradient({ graph, node, grads: [g], needs }) {
+    const { inputs } = node, attrs = { ...node.attrs, accumulate: false }, at = operands(node.attrs);
+    const result: (Tensor | null)[] = inputs.map(() => null), own = at.sums < 0 ? inputs : inputs.slice(0, at.sums);
+    if (at.sums >= 0) result[at.sums] = g;
+    const coefficients = graph.apply1(mixedGradSums, [...own, g!], attrs, "sums");
     // Candidates with the same groups share the loads of the edges' gradients.
     const alike = Map.groupBy(
       attrs.candidates.map((_, k) => k).filter((k) => needs[at.z[k]]),
-      (k) => `${kept.candidates[k].groups} of ${inputs[at.z[k]].type.shape[0]}`,
+      (k) => `${attrs.candidates[k].groups} of ${inputs[at.z[k]].type.shape[0]}`,
     );
     for (const of of alike.values()) {
-      const zs = of.map((k) => inputs[at.z[k]]), attributes = { ...kept, of };
-      const label = `dz${of.map((k) => attrs.candidates[k].column).join("_")}`;
-      graph.apply(mixedInputGrad, [coefficients, ...zs, ...gs], attributes, label)
+      const zs = of.map((k) => inputs[at.z[k]]), label = `dz${of.map((k) => attrs.candidates[k].column).join("_")}`;
+      graph.apply(mixedInputGrad, [coefficients, ...zs, g!], { ...attrs, of }, label)
         .forEach((gz, i) => result[at.z[of[i]]] = gz);
     }
     if (needs[0]) {
-      result[0] = graph.apply1(mixedWeightGrad, [coefficients], {
-        ...kept,
-        weights: inputs[0].type.shape,
-      }, "dw");
+      result[0] = graph.apply1(mixedWeightGrad, [coefficients], { ...attrs, weights: inputs[0].type.shape }, "dw");
     }
     return result;
   },
@@ -230,7 +226,7 @@ export const mixed: OpSpec<MixedAttributes> = {
   cases: mixedCases,
 };
 
-/** Coefficients `[candidates, edges, C, 4]` of the gradients; inputs of {@linkcode mixed} without sums, then the m gradients. */
+/** Coefficients `[candidates, edges, C, 4]` of the gradients; inputs of {@linkcode mixed} without sums, then the gradient. */
 export const mixedGradSums: OpSpec<MixedAttributes> = {
   name: "mixed_grad_sums",
   testedBy: "mixed",
@@ -239,24 +235,21 @@ export const mixedGradSums: OpSpec<MixedAttributes> = {
     { candidates, rows, channels },
   ) => [dense([candidates.length, rows.length, channels, 4])],
   kernels({ inputs, attrs, limits }) {
-    const { m4, elements } = sizes(inputs[operands(attrs).z[0]]), { SIZE, SHARE, SHUFFLED } = joinedStrands(m4, limits);
+    const { m4 } = sizes(inputs[operands(attrs).z[0]]), { SIZE, SHARE, SHUFFLED } = joinedStrands(m4, limits);
     const most = Math.min(limits.maxStorageBuffersPerShaderStage - 2, 8), weights = storageLength(inputs[0]) * 4;
-    const { channels, rows } = attrs, firstGrad = inputs.length - rows.length;
-    const dispatches = rows.flatMap((row, edge) =>
-      edgeParts(inputs, attrs, edge, most, 3).map(({ candidates, zs, stats, constants, words }): Dispatch => ({
-        shader: sumsShader,
-        constants: {
-          ...constants,
-          ...Object.fromEntries(candidates.map((k, i) => [`BATCH${i}`, attrs.candidates[k].norm === "batch"])),
-          WG: SIZE,
-          SHUFFLED,
-        },
-        bindings: [...zs, output(0), uniformInput(0, weights), input(firstGrad + edge), ...stats],
-        params: [...[row, edge * channels, rows.length * channels, m4], ...[elements, SHARE, 0, 0], ...words],
-        workgroups: [channels, 1, 1],
-      }))
-    );
-    return { dispatches };
+    return {
+      dispatches: candidateParts(inputs, attrs, most, SHARE, 3).map((part) => {
+        const { candidates, zs, stats, constants, params, outputs } = part;
+        const batch = candidates.map((k, i) => [`BATCH${i}`, attrs.candidates[k].norm === "batch"]);
+        return {
+          shader: sumsShader,
+          constants: { ...constants, ...Object.fromEntries(batch), WG: SIZE, SHUFFLED },
+          bindings: [...zs, output(0), uniformInput(0, weights), input(inputs.length - 1), ...stats],
+          params,
+          workgroups: [1, outputs, 1],
+        };
+      }),
+    };
   },
 };
 
@@ -265,7 +258,7 @@ function hasSingleEdges(groups: readonly number[], all: number): boolean {
   return groups.length === all && new Set(groups).size === all && !groups.includes(-1);
 }
 
-/** Gradients of the candidates `of` of {@linkcode mixed}, which have the same groups; inputs coefficients, their z, and the m gradients. */
+/** Gradients of the candidates `of` of {@linkcode mixed}, which have the same groups; inputs coefficients, their z, and the gradient. */
 export const mixedInputGrad: OpSpec<
   MixedAttributes & { readonly of: readonly number[] }
 > = {
@@ -275,32 +268,30 @@ export const mixedInputGrad: OpSpec<
   kernels({ inputs, attrs, limits }) {
     const { candidates, of, rows, channels } = attrs, { groups } = candidates[of[0]], z = inputs[1];
     const { m4, row } = sizes(z), { groups: parts, SHARE, SIZE } = manyWorkgroups(m4);
-    const bound = limits.maxStorageBuffersPerShaderStage - 1, edges = Math.min(rows.length, bound - 2);
-    const most = Math.floor((bound - edges) / 2), SINGLE = hasSingleEdges(groups, z.shape[0] / channels);
+    const most = Math.floor((limits.maxStorageBuffersPerShaderStage - 2) / 2), all = z.shape[0] / channels;
+    const SINGLE = hasSingleEdges(groups, all), EDGES = SINGLE ? EDGES_ROOM * Math.ceil(all / EDGES_ROOM) : rows.length;
+    const edges = SINGLE ? groups.map((_, group) => groups.indexOf(group)) : groups.map((g) => g < 0 ? NONE : g);
     const normed = (k: number) => candidates[k].norm === "batch", dispatches: Dispatch[] = [];
     for (let first = 0; first < of.length; first += most) {
       // Those that were normalised come first.
-      const several = of.slice(first, first + most).sort((k, l) => +normed(l) - +normed(k));
+      const several = of.slice(first, first + most).sort((k, l) => +normed(l) - +normed(k)), K = several.length;
       const NORMED = several.filter(normed).length, at = (k: number) => of.indexOf(k);
-      for (let from = 0; from < rows.length; from += edges) {
-        const part = groups.slice(from, from + edges);
-        dispatches.push({
-          shader: inputShader,
-          constants: { COUNT: part.length, K: several.length, NORMED, WG: SIZE, SINGLE, ACCUMULATE: from > 0 },
-          bindings: [
-            ...part.map((_, e) => input(1 + of.length + from + e)),
-            input(0),
-            ...several.map((k) => output(at(k))),
-            ...several.slice(0, NORMED).map((k) => input(1 + at(k))),
-          ],
-          params: [
-            ...[channels, SHARE, m4, row],
-            ...several.flatMap((k) => [(k * rows.length + from) * channels, 0, 0, 0]),
-            ...part.flatMap((g) => [g < 0 ? NONE : g, 0, 0, 0]),
-          ],
-          workgroups: [parts, z.shape[0], 1],
-        });
-      }
+      dispatches.push({
+        shader: inputShader,
+        constants: { EDGES, K, NORMED, WG: SIZE, SINGLE },
+        bindings: [
+          input(inputs.length - 1),
+          input(0),
+          ...several.map((k) => output(at(k))),
+          ...several.slice(0, NORMED).map((k) => input(1 + at(k))),
+        ],
+        params: [
+          ...[channels, SHARE, m4, row],
+          ...several.flatMap((k) => [k * rows.length * channels, 0, 0, 0]),
+          ...Array.from({ length: EDGES }, (_, e) => [edges[e] ?? NONE, 0, 0, 0]).flat(),
+        ],
+        workgroups: [parts, z.shape[0], 1],
+      });
     }
     return { dispatches };
   },

@@ -7,7 +7,7 @@ import { dense, image, type TensorType } from "../graph/tensor_type.ts";
 import type { MixedAttributes, MixedCandidate } from "./mixed.ts";
 import { channelStatistics } from "./reference.ts";
 
-/** `y_e = [sum_e +] sum_k W[row_e][column_k] * zhat_k[group]`, batch statistics recomputed from z. */
+/** `y_e = [sum_e +] sum_k W[row_e][column_k] * zhat_k[group]`, edges side by side, batch statistics recomputed from z. */
 export function mixedReference(
   inputs: readonly Float64Array[],
   types: readonly TensorType[],
@@ -17,7 +17,7 @@ export function mixedReference(
   const weights = inputs[0],
     columns = types[0].shape[1],
     size = types[1].shape.slice(1).reduce((a, b) => a * b);
-  const y = rows.map(() => new Float64Array(channels * size));
+  const each = channels * size, y = new Float64Array(rows.length * each);
   for (const { norm, groups, column } of candidates) {
     const z = inputs[next], wide = types[next].shape[0];
     next += norm === "none" ? 1 : 2;
@@ -25,14 +25,13 @@ export function mixedReference(
     rows.forEach((row, e) => {
       if (groups[e] < 0) return;
       const first = groups[e] * channels, w = weights[row * columns + column];
-      y[e].forEach((_, i) => {
+      for (let i = 0; i < each; i++) {
         const c = first + Math.floor(i / size), v = z[first * size + i];
-        y[e][i] += w *
-          (stats ? (v - stats[c]) / Math.sqrt(stats[wide + c] + eps) : v);
-      });
+        y[e * each + i] += w * (stats ? (v - stats[c]) / Math.sqrt(stats[wide + c] + eps) : v);
+      }
     });
   }
-  return accumulate ? y.map((s, e) => s.map((v, i) => v + inputs[next + e][i])) : y;
+  return [accumulate ? y.map((v, i) => v + inputs[next][i]) : y];
 }
 
 /** Cases: shared and grouped candidates, edges without some, more edges and candidates than a device binds. */
@@ -56,7 +55,7 @@ export function mixedCases(): OpCase<MixedAttributes>[] {
     const isStats = new Set(
       inputs.flatMap((t, i) => i > 0 && t.layout === "dense" ? [i] : []),
     );
-    if (accumulate) rows.forEach(() => inputs.push(image(c, n, h, w)));
+    if (accumulate) inputs.push(image(rows.length * c, n, h, w));
     return {
       name,
       inputs,

@@ -245,9 +245,11 @@ interface CellContext {
 function buildCell(builder: Builder, config: SupernetConfig, context: CellContext): BuiltNode[] {
   const { space, partialChannels = 1 } = config, { cell, kind, path, inputs, weights } = context, { graph } = builder;
   const channels = inputs[0].type.shape[0], active = channels / partialChannels, rest = channels - active;
-  const first = inputs.length, states = inputs.slice(), sums: Tensor[] = [], bypassed: Tensor[] = [];
+  const first = inputs.length, states = inputs.slice();
   const candidates: BuiltCandidate[][] = [], built: BuiltNode[] = [];
   for (let node = 0; node < space.nodes; node++) candidates.push([]);
+  // What has entered the nodes that are not finished yet, side by side.
+  let sums: Tensor | undefined, bypassed: Tensor | undefined;
   for (let from = 0; from < first + space.nodes - 1; from++) {
     if (from >= first) states.push(finishNode(from - first));
     const edges = outgoing(space, from), stride = kind === "reduce" && from < first ? 2 : 1;
@@ -276,37 +278,49 @@ function buildCell(builder: Builder, config: SupernetConfig, context: CellContex
         candidates[e.to - first].push({ edge: e.index, from, op, z: output.z, stats: output.stats, group: groups[k] });
       });
     });
-    addMixed(sums, edges, operands, described, `${path}.from${from}.mixed`);
+    sums = addMixed(sums, active, edges, operands, described, `${path}.from${from}.mixed`);
     if (!around) continue;
     const name = `${path}.from${from}.bypass`,
       z = stride === 2 ? graph.apply1(maxPool2x2, [around], null, name) : around;
     const identity = { column: space.primitives.length, norm: "none", groups: edges.map(() => 0) } as const;
-    addMixed(bypassed, edges, [weights, z], [identity], name);
+    bypassed = addMixed(bypassed, rest, edges, [weights, z], [identity], name);
   }
   finishNode(space.nodes - 1);
   return built;
 
-  /** Adds what leaves a source along its edges to the sums of the nodes that they enter. */
+  /** Adds what leaves a source along its edges, `width` channels each, to the sums of the nodes that they enter: all later ones. */
   function addMixed(
-    into: Tensor[],
+    before: Tensor | undefined,
+    width: number,
     edges: readonly Edge[],
     operands: readonly Tensor[],
     described: readonly MixedCandidate[],
     name: string,
-  ): void {
-    const before = edges.flatMap((e) => into[e.to - first] ?? []), accumulate = before.length > 0;
-    const rows = edges.map((e) => e.index), width = into === sums ? active : rest;
+  ): Tensor {
+    const rows = edges.map((e) => e.index), accumulate = before !== undefined;
     const attrs = { channels: width, rows, candidates: described, eps: BN_EPS, accumulate };
-    const outputs = graph.apply(mixed, [...operands, ...before], attrs, name);
-    edges.forEach((e, i) => into[e.to - first] = outputs[i]);
+    return graph.apply1(mixed, before ? [...operands, before] : operands, attrs, name);
+  }
+
+  /** The sum of the first of the nodes that are not finished, and those of the others. */
+  function takeFirst(all: Tensor, width: number, name: string): [Tensor, Tensor?] {
+    const others = all.type.shape[0] - width;
+    if (others === 0) return [all];
+    const [sum, rest] = graph.apply(split, [all], { sizes: [width, others] }, name);
+    return [sum, rest];
   }
 
   /** Puts the finished sums of a node together and normalises it. */
   function finishNode(node: number): Tensor {
-    const sum = sums[node], name = `${path}.node${node}`;
-    const whole = rest > 0
-      ? graph.apply1(concat, [sum, bypassed[node]], { groups: partialChannels }, `${name}.shuffle`)
-      : sum;
+    const name = `${path}.node${node}`;
+    let sum: Tensor, whole: Tensor;
+    [sum, sums] = takeFirst(sums!, active, `${name}.sum`);
+    whole = sum;
+    if (bypassed) {
+      let beside: Tensor;
+      [beside, bypassed] = takeFirst(bypassed, rest, `${name}.bypassed`);
+      whole = graph.apply1(concat, [sum, beside], { groups: partialChannels }, `${name}.shuffle`);
+    }
     const output = normalizeNode(builder, config.nodeNorm, whole, name);
     built.push({ kind, cell, node, sum, output, candidates: candidates[node] });
     return output;
