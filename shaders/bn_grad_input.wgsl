@@ -1,7 +1,7 @@
-// gx = [gamma *] rstd * (gy - sum(gy) / COUNT - xhat * sum(gy * xhat) / COUNT), elementwise: workgroup (g, c) does
+// gx = [gamma *] rstd * (gy - sum(gy) / n - xhat * sum(gy * xhat) / n), elementwise: workgroup (g, c) does
 // part g of channel c. The padding of a row stays zero.
-// LENGTH vec4s per channel, of which a strand of 8 invocations walks SHARE; VECS vec4s per row, TAIL elements in the
-// last of them (0: all four).
+// MASKED: something follows the elements of a row. params = (vec4s of a channel, of the run that a strand of 8 invocations
+// walks, vec4s of a row + 65536 * elements in the last of them, elements of a channel).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> gy: array<vec4f>;
@@ -12,22 +12,7 @@
 @group(0) @binding(5) var<storage, read> gamma: array<f32>;
 #endif
 @group(0) @binding($(5 + GAMMA)) var<storage, read_write> gx: array<vec4f>;
-
-#if TAIL
-const MASK = vec4f(1.0, f32($(TAIL > 1)), f32($(TAIL > 2)), 0.0);
-#endif
-
-// What is the same in the whole channel.
-struct Channel { mean: f32, average: f32, slope: f32, scale: f32 }
-
-fn result(at: u32, c: Channel) -> vec4f {
-#if TAIL
-  let mask = select(vec4f(1.0), MASK, at % VECS == $(VECS - 1));
-  return (gy[at] - c.average * mask - (x[at] - c.mean * mask) * c.slope) * c.scale;
-#else
-  return (gy[at] - c.average - (x[at] - c.mean) * c.slope) * c.scale;
-#endif
-}
+@group(0) @binding($(6 + GAMMA)) var<uniform> params: array<vec4u, 1>;
 
 @compute @workgroup_size(SIZE)
 fn main(
@@ -36,21 +21,34 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let c = group.y;
+  let length = params[0].x;
+  let n = f32(params[0].w);
   let rstd = inverseSqrt(stats[groups.y + c] + EPS);
-  var channel = Channel(stats[c], sums[c] / f32(COUNT), rstd * products[c] / f32(COUNT), rstd);
+  let mean = stats[c];
+  let average = sums[c] / n;
+  let slope = rstd * products[c] / n;
 #if GAMMA
-  channel.scale *= gamma[c];
+  let scale = rstd * gamma[c];
+#else
+  let scale = rstd;
 #endif
-  let first = (group.x * $(SIZE / 8) + lane / 8) * SHARE;
-  let end = c * LENGTH + min(LENGTH, first + SHARE);
-  var at = c * LENGTH + first + lane % 8;
-  for (; at + 24 < end; at += 32) {
-#for k in 0..4
-    let y$k = result(at + $(k * 8), channel);
-#endfor
-#for k in 0..4
-    gx[at + $(k * 8)] = y$k;
-#endfor
+  let first = (group.x * $(SIZE / 8) + lane / 8) * params[0].y;
+  let end = c * length + min(length, first + params[0].y);
+#if MASKED
+  let row = params[0].z % 65536;
+  let tail = params[0].z / 65536;
+  let last = vec4f(1.0, f32(tail > 1), f32(tail > 2), f32(tail > 3));
+  let step = 8 % row;
+  var column = (first + lane % 8) % row;
+#endif
+  for (var at = c * length + first + lane % 8; at < end; at += 8) {
+    let result = (gy[at] - average - (x[at] - mean) * slope) * scale;
+#if MASKED
+    gx[at] = select(result, result * last, column + 1 == row);
+    column += step;
+    column -= select(0, row, column >= row);
+#else
+    gx[at] = result;
+#endif
   }
-  for (; at < end; at += 8) { gx[at] = result(at, channel); }
 }

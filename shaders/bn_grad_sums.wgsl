@@ -1,11 +1,13 @@
 // sums[c] = sum of gy, products[c] = sum of gy * xhat over channel c, xhat = (x - mean) * rstd; one workgroup per
-// channel. The padding of gy is zero, so x needs no mask. A strand of 8 invocations walks SHARE of LENGTH vec4s.
+// channel. The padding of gy is zero, so x needs no mask. params = (vec4s of a channel, of the run that a strand of 8
+// invocations walks, 0, 0).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> gy: array<vec4f>;
 @group(0) @binding(2) var<storage, read> stats: array<f32>;
 @group(0) @binding(3) var<storage, read_write> sums: array<f32>;
 @group(0) @binding(4) var<storage, read_write> products: array<f32>;
+@group(0) @binding(5) var<uniform> params: array<vec4u, 1>;
 
 var<workgroup> joined: array<vec2f, SIZE>;
 
@@ -19,20 +21,10 @@ fn main(
   let mean = stats[group.x];
   var sum = vec4f();
   var product = vec4f();
-  let first = lane / 8 * SHARE;
-  let end = group.x * LENGTH + min(LENGTH, first + SHARE);
-  var at = group.x * LENGTH + first + lane % 8;
-  for (; at + 24 < end; at += 32) {
-#for k in 0..4
-    let g$k = gy[at + $(k * 8)];
-    let d$k = x[at + $(k * 8)] - mean;
-#endfor
-#for k in 0..4
-    sum += g$k;
-    product += g$k * d$k;
-#endfor
-  }
-  for (; at < end; at += 8) {
+  let length = params[0].x;
+  let first = lane / 8 * params[0].y;
+  let end = group.x * length + min(length, first + params[0].y);
+  for (var at = group.x * length + first + lane % 8; at < end; at += 8) {
     let g = gy[at];
     sum += g;
     product += g * (x[at] - mean);

@@ -1,24 +1,19 @@
 // stats[0, c] = mean, stats[1, c] = biased variance of channel c; one workgroup per channel. There are PARTS such
-// results, for runs of channels behind each other; params = (first channel, channels of each run).
+// results, for runs of channels behind each other; params = (vec4s of a channel, of the run that a strand of 8
+// invocations walks, vec4s of a row + 65536 * elements in the last of them, first channel), then the channels of each
+// run. MASKED: something follows the elements of a row, zeros that do not count.
 // Every invocation sums deviations from the first element it sees, so that a large mean costs no digits; the
 // invocations' (count, mean, sum of squared deviations) are joined by the formula of Chan, Golub and LeVeque: through
 // workgroup memory, or in a workgroup of one subgroup of 8 lanes by shuffles (SHUFFLED).
-// LENGTH vec4s per channel, of which a strand of 8 invocations walks SHARE; VECS vec4s per row, TAIL elements in the
-// last of them (0: all four).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 #for p in 0..PARTS
 @group(0) @binding($(p + 1)) var<storage, read_write> stats$p: array<f32>;
 #endfor
-@group(0) @binding($(PARTS + 1)) var<uniform> params: array<vec4u, PARAMS>;
+@group(0) @binding($(PARTS + 1)) var<uniform> params: array<vec4u, $(1 + (PARTS + 3) / 4)>;
 
 #if !SHUFFLED
 var<workgroup> joined: array<vec3f, SIZE>;
-#endif
-
-#if TAIL
-const MASK = vec4f(1.0, f32($(TAIL > 1)), f32($(TAIL > 2)), 0.0);
-fn mask(at: u32) -> vec4f { return select(vec4f(1.0), MASK, at % VECS == $(VECS - 1)); }
 #endif
 
 fn join(a: vec3f, b: vec3f) -> vec3f {
@@ -33,55 +28,48 @@ fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let first = lane / 8 * SHARE;
-  let origin = (params[0].x + group.x) * LENGTH;
+  let first = lane / 8 * params[0].y;
+  let origin = (params[0].w + group.x) * params[0].x;
+  let end = origin + min(params[0].x, first + params[0].y);
   let start = origin + first + lane % 8;
-  let end = origin + min(LENGTH, first + SHARE);
   var part = vec3f();
   if (start < end) {
-#if TAIL && 8 % VECS == 0
-    let always = mask(start); // a step of 8 vec4s keeps the column
-    let shift = x[start].x * always;
-#else
     let shift = x[start].x;
-#endif
     var sum = vec4f();
     var squares = vec4f();
     var count = 0.0;
+#if MASKED
+    let row = params[0].z % 65536;
+    let tail = params[0].z / 65536;
+    let last = vec4f(1.0, f32(tail > 1), f32(tail > 2), f32(tail > 3));
+    let step = 8 % row;
+    var column = (first + lane % 8) % row;
+#else
+    count = 4.0 * f32((end - start + 7) / 8);
+#endif
     var at = start;
-    for (; at + 24 < end; at += 32) {
-#for k in 0..4
-#if TAIL && 8 % VECS != 0
-      let mask$k = mask(at + $(k * 8));
-      let d$k = x[at + $(k * 8)] - shift * mask$k;
-      count += dot(mask$k, vec4f(1.0));
+    // Four steps at a time, then single ones.
+#for rounds in 0..2
+    for (; at + $(24 * (1 - rounds)) < end; at += $(32 - 24 * rounds)) {
+#for k in 0..4-3*rounds
+#if MASKED
+      let all$k = x[at + $(k * 8)] - shift;
+      let d$k = select(all$k, all$k * last, column + 1 == row);
+      count += select(4.0, f32(tail), column + 1 == row);
+      column += step;
+      column -= select(0, row, column >= row);
 #else
       let d$k = x[at + $(k * 8)] - shift;
 #endif
 #endfor
-#for k in 0..4
+#for k in 0..4-3*rounds
       sum += d$k;
       squares += d$k * d$k;
 #endfor
     }
-    for (; at < end; at += 8) {
-#if TAIL && 8 % VECS != 0
-      let d = x[at] - shift * mask(at);
-      count += dot(mask(at), vec4f(1.0));
-#else
-      let d = x[at] - shift;
-#endif
-      sum += d;
-      squares += d * d;
-    }
-#if TAIL && 8 % VECS == 0
-    count = f32((at - start) / 8) * dot(always, vec4f(1.0));
-#endif
-#if !TAIL
-    count = f32((at - start) / 2);
-#endif
+#endfor
     let offset = dot(sum, vec4f(1.0)) / count;
-    part = vec3f(count, x[start].x + offset, max(dot(squares, vec4f(1.0)) - count * offset * offset, 0.0));
+    part = vec3f(count, shift + offset, max(dot(squares, vec4f(1.0)) - count * offset * offset, 0.0));
   }
 #if SHUFFLED
   part = join(part, subgroupShuffleXor(part, 1u));
@@ -103,7 +91,7 @@ fn main(
     var c = group.x;
 #for p in 0..PARTS
     {
-      let channels = params[$((p + 1) / 4)][$((p + 1) % 4)];
+      let channels = params[$(1 + p / 4)][$(p % 4)];
       if (c < channels) {
         stats$p[c] = part.y;
         stats$p[channels + c] = part.z / part.x;

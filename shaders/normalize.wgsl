@@ -1,7 +1,7 @@
 // y = (x - mean) * rstd [* gamma + beta], elementwise: workgroup (g, c) does part g of channel c. The padding of a
 // row stays zero. BACKWARD: y = x * rstd [* gamma] (x is then the gradient of y with statistics that are constants).
-// LENGTH vec4s per channel, of which a strand of 8 invocations walks SHARE; VECS vec4s per row, TAIL elements in the
-// last of them (0: all four).
+// MASKED: something follows the elements of a row. params = (vec4s of a channel, of the run that a strand of 8 invocations
+// walks, vec4s of a row + 65536 * elements in the last of them, 0).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> stats: array<f32>;
@@ -12,23 +12,7 @@
 @group(0) @binding(3) var<storage, read> beta: array<f32>;
 #endif
 @group(0) @binding($(2 + GAMMA + BETA)) var<storage, read_write> y: array<vec4f>;
-
-#if TAIL && !BACKWARD
-const MASK = vec4f(1.0, f32($(TAIL > 1)), f32($(TAIL > 2)), 0.0);
-#endif
-
-fn result(v: vec4f, at: u32, mean: f32, scale: f32, bias: f32) -> vec4f {
-#if BACKWARD
-  return v * scale;
-#else
-#if TAIL
-  let mask = select(vec4f(1.0), MASK, at % VECS == $(VECS - 1));
-  return (v - mean * mask) * scale + bias * mask;
-#else
-  return (v - mean) * scale + bias;
-#endif
-#endif
-}
+@group(0) @binding($(3 + GAMMA + BETA)) var<uniform> params: array<vec4u, 1>;
 
 @compute @workgroup_size(SIZE)
 fn main(
@@ -37,7 +21,12 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let c = group.y;
+  let length = params[0].x;
+#if BACKWARD
+  let mean = 0.0;
+#else
   let mean = stats[c];
+#endif
   var scale = inverseSqrt(stats[groups.y + c] + EPS);
 #if GAMMA
   scale *= gamma[c];
@@ -47,16 +36,23 @@ fn main(
 #else
   let bias = 0.0;
 #endif
-  let first = (group.x * $(SIZE / 8) + lane / 8) * SHARE;
-  let end = c * LENGTH + min(LENGTH, first + SHARE);
-  var at = c * LENGTH + first + lane % 8;
-  for (; at + 24 < end; at += 32) {
-#for k in 0..4
-    let v$k = x[at + $(k * 8)];
-#endfor
-#for k in 0..4
-    y[at + $(k * 8)] = result(v$k, at + $(k * 8), mean, scale, bias);
-#endfor
+  let first = (group.x * $(SIZE / 8) + lane / 8) * params[0].y;
+  let end = c * length + min(length, first + params[0].y);
+#if MASKED
+  let row = params[0].z % 65536;
+  let tail = params[0].z / 65536;
+  let last = vec4f(1.0, f32(tail > 1), f32(tail > 2), f32(tail > 3));
+  let step = 8 % row;
+  var column = (first + lane % 8) % row;
+#endif
+  for (var at = c * length + first + lane % 8; at < end; at += 8) {
+    let result = (x[at] - mean) * scale + bias;
+#if MASKED
+    y[at] = select(result, result * last, column + 1 == row);
+    column += step;
+    column -= select(0, row, column >= row);
+#else
+    y[at] = result;
+#endif
   }
-  for (; at < end; at += 8) { y[at] = result(x[at], at, mean, scale, bias); }
 }

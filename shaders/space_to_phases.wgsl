@@ -14,15 +14,18 @@
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
 #endif
 
-// COUNT: vec4s of the result; PLANES = C N of the large image.
+// params = (vec4s of the result, invocations in a row of the grid, C N of the large image, 0).
+@group(0) @binding($(2 + (GRADIENT && RELU))) var<uniform> params: array<vec4u, 1>;
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
-  let i = gid.y * GRID_X + gid.x;
-  if (i >= COUNT) { return; }
+  let i = gid.y * params[0].y + gid.x;
+  let planes = params[0].z;
+  if (i >= params[0].x) { return; }
 #if GRADIENT
   let q = i % Q;
   let r = i / Q % H;
-  let plane = i / (Q * H) + (r & 1) * PLANES;
+  let plane = i / (Q * H) + (r & 1) * planes;
   let four = gy[(plane * HO + r / 2) * QO + q / 2];
   let two = select(four.xy, four.zw, (q & 1) == 1);
   var g = select(vec4f(two.x, 0, two.y, 0), vec4f(0, two.x, 0, two.y), (r & 1) == 1);
@@ -37,11 +40,11 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 #else
   let q = i % QO;
   let plane = i / (QO * HO);
-  let odd = plane >= PLANES;
+  let odd = plane >= planes;
   let r = i / QO % HO * 2 + select(0u, 1u, odd);
   var v = vec4f(0);
   if (r < H) {
-    let at = (select(plane, plane - PLANES, odd) * H + r) * Q + 2 * q;
+    let at = (select(plane, plane - planes, odd) * H + r) * Q + 2 * q;
     let a = x[at];
     var b = vec4f(0);
     if (2 * q + 1 < Q) { b = x[at + 1]; }

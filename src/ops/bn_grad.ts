@@ -8,15 +8,8 @@ import inputSource from "../../shaders/bn_grad_input.wgsl" with {
   type: "text",
 };
 import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
-import { dense, elementCount, image, sameType, type TensorType } from "../graph/tensor_type.ts";
-import {
-  channelConstants,
-  channelStatistics,
-  oneWorkgroup,
-  overChannels,
-  requireDense,
-  requireImage,
-} from "./channel.ts";
+import { dense, image, sameType, type TensorType } from "../graph/tensor_type.ts";
+import { channelStatistics, channelVec4s, oneWorkgroup, overChannels, requireDense, requireImage } from "./channel.ts";
 
 const sumsShader = { name: "bn_grad_sums", source: sumsSource };
 const inputShader = { name: "bn_grad_input", source: inputSource };
@@ -59,12 +52,13 @@ export const bnGradSums: OpSpec<BnGradAttributes> = {
     return [type, type];
   },
   kernels({ inputs: [x], attrs: { eps } }) {
-    const { LENGTH } = channelConstants(x);
+    const length = channelVec4s(x), { SIZE, SHARE } = oneWorkgroup(length);
     return {
       dispatches: [{
         shader: sumsShader,
-        constants: { LENGTH, ...oneWorkgroup(LENGTH), EPS: eps },
+        constants: { SIZE, EPS: eps },
         bindings: [input(0), input(1), input(2), output(0), output(1)],
+        params: [length, SHARE, 0, 0],
         workgroups: [x.shape[0], 1, 1],
       }],
     };
@@ -94,17 +88,13 @@ export const bnGradInput: OpSpec<BnGradAttributes> = {
     return [inputs[0]];
   },
   kernels({ inputs, attrs: { eps } }) {
-    const [x] = inputs, { constants, workgroups } = overChannels(x);
+    const [x] = inputs, { constants, params, workgroups } = overChannels(x);
     return {
       dispatches: [{
         shader: inputShader,
-        constants: {
-          ...constants,
-          COUNT: elementCount(x) / x.shape[0],
-          GAMMA: inputs.length > 5,
-          EPS: eps,
-        },
+        constants: { ...constants, GAMMA: inputs.length > 5, EPS: eps },
         bindings: [...inputs.map((_, i) => input(i)), output(0)],
+        params,
         workgroups,
       }],
     };

@@ -5,7 +5,7 @@
 import source from "../../shaders/bn_stats.wgsl" with { type: "text" };
 import { type Dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, image } from "../graph/tensor_type.ts";
-import { channelConstants, channelStatistics, joinedStrands, requireImage } from "./channel.ts";
+import { channelStatistics, channelVec4s, hasTails, joinedStrands, requireImage, rowWord } from "./channel.ts";
 
 const shader = { name: "bn_stats", source };
 
@@ -30,15 +30,15 @@ export const bnStats: OpSpec<BnStatsAttributes> = {
     return sizes.map((channels) => dense([2, channels]));
   },
   kernels({ inputs: [x], attrs: { sizes }, limits }) {
-    const constants = { ...channelConstants(x), ...joinedStrands(channelConstants(x).LENGTH, limits) };
+    const length = channelVec4s(x), { SHARE, ...strands } = joinedStrands(length, limits);
     const most = limits.maxStorageBuffersPerShaderStage - 1, dispatches: Dispatch[] = [];
     for (let from = 0, first = 0; from < sizes.length; from += most) {
       const part = sizes.slice(from, from + most), channels = part.reduce((a, b) => a + b, 0);
       dispatches.push({
         shader,
-        constants: { ...constants, PARTS: part.length, PARAMS: Math.ceil((1 + part.length) / 4) },
+        constants: { ...strands, MASKED: hasTails(x), PARTS: part.length },
         bindings: [input(0), ...part.map((_, i) => output(from + i))],
-        params: [first, ...part],
+        params: [length, SHARE, rowWord(x), first, ...part],
         workgroups: [channels, 1, 1],
       });
       first += channels;

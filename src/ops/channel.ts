@@ -6,23 +6,14 @@ import type { GpuLimits } from "../gpu/device.ts";
 import { rowPitch, type TensorType } from "../graph/tensor_type.ts";
 import { hasLanes, LANES } from "./lanes.ts";
 
-/** Constants of a kernel that walks the vec4s of one channel of an image `[C, N, H, W]`. */
-export interface ChannelConstants {
-  /** vec4s per channel. */
-  readonly LENGTH: number;
-  /** vec4s per row. */
-  readonly VECS: number;
-  /** Elements in the last vec4 of a row, 0 where the row fills it: then nothing needs a mask. */
-  readonly TAIL: number;
+/** vec4s of a channel of an image. */
+export function channelVec4s(type: TensorType): number {
+  const [, n, h, w] = type.shape;
+  return n * h * rowPitch(w) / 4;
 }
 
-/** Constants for the channels of `type`. */
-export function channelConstants(type: TensorType): ChannelConstants & {
-  [name: string]: number;
-} {
-  const [, n, h, w] = type.shape, VECS = rowPitch(w) / 4;
-  return { LENGTH: n * h * VECS, VECS, TAIL: w % 4 };
-}
+/** Whether something follows the elements of a row, which a kernel may have to keep zero. */
+export const hasTails = (type: TensorType): boolean => type.shape[3] % 4 !== 0;
 
 /** For kernels that have it as a parameter: vec4s of a row of `type` and, times 65536, elements in the last of them. */
 export function rowWord(type: TensorType): number {
@@ -71,18 +62,20 @@ export function manyWorkgroups(length: number): Strands & { groups: number } {
   return { SIZE, SHARE, groups: Math.ceil(length / strands / SHARE) };
 }
 
-/** Launch of an elementwise kernel over every channel: workgroup `(g, c)` does part `g` of channel `c`. */
-export function overChannels(
-  type: TensorType,
-): {
-  constants: ChannelConstants & Strands & { [name: string]: number };
+/**
+ * Launch of an elementwise kernel over every channel: workgroup `(g, c)` does part `g` of channel `c`. Parameters: vec4s
+ * of a channel and of a strand, {@linkcode rowWord}, and elements of a channel.
+ */
+export function overChannels(type: TensorType): {
+  constants: { readonly SIZE: number; readonly MASKED: boolean };
+  params: readonly number[];
   workgroups: [number, number, number];
 } {
-  const sizes = channelConstants(type);
-  const { groups, ...strands } = manyWorkgroups(sizes.LENGTH);
+  const [c, n, h, w] = type.shape, length = channelVec4s(type), { groups, SHARE, SIZE } = manyWorkgroups(length);
   return {
-    constants: { ...sizes, ...strands },
-    workgroups: [groups, type.shape[0], 1],
+    constants: { SIZE, MASKED: hasTails(type) },
+    params: [length, SHARE, rowWord(type), n * h * w],
+    workgroups: [groups, c, 1],
   };
 }
 

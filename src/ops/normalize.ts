@@ -37,7 +37,7 @@ export const normalizeGrad: OpSpec<{ readonly eps: number }> = {
     return [gy];
   },
   kernels({ inputs, attrs: { eps } }) {
-    const { constants, workgroups } = overChannels(inputs[0]);
+    const { constants, params, workgroups } = overChannels(inputs[0]);
     return {
       dispatches: [{
         shader,
@@ -49,6 +49,7 @@ export const normalizeGrad: OpSpec<{ readonly eps: number }> = {
           EPS: eps,
         },
         bindings: [...inputs.map((_, i) => input(i)), output(0)],
+        params,
         workgroups,
       }],
     };
@@ -69,7 +70,7 @@ export const normalize: OpSpec<NormalizeAttributes> = {
     return [x];
   },
   kernels({ inputs, attrs: { eps } }) {
-    const [x] = inputs, { constants, workgroups } = overChannels(x);
+    const [x] = inputs, { constants, params, workgroups } = overChannels(x);
     const affine = inputs.length > 2;
     return {
       dispatches: [{
@@ -82,6 +83,7 @@ export const normalize: OpSpec<NormalizeAttributes> = {
           EPS: eps,
         },
         bindings: [...inputs.map((_, i) => input(i)), output(0)],
+        params,
         workgroups,
       }],
     };

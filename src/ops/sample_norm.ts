@@ -5,8 +5,8 @@
  */
 import source from "../../shaders/sample_norm.wgsl" with { type: "text" };
 import { type Dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
-import { dense, elementCount, image, sameType, type TensorType } from "../graph/tensor_type.ts";
-import { channelConstants, oneWorkgroup, requireDense, requireImage } from "./channel.ts";
+import { dense, elementCount, image, rowPitch, sameType, type TensorType } from "../graph/tensor_type.ts";
+import { channelVec4s, oneWorkgroup, requireDense, requireImage } from "./channel.ts";
 
 const shader = { name: "sample_norm", source };
 
@@ -23,7 +23,7 @@ function dispatch(
   { center, eps }: SampleNormAttributes,
   backward: boolean,
 ): Dispatch {
-  const [c, n, h, w] = x.shape, { LENGTH, VECS, TAIL } = channelConstants(x);
+  const [c, n, h, w] = x.shape, LENGTH = channelVec4s(x), VECS = rowPitch(w) / 4, TAIL = w % 4;
   const RUN = h * VECS, { SIZE, SHARE } = oneWorkgroup(c * RUN);
   return {
     shader,

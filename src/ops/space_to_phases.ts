@@ -5,7 +5,7 @@
  */
 import source from "../../shaders/space_to_phases.wgsl" with { type: "text" };
 import { input, type OpSpec, output } from "../graph/op.ts";
-import { image, rowPitch, storageLength } from "../graph/tensor_type.ts";
+import { image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectShape } from "./expect.ts";
 import { linear } from "./launch.ts";
 import { onnxRelu } from "./onnx.ts";
@@ -26,13 +26,15 @@ export interface PhasesGradAttributes extends PhasesAttributes {
 
 const half = (size: number): number => Math.ceil(size / 2);
 
+const planes = ({ shape: [c, n] }: TensorType): number => c * n;
+
 function constants(
-  [c, n, H, W]: readonly number[],
+  [, , H, W]: readonly number[],
   GRADIENT: boolean,
   RELU: boolean,
 ) {
   const Q = rowPitch(W) / 4, HO = half(H), QO = rowPitch(half(W)) / 4;
-  return { GRADIENT, RELU, H, W, HO, Q, QO, PLANES: c * n };
+  return { GRADIENT, RELU, H, W, HO, Q, QO };
 }
 
 /** Gradient of {@linkcode spaceToPhases}: (gy, x when relu) -> gx. */
@@ -55,12 +57,9 @@ export const spaceToPhasesGrad: OpSpec<PhasesGradAttributes> = {
     return {
       dispatches: [{
         shader,
-        constants: {
-          ...constants(outputs[0].shape, true, attrs.relu),
-          COUNT,
-          GRID_X,
-        },
+        constants: constants(outputs[0].shape, true, attrs.relu),
         bindings: attrs.relu ? [input(0), input(1), output(0)] : [input(0), output(0)],
+        params: [COUNT, GRID_X, planes(outputs[0]), 0],
         workgroups,
       }],
     };
@@ -85,12 +84,9 @@ export const spaceToPhases: OpSpec<PhasesAttributes> = {
     return {
       dispatches: [{
         shader,
-        constants: {
-          ...constants(inputs[0].shape, false, attrs.relu),
-          COUNT,
-          GRID_X,
-        },
+        constants: constants(inputs[0].shape, false, attrs.relu),
         bindings: [input(0), output(0)],
+        params: [COUNT, GRID_X, planes(inputs[0]), 0],
         workgroups,
       }],
     };
