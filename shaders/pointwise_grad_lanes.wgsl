@@ -1,13 +1,13 @@
 // Both gradients of a 1x1 convolution in one walk, for subgroups of 8 lanes: each lane has EACH other input channels
-// that follow each other (loads several weights at once), holds their weights and adds up the gradients of these; it loads other channels of gy, which
-// shuffles hand to all lanes.
+// that follow each other (loads several weights at once), holds their weights and adds up the gradients of these; it
+// loads other channels of gy, which shuffles hand to all lanes.
 //
 //   gx[g*CI + i][m] = f'(x[g*CI + i][m]) * sum_o w[g*CO + o][i] * gy[g*CO + o][m]     (as many groups as input groups)
 //   dw[g*CO + o][i] = sum_m gy[g*CO + o][m] * f(x[g*CI + i][m])
 //
-// f is the identity or ReLU (RELU). Workgroup (t, block), one of T for the block and itself one subgroup, does 8 * EACH
-// input channels and walks params[1].y vec4s. It stores a partial sum of dw for reduce_partials.wgsl, which is dw itself where
-// T is 1. params = (weights, CI, CO, T), (vec4s of a channel, of a workgroup); CO is constant.
+// f is the identity or ReLU. Workgroup (t, block), one of T for the block and itself one subgroup, does 8 * EACH input
+// channels and walks params[1].y vec4s. It stores a partial sum of dw for reduce_partials.wgsl, which is dw itself where
+// T is 1. params = (weights, CI, CO, T), (vec4s of a channel, of a workgroup, 1 for ReLU, 0); CO is constant.
 
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
 #if EACH == 4
@@ -40,6 +40,8 @@ fn along(v: vec4f, f: Columns) -> Weights { return v * f; }
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
   let CI = params[0].y;
   let M4 = params[1].x;
+  // Below all numbers without ReLU, which costs no more than ReLU. (Had x been no number, the loss would have told.)
+  let floor = vec4f(select(-3.4028234e38, 0.0, params[1].z == 1));
   let channel = wid.y * $(8 * EACH) + lane * EACH;
   let source = channel / CI * CO;
   let column = channel % CI;
@@ -61,11 +63,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
     let f = Columns(
 #for i in 0..EACH
-#if RELU
-      max(x$i, vec4f(0)),
-#else
-      x$i,
-#endif
+      max(x$i, floor),
 #endfor
     );
     var at = (source + lane) * M4 + m;
@@ -85,11 +83,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
 #endfor
 #for i in 0..EACH
-#if RELU
-    gx[own + $i * M4] = select(vec4f(0), s$i, x$i > vec4f(0));
-#else
-    gx[own + $i * M4] = s$i;
-#endif
+    gx[own + $i * M4] = select(vec4f(0), s$i, x$i > floor);
 #endfor
   }
   let to = wid.x * params[0].x;

@@ -6,8 +6,8 @@
 //
 // 8 * EACH results from all IB operands (CI, or CO where TRANSPOSED). Of the results a lane has every 8th, or EACH that
 // follow each other where TRANSPOSED: so it loads several weights at once, as every load in the text of a shader takes
-// llvmpipe milliseconds to compile. f, RELU, u as in pointwise.wgsl. A workgroup, which is one subgroup, walks
-// params[1].y vec4s. params = (GI, 0, CI, CO), (vec4s of a channel, of a workgroup).
+// llvmpipe milliseconds to compile. f and u as in pointwise.wgsl, u where MASKED. A workgroup, which is one subgroup,
+// walks params[1].y vec4s. params = (GI, 0, CI, CO), (vec4s of a channel, of a workgroup, 1 for ReLU in f, 0).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 #if !TRANSPOSED || EACH == 4
@@ -20,16 +20,19 @@
 #endif
 #endif
 @group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
-#if TRANSPOSED && RELU
+#if MASKED
 @group(0) @binding(3) var<storage, read> u: array<vec4f>;
 #endif
-@group(0) @binding($(3 + (TRANSPOSED && RELU))) var<uniform> params: array<vec4u, 2>;
+@group(0) @binding($(3 + MASKED)) var<uniform> params: array<vec4u, 2>;
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
   let CI = params[0].z;
   let CO = params[0].w;
   let M4 = params[1].x;
+#if !TRANSPOSED
+  let relu = vec4<bool>(params[1].z == 1);
+#endif
   let channel = wid.y * $(8 * EACH);
 #if TRANSPOSED
   let source = channel / CI * CO;
@@ -60,10 +63,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     var s$o = vec4f(0);
 #endfor
 #for q in 0..IB/8
-#if RELU && !TRANSPOSED
-    let a$q = max(x[at], vec4f(0));
-#else
+#if TRANSPOSED
     let a$q = x[at];
+#else
+    let x$q = x[at];
+    let a$q = select(x$q, vec4f(0), relu & (x$q <= vec4f(0)));
 #endif
     at += 8 * M4;
 #for i in q*8..q*8+8
@@ -83,7 +87,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
     at = own * M4 + m;
 #for o in 0..EACH
-#if TRANSPOSED && RELU
+#if MASKED
     y[at] = select(vec4f(0), s$o, u[at] > vec4f(0));
 #else
     y[at] = s$o;

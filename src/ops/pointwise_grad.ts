@@ -112,12 +112,12 @@ function jointVariant(
       dispatches: [
         {
           shader: gradLanesShader,
-          constants: { CO, EACH, RELU: attrs.relu },
+          constants: { CO, EACH },
           bindings: [
             ...[input(0), input(1), input(2), output(0)],
             ALONE ? output(1) : scratch(0),
           ],
-          params: [count, CI, CO, strands, M4, Math.ceil(M4 / strands), 0, 0],
+          params: [count, CI, CO, strands, M4, Math.ceil(M4 / strands), Number(attrs.relu), 0],
           workgroups: [strands, blocks, 1],
         },
         ...(ALONE ? [] : [reducePartials(sums, 1)]),

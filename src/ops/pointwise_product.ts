@@ -128,9 +128,9 @@ export function product(
       plan: () => ({
         dispatches: [{
           shader: lanesShader,
-          constants: { EACH, IB: operands, ...settings },
+          constants: { EACH, IB: operands, TRANSPOSED: transposed, MASKED: mask.length > 0 },
           bindings: [input(0), input(1), output(0), ...mask],
-          params: [GI, 0, CI, CO, M4, share, 0, 0],
+          params: [GI, 0, CI, CO, M4, share, Number(relu), 0],
           workgroups: [Math.ceil(M4 / share), blocks, 1],
         }],
       }),
