@@ -40,11 +40,14 @@ export function inRanges(node: Node, ranges: Ranges): boolean {
 export function rangesOf(graph: Graph, kept: readonly Tensor[] = []): Ranges {
   const ranges = new Map<Tensor, Range>(), readers = new Map<Tensor, Node[]>();
   const successor = new Map<Tensor, Tensor>(), origin = new Map<Tensor, Tensor>(); // of what is taken over in place
+  const within = new Map<Tensor, Tensor[]>(); // what lies in a tensor or takes over its memory
+  const put = (outer: Tensor, inner: Tensor): void => void within.set(outer, [...within.get(outer) ?? [], inner]);
   for (const node of graph.nodes) {
     for (const t of new Set(node.inputs)) readers.set(t, [...readers.get(t) ?? [], node]);
     for (const [o, i] of Object.entries(node.op.inPlace?.(node.inputs.map((t) => t.type), node.attrs) ?? {})) {
       successor.set(node.inputs[i], node.outputs[Number(o)]);
       origin.set(node.outputs[Number(o)], node.inputs[i]);
+      put(node.inputs[i], node.outputs[Number(o)]);
     }
   }
   /** The tensor in whose memory `t` lies; tensors of one root share a buffer. */
@@ -65,11 +68,10 @@ export function rangesOf(graph: Graph, kept: readonly Tensor[] = []): Ranges {
   const mayJoin = (parts: readonly Tensor[], whole: Tensor): boolean => {
     if (new Set(parts).size < parts.length || successor.has(whole)) return false;
     if (!parts.every((part) => mayLie(part) && !successor.has(part))) return false;
-    const roots = new Set(parts);
-    return graph.nodes.every((node) =>
-      inRanges(node, ranges) || !node.outputs.some((t) => roots.has(rootOf(t))) ||
-      !node.inputs.some((t) => roots.has(rootOf(t)))
-    );
+    const all = parts.slice();
+    for (const t of all) all.push(...within.get(t) ?? []);
+    const roots = new Set(parts), makers = new Set(all.map(({ node }) => node!));
+    return [...makers].every((node) => inRanges(node, ranges) || !node.inputs.some((t) => roots.has(rootOf(t))));
   };
   for (const node of graph.nodes) {
     const kind = node.op.copies?.(node.attrs);
@@ -83,7 +85,10 @@ export function rangesOf(graph: Graph, kept: readonly Tensor[] = []): Ranges {
     }
     if (offsets.some((offset) => offset % BINDING_BYTES !== 0)) continue;
     if (kind === "join" ? mayJoin(parts, whole) : mayCut(node, whole)) {
-      parts.forEach((part, i) => ranges.set(part, { of: whole, offset: offsets[i] }));
+      parts.forEach((part, i) => {
+        ranges.set(part, { of: whole, offset: offsets[i] });
+        put(whole, part);
+      });
     }
   }
   return ranges;
