@@ -7,7 +7,7 @@ import { Graph, type Tensor } from "./graph.ts";
 import type { OpSpec } from "./op.ts";
 import { dropUnused, shareSubexpressions, validate } from "./passes.ts";
 import { type Place, planProgram, Pool } from "./plan.ts";
-import { dense, elementCount, image, pack, storageLength, unpack } from "./tensor_type.ts";
+import { dense, elementCount, image, pack, storageLength, type TensorType, unpack } from "./tensor_type.ts";
 import { Arena } from "./variables.ts";
 
 /** An operation without kernels: planning and passes need only its shapes. */
@@ -161,6 +161,96 @@ Deno.test("a whole keeps its buffer from its first part to the last reader of an
   assert.notEqual(at(last).buffer, at(later).buffer);
 });
 
+Deno.test("images are put together in several steps, and taken apart while the rest is taken over in place", () => {
+  const graph = new Graph(), x = graph.input("x", image(1, 1, 8, 16));
+  const make = (t: Tensor) => graph.apply1(combine, [t], {}),
+    over = (...ts: Tensor[]) => graph.apply1(combine, ts, { inPlace: true });
+  const [a, b, c] = [make(x), make(x), make(x)], inner = graph.apply1(join, [b, c], null);
+  const used = make(inner), outer = graph.apply1(join, [a, inner], null);
+  const sums = over(make(outer)), [first, rest] = graph.apply(cut, [sums], [1, 2]);
+  const [second, third] = graph.apply(cut, [over(rest, used)], [1, 1]);
+  const { at, copies } = planned(graph, graph.apply1(combine, [first, second, third], {}));
+  assert.equal(copies, 0);
+  const places = (...ts: Tensor[]) => ts.map((t) => [at(t).buffer, at(t).offset / CHANNEL_BYTES]);
+  assert.deepEqual(places(a, b, c, inner, outer), [0, 1, 2, 1, 0].map((channel) => [at(outer).buffer, channel]));
+  assert.deepEqual(places(first, rest, second, third), [0, 1, 1, 2].map((channel) => [at(sums).buffer, channel]));
+});
+
+Deno.test("whatever is put together, taken apart and taken over, every node reads what was made for it", () => {
+  const spare = { copies: 0, runs: 0 }, any = { ...combine, infer: (inputs: readonly TensorType[]) => [inputs[0]] };
+  for (let seed = 0; seed < 1000; seed++) {
+    const random = new Random(seed, "ranges"),
+      graph = new Graph(),
+      arena = new Arena("arena"),
+      taken = new Set<Tensor>();
+    const tensors = [graph.input("x", image(2, 1, 8, 16)), graph.input("y", image(3, 1, 8, 16))];
+    const pick = (): Tensor => {
+      const free = tensors.filter((t) => !taken.has(t)).slice(-6);
+      return free[random.below(free.length)];
+    };
+    for (let i = 0; i < 40; i++) {
+      const kind = random.below(5),
+        t = pick(),
+        channels = t.type.shape[0],
+        others = [pick(), pick()].slice(random.below(3));
+      if (kind === 0 && channels < 16) tensors.push(graph.apply1(join, [t, ...others], null));
+      else if (kind === 1 && channels > 1) {
+        const first = 1 + random.below(channels - 1);
+        tensors.push(...graph.apply(cut, [t], [first, channels - first]));
+      } else if (kind === 2 && t.node && !t.variable && !others.includes(t)) {
+        tensors.push(graph.apply1(any, [t, ...others], { inPlace: true }));
+        taken.add(t);
+      } else {
+        tensors.push(graph.apply1(any, [t, ...others], { k: i }));
+        if (random.below(12) === 0) graph.place(tensors.at(-1)!, arena.add(`v${i}`, tensors.at(-1)!.type));
+      }
+    }
+    validate(graph);
+    const results = Object.fromEntries(tensors.filter((t) => !taken.has(t) && random.below(4) === 0).entries());
+    const plan = planProgram("p", graph, results, PORTABLE_LIMITS, new Pool());
+    // What each channel of memory holds, and what each channel of a tensor should be.
+    const memory = new Map<string, string>(), expected = new Map<Tensor, string[]>();
+    const cells = (place: Place, t: Tensor) =>
+      t.type.shape[0] === 0 ? [] : Array.from({ length: t.type.shape[0] }, (_, c) => {
+        const [where, offset] = place.kind === "pool"
+          ? [`pool ${place.buffer}`, place.offset]
+          : place.kind === "arena"
+          ? ["arena", place.offset]
+          : [place.name, 0];
+        return `${where} ${offset / CHANNEL_BYTES + c}`;
+      });
+    const fresh = (t: Tensor) => Array.from({ length: t.type.shape[0] }, (_, c) => `${t.id}.${c}`);
+    const holds = (place: Place, t: Tensor) => cells(place, t).map((cell) => memory.get(cell));
+    tensors.slice(0, 2).forEach((t) => {
+      expected.set(t, fresh(t));
+      cells({ kind: "input", name: t.inputName!, bytes: 0 }, t).forEach((cell, c) => memory.set(cell, fresh(t)[c]));
+    });
+    for (const { node, inputs, outputs, dispatches } of plan.nodes) {
+      node.inputs.forEach((t, i) =>
+        assert.deepEqual(holds(inputs[i], t), expected.get(t), `seed ${seed}, tensor ${t.id}`)
+      );
+      const parts = node.inputs.flatMap((t) => expected.get(t)!), copying = node.op.copies !== undefined;
+      let from = 0;
+      for (const t of node.outputs) {
+        expected.set(t, copying ? parts.slice(from, from += t.type.shape[0]) : fresh(t));
+      }
+      if (copying) spare[dispatches.length > 0 ? "runs" : "copies"]++;
+      const writes = !copying || dispatches.length > 0, inPlace = node.op.inPlace?.([], node.attrs)[0] === 0;
+      const read = new Set(inputs.slice(inPlace ? 1 : 0).flatMap((p) => p.kind === "pool" ? [p.buffer] : []));
+      node.outputs.forEach((t, i) => {
+        const place = outputs[i];
+        if (writes && place.kind === "pool") assert.ok(!read.has(place.buffer), `seed ${seed}: reads what it writes`);
+        if (writes) cells(place, t).forEach((cell, c) => memory.set(cell, expected.get(t)![c]));
+        assert.deepEqual(holds(place, t), expected.get(t), `seed ${seed}, tensor ${t.id}`);
+      });
+    }
+    for (const [name, t] of Object.entries(results)) {
+      if (t.node) assert.deepEqual(holds(plan.results.get(name)!, t), expected.get(t), `seed ${seed}, a result`);
+    }
+  }
+  assert.ok(spare.copies > 100 && spare.runs > 100, `${spare.copies} copies spared, ${spare.runs} run`);
+});
+
 Deno.test("where parts cannot lie in the whole they are copied", () => {
   const type = image(1, 1, 8, 16), arena = new Arena("arena");
   const copies = (body: (graph: Graph, x: Tensor, make: (t: Tensor) => Tensor) => Tensor): number => {
@@ -184,6 +274,25 @@ Deno.test("where parts cannot lie in the whole they are copied", () => {
   assert.equal(copies((graph, x, make) => joined(graph, placed(graph, make(x)), make(x))), 1, "kept in a variable");
   const over = (graph: Graph, t: Tensor) => graph.apply1(combine, [t], { inPlace: true });
   assert.equal(copies((graph, x, make) => joined(graph, over(graph, make(x)), make(x))), 1, "taken over in place");
+  const taken = (other: (whole: Tensor, sibling: Tensor, make: (t: Tensor) => Tensor) => Tensor[]) =>
+    copies((graph, x, make) => {
+      const whole = make(joined(graph, make(x), make(x))), [sibling, part] = graph.apply(cut, [whole], [1, 1]);
+      return graph.apply1(
+        combine,
+        [graph.apply1(combine, [part], { inPlace: true }), ...other(whole, sibling, make)],
+        {},
+      );
+    });
+  assert.equal(taken((_, sibling) => [sibling]), 0, "a part is taken over when nobody reads the whole any more");
+  assert.equal(taken((whole) => [whole]), 1, "a part is taken over, and the whole is read");
+  assert.equal(
+    copies((graph, x, make) => {
+      const [sibling, part] = graph.apply(cut, [make(joined(graph, make(x), make(x)))], [1, 1]);
+      return graph.apply1(combine, [part, sibling], { inPlace: true });
+    }),
+    1,
+    "what takes a part over reads another",
+  );
   const small = { ...join, infer: () => [image(2, 1, 1, 8)] },
     narrow = { ...combine, infer: () => [image(1, 1, 1, 8)] };
   assert.equal(

@@ -57,21 +57,27 @@ export function rangesOf(graph: Graph, kept: readonly Tensor[] = []): Ranges {
   };
   const inPool = (t: Tensor): boolean => t.node !== null && !t.variable && (t = rootOf(t)).node !== null && !t.variable;
   const mayLie = (part: Tensor): boolean => inPool(part) && !ranges.has(part) && !origin.has(part);
-  const mayCut = (cut: Node, whole: Tensor): boolean =>
-    inPool(whole) && !successor.has(whole) && cut.outputs.every((part) => {
-      const next = successor.get(part);
-      if (!next) return mayLie(part);
-      const others = next.node!.inputs.filter((t) => t !== part), root = rootOf(whole);
-      return mayLie(part) && !kept.includes(whole) && readers.get(whole)!.length === 1 &&
-        !others.some((t) => cut.outputs.includes(t) || rootOf(t) === root);
-    });
-  const mayJoin = (parts: readonly Tensor[], whole: Tensor): boolean => {
-    if (new Set(parts).size < parts.length || successor.has(whole)) return false;
-    if (!parts.every((part) => mayLie(part) && !successor.has(part))) return false;
-    const all = parts.slice();
+  /** Whether no node would read what lies in one buffer with something that it writes, if `roots` were one buffer. */
+  const separable = (roots: readonly Tensor[], copy: Node): boolean => {
+    const all = roots.slice();
     for (const t of all) all.push(...within.get(t) ?? []);
-    const roots = new Set(parts), makers = new Set(all.map(({ node }) => node!));
-    return [...makers].every((node) => inRanges(node, ranges) || !node.inputs.some((t) => roots.has(rootOf(t))));
+    const one = new Set(all), makers = new Set(all.map(({ node }) => node!));
+    return [...makers].every((node) =>
+      node === copy || inRanges(node, ranges) ||
+      !node.inputs.some((t) => one.has(t) && !node.outputs.some((output) => origin.get(output) === t))
+    );
+  };
+  const mayCut = (cut: Node, whole: Tensor): boolean => {
+    if (!inPool(whole) || successor.has(whole) || !cut.outputs.every(mayLie)) return false;
+    // A part may be taken over where nobody else reads the whole, or what it lies in or what lies in it.
+    const alone = readers.get(whole)!.length === 1 && !kept.includes(whole) && !ranges.has(whole) && !within.has(whole);
+    return (alone || !cut.outputs.some((part) => successor.has(part))) &&
+      separable([rootOf(whole), ...cut.outputs], cut);
+  };
+  const mayJoin = (join: Node, whole: Tensor): boolean => {
+    const parts = join.inputs;
+    return new Set(parts).size === parts.length && !successor.has(whole) &&
+      parts.every((part) => mayLie(part) && !successor.has(part)) && separable(parts, join);
   };
   for (const node of graph.nodes) {
     const kind = node.op.copies?.(node.attrs);
@@ -84,7 +90,7 @@ export function rangesOf(graph: Graph, kept: readonly Tensor[] = []): Ranges {
       end += storageBytes(part.type);
     }
     if (offsets.some((offset) => offset % BINDING_BYTES !== 0)) continue;
-    if (kind === "join" ? mayJoin(parts, whole) : mayCut(node, whole)) {
+    if (kind === "join" ? mayJoin(node, whole) : mayCut(node, whole)) {
       parts.forEach((part, i) => {
         ranges.set(part, { of: whole, offset: offsets[i] });
         put(whole, part);
