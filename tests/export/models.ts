@@ -14,7 +14,7 @@ import { concat } from "../../src/ops/concat.ts";
 import { noise as noiseOp } from "../../src/ops/noise.ts";
 import { normalize } from "../../src/ops/normalize.ts";
 import { buildNetwork, type NetworkConfig, networkImages } from "../../src/space/derived.ts";
-import { PRIMITIVES } from "../../src/space/primitives.ts";
+import { buildTogether, PRIMITIVES } from "../../src/space/primitives.ts";
 import { DARTS_V2 } from "../../src/space/published.ts";
 import { decodeModel, encodeModel, type Inference, type Model } from "../../src/train/model_file.ts";
 
@@ -69,7 +69,8 @@ export function primitivesNetwork(stride: 1 | 2, height: number, width: number):
     for (const { name, derive, build } of PRIMITIVES) {
       if (name === noiseOp.name) continue;
       if (derive) parts.push(derive({ builder, x, name: `derived.${name}`, stride }));
-      const built = build({ builder, x, name: `super.${name}`, edges: 2, stride });
+      const context = { builder, x, name: `super.${name}`, edges: 2, stride };
+      const [built] = buildTogether(builder, [build(context)], x.type.shape[0], `blocks.${name}`);
       if (!built) continue;
       const { z, stats } = built;
       parts.push(stats ? graph.apply1(normalize, [z, stats], { eps: BN_EPS, batch: false }, `super.${name}.bn`) : z);
