@@ -48,7 +48,8 @@ interface Shape {
 }
 
 const nodes = planSearch(config, resolveSearchConfig([]), gpu.limits).plans
-  .filter(({ name }) => name === "weight_step" || name === "alpha_step").flatMap((plan) => plan.nodes);
+  .filter(({ name }) => name === "weight_step" || name === "alpha_step")
+  .flatMap((plan) => plan.nodes.filter(({ dispatches }) => dispatches.length > 0));
 const shapes = [...Map.groupBy(nodes, title).values()]
   .map((same): Shape => ({ node: same[0], total: same.length * guess(same[0]) })).sort((a, b) => b.total - a.total);
 const kinds = Map.groupBy(shapes, ({ node: { node } }) => `${node.op.name} ${settings(node.attrs)}`);

@@ -1,7 +1,7 @@
 /**
  * Plans a program without a device: chooses kernels, lets tensors share a pool of whole buffers by liveness
- * (WebGPU refuses one buffer bound for reading and writing in one dispatch, so ranges of one arena will not do)
- * and says what everything costs.
+ * (WebGPU refuses one buffer bound for reading and writing in one dispatch, so one arena will not do; `ranges.ts` says
+ * which tensors lie in others) and says what everything costs.
  * @module
  */
 import type { GpuLimits } from "../gpu/device.ts";

@@ -100,16 +100,16 @@ export class Builder {
    * convolution side by side, called `name`, and the statistics in one go.
    */
   normed(norms: readonly ToNorm[], channels: number, name: string): Normed[] {
-    const order = norms.toSorted((a, b) => +(b.weight !== undefined) - +(a.weight !== undefined));
-    const layers = order.flatMap(({ x, weight }) => weight === undefined ? [] : [{ x, weight }]);
-    const made = layers.length > 0 ? this.#pointwiseBlock(layers, channels, name) : { whole: [], parts: [] };
-    const given = order.slice(layers.length).map(({ x }) => x), zs = [...made.parts, ...given];
+    const convolved = norms.filter((one): one is Required<ToNorm> => one.weight !== undefined);
+    const plain = norms.filter(({ weight }) => weight === undefined), given = plain.map(({ x }) => x);
+    const made = convolved.length > 0 ? this.#pointwiseBlock(convolved, channels, name) : { whole: [], parts: [] };
+    const order = [...convolved, ...plain], zs = [...made.parts, ...given];
     const all = this.#sideBySide([...made.whole, ...given], `${name}/normed`);
     const stats = this.#statistics(all, order.map(({ norm }, i) => ({ name: norm, channels: zs[i].type.shape[0] })));
     return norms.map((one) => ({ z: zs[order.indexOf(one)], stats: stats[order.indexOf(one)] }));
   }
 
-  #pointwiseBlock(layers: readonly { x: Tensor; weight: string }[], channels: number, name: string) {
+  #pointwiseBlock(layers: readonly Required<ToNorm>[], channels: number, name: string) {
     const sizes = layers.map(({ x }) => x.type.shape[0]), x = this.#sideBySide(layers.map(({ x }) => x), `${name}/in`);
     const parts = layers.map(({ weight }, i) => ({ name: weight, rows: sizes[i] }));
     const w = this.variables.weightBlock(name, parts, channels, { uniform: 1 / Math.sqrt(channels) });
