@@ -39,11 +39,7 @@ fn main(
     var squares = vec4f();
     var count = 0.0;
 #if MASKED
-    let row = params[0].z % 65536;
-    let tail = params[0].z / 65536;
-    let last = vec4f(1.0, f32(tail > 1), f32(tail > 2), f32(tail > 3));
-    let step = 8 % row;
-    var column = (first + lane % 8) % row;
+    var rows = rows_at(params[0].z, first + lane % 8);
 #else
     count = 4.0 * f32((end - start + 7) / 8);
 #endif
@@ -53,11 +49,9 @@ fn main(
     for (; at + $(24 * (1 - rounds)) < end; at += $(32 - 24 * rounds)) {
 #for k in 0..4-3*rounds
 #if MASKED
-      let all$k = x[at + $(k * 8)] - shift;
-      let d$k = select(all$k, all$k * last, column + 1 == row);
-      count += select(4.0, f32(tail), column + 1 == row);
-      column += step;
-      column -= select(0, row, column >= row);
+      let d$k = cut(x[at + $(k * 8)] - shift, rows);
+      count += select(4.0, f32(rows.count), ends(rows));
+      walk(&rows);
 #else
       let d$k = x[at + $(k * 8)] - shift;
 #endif

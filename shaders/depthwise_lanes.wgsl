@@ -15,11 +15,6 @@
 #endif
 @group(0) @binding($(3 + NORM)) var<uniform> params: array<vec4u, 3>;
 
-/// Ones for the elements of a vec4, with which a row of `width` ends if `last`, that belong to it.
-fn tail(width: u32, last: bool) -> vec4f {
-  return select(vec4f(1.0), vec4f(1.0, f32(width % 4 != 1), f32((width - 1) % 4 > 1), f32(width % 4 == 0)), last);
-}
-
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
   let CI = params[0].x;

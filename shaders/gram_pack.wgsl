@@ -20,15 +20,16 @@ fn main(
 ) {
   let share = params[1].y;
   let length = params[1].z;
-  let row = params[1].w % 65536;
-  let count = params[1].w / 65536;
-  let last = vec4f(1.0, f32(count > 1), f32(count > 2), f32(count > 3));
   let first = (group.x * $(SIZE / 8) + lane / 8) * share;
   let end = min(params[0].y, first + share);
+#if ONES || STATS
+  var ends_at = rows_at(params[1].w, params[0].z + first + lane % 8);
+#endif
   for (var i = first + lane % 8; i < end; i += 8) {
     let element = params[0].z + i;
 #if ONES || STATS
-    let mask = select(vec4f(1.0), last, element % row == row - 1);
+    let mask = cut(vec4f(1.0), ends_at);
+    walk(&ends_at);
 #endif
 #if ONES
     let value = mask;

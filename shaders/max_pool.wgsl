@@ -1,24 +1,11 @@
 // 3x3 max pooling, padding 1, stride S. One invocation makes ROWS rows of T vec4s of one plane and slides down.
-// Numbers are compared as integers of the same order, NaN above all, so that a NaN in a window is its maximum on
-// every driver. Pixels outside of the image, and lanes in the padding of the pitch, are LOWEST.
+// Numbers are compared by their keys (keys.wgsl), so that a NaN in a window is its maximum on every driver. Pixels outside of the image, and lanes in the padding of the pitch, are LOWEST.
 
 @group(0) @binding(0) var<storage, read> x: array<vec4i>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4i>;
 
 alias Row = array<vec4i, T>;
-const LOWEST = -2147483648;
-const INFINITY = 0x7f800000;
 const LANES = vec4i(0, 1, 2, 3);
-
-fn key(bits: vec4i) -> vec4i {
-  let size = bits & vec4i(0x7fffffff);
-  let k = select(size, -size, bits < vec4i(0));
-  return select(k, vec4i(0x7fffffff), size > vec4i(INFINITY));
-}
-
-fn value(k: vec4i) -> vec4i {
-  return select(k, -k | vec4i(LOWEST), k < vec4i(0));
-}
 
 // Keys of vec4 q of the row that starts at `row`.
 fn load(row: i32, q: i32) -> vec4i {

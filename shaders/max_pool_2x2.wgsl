@@ -1,6 +1,6 @@
 // Maxima of 2x2 pixels; at odd sizes the last windows are smaller. GRADIENT: a window gives its gradient to its first
 // maximum in row-major order. One invocation makes one vec4. Q, QO: vec4s in a row of the large and the small image.
-// Keys as in max_pool.wgsl, so that a NaN in a window is its maximum.
+// Compared by keys.wgsl, so that a NaN in a window is its maximum.
 
 #if GRADIENT
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
@@ -11,15 +11,7 @@
 @group(0) @binding(1) var<storage, read_write> y: array<vec4i>;
 #endif
 
-const LOWEST = -2147483648;
-const INFINITY = 0x7f800000;
 const LANES = vec4u(0, 1, 2, 3);
-
-fn key(bits: vec4i) -> vec4i {
-  let size = bits & vec4i(0x7fffffff);
-  let k = select(size, -size, bits < vec4i(0));
-  return select(k, vec4i(0x7fffffff), size > vec4i(INFINITY));
-}
 
 // Keys of vec4 q of row r; LOWEST outside of the image.
 fn load(plane: u32, r: u32, q: u32) -> vec4i {
@@ -65,7 +57,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   let a = max(load(plane, r, 2 * q), load(plane, r + 1, 2 * q));
   let b = max(load(plane, r, 2 * q + 1), load(plane, r + 1, 2 * q + 1));
   let k = max(vec4i(a.xz, b.xz), vec4i(a.yw, b.yw));
-  let v = select(k, -k | vec4i(LOWEST), k < vec4i(0));
+  let v = value(k);
   y[i] = select(v, vec4i(0), LANES + 4 * q >= vec4u((W + 1) / 2));
 #endif
 }

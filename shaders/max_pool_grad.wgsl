@@ -5,27 +5,19 @@
 //   part(row)[window] = sum of the gradients of the windows above each other whose maximum lies in this row
 //   gx(row)[column]   = sum over dx of part(row)[window] where the row's maximum is at dx
 //
-// EL and ER: vec4s of windows looked at to the left and right of the tile. Keys as in max_pool.wgsl.
+// EL and ER: vec4s of windows looked at to the left and right of the tile. Keys are those of keys.wgsl.
 
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
 @group(0) @binding(1) var<storage, read> x: array<vec4i>;
 @group(0) @binding(2) var<storage, read_write> gx: array<vec4f>;
 
 alias Part = array<vec4f, NW>;
-const LOWEST = -2147483648;
-const INFINITY = 0x7f800000;
 const LANES = vec4i(0, 1, 2, 3);
 
 // A row's maxima of three, one per column of windows, and where they are: 0, 1 or 2.
 struct Maxima {
   key: array<vec4i, NW>,
   dx: array<vec4i, NW>,
-}
-
-fn key(bits: vec4i) -> vec4i {
-  let size = bits & vec4i(0x7fffffff);
-  let k = select(size, -size, bits < vec4i(0));
-  return select(k, vec4i(0x7fffffff), size > vec4i(INFINITY));
 }
 
 fn load(row: i32, q: i32) -> vec4i {

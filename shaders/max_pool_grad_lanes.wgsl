@@ -10,15 +10,8 @@
 @group(0) @binding(2) var<storage, read_write> gx: array<vec4f>;
 @group(0) @binding(3) var<uniform> params: array<vec4i, 2>;
 
-const LOWEST = -2147483648;
 const NONE = vec4f(0);
 const COLUMNS = vec4i(0, 1, 2, 3);
-
-fn key(bits: vec4i) -> vec4i {
-  let size = bits & vec4i(0x7fffffff);
-  let k = select(size, -size, bits < vec4i(0));
-  return select(k, vec4i(0x7fffffff), size > vec4i(0x7f800000));
-}
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) index: u32) {

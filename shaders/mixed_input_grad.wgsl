@@ -25,11 +25,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let first = (wid.x * (WG / 8) + lane / 8) * params[0].y;
   let end = min(M4, first + params[0].y);
 #if NORMED
-  let row = params[0].w % 65536;
-  let count = params[0].w / 65536;
-  let last = vec4f(1.0, f32(count > 1), f32(count > 2), f32(count > 3));
-  let step = 8 % row;
-  var column = (first + lane % 8) % row;
+  var rows = rows_at(params[0].w, first + lane % 8);
 #endif
 #if SINGLE
   let own = params[1 + K + group].x * C + c;
@@ -42,14 +38,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #for k in 0..K
 #if k < NORMED
     let sum$k = k$(k).x * edge + k$(k).y * z$k[at] + k$(k).z;
-    gz$k[at] = select(sum$k, sum$k * last, column + 1 == row);
+    gz$k[at] = cut(sum$k, rows);
 #else
     gz$k[at] = k$(k).x * edge;
 #endif
 #endfor
 #if NORMED
-    column += step;
-    column -= select(0, row, column >= row);
+    walk(&rows);
 #endif
   }
 #else
@@ -84,13 +79,12 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
 #for k in 0..K
 #if k < NORMED
-    sum$k = select(sum$k, sum$k * last, column + 1 == row);
+    sum$k = cut(sum$k, rows);
 #endif
     gz$k[at] = sum$k;
 #endfor
 #if NORMED
-    column += step;
-    column -= select(0, row, column >= row);
+    walk(&rows);
 #endif
   }
 #endif

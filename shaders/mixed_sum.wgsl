@@ -40,19 +40,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
   let first = (wid.x * (WG / 8) + lane / 8) * params[0].z;
   let end = min(M4, first + params[0].z);
-  let row = params[1].x % 65536;
-  let count = params[1].x / 65536;
-  let last = vec4f(1.0, f32(count > 1), f32(count > 2), f32(count > 3));
-  let step = 8 % row;
-  var column = (first + lane % 8) % row;
+  var rows = rows_at(params[1].x, first + lane % 8);
   for (var m = first + lane % 8; m < end; m += 8) {
     var sum = vec4f(shift);
 #for k in 0..COUNT
     sum += a$k * z$k[base$k + m];
 #endfor
-    sum = select(sum, sum * last, column + 1 == row);
-    column += step;
-    column -= select(0, row, column >= row);
+    sum = cut(sum, rows);
+    walk(&rows);
 #if ACCUMULATE
     sum += y[to + m];
 #endif

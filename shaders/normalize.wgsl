@@ -39,18 +39,13 @@ fn main(
   let first = (group.x * $(SIZE / 8) + lane / 8) * params[0].y;
   let end = c * length + min(length, first + params[0].y);
 #if MASKED
-  let row = params[0].z % 65536;
-  let tail = params[0].z / 65536;
-  let last = vec4f(1.0, f32(tail > 1), f32(tail > 2), f32(tail > 3));
-  let step = 8 % row;
-  var column = (first + lane % 8) % row;
+  var rows = rows_at(params[0].z, first + lane % 8);
 #endif
   for (var at = c * length + first + lane % 8; at < end; at += 8) {
     let result = (x[at] - mean) * scale + bias;
 #if MASKED
-    y[at] = select(result, result * last, column + 1 == row);
-    column += step;
-    column -= select(0, row, column >= row);
+    y[at] = cut(result, rows);
+    walk(&rows);
 #else
     y[at] = result;
 #endif

@@ -3,7 +3,7 @@
 // (GRADIENT). A lane has TV vec4s of a row of windows, and the S * TV vec4s of the image's row that lie under them.
 //
 // Sums (or maxima) of three neighbours along a row join those of the rows above and below while the lanes walk down.
-// Maxima are of keys as in max_pool.wgsl. Padding of the pitch holds zeros, so sums may read it.
+// Maxima are of keys (keys.wgsl). Padding of the pitch holds zeros, so sums may read it.
 // params = (N, H, W, rows of windows), (vec4s of an image's row, of a row of windows, lanes of a row, images that all
 // workgroups do at once).
 
@@ -11,7 +11,7 @@
 @group(0) @binding(0) var<storage, read> x: array<vec4i>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4i>;
 alias Vector = vec4i;
-const EMPTY = -2147483648;
+const EMPTY = LOWEST;
 #else
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
@@ -21,15 +21,6 @@ const EMPTY = 0.0;
 const COLUMNS = vec4i(0, 1, 2, 3);
 
 @group(0) @binding(2) var<uniform> params: array<vec4i, 2>;
-
-#if MAX
-fn key(bits: vec4i) -> vec4i {
-  let size = bits & vec4i(0x7fffffff);
-  let k = select(size, -size, bits < vec4i(0));
-  return select(k, vec4i(0x7fffffff), size > vec4i(0x7f800000));
-}
-fn value(k: vec4i) -> vec4i { return select(k, -k | vec4i(EMPTY), k < vec4i(0)); }
-#endif
 
 /// Pixels of a window that begin at `at` along an axis of `size`.
 fn inside(at: vec4i, size: i32) -> vec4i { return max(min(at + 1, vec4i(size - 1)) - max(at - 1, vec4i(0)) + 1, vec4i(1)); }

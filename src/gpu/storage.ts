@@ -125,8 +125,8 @@ function convert(text: string, forms: ReadonlyMap<string, Form>, use: RegExp, wo
 const STORE = /\s*(\.\w+\s*|\[[^\]]*\]\s*)?([-+*/]?)=(?!=)/y;
 
 /**
- * `code` (an expanded shader, which has no comments) with the images at the bindings `bf16` stored so, and with words in pairs (`words64`)
- * wherever elements of two or four are loaded and stored whole.
+ * `code` (an expanded shader, which has no comments) with the images at the bindings `bf16` stored so, and with words in
+ * pairs (`words64`) wherever elements of two or four are loaded and stored whole.
  * @throws {SyntaxError} unless each image is an array of vec4f or vec4i whose elements are stored whole, or one of f32
  * that is only read.
  */

@@ -9,8 +9,8 @@
  *     #endfor
  *
  * Directives may use `$` as well (`#if NORM$k` asks for the constant `NORM3` when k is 3).
- * `$name` and `$(expression)` are replaced by integers, comments left out. Every constant is also declared as a WGSL `const`
- * in front of the source, so that a plain use needs no `$`.
+ * `$name` and `$(expression)` are replaced by integers, comments left out. Every constant is also declared as a WGSL
+ * `const` in front of the source, so that a plain use needs no `$`.
  * @module
  */
 

@@ -94,6 +94,11 @@ export class Arena {
     return variable;
   }
 
+  /** The variable or block called `name`, if there is one. */
+  find(name: string): Variable | undefined {
+    return this.#byName.get(name);
+  }
+
   /** The variable or block called `name`. */
   get(name: string): Variable {
     const variable = this.#byName.get(name);

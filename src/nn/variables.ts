@@ -27,13 +27,11 @@ export class NetworkVariables {
   readonly #initializers = new Map<Variable, Initializer>();
   readonly #norms: Map<string, { batch: Variable; running: Variable }>;
   readonly #elements = new Map<Variable, number>();
-  readonly #byName = new Map<string, Variable>();
 
   /** With `base`: the same network and the same statistics, its weights in an arena that is like the one of `base`. */
   constructor(base?: NetworkVariables, weights: Arena = new Arena("weights", WEIGHT_UNIFORM_BYTES)) {
     this.weights = weights;
     this.#norms = base ? base.#norms : new Map();
-    if (base) { for (const v of [...weights.units, ...weights.variables]) this.#byName.set(v.name, v); }
   }
 
   /** Declares a weight, or finds it when the network is built again. */
@@ -57,7 +55,7 @@ export class NetworkVariables {
   }
 
   #known(name: string, shape: readonly number[]): Variable | undefined {
-    const known = this.#byName.get(name);
+    const known = this.weights.find(name);
     if (known && !sameType(known.type, dense(shape))) {
       throw new TypeError(`Cannot declare weight '${name}' with two shapes`);
     }
@@ -65,7 +63,6 @@ export class NetworkVariables {
   }
 
   #declared(unit: Variable, names: readonly string[], initializer: Initializer): Variable {
-    this.#byName.set(unit.name, unit);
     for (const name of names) this.#initializers.set(this.weights.get(name), initializer);
     return unit;
   }

@@ -10,9 +10,10 @@ import inputSource from "../../shaders/bn_grad_input.wgsl" with {
 import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, sameType, type TensorType } from "../graph/tensor_type.ts";
 import { channelStatistics, channelVec4s, oneWorkgroup, overChannels, requireDense, requireImage } from "./channel.ts";
+import { withRowEnds } from "./shader_parts.ts";
 
 const sumsShader = { name: "bn_grad_sums", source: sumsSource };
-const inputShader = { name: "bn_grad_input", source: inputSource };
+const inputShader = { name: "bn_grad_input", source: withRowEnds(inputSource) };
 
 /** Attributes of the backward operations. */
 export interface BnGradAttributes {

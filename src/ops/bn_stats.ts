@@ -6,8 +6,9 @@ import source from "../../shaders/bn_stats.wgsl" with { type: "text" };
 import { type Dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, image } from "../graph/tensor_type.ts";
 import { channelStatistics, channelVec4s, hasTails, joinedStrands, requireImage, rowWord } from "./channel.ts";
+import { withRowEnds } from "./shader_parts.ts";
 
-const shader = { name: "bn_stats", source };
+const shader = { name: "bn_stats", source: withRowEnds(source) };
 
 /** Attributes of {@linkcode bnStats}. */
 export interface BnStatsAttributes {

@@ -13,8 +13,10 @@ import { type DepthwiseAttributes, edgesAtOnce, geometry, isNorm, laneVariants, 
 import { depthwiseGrad, depthwiseInputGrad } from "./depthwise_grad.ts";
 import { onnxBatchNorm, onnxRelu, onnxRepeat, onnxWeight, onnxWindow } from "./onnx.ts";
 import { channelStatistics } from "./reference.ts";
+import { withRowEnds } from "./shader_parts.ts";
 
-const shader = { name: "depthwise", source }, lanesShader = { name: "depthwise_lanes", source: lanesSource };
+const shader = { name: "depthwise", source },
+  lanesShader = { name: "depthwise_lanes", source: withRowEnds(lanesSource) };
 
 /** Depthwise convolution: x `[C, N, H, W]`, w `[e*C, K, K]`, K odd, "same" padding, to `[e*C, N, ceil(H/s), ceil(W/s)]`. */
 export const depthwise: OpSpec<DepthwiseAttributes> = {

@@ -8,8 +8,10 @@ import { type Binding, type Dispatch, input, type KernelPlan, type OpSpec, outpu
 import { dense } from "../graph/tensor_type.ts";
 import { type DepthwiseAttributes, edgesAtOnce, geometry, isNorm, laneVariants, variants } from "./depthwise_cut.ts";
 import { reducePartials } from "./reduce_partials.ts";
+import { withRowEnds } from "./shader_parts.ts";
 
-const shader = { name: "depthwise_grad", source }, lanesShader = { name: "depthwise_grad_lanes", source: lanesSource };
+const shader = { name: "depthwise_grad", source },
+  lanesShader = { name: "depthwise_grad_lanes", source: withRowEnds(lanesSource) };
 
 /** What kernels of different kinds say of themselves. */
 type Kernel = Pick<Dispatch, "shader" | "constants" | "params" | "workgroups">;

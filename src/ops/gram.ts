@@ -10,8 +10,9 @@ import { type Dispatch, input, type KernelPlan, type OpCase, type OpSpec, output
 import { dense, elementCount, image, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { manyWorkgroups, requireDense, requireImage, rowWord } from "./channel.ts";
 import { imageVec4s } from "./launch.ts";
+import { withRowEnds } from "./shader_parts.ts";
 
-const packShader = { name: "gram_pack", source: packSource };
+const packShader = { name: "gram_pack", source: withRowEnds(packSource) };
 const blocksShader = { name: "gram_blocks", source: blocksSource };
 const reduceShader = { name: "gram_reduce", source: reduceSource };
 

@@ -21,10 +21,11 @@ import { dense, image, sameKind, storageLength, type TensorType } from "../graph
 import { joinedStrands, manyWorkgroups, rowWord } from "./channel.ts";
 import { imageVec4s } from "./launch.ts";
 import { mixedCases, mixedReference } from "./mixed_reference.ts";
+import { withRowEnds } from "./shader_parts.ts";
 
-const sumShader = { name: "mixed_sum", source: sumSource };
+const sumShader = { name: "mixed_sum", source: withRowEnds(sumSource) };
 const sumsShader = { name: "mixed_grad_sums", source: sumsSource };
-const inputShader = { name: "mixed_input_grad", source: inputSource };
+const inputShader = { name: "mixed_input_grad", source: withRowEnds(inputSource) };
 const weightShader = { name: "mixed_weight_grad", source: weightSource };
 
 /** One candidate of a mixed operation. */

@@ -8,8 +8,9 @@ import { dense, image, type TensorType } from "../graph/tensor_type.ts";
 import { bnGradInput, bnGradSums } from "./bn_grad.ts";
 import { channelStatistics, overChannels, requireDense, requireImage } from "./channel.ts";
 import { onnxBatchNorm } from "./onnx.ts";
+import { withRowEnds } from "./shader_parts.ts";
 
-const shader = { name: "normalize", source };
+const shader = { name: "normalize", source: withRowEnds(source) };
 
 /** Attributes of {@linkcode normalize}. */
 export interface NormalizeAttributes {

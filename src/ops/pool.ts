@@ -18,12 +18,13 @@ import { expectImage, expectInputs, expectInteger, expectShape } from "./expect.
 import { laneRows } from "./lanes.ts";
 import { linear } from "./launch.ts";
 import { onnxWindow } from "./onnx.ts";
+import { withKeys } from "./shader_parts.ts";
 
-const maxShader = { name: "max_pool", source: maxSource };
-const maxGradShader = { name: "max_pool_grad", source: maxGradSource };
+const maxShader = { name: "max_pool", source: withKeys(maxSource) };
+const maxGradShader = { name: "max_pool_grad", source: withKeys(maxGradSource) };
 const avgShader = { name: "avg_pool", source: avgSource };
-const maxGradLanesShader = { name: "max_pool_grad_lanes", source: maxGradLanesSource };
-const lanesShader = { name: "pool_lanes", source: lanesSource };
+const maxGradLanesShader = { name: "max_pool_grad_lanes", source: withKeys(maxGradLanesSource) };
+const lanesShader = { name: "pool_lanes", source: withKeys(lanesSource) };
 
 /** Attributes of the pools. */
 export interface PoolAttributes {
