@@ -1,8 +1,8 @@
 /**
  * The mixed operation of a supernet: softmax-weighted sums of candidate outputs. One node of the graph makes the
  * outputs of all edges that leave one source, side by side in one image, so that a candidate that edges share (a pool)
- * or that was computed for all of them at once (a grouped convolution) is read where it lies. The candidates' last batch norm is folded into
- * the sum, forward and backward: normalised candidates are never stored.
+ * or that was computed for all of them at once (a grouped convolution) is read where it lies. The candidates' last batch
+ * norm is folded into the sum, forward and backward: normalised candidates are never stored.
  * @module
  */
 import sumSource from "../../shaders/mixed_sum.wgsl" with { type: "text" };
@@ -227,7 +227,10 @@ export const mixed: OpSpec<MixedAttributes> = {
   cases: mixedCases,
 };
 
-/** Coefficients `[candidates, edges, C, 4]` of the gradients; inputs of {@linkcode mixed} without sums, then the gradient. */
+/**
+ * Coefficients `[candidates, edges, C, 4]` of the gradients; inputs of {@linkcode mixed} without sums, then the
+ * gradient.
+ */
 export const mixedGradSums: OpSpec<MixedAttributes> = {
   name: "mixed_grad_sums",
   testedBy: "mixed",
@@ -259,7 +262,10 @@ function hasSingleEdges(groups: readonly number[], all: number): boolean {
   return groups.length === all && new Set(groups).size === all && !groups.includes(-1);
 }
 
-/** Gradients of the candidates `of` of {@linkcode mixed}, which have the same groups; inputs coefficients, their z, and the gradient. */
+/**
+ * Gradients of the candidates `of` of {@linkcode mixed}, which have the same groups; inputs coefficients, their z, and
+ * the gradient.
+ */
 export const mixedInputGrad: OpSpec<
   MixedAttributes & { readonly of: readonly number[] }
 > = {

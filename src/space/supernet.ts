@@ -288,7 +288,10 @@ function buildCell(builder: Builder, config: SupernetConfig, context: CellContex
   finishNode(space.nodes - 1);
   return built;
 
-  /** Adds what leaves a source along its edges, `width` channels each, to the sums of the nodes that they enter: all later ones. */
+  /**
+   * Adds what leaves a source along its edges, `width` channels each, to the sums of the nodes that they enter: all later
+   * ones.
+   */
   function addMixed(
     before: Tensor | undefined,
     width: number,
