@@ -32,6 +32,7 @@ async function ours(config: SupernetConfig) {
   const began = performance.now(), gpu = await openGpu(), optimizer = resolveSearchConfig([]);
   const plan = planSearch(config, optimizer, gpu.limits), planned = performance.now();
   const engine = await SearchEngine.create(gpu, plan), { runtime } = engine;
+  await engine.prepareSteps();
   engine.initialise(0, 1e-3);
   const created = performance.now();
   const inputs = { ...noiseBatch(config), hyper: new Float32Array([0.025, 3e-4, 0.5, 0.001]) };

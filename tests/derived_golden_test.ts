@@ -74,7 +74,7 @@ for (const form of ["cifar", "imagenet"] as const satisfies readonly NetworkForm
       }
       assert.ok(worst > 0);
       assert.equal(plan.arenas.gradients.variables.length, names.filter((n) => n.startsWith("grad.")).length);
-      engine.evaluate(host);
+      await engine.evaluate(host);
       compare("inference logits", await read("evaluate", "logits"), tensor("logits_eval").data, 1e-4);
     } finally {
       engine.destroy();

@@ -41,6 +41,7 @@ const optimizer = resolveSearchConfig([{ source: "test", values: { "alpha-lr": 3
 
 async function start(config: SupernetConfig, order = 1): Promise<SearchEngine> {
   const plan = planSearch(config, { ...optimizer, order }, gpu.limits), engine = await SearchEngine.create(gpu, plan);
+  await engine.prepareSteps();
   engine.initialise(0, 0);
   const set = (arena: Arena, prefix: string) => {
     for (const v of arena.variables) {
@@ -97,7 +98,7 @@ for (const variant of ["none", "batch", "sample", "rms", "pcdarts"]) {
       const weights = await compareArena(engine, arenas.gradients, golden, "grad.", "", 1e-4);
       const alphas = await compareArena(engine, arenas.alphaGradients, golden, "grad.", "alphas.", 1e-4);
       assert.equal(weights + alphas, golden.names.filter((n) => n.startsWith("grad.")).length);
-      engine.evaluate(batch);
+      await engine.evaluate(batch);
       const inference = await engine.runtime.readResult("evaluate", "logits");
       const expected = golden.tensor("logits_eval").data;
       compare("inference logits", inference.subarray(0, expected.length), expected, 1e-4);

@@ -95,6 +95,7 @@ export async function runBench(parsed: Parsed): Promise<number> {
     terminal.progress(() => "compiling ...");
     const began = performance.now(), engine = await SearchEngine.create(gpu, plan, config.seed);
     try {
+      await engine.prepareSteps();
       engine.initialise(config.seed, config.alphaInit);
       const inputs = noiseBatch(net);
       const run = () =>

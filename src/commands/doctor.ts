@@ -194,8 +194,10 @@ async function checkStep(gpu: Gpu, terminal: Terminal): Promise<StepResult> {
     nodeNorm: "rms",
   };
   const began = performance.now(), plan = planSearch(net, config, gpu.limits);
-  const engine = await SearchEngine.create(gpu, plan), compiled = performance.now();
+  const engine = await SearchEngine.create(gpu, plan);
   try {
+    await engine.prepareSteps();
+    const compiled = performance.now();
     const first = await steps(engine, plan), warm = performance.now();
     const second = await steps(engine, plan), done = performance.now();
     const problem = !Number.isFinite(first.loss)

@@ -1,6 +1,7 @@
 /**
- * Runs planned programs: allocates the buffers once, compiles the pipelines in parallel, records the bind groups,
- * and replays a program as one command buffer with one submit. Nothing is allocated, compiled or read back in a step.
+ * Runs planned programs: allocates the buffers once, compiles the pipelines in parallel before a program is first run,
+ * records the bind groups, and replays a program as one command buffer with one submit. Nothing is allocated, compiled
+ * or read back in a step.
  * @module
  */
 import { FailureError } from "../base/errors.ts";
@@ -11,6 +12,12 @@ import type { Binding, Dispatch } from "./op.ts";
 import type { Place, Plan, PlannedNode, Pool } from "./plan.ts";
 import { typeText } from "./tensor_type.ts";
 import type { Arena, Variable } from "./variables.ts";
+
+/** A shader that this device has compiled. */
+interface Compiled {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
 
 interface Step {
   readonly pipeline: GPUComputePipeline;
@@ -112,6 +119,9 @@ export class Runtime {
   readonly #pool: GPUBuffer[];
   readonly #arenas = new Map<Arena, GPUBuffer>();
   readonly #inputs = new Map<string, GPUBuffer>();
+  readonly #cache: PipelineCache;
+  readonly #pipelines = new Map<Variant, Compiled>();
+  /** Programs that were prepared. */
   readonly #steps = new Map<string, Step[]>();
   readonly #plans: ReadonlyMap<string, Plan>;
   readonly #guard: number;
@@ -125,6 +135,7 @@ export class Runtime {
     guard: boolean,
   ) {
     this.#guard = guard ? GUARD_BYTES : 0;
+    this.#cache = new PipelineCache(gpu);
     this.#plans = new Map(plans.map((p) => [p.name, p]));
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM |
       GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
@@ -155,15 +166,15 @@ export class Runtime {
   }
 
   /**
-   * Allocates and compiles. With `guard` every pool buffer starts as NaN and lies between sentinels
-   * ({@linkcode guardsIntact}); tests use it.
+   * Allocates, and compiles the programs `prepared`, all unless told otherwise. With `guard` every pool buffer starts as
+   * NaN and lies between sentinels ({@linkcode guardsIntact}); tests use it.
    * @throws {FailureError} when the device has not enough memory.
    */
   static async create(
     gpu: Gpu,
     plans: readonly Plan[],
     pool: Pool,
-    options: { guard?: boolean } = {},
+    options: { guard?: boolean; prepared?: readonly string[] } = {},
   ): Promise<Runtime> {
     gpu.device.pushErrorScope("out-of-memory");
     gpu.device.pushErrorScope("validation");
@@ -178,23 +189,31 @@ export class Runtime {
           `(${(memory ?? invalid)!.message})`,
       );
     }
-    await runtime.#record(plans);
+    await runtime.prepare(options.prepared);
     return runtime;
   }
 
+  /**
+   * Compiles programs, all unless told otherwise, and records their bind groups, so that they can be run. Costs nothing
+   * for those that are prepared.
+   */
+  async prepare(names: readonly string[] = [...this.#plans.keys()]): Promise<void> {
+    const fresh = names.filter((name) => !this.#steps.has(name));
+    if (fresh.length > 0) await this.#record(fresh.map((name) => this.#plans.get(name)!));
+  }
+
   async #record(plans: readonly Plan[]): Promise<void> {
-    const { device } = this.gpu, cache = new PipelineCache(this.gpu);
-    const all = dispatchesOf(plans, cache),
-      shaders = shadersOf(all),
-      pipelines = new Map<Variant, GPUComputePipeline>();
-    const ahead = await compileOnThreads(this.gpu, shaders);
-    await Promise.all([...shaders].map(async ([variant, { node: { node } }]) => {
+    const { device } = this.gpu, all = dispatchesOf(plans, this.#cache), shaders = shadersOf(all);
+    const missing = new Map([...shaders].filter(([variant]) => !this.#pipelines.has(variant)));
+    const ahead = await compileOnThreads(this.gpu, missing);
+    await Promise.all([...missing].map(async ([variant, { node: { node } }]) => {
       const operands = node.inputs.map((t) => typeText(t.type)).join(", ");
-      pipelines.set(variant, await cache.compile(variant, `${node.op.name} at '${node.label}' (${operands})`));
+      const pipeline = await this.#cache.compile(variant, `${node.op.name} at '${node.label}' (${operands})`);
+      this.#pipelines.set(variant, { pipeline, layout: pipeline.getBindGroupLayout(0) });
     }));
-    const layouts = new Map([...pipelines].map(([variant, pipeline]) => [variant, pipeline.getBindGroupLayout(0)]));
     await ahead?.ended;
     const params = this.#writeParams(all.map(({ d }) => d.params));
+    const recorded = new Map(plans.map(({ name }) => [name, [] as Step[]]));
     device.pushErrorScope("validation");
     all.forEach(({ plan, node, d, variant }, i) => {
       const entries = d.bindings.map((b, binding) => ({
@@ -208,21 +227,13 @@ export class Runtime {
           resource: { buffer: params.buffer!, ...slot },
         });
       }
-      const group = device.createBindGroup({ layout: layouts.get(variant)!, entries });
-      const steps = this.#steps.get(plan.name) ?? [];
-      this.#steps.set(plan.name, steps);
-      steps.push({
-        pipeline: pipelines.get(variant)!,
-        group,
-        workgroups: d.workgroups,
-        node,
-        dispatch: d,
-      });
+      const { pipeline, layout } = this.#pipelines.get(variant)!;
+      const group = device.createBindGroup({ layout, entries });
+      recorded.get(plan.name)!.push({ pipeline, group, workgroups: d.workgroups, node, dispatch: d });
     });
     const error = await device.popErrorScope();
-    if (error) {
-      throw new Error(`Cannot bind the buffers of a program: ${error.message}`);
-    }
+    if (error) throw new Error(`Cannot bind the buffers of a program: ${error.message}`);
+    recorded.forEach((steps, name) => this.#steps.set(name, steps));
   }
 
   #writeParams(params: readonly (readonly number[] | undefined)[]) {
@@ -268,7 +279,13 @@ export class Runtime {
     }
   }
 
-  /** Writes the inputs of a program and runs it: one submit, no waiting. */
+  #stepsOf(name: string): readonly Step[] {
+    const steps = this.#steps.get(name);
+    if (!steps) throw new Error(`Cannot run program '${name}': it is not prepared`);
+    return steps;
+  }
+
+  /** Writes the inputs of a prepared program and runs it: one submit, no waiting. */
   run(name: string, inputs: HostInputs = {}): void {
     const { device } = this.gpu;
     for (const key in inputs) {
@@ -276,7 +293,7 @@ export class Runtime {
     }
     const encoder = device.createCommandEncoder(),
       pass = encoder.beginComputePass();
-    for (const { pipeline, group, workgroups } of this.#steps.get(name)!) {
+    for (const { pipeline, group, workgroups } of this.#stepsOf(name)) {
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, group);
       pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
@@ -285,13 +302,13 @@ export class Runtime {
     device.queue.submit([encoder.finish()]);
   }
 
-  /** Runs a program with every dispatch timed by itself (needs the `timestamp-query` feature). */
+  /** Runs a prepared program with every dispatch timed by itself (needs the `timestamp-query` feature). */
   async profile(
     name: string,
     inputs: HostInputs = {},
   ): Promise<DispatchTime[]> {
     const { device } = this.gpu,
-      steps = this.#steps.get(name)!,
+      steps = this.#stepsOf(name),
       chunk = 2048,
       times: DispatchTime[] = [];
     for (const key in inputs) {

@@ -73,12 +73,12 @@ export class SearchEngine {
   }
 
   /**
-   * Allocates and compiles everything.
+   * Allocates everything. What a step runs is compiled by {@linkcode prepareSteps}, the rest when it is first needed.
    * @param seed of the noise, in spaces that have it
    * @throws {FailureError} when the device has not enough memory.
    */
   static async create(gpu: Gpu, plan: SearchPlan, seed = 0): Promise<SearchEngine> {
-    const engine = new SearchEngine(plan, await Runtime.create(gpu, plan.plans, plan.pool), seed);
+    const engine = new SearchEngine(plan, await Runtime.create(gpu, plan.plans, plan.pool, { prepared: [] }), seed);
     engine.#runtime.write(plan.arenas.factors, plan.variables.runningFactors());
     return engine;
   }
@@ -107,6 +107,12 @@ export class SearchEngine {
     this.#runtime.write(arenas.weights, variables.initialWeights(seed));
     this.#runtime.write(arenas.running, variables.initialRunning());
     this.#runtime.write(arenas.alphas, alphas);
+  }
+
+  /** Compiles what steps run, before the first of them; with `frozen` only what {@linkcode weightStep} runs. */
+  prepareSteps({ frozen = false } = {}): Promise<void> {
+    const alphaStep = frozen ? [] : this.plan.alphaStep.map(([program]) => program);
+    return this.#runtime.prepare([...alphaStep, "weight_step"]);
   }
 
   /**
@@ -139,7 +145,8 @@ export class SearchEngine {
    * Adds a batch to the `eval` tally, with running statistics.
    * @param weights of the mixed operations (from `mixtureWeights`, of each kind); those of the architecture if left out.
    */
-  evaluate(batch: HostBatch, weights?: Readonly<Record<CellKind, Float64Array>>): void {
+  async evaluate(batch: HostBatch, weights?: Readonly<Record<CellKind, Float64Array>>): Promise<void> {
+    await this.#runtime.prepare(["soften", "evaluate"]);
     if (weights) {
       for (const v of this.plan.arenas.mixture.variables) {
         this.#runtime.write(v, pack(v.type, weights[v.name as CellKind]) as Float32Array<ArrayBuffer>);
@@ -164,6 +171,7 @@ export class SearchEngine {
     batches: AsyncIterable<HostBatch>,
   ): Promise<{ statistics: NodeStatistics[]; norms: NodeNormRecord[] }> {
     const { nodes, arenas } = this.plan;
+    await this.#runtime.prepare(["statistics"]);
     const statistics = nodes.map((n) =>
       emptyStatistics(n.kind, n.cell, n.node, n.candidates.map(({ edge, from, op }) => ({ edge, from, op })))
     );
@@ -204,7 +212,7 @@ export class SearchEngine {
     let done = 0;
     const measure = async (mixture: typeof weights): Promise<Measurement> => {
       this.resetTallies("eval");
-      for await (const batch of batches()) this.evaluate(batch, mixture);
+      for await (const batch of batches()) await this.evaluate(batch, mixture);
       const { eval: { loss, accuracy, count } } = await this.tallies();
       measured?.(++done, list.length + 1);
       return { loss, accuracy, count };

@@ -225,6 +225,7 @@ class SearchRun {
     const steps = this.#stepsPerEpoch, epoch = Math.floor(start / steps), train = this.#batch(), val = this.#batch();
     const lr = cosine(weightLr, weightLrMin, epoch, epochs), frozen = epoch < alphaWarmupEpochs;
     if (start % steps === 0) engine.resetTallies("train", "val");
+    await engine.prepareSteps({ frozen });
     const secondsPerStep = await runSteps({
       start,
       end: (epoch + 1) * steps,
@@ -344,7 +345,7 @@ class SearchRun {
     for (let i = 0; i < evaluation.batchesPerEpoch; i++) {
       await evaluation.ready(0, i);
       evaluation.fill(0, i, batch.images, batch.labels);
-      engine.evaluate(batch);
+      await engine.evaluate(batch);
     }
     const { train, val, eval: measured } = await engine.tallies();
     const { statistics, norms } = await engine.statistics(this.#statisticsBatches(probeImages));

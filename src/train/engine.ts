@@ -58,12 +58,12 @@ export class TrainEngine {
   }
 
   /**
-   * Allocates and compiles everything.
+   * Allocates everything and compiles what a step runs; the rest is compiled when it is first needed.
    * @param seed of the noise, in networks that have it
    * @throws {FailureError} when the device has not enough memory.
    */
   static async create(gpu: Gpu, plan: TrainPlan, seed = 0): Promise<TrainEngine> {
-    const engine = new TrainEngine(plan, await Runtime.create(gpu, plan.plans, plan.pool), seed);
+    const engine = new TrainEngine(plan, await Runtime.create(gpu, plan.plans, plan.pool, { prepared: ["train_step"] }), seed);
     engine.#runtime.write(plan.arenas.factors, plan.variables.runningFactors());
     return engine;
   }
@@ -102,7 +102,8 @@ export class TrainEngine {
   }
 
   /** Adds a batch to the `eval` tally, with running statistics. */
-  evaluate({ images, labels }: HostBatch): void {
+  async evaluate({ images, labels }: HostBatch): Promise<void> {
+    await this.#runtime.prepare(["evaluate"]);
     this.#run("evaluate", this.#evaluated++, { images, labels });
   }
 

@@ -362,7 +362,7 @@ class TrainRun {
       for (let i = 0; i < validation.batchesPerEpoch; i++) {
         await validation.ready(0, i);
         validation.fill(0, i, host.images, host.labels);
-        engine.evaluate(host);
+        await engine.evaluate(host);
       }
     }
     const { train, auxiliary, eval: measured } = await engine.tallies(), best = this.#best;
