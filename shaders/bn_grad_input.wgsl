@@ -1,18 +1,20 @@
 // gx = [gamma *] rstd * (gy - sum(gy) / n - xhat * sum(gy * xhat) / n), elementwise: workgroup (g, c) does
-// part g of channel c. The padding of a row stays zero.
+// part g of channel c. The padding of a row stays zero. IN_PLACE: gy is what gx holds.
 // MASKED: something follows the elements of a row. params = (vec4s of a channel, of the run that a strand of 8 invocations
 // walks, vec4s of a row + 65536 * elements in the last of them, elements of a channel).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> gy: array<vec4f>;
-@group(0) @binding(2) var<storage, read> stats: array<f32>;
-@group(0) @binding(3) var<storage, read> sums: array<f32>;
-@group(0) @binding(4) var<storage, read> products: array<f32>;
-#if GAMMA
-@group(0) @binding(5) var<storage, read> gamma: array<f32>;
+@group(0) @binding(1) var<storage, read> stats: array<f32>;
+@group(0) @binding(2) var<storage, read> sums: array<f32>;
+@group(0) @binding(3) var<storage, read> products: array<f32>;
+@group(0) @binding(4) var<storage, read_write> gx: array<vec4f>;
+#if !IN_PLACE
+@group(0) @binding(5) var<storage, read> gy: array<vec4f>;
 #endif
-@group(0) @binding($(5 + GAMMA)) var<storage, read_write> gx: array<vec4f>;
-@group(0) @binding($(6 + GAMMA)) var<uniform> params: array<vec4u, 1>;
+#if GAMMA
+@group(0) @binding(6) var<storage, read> gamma: array<f32>;
+#endif
+@group(0) @binding($(6 - IN_PLACE + GAMMA)) var<uniform> params: array<vec4u, 1>;
 
 @compute @workgroup_size(SIZE)
 fn main(
@@ -38,7 +40,12 @@ fn main(
   var rows = rows_at(params[0].z, first + lane % 8);
 #endif
   for (var at = c * length + first + lane % 8; at < end; at += 8) {
-    let result = (gy[at] - average - (x[at] - mean) * slope) * scale;
+#if IN_PLACE
+    let g = gx[at];
+#else
+    let g = gy[at];
+#endif
+    let result = (g - average - (x[at] - mean) * slope) * scale;
 #if MASKED
     gx[at] = cut(result, rows);
     walk(&rows);

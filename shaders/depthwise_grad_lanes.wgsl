@@ -4,8 +4,10 @@
 //
 // Register r<e>_<k>_<j> is vec4 j - 1 of the lane's part of window row k of edge e, of WINDOW rows, LOW of which lie
 // above. A round of the loop does S rows of x and gx, for which one window row joins the others; RU is from one to the
-// next. V sums z for each channel, those of the weights first, are stored where the subgroup is the channel's only one
-// (ALONE), or are partial sums for reduce_partials.wgsl. params = (CI, N, H, W), (HO, P4, Q4, lanes of a row), (images
+// next. V sums z for each channel are those of the weights and, where batch norm precedes the convolution (SUMS), those of
+// its gradient and of its product with the normalised x. Where the subgroup is the channel's only one (ALONE) the former
+// are stored and the latter used: gx goes through bn_grad_input.wgsl's formula. Else all are partial sums for
+// reduce_partials.wgsl. params = (CI, N, H, W), (HO, P4, Q4, lanes of a row), (images
 // that all workgroups do at once, first edge, last + 1).
 
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
@@ -20,10 +22,6 @@
 #if ALONE
 #if WEIGHTS
 @group(0) @binding($(4 + NORM)) var<storage, read_write> dw: array<f32>;
-#endif
-#if SUMS
-@group(0) @binding($(4 + NORM + WEIGHTS)) var<storage, read_write> sums: array<f32>;
-@group(0) @binding($(5 + NORM + WEIGHTS)) var<storage, read_write> products: array<f32>;
 #endif
 #else
 #if V
@@ -58,6 +56,10 @@ fn main(
 #for v in 0..S*TV
   let mask$v = tail(W, tile * $(S * TV) + $(v + 1) == P4);
 #endfor
+#if SUMS && ALONE
+  var total = 0.0;
+  var product_total = 0.0;
+#endif
   for (var channel0 = params[2].y * CI + source; channel0 < params[2].z * CI; channel0 += CI * E) {
 #for e in 1..E
   let channel$e = channel$(e - 1) + CI;
@@ -229,15 +231,32 @@ fn main(
 #if WEIGHTS
   if (i$(e)_$b < K * K) { dw[channel$e * (K * K) + i$(e)_$b] = o$(e)_$b; }
 #endif
-#if SUMS && 8*b+8 > V-2
-  if (i$(e)_$b == $(V - 2)) { sums[source] = o$(e)_$b; }
-  if (i$(e)_$b == $(V - 1)) { products[source] = o$(e)_$b; }
-#endif
 #else
   if (i$(e)_$b < V) { partial[(channel$e * workgroups.x + wid.x) * V + i$(e)_$b] = o$(e)_$b; }
 #endif
 #endfor
 #endfor
 #endif
+#if SUMS && ALONE
+  total = subgroupShuffle(o0_$((V - 2) / 8), $((V - 2) % 8)u);
+  product_total = subgroupShuffle(o0_$((V - 1) / 8), $((V - 1) % 8)u);
+#endif
   }
+#if SUMS && ALONE
+  let count = f32(N * H * W);
+  let average = total / count;
+  let slope = scale * product_total / count;
+  for (var group = 0u; group < N; group += params[2].x) {
+    let n = group + image;
+    let at = (source * N + n) * H * P4 + tile * $(S * TV);
+    for (var row = 0u; row < H; row++) {
+#for v in 0..S*TV
+      if (image < 8 / ROW && n < N && tile * $(S * TV) + $v < P4) {
+        let index = at + row * P4 + $v;
+        gx[index] = (gx[index] - average - (x[index] - mean) * slope) * scale * mask$v;
+      }
+#endfor
+    }
+  }
+#endif
 }

@@ -7,7 +7,7 @@ import sumsSource from "../../shaders/bn_grad_sums.wgsl" with { type: "text" };
 import inputSource from "../../shaders/bn_grad_input.wgsl" with {
   type: "text",
 };
-import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { type Binding, type Dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, sameType, type TensorType } from "../graph/tensor_type.ts";
 import { channelStatistics, channelVec4s, oneWorkgroup, overChannels, requireDense, requireImage } from "./channel.ts";
 import { withRowEnds } from "./shader_parts.ts";
@@ -75,6 +75,27 @@ export const bnGradSums: OpSpec<BnGradAttributes> = {
 };
 
 /**
+ * The dispatch that computes batch norm's gradient for its input, of the type of `x`.
+ * @param bindings of x, the statistics, the two sums, and the result, which holds gy where `gy` is left out
+ */
+export function inputGradient(
+  x: TensorType,
+  eps: number,
+  bindings: readonly Binding[],
+  gy?: Binding,
+  gamma: readonly Binding[] = [],
+): Dispatch {
+  const { constants, params, workgroups } = overChannels(x);
+  return {
+    shader: inputShader,
+    constants: { ...constants, IN_PLACE: !gy, GAMMA: gamma.length > 0, EPS: eps },
+    bindings: [...bindings, ...(gy ? [gy] : []), ...gamma],
+    params,
+    workgroups,
+  };
+}
+
+/**
  * `(x, gy [C,N,H,W], stats [2,C], sum of gy [C], sum of gy * xhat [C][, gamma [C]]) -> gx`:
  * `gx = gamma / sqrt(var + eps) * (gy - sum_gy / n - xhat * sum_gy_xhat / n)`, n = N * H * W.
  */
@@ -88,17 +109,9 @@ export const bnGradInput: OpSpec<BnGradAttributes> = {
     if (inputs.length > 5) requireDense(inputs[5], [c], "gamma");
     return [inputs[0]];
   },
-  kernels({ inputs, attrs: { eps } }) {
-    const [x] = inputs, { constants, params, workgroups } = overChannels(x);
-    return {
-      dispatches: [{
-        shader: inputShader,
-        constants: { ...constants, GAMMA: inputs.length > 5, EPS: eps },
-        bindings: [...inputs.map((_, i) => input(i)), output(0)],
-        params,
-        workgroups,
-      }],
-    };
+  kernels({ inputs: [x, ...others], attrs: { eps } }) {
+    const [x_, gy, stats, sum, product, ...gamma] = [x, ...others].map((_, i) => input(i));
+    return { dispatches: [inputGradient(x, eps, [x_, stats, sum, product, output(0)], gy, gamma)] };
   },
   reference([x, gy, stats, sum, product, gamma], _types, { eps }) {
     const c = stats.length / 2, count = x.length / c;

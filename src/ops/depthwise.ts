@@ -8,7 +8,6 @@ import lanesSource from "../../shaders/depthwise_lanes.wgsl" with { type: "text"
 import source from "../../shaders/depthwise.wgsl" with { type: "text" };
 import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";
-import { bnGradInput } from "./bn_grad.ts";
 import { type DepthwiseAttributes, edgesAtOnce, geometry, isNorm, laneVariants, variants } from "./depthwise_cut.ts";
 import { depthwiseGrad, depthwiseInputGrad } from "./depthwise_grad.ts";
 import { onnxBatchNorm, onnxRelu, onnxRepeat, onnxWeight, onnxWindow } from "./onnx.ts";
@@ -79,10 +78,7 @@ export const depthwise: OpSpec<DepthwiseAttributes> = {
   gradient({ graph, node, grads: [gy], needs }) {
     const [x, w, stats] = node.inputs, { attrs } = node;
     const operands = stats ? [gy!, w, x, stats] : [gy!, w, x];
-    const [gx, ...more] = graph.apply(needs[1] ? depthwiseGrad : depthwiseInputGrad, operands, attrs);
-    const dw = needs[1] ? more.shift()! : null, sums = more;
-    const normalised = sums.length > 0 && needs[0];
-    const dx = normalised ? graph.apply1(bnGradInput, [x, gx, stats, ...sums], { eps: attrs.eps }) : gx;
+    const [dx, dw = null] = graph.apply(needs[1] ? depthwiseGrad : depthwiseInputGrad, operands, attrs);
     return [dx, dw, null];
   },
   reference([x, w, stats], [xt, wt], attrs) {
@@ -170,6 +166,8 @@ function depthwiseCases(): OpCase<DepthwiseAttributes>[] {
   add("4 channels, ReLU", image(4, 2, 5, 8), 3, 1, { prologue: "relu" });
   add("batch norm", image(2, 3, 5, 7), 3, 1, { prologue: "batch-norm-relu" });
   add("batch norm", image(2, 2, 9, 6), 5, 1, { prologue: "batch-norm-relu" });
+  add("batch norm, 4 channels", image(4, 3, 6, 9), 3, 1, { prologue: "batch-norm-relu" });
+  add("batch norm, 4 channels", image(4, 9, 5, 6), 5, 1, { prologue: "batch-norm-relu" });
   add("fixed norm", image(2, 2, 5, 7), 3, 1, { prologue: "fixed-norm-relu" });
   add("dilated", image(2, 1, 9, 7), 3, 2, { dilation: 2, prologue: "relu" });
   add("dilated", image(2, 1, 11, 12), 5, 1, { dilation: 2, prologue: "relu" });

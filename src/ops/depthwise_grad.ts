@@ -5,7 +5,7 @@
 import lanesSource from "../../shaders/depthwise_grad_lanes.wgsl" with { type: "text" };
 import source from "../../shaders/depthwise_grad.wgsl" with { type: "text" };
 import { type Binding, type Dispatch, input, type KernelPlan, type OpSpec, output, scratch } from "../graph/op.ts";
-import { dense } from "../graph/tensor_type.ts";
+import { inputGradient } from "./bn_grad.ts";
 import { type DepthwiseAttributes, edgesAtOnce, geometry, isNorm, laneVariants, variants } from "./depthwise_cut.ts";
 import { reducePartials } from "./reduce_partials.ts";
 import { withRowEnds } from "./shader_parts.ts";
@@ -17,25 +17,19 @@ const shader = { name: "depthwise_grad", source },
 type Kernel = Pick<Dispatch, "shader" | "constants" | "params" | "workgroups">;
 
 function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
-  /** Batch norm's own gradient begins with two sums for every channel, which this kernel has at hand. */
+  /** Batch norm's own gradient begins with two sums for every channel, which the kernel has at hand. */
   const hasSums = ({ prologue }: DepthwiseAttributes) => prologue === "batch-norm-relu";
   return {
     name,
     testedBy: "depthwise",
-    infer([, w, x], attrs) {
-      const channels = dense([x.shape[0]]);
-      return [x, ...(weights ? [w] : []), ...(hasSums(attrs) ? [channels, channels] : [])];
-    },
+    infer: ([, w, x]) => [x, ...(weights ? [w] : [])],
     kernels({ inputs: [, w, x], attrs, limits }) {
       const sizes = geometry(x, w, attrs), { CI, CO, K, D, S, PAD, ...g } = sizes;
       const norm = isNorm(attrs.prologue), sums = hasSums(attrs), MASK = attrs.prologue !== "none";
       const weightsEach = weights ? K ** 2 : 0, V = weightsEach + (sums ? 2 : 0);
-      const results = [
-        ...(weights ? [output(1)] : []),
-        ...(sums ? [weights ? 2 : 1, weights ? 3 : 2].map(output) : []),
-      ];
+      const results = weights ? [output(1)] : [];
       const common = { MASK, WEIGHTS: weights, NORM: norm, ...(norm ? { EPS: attrs.eps } : {}), SUMS: sums, V };
-      /** Kernels that leave sums in `parts`, and what joins these; 0: that store them themselves. */
+      /** Kernels that leave sums in `parts`, and what joins and uses these; 0: that do so themselves. */
       const plan = (parts: number, ...kernels: Kernel[]): KernelPlan => {
         const bindings = [
           ...[input(0), input(1), output(0)],
@@ -43,42 +37,53 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
           ...(norm ? [input(3)] : []),
           ...(parts === 0 ? results : V > 0 ? [scratch(0)] : []),
         ];
-        const reduce = (blockColumns: number, from: number, { index }: Binding) =>
+        const reduce = (blockColumns: number, from: number, to: Binding) =>
           reducePartials(
             { count: CO * blockColumns, parts, blockRows: 1, blockColumns, columns: 1, stride: V, from },
-            index,
+            to,
           );
-        const more = { ...common, BINDINGS: bindings.length };
+        const more = { ...common, BINDINGS: bindings.length }, joins = parts > 0 && sums;
         return {
-          scratch: parts * V > 0 ? [CO * parts * V] : [],
+          scratch: [
+            ...(parts * V > 0 ? [CO * parts * V] : []),
+            ...(joins ? [1, 2].map(() => Math.ceil(CI / 4) * 4) : []),
+          ],
           dispatches: [
             ...kernels.map((kernel) => ({ ...kernel, constants: { ...kernel.constants, ...more }, bindings })),
-            ...(parts === 0
-              ? []
-              : results.map((result, i) =>
-                weights && i === 0 ? reduce(weightsEach, 0, result) : reduce(1, V - results.length + i, result)
-              )),
+            ...(parts > 0 ? results.map((result) => reduce(weightsEach, 0, result)) : []),
+            ...(joins
+              ? [
+                ...[1, 2].map((i) => reduce(1, V - 3 + i, scratch(i))),
+                inputGradient(x, attrs.eps, [input(2), input(3), scratch(1), scratch(2), output(0)]),
+              ]
+              : []),
           ],
         };
       };
       // Words that fill up the last vec4 of a result are zero, which only reduce_partials sees to.
-      const whole = CO * weightsEach % 4 === 0 && (!sums || CI % 4 === 0);
+      const whole = CO * weightsEach % 4 === 0;
       const windowRows = {
         LOW: Math.floor(PAD / Math.max(S, D)),
         WINDOW: S === 1 ? K : Math.floor((PAD + 1) / 2) + Math.floor(PAD / 2) + 1,
       };
       return [
         ...laneVariants(sizes, limits, [8, 64], ({ parts, constants, params }) => {
-          const ALONE = parts === 1 && whole, edges = CO / CI;
-          const pairs = edgesAtOnce(constants) > 1 ? edges - edges % 2 : 0;
-          /** Edges from `first` to `last`, `E` at a time: two are much faster than one, more hardly, and compile slowly. */
+          const ALONE = parts === 1 && whole, edges = CO / CI, most = edgesAtOnce(constants);
+          /** Edges from `first` to `last`, `E` at a time. */
           const pass = (E: number, first: number, last: number): Kernel => ({
             shader: lanesShader,
             constants: { ...constants, ...windowRows, RU: constants.CLASSES, E, ALONE },
             params: [...params, first, last, 0],
             workgroups: [parts, CI, 1],
           });
-          const passes = [...(pairs > 0 ? [pass(2, 0, pairs)] : []), ...(pairs < edges ? [pass(1, pairs, edges)] : [])];
+          // Two edges at once are much faster than two after each other; four are a bit, but take long to compile.
+          const passes: Kernel[] = [];
+          let first = 0;
+          for (const E of [4, 2, 1].filter((E) => E <= (E > 2 ? most / 2 : most))) {
+            const last = edges - (edges - first) % E;
+            if (last > first) passes.push(pass(E, first, last));
+            first = last;
+          }
           return plan(ALONE ? 0 : parts, ...passes);
         }),
         ...variants(
@@ -102,10 +107,7 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
   };
 }
 
-/**
- * Gradient of {@linkcode depthwise} for x (before batch norm's own gradient); inputs gy, w, x, and the statistics. After
- * a batch norm there are two more outputs `[C]`, the sums of the gradient and of its product with the normalised x.
- */
+/** Gradient of {@linkcode depthwise} for x, through batch norm where that precedes it; inputs gy, w, x, and the statistics. */
 export const depthwiseInputGrad: OpSpec<DepthwiseAttributes> = gradOp(
   "depthwise_input_grad",
   false,

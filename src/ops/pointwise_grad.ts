@@ -120,7 +120,7 @@ function jointVariant(
           params: [count, CI, CO, strands, M4, Math.ceil(M4 / strands), Number(attrs.relu), 0],
           workgroups: [strands, blocks, 1],
         },
-        ...(ALONE ? [] : [reducePartials(sums, 1)]),
+        ...(ALONE ? [] : [reducePartials(sums, output(1))]),
       ],
     }),
   };

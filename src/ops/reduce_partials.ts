@@ -9,8 +9,8 @@ import { linear } from "./launch.ts";
 const shader = { name: "reduce_partials", source };
 
 /**
- * Sums `parts` partial blocks of `blockRows` x `blockColumns` weights per block from scratch buffer 0 into output
- * `out`; `columns` blocks form a row of weights, `count` weights in all. A partial block lies `from` elements after the
+ * Sums `parts` partial blocks of `blockRows` x `blockColumns` weights per block from scratch buffer 0 into
+ * `to`; `columns` blocks form a row of weights, `count` weights in all. A partial block lies `from` elements after the
  * beginning of every `stride` (left out: 0, and as long as the block).
  */
 export function reducePartials(
@@ -23,14 +23,14 @@ export function reducePartials(
     stride?: number;
     from?: number;
   },
-  out = 0,
+  to = output(0),
 ): Dispatch {
   const length = Math.ceil(sizes.count / 4) * 4, { workgroups, GRID_X } = linear(length, 64);
   const { count, parts, blockRows, blockColumns, columns, stride = blockRows * blockColumns, from = 0 } = sizes;
   return {
     shader,
     constants: {},
-    bindings: [scratch(0), output(out)],
+    bindings: [scratch(0), to],
     params: [count, parts, blockRows, blockColumns, columns, GRID_X, length, 0, stride, from, 0, 0],
     workgroups,
   };

@@ -63,7 +63,11 @@ export class TrainEngine {
    * @throws {FailureError} when the device has not enough memory.
    */
   static async create(gpu: Gpu, plan: TrainPlan, seed = 0): Promise<TrainEngine> {
-    const engine = new TrainEngine(plan, await Runtime.create(gpu, plan.plans, plan.pool, { prepared: ["train_step"] }), seed);
+    const engine = new TrainEngine(
+      plan,
+      await Runtime.create(gpu, plan.plans, plan.pool, { prepared: ["train_step"] }),
+      seed,
+    );
     engine.#runtime.write(plan.arenas.factors, plan.variables.runningFactors());
     return engine;
   }
