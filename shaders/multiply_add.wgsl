@@ -1,5 +1,6 @@
-// Nothing but arithmetic: y = sum over k < 8 of x + k after ROUNDS times s = s * 0.5 + 0.25. What a device can compute
-// at most, when nothing waits for memory. params = (vec4s, ROUNDS).
+// Nothing but arithmetic: y = sum over k < CHAINS of x + k after STEPS * rounds times s = s * 0.5 + 0.25. What a device
+// can compute at most, when nothing waits for memory. llvmpipe copies at the end of a round what the round changes, so a
+// round has many steps; and two chains are as many as stay in the 16 registers of a CPU (8 do not). params = (vec4s, rounds).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
@@ -10,13 +11,19 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   let i = gid.x;
   if (i >= params[0].x) { return; }
   let start = x[i];
-#for k in 0..8
+#for k in 0..CHAINS
   var s$k = start + vec4f($k);
 #endfor
   for (var r = 0u; r < params[0].y; r++) {
-#for k in 0..8
+#for step in 0..STEPS
+#for k in 0..CHAINS
     s$k = s$k * 0.5 + 0.25;
 #endfor
+#endfor
   }
-  y[i] = ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7));
+  var sum = s0;
+#for k in 1..CHAINS
+  sum += s$k;
+#endfor
+  y[i] = sum;
 }

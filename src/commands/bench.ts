@@ -212,8 +212,8 @@ function byOperation(plans: readonly Plan[], times: readonly DispatchTime[]): [s
   }).sort(([, a], [, b]) => b.milliseconds - a.milliseconds);
 }
 
-/** Elements of the measured copy (64 MiB in all), and multiply-adds of a chain. */
-const COPIED = 8 << 20, ROUNDS = 256;
+/** Elements of the measured copy (64 MiB in all), and rounds of multiply-adds. */
+const COPIED = 8 << 20, ROUNDS = 64;
 
 /** What the adapter reaches when it does nothing but compute, or nothing but copy. */
 async function measureCeilings(gpu: Gpu): Promise<{ gflops: number; gigabytes: number }> {
