@@ -5,7 +5,7 @@
 //   part(row)[window] = sum of the gradients of the windows above each other whose maximum lies in this row
 //   gx(row)[column]   = sum over dx of part(row)[window] where the row's maximum is at dx
 //
-// EL and ER: vec4s of windows looked at to the left and right of the tile. Keys are those of keys.wgsl.
+// ADD: to what gx holds. EL and ER: vec4s of windows looked at to the left and right of the tile. Keys are those of keys.wgsl.
 
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
 @group(0) @binding(1) var<storage, read> x: array<vec4i>;
@@ -117,10 +117,15 @@ fn store(row: i32, q: i32, v: vec4f) {
 #if TILES > 1 || S == 2
   if (q >= Q) { return; }
 #endif
-#if W % 4 == 0
-  gx[row + q] = v;
+#if ADD
+  let sum = gx[row + q] + v;
 #else
-  gx[row + q] = select(v, vec4f(0), LANES + 4 * q >= vec4i(W));
+  let sum = v;
+#endif
+#if W % 4 == 0
+  gx[row + q] = sum;
+#else
+  gx[row + q] = select(sum, vec4f(0), LANES + 4 * q >= vec4i(W));
 #endif
 }
 

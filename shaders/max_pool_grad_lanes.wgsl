@@ -1,6 +1,8 @@
 // max_pool_grad.wgsl for subgroups of 8 lanes that stand side by side along a row as in pool_lanes.wgsl, with the same
 // parameters. A lane has TV vec4s of a row of windows and the S * TV vec4s of x and gx that lie under them; what windows
-// give to columns of a neighbour goes to it by a shuffle.
+// give to columns of a neighbour goes to it by a shuffle. AVERAGE: gx is also that of average pooling, whose gradient is
+// average_gy: sum_<v> are sums along a row of it, each divided by the pixels of its window, for the windows of row o, and
+// above_<v> (and two rows above, over_<v>) those of the rows before.
 //
 // Window row o reads input rows top, middle, bottom = S * o - 1 .. S * o + 1, whose maxima of three are key_<row>_<v>,
 // at dx_<row>_<v>; part_<row>_<v> gathers the gradients of the windows whose maximum lies in that row.
@@ -8,10 +10,18 @@
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
 @group(0) @binding(1) var<storage, read> x: array<vec4i>;
 @group(0) @binding(2) var<storage, read_write> gx: array<vec4f>;
-@group(0) @binding(3) var<uniform> params: array<vec4i, 2>;
+#if AVERAGE
+@group(0) @binding(3) var<storage, read> average_gy: array<vec4f>;
+#endif
+@group(0) @binding($(3 + AVERAGE)) var<uniform> params: array<vec4i, 2>;
 
 const NONE = vec4f(0);
 const COLUMNS = vec4i(0, 1, 2, 3);
+
+#if AVERAGE
+/// Pixels of a window around `at` along an axis of `size`.
+fn inside(at: vec4i, size: i32) -> vec4i { return max(min(at + 1, vec4i(size - 1)) - max(at - 1, vec4i(0)) + 1, vec4i(1)); }
+#endif
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) index: u32) {
@@ -27,6 +37,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
   let image = lane / ROW;
   let left = (index + 7) % 8;
   let right = (index + 1) % 8;
+#if AVERAGE
+#for v in 0..TV
+  let across$v = vec4f(inside(S * (COLUMNS + 4 * (tile * TV + $v)), W));
+#endfor
+#endif
   for (var group = i32(wid.x) * (8 / ROW); group < N; group += params[1].w) {
     let n = min(group + image, N - 1);
     let live = image < 8 / ROW && group + image < N;
@@ -41,7 +56,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
     var dx_middle_$v = vec4i(0);
     var part_middle_$v = NONE;
 #endif
+#if AVERAGE
+    var above_$v = NONE;
+#if S == 1
+    var over_$v = NONE;
+#endif
+#endif
 #endfor
+#if AVERAGE && S == 2
+    var above_$TV = NONE;
+#endif
     for (var o = $(S - 2); o <= HO; o++) {
 #for i in 2-S..2
       let row$i = o * S + $i;
@@ -86,6 +110,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
 #endif
       let part_bottom_$v = select(NONE, rest$v, in_bottom$v);
 #endfor
+#if AVERAGE
+      let rows = f32(inside(vec4i(S * o), H).x);
+#for v in 0..TV
+      let share_$v = select(NONE, average_gy[windows + clamp(o, 0, HO - 1) * Q4 + $v] / (rows * across$v),
+        o >= 0 && o < HO && tile * TV + $v < Q4);
+#endfor
+#if S == 1
+      let share_left = select(0.0, subgroupShuffle(share_$(TV - 1).w, left), tile > 0);
+#endif
+      let share_$TV = vec4f(select(0.0, subgroupShuffle(share_0.x, right), tile + 1 < ROW));
+#endif
 #for f in 0..S
       // Gives the part of row S * o - 1 (and of row 2 * o) to its columns.
 #for v in 0..TV
@@ -108,11 +143,35 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
 #endif
       let moved$(f)_$v = vec4f(to_left$(f)_$v.yzw, to_left$(f)_$(v + 1).x);
 #if S == 1
-      let result$(f)_$v = to_middle$(f)_$v + moved$(f)_$v + vec4f(from_left$(f)_$v, to_right$(f)_$v.xyz);
+      var result$(f)_$v = to_middle$(f)_$v + moved$(f)_$v + vec4f(from_left$(f)_$v, to_right$(f)_$v.xyz);
+#if AVERAGE
+#if v == 0
+      let sum_$v = vec4f(share_left, share_$v.xyz) + share_$v + vec4f(share_$v.yzw, share_$(v + 1).x);
+#else
+      let sum_$v = vec4f(share_$(v - 1).w, share_$v.xyz) + share_$v + vec4f(share_$v.yzw, share_$(v + 1).x);
+#endif
+      result$(f)_$v += over_$v + above_$v + sum_$v;
+      over_$v = above_$v;
+      above_$v = sum_$v;
+#endif
 #else
       let odd$(f)_$v = to_right$(f)_$v + moved$(f)_$v;
-      let result$(f)_$(2 * v) = vec4f(to_middle$(f)_$v.x, odd$(f)_$v.x, to_middle$(f)_$v.y, odd$(f)_$v.y);
-      let result$(f)_$(2 * v + 1) = vec4f(to_middle$(f)_$v.z, odd$(f)_$v.z, to_middle$(f)_$v.w, odd$(f)_$v.w);
+      var result$(f)_$(2 * v) = vec4f(to_middle$(f)_$v.x, odd$(f)_$v.x, to_middle$(f)_$v.y, odd$(f)_$v.y);
+      var result$(f)_$(2 * v + 1) = vec4f(to_middle$(f)_$v.z, odd$(f)_$v.z, to_middle$(f)_$v.w, odd$(f)_$v.w);
+#if AVERAGE
+      {
+        // Row 2 o - 1 lies in windows of two rows, row 2 o in those of one; likewise columns.
+#if f == 0
+        let s = above_$v + share_$v;
+        let after = above_$(v + 1).x + share_$(v + 1).x;
+#else
+        let s = share_$v;
+        let after = share_$(v + 1).x;
+#endif
+        result$(f)_$(2 * v) += vec4f(s.x, s.x + s.y, s.y, s.y + s.z);
+        result$(f)_$(2 * v + 1) += vec4f(s.z, s.z + s.w, s.w, s.w + after);
+      }
+#endif
 #endif
 #endfor
       let row_out$f = o * S - 1 + $f;
@@ -132,11 +191,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
       dx_middle_$v = dx_bottom_$v;
       part_middle_$v = part_bottom_$v;
 #else
+#if AVERAGE
+      above_$v = share_$v;
+#endif
       key_top_$v = key_bottom_$v;
       dx_top_$v = dx_bottom_$v;
       part_top_$v = part_bottom_$v;
 #endif
 #endfor
+#if AVERAGE && S == 2
+      above_$TV = share_$TV;
+#endif
     }
   }
 }

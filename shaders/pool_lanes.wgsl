@@ -1,35 +1,33 @@
 // 3x3 pooling, padding 1, stride S, for subgroups of 8 lanes that stand side by side along a row as in
-// depthwise_lanes.wgsl: the maximum (MAX) or the average, whose padding does not count, or the average's gradient
-// (GRADIENT). A lane has TV vec4s of a row of windows, and the S * TV vec4s of the image's row that lie under them.
+// depthwise_lanes.wgsl: the maximum (MAX), the average, whose padding does not count (AVERAGE), both at once, or the
+// average's gradient (GRADIENT). A lane has TV vec4s of a row of windows, and the S * TV vec4s of the image's row that lie
+// under them.
 //
-// Sums (or maxima) of three neighbours along a row join those of the rows above and below while the lanes walk down.
-// Maxima are of keys (keys.wgsl). Padding of the pitch holds zeros, so sums may read it.
+// Maxima (p = 0) or sums (p = 1) of three neighbours along a row join those of the rows above and below while the lanes
+// walk down. Maxima are of keys (keys.wgsl). Padding of the pitch holds zeros, so sums may read it.
 // params = (N, H, W, rows of windows), (vec4s of an image's row, of a row of windows, lanes of a row, images that all
 // workgroups do at once).
 
-#if MAX
-@group(0) @binding(0) var<storage, read> x: array<vec4i>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4i>;
-alias Vector = vec4i;
-const EMPTY = LOWEST;
-#else
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
-alias Vector = vec4f;
-const EMPTY = 0.0;
+#if MAX
+@group(0) @binding(1) var<storage, read_write> maxima: array<vec4i>;
 #endif
-const COLUMNS = vec4i(0, 1, 2, 3);
+#if AVERAGE || GRADIENT
+@group(0) @binding($(1 + MAX)) var<storage, read_write> y: array<vec4f>;
+#endif
+@group(0) @binding($(1 + MAX + (AVERAGE || GRADIENT))) var<uniform> params: array<vec4i, 2>;
 
-@group(0) @binding(2) var<uniform> params: array<vec4i, 2>;
+alias Vector0 = vec4i;
+alias Vector1 = vec4f;
+const EMPTY0 = LOWEST;
+const EMPTY1 = 0.0;
+const COLUMNS = vec4i(0, 1, 2, 3);
 
 /// Pixels of a window that begin at `at` along an axis of `size`.
 fn inside(at: vec4i, size: i32) -> vec4i { return max(min(at + 1, vec4i(size - 1)) - max(at - 1, vec4i(0)) + 1, vec4i(1)); }
 
-#if MAX
-fn joined(a: Vector, b: Vector, c: Vector) -> Vector { return max(a, max(b, c)); }
-#else
-fn joined(a: Vector, b: Vector, c: Vector) -> Vector { return a + b + c; }
-#endif
+fn joined0(a: vec4i, b: vec4i, c: vec4i) -> vec4i { return max(a, max(b, c)); }
+fn joined1(a: vec4f, b: vec4f, c: vec4f) -> vec4f { return a + b + c; }
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) index: u32) {
@@ -98,11 +96,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
       next = below_next;
     }
 #else
+#for p in 1-MAX..1+(AVERAGE||GRADIENT)
 #for v in 0..TV
-    var above$v = Vector(EMPTY);
+    var above$(p)_$v = Vector$p(EMPTY$p);
 #if S == 1
-    var here$v = Vector(EMPTY);
+    var here$(p)_$v = Vector$p(EMPTY$p);
 #endif
+#endfor
 #endfor
     for (var r = $(S - 2); r < HO; r++) {
 #for i in 0..S
@@ -113,68 +113,73 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
 #endif
 #for j in 1..S*TV+1
       let column$(i)_$j = tile * $(S * TV) + $(j - 1);
+      let x$(i)_$j = x[at$i + $(j - 1)];
 #if MAX
-      let a$(i)_$j = select(key(x[at$i + $(j - 1)]), vec4i(EMPTY),
+      let a0_$(i)_$j = select(key(bitcast<vec4i>(x$(i)_$j)), vec4i(LOWEST),
         vec4<bool>(row$i >= H) | (COLUMNS + 4 * column$(i)_$j >= vec4i(W)));
-#else
-#if GRADIENT
-      let a$(i)_$j = select(vec4f(0), x[at$i + $(j - 1)] / (rows$i * across$(j - 1)), row$i < H && column$(i)_$j < P4);
-#else
-      let a$(i)_$j = select(vec4f(0), x[at$i + $(j - 1)], row$i < H && column$(i)_$j < P4);
 #endif
+#if AVERAGE
+      let a1_$(i)_$j = select(vec4f(0), x$(i)_$j, row$i < H && column$(i)_$j < P4);
+#endif
+#if GRADIENT
+      let a1_$(i)_$j = select(vec4f(0), x$(i)_$j / (rows$i * across$(j - 1)), row$i < H && column$(i)_$j < P4);
 #endif
 #endfor
-      let left$i = select(EMPTY, subgroupShuffle(a$(i)_$(S * TV).w, left), tile > 0);
+#endfor
+#if AVERAGE
+      let down = f32(inside(vec4i(S * r), H).x);
+#endif
+#for p in 1-MAX..1+(AVERAGE||GRADIENT)
+#for i in 0..S
+      let left$(p)_$i = select(EMPTY$p, subgroupShuffle(a$(p)_$(i)_$(S * TV).w, left), tile > 0);
 #if S == 1
-      let right$i = select(EMPTY, subgroupShuffle(a$(i)_1.x, right), tile + 1 < ROW);
+      let right$(p)_$i = select(EMPTY$p, subgroupShuffle(a$(p)_$(i)_1.x, right), tile + 1 < ROW);
 #endif
 #for v in 0..TV
 #if v == 0
-      let before$(i)_$v = left$i;
+      let before$(p)_$(i)_$v = left$(p)_$i;
 #else
-      let before$(i)_$v = a$(i)_$(S * v).w;
+      let before$(p)_$(i)_$v = a$(p)_$(i)_$(S * v).w;
 #endif
 #if S == 1
 #if v == TV - 1
-      let after$(i)_$v = right$i;
+      let after$(p)_$(i)_$v = right$(p)_$i;
 #else
-      let after$(i)_$v = a$(i)_$(v + 2).x;
+      let after$(p)_$(i)_$v = a$(p)_$(i)_$(v + 2).x;
 #endif
-      let h$(i)_$v = joined(Vector(before$(i)_$v, a$(i)_$(v + 1).xyz), a$(i)_$(v + 1),
-        Vector(a$(i)_$(v + 1).yzw, after$(i)_$v));
+      let h$(p)_$(i)_$v = joined$p(Vector$p(before$(p)_$(i)_$v, a$(p)_$(i)_$(v + 1).xyz), a$(p)_$(i)_$(v + 1),
+        Vector$p(a$(p)_$(i)_$(v + 1).yzw, after$(p)_$(i)_$v));
 #else
-      let odd$(i)_$v = Vector(a$(i)_$(2 * v + 1).yw, a$(i)_$(2 * v + 2).yw);
-      let h$(i)_$v = joined(Vector(before$(i)_$v, odd$(i)_$v.xyz),
-        Vector(a$(i)_$(2 * v + 1).xz, a$(i)_$(2 * v + 2).xz), odd$(i)_$v);
+      let odd$(p)_$(i)_$v = Vector$p(a$(p)_$(i)_$(2 * v + 1).yw, a$(p)_$(i)_$(2 * v + 2).yw);
+      let h$(p)_$(i)_$v = joined$p(Vector$p(before$(p)_$(i)_$v, odd$(p)_$(i)_$v.xyz),
+        Vector$p(a$(p)_$(i)_$(2 * v + 1).xz, a$(p)_$(i)_$(2 * v + 2).xz), odd$(p)_$(i)_$v);
 #endif
 #endfor
 #endfor
-#if !MAX && !GRADIENT
-      let down = f32(inside(vec4i(S * r), H).x);
-#endif
 #for v in 0..TV
       {
 #if S == 1
-        let all = joined(above$v, here$v, h0_$v);
-        above$v = here$v;
-        here$v = h0_$v;
+        let all = joined$p(above$(p)_$v, here$(p)_$v, h$(p)_0_$v);
+        above$(p)_$v = here$(p)_$v;
+        here$(p)_$v = h$(p)_0_$v;
 #else
-        let all = joined(above$v, h0_$v, h1_$v);
-        above$v = h1_$v;
-#endif
-#if MAX
-        let result = value(all);
-#else
-#if GRADIENT
-        let result = all;
-#else
-        let result = all / (down * across$v);
-#endif
+        let all = joined$p(above$(p)_$v, h$(p)_0_$v, h$(p)_1_$v);
+        above$(p)_$v = h$(p)_1_$v;
 #endif
         if (live && r >= 0 && window$v < Q4) {
-          y[windows + r * Q4 + $v] = select(result, Vector(0), COLUMNS + 4 * window$v >= vec4i((W + $(S - 1)) / S));
+          let outside = COLUMNS + 4 * window$v >= vec4i((W + $(S - 1)) / S);
+#if p == 0
+          maxima[windows + r * Q4 + $v] = select(value(all), vec4i(0), outside);
+#else
+#if AVERAGE
+          y[windows + r * Q4 + $v] = select(all / (down * across$v), vec4f(0), outside);
+#else
+          y[windows + r * Q4 + $v] = select(all, vec4f(0), outside);
+#endif
+#endif
         }
       }
+#endfor
 #endfor
     }
 #endif

@@ -78,6 +78,8 @@ Deno.test("pools of any image size", async () => {
       await checkKernels(seen, caches, "max_pool_grad", [y, x], { stride });
       await checkKernels(seen, caches, "avg_pool", [x], { stride });
       await checkKernels(seen, caches, "avg_pool_grad", [y], { stride, height, width });
+      await checkKernels(seen, caches, "both_pools", [x], { stride });
+      await checkKernels(seen, caches, "both_pools_grad", [y, y, x], { stride });
     }
   }
 });

@@ -14,6 +14,7 @@ import { linear } from "../ops/linear.ts";
 import { noise } from "../ops/noise.ts";
 import { normalize } from "../ops/normalize.ts";
 import { pointwise } from "../ops/pointwise.ts";
+import { avgPool, bothPools, maxPool } from "../ops/pool.ts";
 import { spaceToPhases } from "../ops/space_to_phases.ts";
 import { NOISE_INPUT } from "./noise_key.ts";
 import type { NetworkVariables } from "./variables.ts";
@@ -25,10 +26,12 @@ export const BN_EPS = 1e-5;
 export interface ToNorm {
   /** Its name. */
   readonly norm: string;
-  /** What it normalises; with weights, what the 1x1 convolution in front of it reads: `[groups*C, N, H, W]`. */
+  /** What it normalises, or what is read by what stands in front of it, a 1x1 convolution or a pool: `[groups*C, N, H, W]`. */
   readonly x: Tensor;
   /** Name of the weights of a 1x1 convolution of `groups` times C to C channels. */
   readonly weight?: string;
+  /** A 3x3 pool. */
+  readonly pool?: { readonly kind: "max" | "avg"; readonly stride: 1 | 2 };
 }
 
 /** What a batch norm normalises, and the statistics that it takes. */
@@ -97,11 +100,12 @@ export class Builder {
 
   /**
    * What several batch norms of tensors of one size need: their 1x1 convolutions of groups of `channels` channels as one
-   * convolution side by side, called `name`, and the statistics in one go.
+   * convolution side by side, called `name`, the maximum and the average of an image as one operation, and the statistics
+   * in one go.
    */
   normed(norms: readonly ToNorm[], channels: number, name: string): Normed[] {
-    const convolved = norms.filter((one): one is Required<ToNorm> => one.weight !== undefined);
-    const plain = norms.filter(({ weight }) => weight === undefined), given = plain.map(({ x }) => x);
+    const convolved = norms.filter((one): one is ToNorm & { weight: string } => one.weight !== undefined);
+    const plain = norms.filter(({ weight }) => weight === undefined), given = this.#pooled(plain);
     const made = convolved.length > 0 ? this.#pointwiseBlock(convolved, channels, name) : { whole: [], parts: [] };
     const order = [...convolved, ...plain], zs = [...made.parts, ...given];
     const all = this.#sideBySide([...made.whole, ...given], `${name}/normed`);
@@ -109,7 +113,24 @@ export class Builder {
     return norms.map((one) => ({ z: zs[order.indexOf(one)], stats: stats[order.indexOf(one)] }));
   }
 
-  #pointwiseBlock(layers: readonly Required<ToNorm>[], channels: number, name: string) {
+  /** What batch norms without convolutions normalise. */
+  #pooled(norms: readonly ToNorm[]): Tensor[] {
+    const done = new Map<ToNorm, Tensor>();
+    for (const one of norms) {
+      const { x, norm, pool } = one;
+      if (!pool || done.has(one)) continue;
+      const { kind, stride } = pool, attrs = { stride };
+      const other = norms.find((n) => n.x === x && n.pool?.stride === stride && n.pool.kind !== kind);
+      if (!other) done.set(one, this.graph.apply1(kind === "max" ? maxPool : avgPool, [x], attrs, norm));
+      else {
+        const [max, avg] = this.graph.apply(bothPools, [x], attrs, `${norm}+${other.norm}`);
+        done.set(one, kind === "max" ? max : avg).set(other, kind === "max" ? avg : max);
+      }
+    }
+    return norms.map((one) => done.get(one) ?? one.x);
+  }
+
+  #pointwiseBlock(layers: readonly (ToNorm & { weight: string })[], channels: number, name: string) {
     const sizes = layers.map(({ x }) => x.type.shape[0]), x = this.#sideBySide(layers.map(({ x }) => x), `${name}/in`);
     const parts = layers.map(({ weight }, i) => ({ name: weight, rows: sizes[i] }));
     const w = this.variables.weightBlock(name, parts, channels, { uniform: 1 / Math.sqrt(channels) });

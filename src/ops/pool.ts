@@ -13,6 +13,7 @@ import type { GpuLimits } from "../gpu/device.ts";
 import type { Shader } from "../gpu/pipelines.ts";
 import type { Constants } from "../gpu/template.ts";
 import { type Binding, input, type KernelVariant, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import type { Graph, Node, Tensor } from "../graph/graph.ts";
 import { image, rowPitch, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectInteger, expectShape } from "./expect.ts";
 import { laneRows } from "./lanes.ts";
@@ -86,40 +87,43 @@ function tiles(
   return { constants, workgroups };
 }
 
-/** What is special about a kernel of one kind; `constants` go with the sizes of that kind. */
-interface Special<Sizes> {
+type Tiles = ReturnType<typeof tiles>["constants"];
+
+/** What is special about a kernel: `constants` go with the sizes of its kind. */
+interface Special {
   readonly shader: Shader;
-  readonly constants: (sizes: Sizes) => Constants;
+  readonly bindings: readonly Binding[];
+  readonly constants: Constants;
 }
 
-/** Kernels of an operation: of lanes along the rows of windows, where these go, and of tiles. `big`: what is pooled. */
+/**
+ * Kernels of an operation: one of lanes along the rows of windows, where these go, and some of tiles after each other.
+ * `big`: what is pooled.
+ */
 function variants(
   big: TensorType,
   stride: number,
   limits: GpuLimits,
-  bindings: readonly Binding[],
-  ofLanes: Special<void>,
-  ofTiles: Special<ReturnType<typeof tiles>["constants"]>,
+  ofLanes: Special,
+  ofTiles: (sizes: Tiles) => Special[],
 ): KernelVariant[] {
   const [c, n, H, W] = big.shape, HO = pooled(H, stride), Q4 = rowPitch(pooled(W, stride)) / 4;
   const rows = laneRows({ columns: Q4, stride, n, channels: c }, 32, limits);
   const lanes = rows && {
-    shader: ofLanes.shader,
-    constants: { S: stride, TV: rows.TV, ...ofLanes.constants() },
-    bindings,
+    ...ofLanes,
+    constants: { S: stride, TV: rows.TV, ...ofLanes.constants },
     params: [n, H, W, HO, rowPitch(W) / 4, Q4, rows.row, rows.atOnce],
     workgroups: [rows.parts, c, 1] as const,
   };
   const { constants, workgroups } = tiles(big, stride, 8);
-  const tiled = {
-    shader: ofTiles.shader,
-    constants: { ...constants, ...ofTiles.constants(constants) },
-    bindings,
+  const tiled = ofTiles(constants).map((one) => ({
+    ...one,
+    constants: { ...constants, ...one.constants },
     workgroups,
-  };
+  }));
   return [
     ...(lanes ? [{ name: "lanes", plan: () => ({ dispatches: [lanes] }) }] : []),
-    { name: "tiles", plan: () => ({ dispatches: [tiled] }) },
+    { name: "tiles", plan: () => ({ dispatches: tiled }) },
   ];
 }
 
@@ -179,19 +183,18 @@ export const maxPoolGrad: OpSpec<PoolAttributes> = {
     expectShape(inputs[0], "gy", infer([inputs[1]], attrs)[0].shape);
     return [inputs[1]];
   },
-  kernels: ({ inputs: [, x], attrs: { stride }, limits }) =>
-    variants(x, stride, limits, [input(0), input(1), output(0)], {
-      shader: maxGradLanesShader,
-      constants: () => ({}),
-    }, {
-      shader: maxGradShader,
-      constants({ T, TILES }) {
-        const edge = +(TILES > 1), EL = stride === 1 ? edge : 0;
-        return { EL, ER: edge, NW: T + EL + edge };
-      },
-    }),
+  kernels: ({ inputs: [, x], attrs: { stride }, limits }) => {
+    const bindings = [input(0), input(1), output(0)];
+    const lanes = { shader: maxGradLanesShader, bindings, constants: { AVERAGE: false } };
+    return variants(x, stride, limits, lanes, (sizes) => [maxGradTiles(sizes, bindings, false)]);
+  },
   testedBy: "max_pool",
 };
+
+function maxGradTiles({ S, T, TILES }: Tiles, bindings: readonly Binding[], ADD: boolean): Special {
+  const edge = +(TILES > 1), EL = S === 1 ? edge : 0;
+  return { shader: maxGradShader, bindings, constants: { EL, ER: edge, NW: T + EL + edge, ADD } };
+}
 
 /**
  * 3x3 max pooling, padding 1: `[C, N, H, W]` -> `[C, N, floor((H - 1) / stride) + 1, ...]`. A NaN in a window is
@@ -201,10 +204,7 @@ export const maxPool: OpSpec<PoolAttributes> = {
   name: "max_pool",
   infer,
   kernels: ({ inputs: [x], attrs: { stride }, limits }) =>
-    variants(x, stride, limits, [input(0), output(0)], {
-      shader: lanesShader,
-      constants: () => ({ MAX: true, GRADIENT: false }),
-    }, { shader: maxShader, constants: () => ({}) }),
+    variants(x, stride, limits, poolLanes([output(0)], { MAX: true }), () => [maxTiles(output(0))]),
   gradient: ({ graph, node, grads }) => [
     grads[0] &&
     graph.apply1(maxPoolGrad, [grads[0], node.inputs[0]], node.attrs),
@@ -221,17 +221,19 @@ export const maxPool: OpSpec<PoolAttributes> = {
   onnx: (context) => [context.emit("MaxPool", [context.input(0)], onnxWindow(3, context.node.attrs.stride, 1))],
 };
 
-function avgKernels(big: TensorType, stride: number, GRADIENT: boolean, limits: GpuLimits): KernelVariant[] {
-  return variants(big, stride, limits, [input(0), output(0)], {
-    shader: lanesShader,
-    constants: () => ({ MAX: false, GRADIENT }),
-  }, {
-    shader: avgShader,
-    constants({ H, W, HO, WO, Q, QO }) {
-      const from = GRADIENT ? { HX: HO, QX: QO, HY: H, QY: Q, WY: W } : { HX: H, QX: Q, HY: HO, QY: QO, WY: WO };
-      return { ...from, GRADIENT };
-    },
-  });
+/** Pools of input 0 on lanes; `results` in the order of the kinds. */
+function poolLanes(
+  results: readonly Binding[],
+  { MAX = false, AVERAGE = false, GRADIENT = false }: { MAX?: boolean; AVERAGE?: boolean; GRADIENT?: boolean },
+): Special {
+  return { shader: lanesShader, bindings: [input(0), ...results], constants: { MAX, AVERAGE, GRADIENT } };
+}
+
+const maxTiles = (to: Binding): Special => ({ shader: maxShader, bindings: [input(0), to], constants: {} });
+
+function avgTiles({ H, W, HO, WO, Q, QO }: Tiles, from: Binding, to: Binding, GRADIENT: boolean): Special {
+  const sizes = GRADIENT ? { HX: HO, QX: QO, HY: H, QY: Q, WY: W } : { HX: H, QX: Q, HY: HO, QY: QO, WY: WO };
+  return { shader: avgShader, bindings: [from, to], constants: { ...sizes, GRADIENT } };
 }
 
 /** Gradient of {@linkcode avgPool}: gy -> gx. */
@@ -244,9 +246,17 @@ export const avgPoolGrad: OpSpec<AvgPoolGradAttributes> = {
     expectShape(inputs[0], "gy", infer([big], { stride })[0].shape);
     return [big];
   },
-  kernels: ({ outputs, attrs, limits }) => avgKernels(outputs[0], attrs.stride, true, limits),
+  kernels: ({ outputs: [x], attrs: { stride }, limits }) =>
+    variants(x, stride, limits, poolLanes([output(0)], { GRADIENT: true }), (sizes) => [
+      avgTiles(sizes, input(0), output(0), true),
+    ]),
   testedBy: "avg_pool",
 };
+
+function avgGradient(graph: Graph, { inputs, attrs }: Node<PoolAttributes>, gy: Tensor): Tensor {
+  const [, , height, width] = inputs[0].type.shape;
+  return graph.apply1(avgPoolGrad, [gy], { ...attrs, height, width });
+}
 
 /**
  * 3x3 average pooling, padding 1, where the padding does not count: `[C, N, H, W]` ->
@@ -255,12 +265,11 @@ export const avgPoolGrad: OpSpec<AvgPoolGradAttributes> = {
 export const avgPool: OpSpec<PoolAttributes> = {
   name: "avg_pool",
   infer,
-  kernels: ({ inputs, attrs, limits }) => avgKernels(inputs[0], attrs.stride, false, limits),
-  gradient({ graph, node, grads }) {
-    const [, , height, width] = node.inputs[0].type.shape;
-    const attrs = { ...node.attrs, height, width };
-    return [grads[0] && graph.apply1(avgPoolGrad, [grads[0]], attrs)];
-  },
+  kernels: ({ inputs: [x], attrs: { stride }, limits }) =>
+    variants(x, stride, limits, poolLanes([output(0)], { AVERAGE: true }), (sizes) => [
+      avgTiles(sizes, input(0), output(0), false),
+    ]),
+  gradient: ({ graph, node, grads }) => [grads[0] && avgGradient(graph, node, grads[0])],
   reference([x], [type], attrs) {
     const [{ shape }] = infer([type], attrs);
     const y = new Float64Array(shape.reduce((a, b) => a * b));
@@ -276,4 +285,47 @@ export const avgPool: OpSpec<PoolAttributes> = {
     const window = { ...onnxWindow(3, context.node.attrs.stride, 1), count_include_pad: 0 };
     return [context.emit("AveragePool", [context.input(0)], window)];
   },
+};
+
+/** Gradient of {@linkcode bothPools}: (gradient of the maximum, of the average, x) -> gx. */
+export const bothPoolsGrad: OpSpec<PoolAttributes> = {
+  name: "both_pools_grad",
+  infer(inputs, attrs) {
+    expectInputs(inputs, ["gy of the maximum", "gy of the average", "x"]);
+    const [{ shape }] = infer([inputs[2]], attrs);
+    expectShape(inputs[0], "gy of the maximum", shape);
+    expectShape(inputs[1], "gy of the average", shape);
+    return [inputs[2]];
+  },
+  kernels({ inputs: [, , x], attrs: { stride }, limits }) {
+    const bindings = [input(0), input(2), output(0)];
+    const lanes = { shader: maxGradLanesShader, bindings: [...bindings, input(1)], constants: { AVERAGE: true } };
+    return variants(x, stride, limits, lanes, (sizes) => [
+      avgTiles(sizes, input(1), output(0), true),
+      maxGradTiles(sizes, bindings, true),
+    ]);
+  },
+  testedBy: "both_pools",
+};
+
+/** {@linkcode maxPool} and {@linkcode avgPool} of the same image, which is loaded once: x -> their results. */
+export const bothPools: OpSpec<PoolAttributes> = {
+  name: "both_pools",
+  infer(inputs, attrs) {
+    const [type] = infer(inputs, attrs);
+    return [type, type];
+  },
+  kernels: ({ inputs: [x], attrs: { stride }, limits }) =>
+    variants(x, stride, limits, poolLanes([output(0), output(1)], { MAX: true, AVERAGE: true }), (sizes) => [
+      maxTiles(output(0)),
+      avgTiles(sizes, input(0), output(1), false),
+    ]),
+  gradient({ graph, node, grads: [max, avg] }) {
+    const { inputs: [x], attrs } = node;
+    if (max && avg) return [graph.apply1(bothPoolsGrad, [max, avg, x], attrs)];
+    if (max) return [graph.apply1(maxPoolGrad, [max, x], attrs)];
+    return [avg && avgGradient(graph, node, avg)];
+  },
+  reference: (...args) => [maxPool, avgPool].flatMap((pool) => pool.reference!(...args)),
+  cases,
 };

@@ -27,7 +27,7 @@ import { noise } from "./noise.ts";
 import { normalize, normalizeGrad } from "./normalize.ts";
 import { pointwise } from "./pointwise.ts";
 import { pointwiseGrad, pointwiseInputGrad, pointwiseWeightGrad } from "./pointwise_grad.ts";
-import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from "./pool.ts";
+import { avgPool, avgPoolGrad, bothPools, bothPoolsGrad, maxPool, maxPoolGrad } from "./pool.ts";
 import { runningUpdate } from "./running_update.ts";
 import { sampleNorm, sampleNormGrad } from "./sample_norm.ts";
 import { sgd } from "./sgd.ts";
@@ -52,6 +52,8 @@ export const OPERATIONS: readonly OpSpec[] = [
   maxPoolGrad,
   avgPool,
   avgPoolGrad,
+  bothPools,
+  bothPoolsGrad,
   maxPool2x2,
   maxPool2x2Grad,
   spaceToPhases,

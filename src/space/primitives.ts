@@ -32,8 +32,8 @@ export interface PrimitiveOutput {
 }
 
 /**
- * A primitive while it is built: it yields what it needs normalised, with the 1x1 convolution in front, so that what the
- * primitives of a source ask for at the same time is done at once ({@linkcode buildTogether}).
+ * A primitive while it is built: it yields what it needs normalised, with the 1x1 convolution or the pool in front, so that
+ * what the primitives of a source ask for at the same time is done at once ({@linkcode buildTogether}).
  */
 export type Building = Generator<ToNorm, PrimitiveOutput, Normed>;
 
@@ -60,13 +60,14 @@ export interface Primitive {
   readonly derive: ((context: DeriveContext) => Tensor) | null;
 }
 
-function pool(name: string, label: string, op: typeof maxPool): Primitive {
+function pool(kind: "max" | "avg"): Primitive {
+  const op = kind === "max" ? maxPool : avgPool;
   return {
-    name,
-    label,
+    name: `${kind}_pool_3x3`,
+    label: `${kind} 3×3`,
     parameterFree: true,
-    *build({ builder, x, name: path, stride }): Building {
-      return { ...yield { x: builder.graph.apply1(op, [x], { stride }, path), norm: path }, shared: true };
+    *build({ x, name: path, stride }): Building {
+      return { ...yield { x, pool: { kind, stride }, norm: path }, shared: true };
     },
     derive: ({ builder, x, name: path, stride }) => builder.graph.apply1(op, [x], { stride }, path),
   };
@@ -149,8 +150,8 @@ function full(size: 1 | 3): Primitive {
 /** Every primitive: the only list of them. */
 export const PRIMITIVES: readonly Primitive[] = [
   { name: "none", label: "none", parameterFree: true, build: () => null, derive: null },
-  pool("max_pool_3x3", "max 3×3", maxPool),
-  pool("avg_pool_3x3", "avg 3×3", avgPool),
+  pool("max"),
+  pool("avg"),
   {
     name: "skip_connect",
     label: "skip",
