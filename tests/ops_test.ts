@@ -5,7 +5,7 @@ import { Graph } from "../src/graph/graph.ts";
 import { planProgram, Pool } from "../src/graph/plan.ts";
 import { Runtime } from "../src/graph/runtime.ts";
 import { image, unpack } from "../src/graph/tensor_type.ts";
-import { checkCase } from "../src/ops/check.ts";
+import { checkCase, gradientGraphs } from "../src/ops/check.ts";
 import { maxPool } from "../src/ops/pool.ts";
 import { OPERATIONS } from "../src/ops/registry.ts";
 
@@ -19,10 +19,9 @@ for (const op of OPERATIONS) {
   if (op.testedBy) {
     Deno.test(`${op.name} is tested by ${op.testedBy}`, () => {
       const tester = OPERATIONS.find((o) => o.name === op.testedBy);
-      assert.ok(
-        tester?.gradient && tester.cases?.().length,
-        "the tester must be differentiable and have cases",
-      );
+      assert.ok(tester?.gradient && tester.cases?.().length, "the tester must be differentiable and have cases");
+      const graphs = tester.cases().flatMap((testCase) => gradientGraphs(tester, testCase));
+      assert.ok(graphs.some(({ graph }) => graph.nodes.some((node) => node.op === op)), "no case runs it");
     });
     continue;
   }

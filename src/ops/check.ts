@@ -111,15 +111,8 @@ export async function checkCase(
     string,
     Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>
   > = {};
-  const graph = new Graph(precision);
-  const inPlace = op.inPlace?.(testCase.inputs, testCase.attrs) ?? {};
-  const leaves = testCase.inputs.map((type, i) => {
-    host[`x${i}`] = pack(type, values[i]);
-    const leaf = graph.input(`x${i}`, type);
-    // An operation that overwrites its input gets a copy, since host inputs stay as they are.
-    return Object.values(inPlace).includes(i) ? graph.apply1(addN, [leaf], null) : leaf;
-  });
-  const outputs = graph.apply(op, leaves, testCase.attrs, testCase.name);
+  const { graph, outputs } = caseGraph(op, testCase, precision);
+  testCase.inputs.forEach((type, i) => host[`x${i}`] = pack(type, values[i]));
   const forward = await execute(
     gpu,
     graph,
@@ -149,54 +142,77 @@ export async function checkCase(
     const random = new Random(8, `${op.name}/${testCase.name}`, i);
     return y.map(() => Math.fround(random.normal()));
   });
-  const seeds = through.map((o) => {
-    host[`g${o}`] = pack(outputs[o].type, cotangents[o]);
-    return graph.input(`g${o}`, outputs[o].type);
-  });
-  const wrt = testCase.wrt ??
-    testCase.inputs.flatMap((t, i) => t.dtype !== "i32" ? [i] : []);
-  const targets = wrt.map((i) => leaves[i]);
-  const grads = gradients(
-    graph,
-    through.map((o) => outputs[o]),
-    seeds,
-    targets,
-    (ts, l) => sum(graph, ts, l),
-  );
-  const results: Record<string, Tensor> = {};
-  grads.forEach((g, i) => g && (results[`d${wrt[i]}`] = g));
-  const backward = await execute(gpu, graph, results, host);
-  if (!backward.guardsIntact) {
-    failures.push("backward wrote outside of its buffers");
-  }
-  let gradientError = 0;
-  for (let i = 0; i < wrt.length; i++) {
-    const index = wrt[i],
-      type = testCase.inputs[index],
-      storage = backward.outputs.get(`d${index}`);
-    if (!storage) {
-      failures.push(`input ${index} has no gradient`);
-      continue;
-    }
-    if (!paddingIsZero(type, storage)) {
-      failures.push(`gradient ${index} has padding that is not zero`);
-    }
-    const numeric = finiteDifferences(values, index, (inputs) => {
+  through.forEach((o) => host[`g${o}`] = pack(outputs[o].type, cotangents[o]));
+  const numeric = new Map<number, Float64Array>();
+  const numericOf = (index: number): Float64Array => {
+    const known = numeric.get(index) ?? finiteDifferences(values, index, (inputs) => {
       const y = reference(inputs);
-      return through.reduce(
-        (s, o) => s + y[o].reduce((a, v, e) => a + v * cotangents[o][e], 0),
-        0,
-      );
+      return through.reduce((s, o) => s + y[o].reduce((a, v, e) => a + v * cotangents[o][e], 0), 0);
     });
-    const error = relativeError(unpack(type, storage), numeric);
-    gradientError = Math.max(gradientError, error);
-    if (!(error <= Math.max(gradLeast, testCase.gradTolerance ?? 1e-4))) {
-      failures.push(
-        `gradient of input ${index} is off by ${error.toExponential(2)}`,
-      );
+    numeric.set(index, known);
+    return known;
+  };
+  let gradientError = 0;
+  for (const { graph, results } of gradientGraphs(op, testCase, precision)) {
+    const backward = await execute(gpu, graph, results, host);
+    if (!backward.guardsIntact) {
+      failures.push("backward wrote outside of its buffers");
+    }
+    for (const key of Object.keys(results)) {
+      const index = Number(key.slice(1)), type = testCase.inputs[index], storage = backward.outputs.get(key)!;
+      if (!paddingIsZero(type, storage)) {
+        failures.push(`gradient ${index} has padding that is not zero`);
+      }
+      const error = relativeError(unpack(type, storage), numericOf(index));
+      gradientError = Math.max(gradientError, error);
+      if (!(error <= Math.max(gradLeast, testCase.gradTolerance ?? 1e-4))) {
+        failures.push(
+          `gradient of input ${index} is off by ${error.toExponential(2)}`,
+        );
+      }
     }
   }
   return { forward: forwardError, gradient: gradientError, failures };
+}
+
+/** An operation on host inputs `x0`, `x1`, ... */
+function caseGraph(op: OpSpec, { name, inputs, attrs }: OpCase, precision: Precision) {
+  const graph = new Graph(precision), inPlace = op.inPlace?.(inputs, attrs) ?? {};
+  const leaves = inputs.map((type, i) => {
+    const leaf = graph.input(`x${i}`, type);
+    // An operation that overwrites its input gets a copy, since host inputs stay as they are.
+    return Object.values(inPlace).includes(i) ? graph.apply1(addN, [leaf], null) : leaf;
+  });
+  return { graph, leaves, outputs: graph.apply(op, leaves, attrs, name) };
+}
+
+/** A graph whose results `d0`, `d1`, ... are gradients for inputs. */
+export interface GradientGraph {
+  readonly graph: Graph;
+  readonly results: Readonly<Record<string, Tensor>>;
+}
+
+/**
+ * The gradients of a case, given those of the outputs as host inputs `g0`, `g1`, ...: all in one graph, and those of
+ * single inputs where they take other operations when nobody asks for the rest.
+ */
+export function gradientGraphs(op: OpSpec, testCase: OpCase, precision: Precision = "f32"): GradientGraph[] {
+  const all = testCase.wrt ?? testCase.inputs.flatMap((t, i) => t.dtype !== "i32" ? [i] : []);
+  const known = new Set<string>();
+  return [all, ...all.map((index) => [index])].flatMap((wrt) => {
+    const { graph, leaves, outputs } = caseGraph(op, testCase, precision);
+    const through = outputs.filter((t, i) => testCase.through?.includes(i) ?? t.type.dtype !== "i32");
+    const seeds = through.map((t) => graph.input(`g${outputs.indexOf(t)}`, t.type));
+    const grads = gradients(graph, through, seeds, wrt.map((i) => leaves[i]), (ts, label) => sum(graph, ts, label));
+    const results: Record<string, Tensor> = {};
+    grads.forEach((g, i) => {
+      if (!g) throw new Error(`Input ${wrt[i]} of case '${testCase.name}' of ${op.name} has no gradient`);
+      results[`d${wrt[i]}`] = g;
+    });
+    if (wrt !== all && graph.nodes.every((node) => known.has(node.op.name))) return [];
+    graph.nodes.forEach((node) => known.add(node.op.name));
+    return [{ graph, results }];
+  });
 }
 
 function finiteDifferences(

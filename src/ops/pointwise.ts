@@ -107,6 +107,16 @@ export const pointwise: OpSpec<PointwiseAttributes> = {
       attrs: { groups: 1, inputGroups: 1, relu: true },
     },
     {
+      name: "more operands than lanes add up in one walk, ReLU",
+      inputs: [image(128, 1, 2, 3), dense([8, 128])],
+      attrs: { groups: 1, inputGroups: 1, relu: true },
+    },
+    {
+      name: "gradient of more operands than lanes add up in one walk, ReLU",
+      inputs: [image(8, 1, 3, 4), dense([128, 8])],
+      attrs: { groups: 1, inputGroups: 1, relu: true },
+    },
+    {
       name: "more than one pixel block",
       inputs: [image(4, 3, 9, 9), dense([4, 4])],
       attrs: { groups: 1, inputGroups: 1, relu: false },

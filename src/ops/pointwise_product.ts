@@ -7,7 +7,7 @@ import heldSource from "../../shaders/pointwise_held.wgsl" with { type: "text" }
 import lanesSource from "../../shaders/pointwise_lanes.wgsl" with { type: "text" };
 import tiledSource from "../../shaders/pointwise_tiled.wgsl" with { type: "text" };
 import type { GpuLimits } from "../gpu/device.ts";
-import { input, type KernelContext, type KernelVariant, output, uniformInput } from "../graph/op.ts";
+import { input, type KernelContext, type KernelVariant, output, scratch, uniformInput } from "../graph/op.ts";
 import { elementCount, type TensorType } from "../graph/tensor_type.ts";
 import { hasLanes } from "./lanes.ts";
 import { imageVec4s, largestDivisor } from "./launch.ts";
@@ -67,8 +67,20 @@ export function laneChannels(channels: number, most: number): number {
 /** Most operands that an invocation adds up when it holds its weights in registers. */
 const HELD_OPERANDS = 32;
 
-/** Most operands that 8 lanes share, and most weights that they hold unless two channels each take more. */
-const SHARED_OPERANDS = 512, SHARED_WEIGHTS = 2048;
+/** Most weights that 8 lanes hold unless two channels each take more. */
+const SHARED_WEIGHTS = 2048;
+
+/**
+ * Operands that 8 lanes add up in one walk: all, or a part of them where they are so many that the text of the shader,
+ * and its compilation, would be long.
+ */
+function walkOperands(operands: number): number {
+  const part = 8 * largestDivisor(operands / 8, 12);
+  return operands > 104 && part >= 32 ? part : operands;
+}
+
+/** Most operands that are added up in one walk. */
+const SHARED_OPERANDS = 512;
 
 /**
  * Ways to multiply input 0 of `context` with the weights of type `w`, input 1; `transposed`: for the gradient of the
@@ -120,17 +132,19 @@ export function product(
   };
   /** Up to `most` results, one of every 8 in each of 8 lanes, which hold the weights and share the operands. */
   const lanes = (most: number): KernelVariant => {
-    const EACH = laneChannels(outputs, Math.min(most, Math.max(16, SHARED_WEIGHTS / operands))),
+    const IB = walkOperands(operands), walks = operands / IB, SPLIT = walks > 1;
+    const EACH = laneChannels(outputs, Math.min(most, Math.max(16, SHARED_WEIGHTS / IB))),
       blocks = GROUPS * outputs / (8 * EACH);
     const share = Math.ceil(M4 / Math.ceil(16 / blocks));
     return {
       name: `lanes ${8 * EACH}x${operands}`,
       plan: () => ({
+        scratch: SPLIT ? [GROUPS * outputs * M4 * 4] : [],
         dispatches: [{
           shader: lanesShader,
-          constants: { EACH, IB: operands, TRANSPOSED: transposed, MASKED: mask.length > 0 },
-          bindings: [input(0), input(1), output(0), ...mask],
-          params: [GI, 0, CI, CO, M4, share, Number(relu), 0],
+          constants: { EACH, IB, TRANSPOSED: transposed, MASKED: mask.length > 0, SPLIT },
+          bindings: [input(0), input(1), output(0), ...mask, ...(SPLIT ? [scratch(0)] : [])],
+          params: [GI, 0, CI, CO, M4, share, Number(relu), walks],
           workgroups: [Math.ceil(M4 / share), blocks, 1],
         }],
       }),
@@ -157,7 +171,7 @@ export function product(
     holds = fits && CI % 4 === 0 && operands <= HELD_OPERANDS &&
       (!transposed || GROUPS === GI);
   const shares = hasLanes(context.limits) && outputs % 8 === 0 && operands % 8 === 0 &&
-    operands <= SHARED_OPERANDS && (!transposed || GROUPS === GI);
+    walkOperands(operands) <= SHARED_OPERANDS && (!transposed || GROUPS === GI);
   const holding = holds ? [held(256), held(128)] : [], sharing = shares ? [lanes(32), lanes(16)] : [];
   return software
     ? [
