@@ -76,10 +76,10 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
             params: [...params, first, last, 0],
             workgroups: [parts, CI, 1],
           });
-          // Two edges at once are much faster than two after each other; four are a bit, but take long to compile.
+          // Two edges at once are much faster than two after each other; four only a bit, and take longer to compile.
           const passes: Kernel[] = [];
           let first = 0;
-          for (const E of [4, 2, 1].filter((E) => E <= (E > 2 ? most / 2 : most))) {
+          for (const E of [4, 2, 1].filter((E) => E <= (E === 4 ? (weights ? most / 2 : 0) : most))) {
             const last = edges - (edges - first) % E;
             if (last > first) passes.push(pass(E, first, last));
             first = last;

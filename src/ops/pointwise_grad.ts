@@ -57,8 +57,10 @@ function weightGradVariants(
   };
   // Every strand leaves partial sums behind: a CPU gets only as many as keep its cores busy.
   if (!limits.software) return [blocks(8, Infinity), blocks(4, Infinity)];
+  // Large blocks need fewer loads, but are the longest shaders to compile.
+  const wide = blocks(16, 32), narrow = blocks(8, 32);
   return [
-    ...(hasLanes(limits) ? [blocks(16, 32)] : []),
+    ...(hasLanes(limits) ? (CO > 256 ? [wide, narrow] : [narrow, wide]) : []),
     ...[blocks(8, 64), blocks(8, 16), blocks(8, Infinity), blocks(4, 64)],
   ];
 }
@@ -101,7 +103,8 @@ function jointVariant(
   const { CI, CO, GI, GROUPS, M4 } = sizesOf(x, dw, attrs);
   const grouped = GROUPS === GI && CO % 8 === 0 && CI % 8 === 0;
   if (!hasLanes(limits) || !grouped || 8 * CO > JOINT_WEIGHTS) return undefined;
-  const EACH = laneChannels(CI, Math.min(32, JOINT_WEIGHTS / CO)), blocks = GI * CI / (8 * EACH);
+  // No more than output channels, so that convolutions to as many channels share a shader whatever they read.
+  const EACH = laneChannels(CI, Math.min(32, CO, JOINT_WEIGHTS / CO)), blocks = GI * CI / (8 * EACH);
   // At least 8 subgroups, and an even number, since llvmpipe cuts them into one run for each core.
   const strands = Math.min(Math.ceil(M4 / 64), blocks < 8 ? 2 * Math.ceil(4 / blocks) : 1), ALONE = strands === 1;
   const count = GROUPS * CO * CI, sums = { count, parts: strands, blockRows: 1, blockColumns: count, columns: 1 };

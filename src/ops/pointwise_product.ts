@@ -175,7 +175,8 @@ export function product(
   const holding = holds ? [held(256), held(128)] : [], sharing = shares ? [lanes(32), lanes(16)] : [];
   return software
     ? [
-      ...(Math.max(operands, outputs) <= 16 ? [...holding, ...sharing] : [...sharing, ...holding]),
+      // The gradient by itself runs in alpha steps only, for which another long shader is not worth its compilation.
+      ...(!transposed && Math.max(operands, outputs) <= 16 ? [...holding, ...sharing] : [...sharing, ...holding]),
       block(16, small && transposed ? 4 : 2),
       block(8, 4),
     ]
