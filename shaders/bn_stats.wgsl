@@ -35,8 +35,8 @@ fn main(
   var part = vec3f();
   if (start < end) {
     let shift = x[start].x;
-    var sum = vec4f();
-    var squares = vec4f();
+    var sum = 0.0;
+    var squares = 0.0;
     var count = 0.0;
 #if MASKED
     var rows = rows_at(params[0].z, first + lane % 8);
@@ -57,13 +57,13 @@ fn main(
 #endif
 #endfor
 #for k in 0..4-3*rounds
-      sum += d$k;
-      squares += d$k * d$k;
+      sum += dot(d$k, vec4f(1.0));
+      squares += dot(d$k, d$k);
 #endfor
     }
 #endfor
-    let offset = dot(sum, vec4f(1.0)) / count;
-    part = vec3f(count, shift + offset, max(dot(squares, vec4f(1.0)) - count * offset * offset, 0.0));
+    let offset = sum / count;
+    part = vec3f(count, shift + offset, max(squares - count * offset * offset, 0.0));
   }
 #if SHUFFLED
   part = join(part, subgroupShuffleXor(part, 1u));

@@ -19,8 +19,8 @@
 @group(0) @binding($PARAMS_AT) var<uniform> params: array<vec4u, PARAMS>;
 
 #if SHUFFLED
-fn across(lanes: vec4f) -> f32 {
-  var sum = (lanes.x + lanes.y) + (lanes.z + lanes.w);
+fn across(lanes: f32) -> f32 {
+  var sum = lanes;
   sum += subgroupShuffleXor(sum, 1u);
   sum += subgroupShuffleXor(sum, 2u);
   return sum + subgroupShuffleXor(sum, 4u);
@@ -47,16 +47,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #else
   let mean$k = 0.0;
 #endif
-  var s$k = vec4f(0);
+  var s$k = 0.0;
 #endfor
-  var total = vec4f(0);
+  var total = 0.0;
   let first = lane / 8 * params[0].z;
   let end = min(M4, first + params[0].z);
   for (var m = first + lane % 8; m < end; m += 8) {
     let a = g[own * M4 + m];
-    total += a;
+    total += dot(a, vec4f(1));
 #for k in 0..COUNT
-    s$k += a * (z$k[base$k + m] - mean$k);
+    s$k += dot(a, z$k[base$k + m] - mean$k);
 #endfor
   }
 #if SHUFFLED
@@ -67,9 +67,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   if (lane != 0) { return; }
 #else
 #for k in 0..COUNT
-  shared_sums[lane][$k] = (s$(k).x + s$(k).y) + (s$(k).z + s$(k).w);
+  shared_sums[lane][$k] = s$k;
 #endfor
-  shared_sums[lane][COUNT] = (total.x + total.y) + (total.z + total.w);
+  shared_sums[lane][COUNT] = total;
   workgroupBarrier();
   // Lane k adds up sum k; sum COUNT is needed by all.
   if (lane <= COUNT) {

@@ -5,7 +5,7 @@
 // element, joined by the formula of Chan, Golub and LeVeque; else y = x / sqrt(mean(x^2) + EPS).
 // BACKWARD (x, gy, stats -> gx), d = x - mean, rstd = 1 / sqrt(stats + EPS):
 //   gx = rstd * (gy - mean(gy) [CENTER] - d * rstd^2 * mean(gy * d)).
-// TAIL: rows end within a vec4; the padding stays zero.
+// SHUFFLED: the workgroup is one subgroup of 8 lanes. TAIL: rows end within a vec4; the padding stays zero.
 // params = (vec4s of a sample, its logical elements, vec4s of a strand, RUN), (CHANNEL, 8 % RUN, 8 / RUN * CHANNEL +
 // 8 % RUN, 0), (vec4s of a row, elements in its last vec4, 0, 0).
 
@@ -20,7 +20,9 @@
 #endif
 @group(0) @binding($(3 + BACKWARD)) var<uniform> params: array<vec4u, 3>;
 
+#if !SHUFFLED
 var<workgroup> joined: array<vec4f, SIZE>;
+#endif
 
 // Where an invocation is: vec4 `at` of the buffer, vec4 `offset` of the run.
 struct Walk { at: u32, offset: u32 }
@@ -76,8 +78,8 @@ fn main(
 #if BACKWARD
   let mean = stats[sample];
   let rstd = inverseSqrt(stats[groups.x + sample] + EPS);
-  var sum = vec4f();
-  var product = vec4f();
+  var sum = 0.0;
+  var product = 0.0;
   for (; i + 24 < end; i += 32) {
 #for k in 0..4
     let g$k = gy[w$k.at];
@@ -85,25 +87,25 @@ fn main(
     let w$(k + 1) = next(w$k);
 #endfor
 #for k in 0..4
-    sum += g$k;
-    product += g$k * d$k;
+    sum += dot(g$k, vec4f(1.0));
+    product += dot(g$k, d$k);
 #endfor
     w0 = w4;
   }
   for (; i < end; i += 8) {
     let g = gy[w0.at];
-    sum += g;
-    product += g * (x[w0.at] - mean);
+    sum += dot(g, vec4f(1.0));
+    product += dot(g, x[w0.at] - mean);
     w0 = next(w0);
   }
-  part = vec4f(dot(sum, vec4f(1.0)), dot(product, vec4f(1.0)), 0.0, 0.0);
+  part = vec4f(sum, product, 0.0, 0.0);
 #else
 #if CENTER
   let shift = x[min(w0.at, arrayLength(&x) - 1)].x;
-  var sum = vec4f();
+  var sum = 0.0;
   var count = 0.0;
 #endif
-  var squares = vec4f();
+  var squares = 0.0;
   for (; i + 24 < end; i += 32) {
 #for k in 0..4
     let v$k = x[w$k.at];
@@ -112,11 +114,11 @@ fn main(
 #for k in 0..4
 #if CENTER
     let d$k = v$k - shift * mask(w$k);
-    sum += d$k;
-    squares += d$k * d$k;
+    sum += dot(d$k, vec4f(1.0));
+    squares += dot(d$k, d$k);
     count += dot(mask(w$k), vec4f(1.0));
 #else
-    squares += v$k * v$k;
+    squares += dot(v$k, v$k);
 #endif
 #endfor
     w0 = w4;
@@ -124,22 +126,27 @@ fn main(
   for (; i < end; i += 8) {
 #if CENTER
     let d = x[w0.at] - shift * mask(w0);
-    sum += d;
+    sum += dot(d, vec4f(1.0));
     count += dot(mask(w0), vec4f(1.0));
 #else
     let d = x[w0.at];
 #endif
-    squares += d * d;
+    squares += dot(d, d);
     w0 = next(w0);
   }
 #if CENTER
-  let offset = dot(sum, vec4f(1.0)) / max(count, 1.0);
+  let offset = sum / max(count, 1.0);
   part = vec4f(count, select(0.0, shift + offset, count > 0.0),
-    max(dot(squares, vec4f(1.0)) - count * offset * offset, 0.0), 0.0);
+    max(squares - count * offset * offset, 0.0), 0.0);
 #else
-  part.x = dot(squares, vec4f(1.0));
+  part.x = squares;
 #endif
 #endif
+#if SHUFFLED
+  part = join(part, subgroupShuffleXor(part, 1u));
+  part = join(part, subgroupShuffleXor(part, 2u));
+  let all = join(part, subgroupShuffleXor(part, 4u));
+#else
   joined[lane] = part;
   workgroupBarrier();
   if (lane < 8) {
@@ -149,6 +156,7 @@ fn main(
   workgroupBarrier();
   var all = joined[0];
   for (var k = 1; k < 8; k++) { all = join(all, joined[k]); }
+#endif
 #if BACKWARD
   let slope = all.y / elements * rstd * rstd;
 #if CENTER

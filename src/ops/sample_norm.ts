@@ -4,9 +4,10 @@
  * @module
  */
 import source from "../../shaders/sample_norm.wgsl" with { type: "text" };
+import type { GpuLimits } from "../gpu/device.ts";
 import { type Dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, elementCount, image, rowPitch, sameType, type TensorType } from "../graph/tensor_type.ts";
-import { channelVec4s, oneWorkgroup, requireDense, requireImage } from "./channel.ts";
+import { channelVec4s, joinedStrands, requireDense, requireImage } from "./channel.ts";
 
 const shader = { name: "sample_norm", source };
 
@@ -22,12 +23,13 @@ function dispatch(
   x: TensorType,
   { center, eps }: SampleNormAttributes,
   backward: boolean,
+  limits: GpuLimits,
 ): Dispatch {
   const [c, n, h, w] = x.shape, LENGTH = channelVec4s(x), VECS = rowPitch(w) / 4, TAIL = w % 4;
-  const RUN = h * VECS, { SIZE, SHARE } = oneWorkgroup(c * RUN);
+  const RUN = h * VECS, { SIZE, SHARE, SHUFFLED } = joinedStrands(c * RUN, limits);
   return {
     shader,
-    constants: { TAIL: center && TAIL > 0, CENTER: center, BACKWARD: backward, EPS: eps, SIZE },
+    constants: { TAIL: center && TAIL > 0, CENTER: center, BACKWARD: backward, EPS: eps, SIZE, SHUFFLED },
     bindings: backward ? [input(0), input(1), input(2), output(0)] : [input(0), output(0), output(1)],
     params: [
       ...[c * RUN, c * h * w, SHARE, RUN],
@@ -47,9 +49,7 @@ export const sampleNormGrad: OpSpec<SampleNormAttributes> = {
     requireDense(stats, [2, x.shape[1]], "stats");
     return [x];
   },
-  kernels: ({ inputs: [x], attrs }) => ({
-    dispatches: [dispatch(x, attrs, true)],
-  }),
+  kernels: ({ inputs: [x], attrs, limits }) => ({ dispatches: [dispatch(x, attrs, true, limits)] }),
   testedBy: "sample_norm",
 };
 
@@ -63,9 +63,7 @@ export const sampleNorm: OpSpec<SampleNormAttributes> = {
     requireImage(x, "x");
     return [x, dense([2, x.shape[1]])];
   },
-  kernels: ({ inputs: [x], attrs }) => ({
-    dispatches: [dispatch(x, attrs, false)],
-  }),
+  kernels: ({ inputs: [x], attrs, limits }) => ({ dispatches: [dispatch(x, attrs, false, limits)] }),
   gradient({ graph, node, grads: [gy, gStats] }) {
     if (gStats) {
       throw new TypeError(
