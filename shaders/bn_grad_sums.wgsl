@@ -1,6 +1,6 @@
 // sums[c] = sum of gy, products[c] = sum of gy * xhat over channel c, xhat = (x - mean) * rstd; one workgroup per
-// channel. The padding of gy is zero, so x needs no mask. params = (vec4s of a channel, of the run that a strand of 8
-// invocations walks, 0, 0).
+// channel (SHUFFLED: which is one subgroup of 8 lanes). The padding of gy is zero, so x needs no mask. params = (vec4s of
+// a channel, of the run that a strand of 8 invocations walks, 0, 0).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> gy: array<vec4f>;
@@ -9,7 +9,9 @@
 @group(0) @binding(4) var<storage, read_write> products: array<f32>;
 @group(0) @binding(5) var<uniform> params: array<vec4u, 1>;
 
+#if !SHUFFLED
 var<workgroup> joined: array<vec2f, SIZE>;
+#endif
 
 @compute @workgroup_size(SIZE)
 fn main(
@@ -19,17 +21,22 @@ fn main(
 ) {
   let channels = groups.x;
   let mean = stats[group.x];
-  var sum = vec4f();
-  var product = vec4f();
+  var sum = 0.0;
+  var product = 0.0;
   let length = params[0].x;
   let first = lane / 8 * params[0].y;
   let end = group.x * length + min(length, first + params[0].y);
   for (var at = group.x * length + first + lane % 8; at < end; at += 8) {
     let g = gy[at];
-    sum += g;
-    product += g * (x[at] - mean);
+    sum += dot(g, vec4f(1.0));
+    product += dot(g, x[at] - mean);
   }
-  var part = vec2f(dot(sum, vec4f(1.0)), dot(product, vec4f(1.0)));
+  var part = vec2f(sum, product);
+#if SHUFFLED
+  part += subgroupShuffleXor(part, 1u);
+  part += subgroupShuffleXor(part, 2u);
+  part += subgroupShuffleXor(part, 4u);
+#else
   joined[lane] = part;
   workgroupBarrier();
   if (lane < 8) {
@@ -37,8 +44,11 @@ fn main(
     joined[lane] = part;
   }
   workgroupBarrier();
+#endif
   if (lane == 0) {
+#if !SHUFFLED
     for (var k = 1; k < 8; k++) { part += joined[k]; }
+#endif
     sums[group.x] = part.x;
     products[group.x] = part.y * inverseSqrt(stats[channels + group.x] + EPS);
     if (group.x == channels - 1) {

@@ -9,7 +9,7 @@ import inputSource from "../../shaders/bn_grad_input.wgsl" with {
 };
 import { type Binding, type Dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, sameType, type TensorType } from "../graph/tensor_type.ts";
-import { channelStatistics, channelVec4s, oneWorkgroup, overChannels, requireDense, requireImage } from "./channel.ts";
+import { channelStatistics, channelVec4s, joinedStrands, overChannels, requireDense, requireImage } from "./channel.ts";
 import { withRowEnds } from "./shader_parts.ts";
 
 const sumsShader = { name: "bn_grad_sums", source: sumsSource };
@@ -52,12 +52,12 @@ export const bnGradSums: OpSpec<BnGradAttributes> = {
     const type = dense([inputs[0].shape[0]]);
     return [type, type];
   },
-  kernels({ inputs: [x], attrs: { eps } }) {
-    const length = channelVec4s(x), { SIZE, SHARE } = oneWorkgroup(length);
+  kernels({ inputs: [x], attrs: { eps }, limits }) {
+    const length = channelVec4s(x), { SIZE, SHARE, SHUFFLED } = joinedStrands(length, limits);
     return {
       dispatches: [{
         shader: sumsShader,
-        constants: { SIZE, EPS: eps },
+        constants: { SIZE, SHUFFLED, EPS: eps },
         bindings: [input(0), input(1), input(2), output(0), output(1)],
         params: [length, SHARE, 0, 0],
         workgroups: [x.shape[0], 1, 1],
