@@ -1,5 +1,5 @@
 // 3x3 max pooling, padding 1, stride S. One invocation makes ROWS rows of T vec4s of one plane and slides down.
-// Numbers are compared by their keys (keys.wgsl), so that a NaN in a window is its maximum on every driver. Pixels outside
+// Numbers are compared by their keys (pools.wgsl), so that a NaN in a window is its maximum on every driver. Pixels outside
 // of the image, and lanes in the padding of the pitch, are LOWEST.
 
 @group(0) @binding(0) var<storage, read> x: array<vec4i>;

@@ -18,11 +18,6 @@
 const NONE = vec4f(0);
 const COLUMNS = vec4i(0, 1, 2, 3);
 
-#if AVERAGE
-/// Pixels of a window around `at` along an axis of `size`.
-fn inside(at: vec4i, size: i32) -> vec4i { return max(min(at + 1, vec4i(size - 1)) - max(at - 1, vec4i(0)) + 1, vec4i(1)); }
-#endif
-
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) index: u32) {
   let lane = i32(index);

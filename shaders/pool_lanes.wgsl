@@ -4,7 +4,7 @@
 // under them.
 //
 // Maxima (p = 0) or sums (p = 1) of three neighbours along a row join those of the rows above and below while the lanes
-// walk down. Maxima are of keys (keys.wgsl). Padding of the pitch holds zeros, so sums may read it.
+// walk down. Maxima are of keys (pools.wgsl). Padding of the pitch holds zeros, so sums may read it.
 // params = (N, H, W, rows of windows), (vec4s of an image's row, of a row of windows, lanes of a row, images that all
 // workgroups do at once).
 
@@ -22,9 +22,6 @@ alias Vector1 = vec4f;
 const EMPTY0 = LOWEST;
 const EMPTY1 = 0.0;
 const COLUMNS = vec4i(0, 1, 2, 3);
-
-/// Pixels of a window that begin at `at` along an axis of `size`.
-fn inside(at: vec4i, size: i32) -> vec4i { return max(min(at + 1, vec4i(size - 1)) - max(at - 1, vec4i(0)) + 1, vec4i(1)); }
 
 fn joined0(a: vec4i, b: vec4i, c: vec4i) -> vec4i { return max(a, max(b, c)); }
 fn joined1(a: vec4f, b: vec4f, c: vec4f) -> vec4f { return a + b + c; }

@@ -7,9 +7,9 @@ import { input, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectShape } from "./expect.ts";
 import { linear } from "./launch.ts";
-import { withKeys } from "./shader_parts.ts";
+import { withPoolParts } from "./shader_parts.ts";
 
-const shader = { name: "max_pool_2x2", source: withKeys(source) };
+const shader = { name: "max_pool_2x2", source: withPoolParts(source) };
 
 const half = (size: number): number => Math.ceil(size / 2);
 

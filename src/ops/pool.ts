@@ -19,13 +19,13 @@ import { expectImage, expectInputs, expectInteger, expectShape } from "./expect.
 import { laneRows } from "./lanes.ts";
 import { linear } from "./launch.ts";
 import { onnxWindow } from "./onnx.ts";
-import { withKeys } from "./shader_parts.ts";
+import { withPoolParts } from "./shader_parts.ts";
 
-const maxShader = { name: "max_pool", source: withKeys(maxSource) };
-const maxGradShader = { name: "max_pool_grad", source: withKeys(maxGradSource) };
+const maxShader = { name: "max_pool", source: withPoolParts(maxSource) };
+const maxGradShader = { name: "max_pool_grad", source: withPoolParts(maxGradSource) };
 const avgShader = { name: "avg_pool", source: avgSource };
-const maxGradLanesShader = { name: "max_pool_grad_lanes", source: withKeys(maxGradLanesSource) };
-const lanesShader = { name: "pool_lanes", source: withKeys(lanesSource) };
+const maxGradLanesShader = { name: "max_pool_grad_lanes", source: withPoolParts(maxGradLanesSource) };
+const lanesShader = { name: "pool_lanes", source: withPoolParts(lanesSource) };
 
 /** Attributes of the pools. */
 export interface PoolAttributes {

@@ -2,11 +2,11 @@
  * WGSL that several shaders begin with.
  * @module
  */
-import KEYS from "../../shaders/keys.wgsl" with { type: "text" };
+import POOLS from "../../shaders/pools.wgsl" with { type: "text" };
 import ROW_ENDS from "../../shaders/row_ends.wgsl" with { type: "text" };
 
-/** What max pools compare by, in front of a shader's source. */
-export const withKeys = (source: string): string => KEYS + source;
+/** What pools compare by and how many pixels their windows have, in front of a shader's source. */
+export const withPoolParts = (source: string): string => POOLS + source;
 
 /** Where rows of images end, in front of a shader's source. */
 export const withRowEnds = (source: string): string => ROW_ENDS + source;
