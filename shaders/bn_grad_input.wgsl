@@ -1,7 +1,7 @@
 // gx = [gamma *] rstd * (gy - sum(gy) / n - xhat * sum(gy * xhat) / n), elementwise: workgroup (g, c) does
 // part g of channel c. The padding of a row stays zero. IN_PLACE: gy is what gx holds.
-// MASKED: something follows the elements of a row. params = (vec4s of a channel, of the run that a strand of 8 invocations
-// walks, vec4s of a row + 65536 * elements in the last of them, elements of a channel).
+// MASKED: something follows the elements of a row. params = (vec4s of a channel, of the run that a strand of 8
+// invocations walks, vec4s of a row + 65536 * elements in the last of them, elements of a channel).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> stats: array<f32>;
@@ -12,7 +12,7 @@
 @group(0) @binding(5) var<storage, read> gy: array<vec4f>;
 #endif
 #if GAMMA
-@group(0) @binding(6) var<storage, read> gamma: array<f32>;
+@group(0) @binding($(6 - IN_PLACE)) var<storage, read> gamma: array<f32>;
 #endif
 @group(0) @binding($(6 - IN_PLACE + GAMMA)) var<uniform> params: array<vec4u, 1>;
 

@@ -1,6 +1,6 @@
 // sums[c] = sum of gy, products[c] = sum of gy * xhat over channel c, xhat = (x - mean) * rstd; one workgroup per
-// channel (SHUFFLED: which is one subgroup of 8 lanes). The padding of gy is zero, so x needs no mask. params = (vec4s of
-// a channel, of the run that a strand of 8 invocations walks, 0, 0).
+// channel (SHUFFLED: which is one subgroup of 8 lanes). The padding of gy is zero, so x needs no mask. params = (vec4s
+// of a channel, of the run that a strand of 8 invocations walks, 0, 0).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> gy: array<vec4f>;

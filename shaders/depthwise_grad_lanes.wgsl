@@ -4,11 +4,11 @@
 //
 // Register r<e>_<k>_<j> is vec4 j - 1 of the lane's part of window row k of edge e, of WINDOW rows, LOW of which lie
 // above. A round of the loop does S rows of x and gx, for which one window row joins the others; RU is from one to the
-// next. V sums z for each channel are those of the weights and, where batch norm precedes the convolution (SUMS), those of
-// its gradient and of its product with the normalised x. Where the subgroup is the channel's only one (ALONE) the former
-// are stored and the latter used: gx goes through bn_grad_input.wgsl's formula. Else all are partial sums for
-// reduce_partials.wgsl. params = (CI, N, H, W), (HO, P4, Q4, lanes of a row), (images
-// that all workgroups do at once, first edge, last + 1).
+// next. V sums z for each channel are those of the weights and, where batch norm precedes the convolution (SUMS), those
+// of its gradient and of its product with the normalised x. Where the subgroup is the channel's only one (ALONE) the
+// former are stored and the latter used: gx goes through bn_grad_input.wgsl's formula. Else all are partial sums for
+// reduce_partials.wgsl. params = (CI, N, H, W), (HO, P4, Q4, lanes of a row), (images that all workgroups do at once,
+// first edge, last + 1).
 
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;

@@ -1,6 +1,6 @@
 // Maxima of 2x2 pixels; at odd sizes the last windows are smaller. GRADIENT: a window gives its gradient to its first
 // maximum in row-major order. One invocation makes one vec4. Q, QO: vec4s in a row of the large and the small image.
-// Compared by pools.wgsl, so that a NaN in a window is its maximum.
+// Compared by the keys of pools.wgsl, so that a NaN in a window is its maximum.
 
 #if GRADIENT
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;

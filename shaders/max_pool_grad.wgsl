@@ -5,7 +5,8 @@
 //   part(row)[window] = sum of the gradients of the windows above each other whose maximum lies in this row
 //   gx(row)[column]   = sum over dx of part(row)[window] where the row's maximum is at dx
 //
-// ADD: to what gx holds. EL and ER: vec4s of windows looked at to the left and right of the tile. Keys are those of pools.wgsl.
+// ADD: to what gx holds. EL and ER: vec4s of windows looked at to the left and right of the tile. Keys are those of
+// pools.wgsl.
 
 @group(0) @binding(0) var<storage, read> gy: array<vec4f>;
 @group(0) @binding(1) var<storage, read> x: array<vec4i>;

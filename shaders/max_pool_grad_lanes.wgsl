@@ -1,8 +1,9 @@
 // max_pool_grad.wgsl for subgroups of 8 lanes that stand side by side along a row as in pool_lanes.wgsl, with the same
 // parameters. A lane has TV vec4s of a row of windows and the S * TV vec4s of x and gx that lie under them; what windows
 // give to columns of a neighbour goes to it by a shuffle. AVERAGE: gx is also that of average pooling, whose gradient is
-// average_gy: sum_<v> are sums along a row of it, each divided by the pixels of its window, for the windows of row o, and
-// above_<v> (and two rows above, over_<v>) those of the rows before.
+// average_gy; share_<v> is what each window of row o gives to each of its pixels. What pixels of a column get from windows
+// side by side is sum_<v> for row o, above_<v> for the row before and over_<v> for the one before that (with stride 2
+// above_<v> is share_<v> of the row before).
 //
 // Window row o reads input rows top, middle, bottom = S * o - 1 .. S * o + 1, whose maxima of three are key_<row>_<v>,
 // at dx_<row>_<v>; part_<row>_<v> gathers the gradients of the windows whose maximum lies in that row.

@@ -19,11 +19,10 @@
 @group(0) @binding($PARAMS_AT) var<uniform> params: array<vec4u, PARAMS>;
 
 #if SHUFFLED
-fn across(lanes: f32) -> f32 {
-  var sum = lanes;
-  sum += subgroupShuffleXor(sum, 1u);
-  sum += subgroupShuffleXor(sum, 2u);
-  return sum + subgroupShuffleXor(sum, 4u);
+fn across(own: f32) -> f32 {
+  let two = own + subgroupShuffleXor(own, 1u);
+  let four = two + subgroupShuffleXor(two, 2u);
+  return four + subgroupShuffleXor(four, 4u);
 }
 #else
 var<workgroup> shared_sums: array<array<f32, $(COUNT + 1)>, WG>;

@@ -1,6 +1,6 @@
 // Nothing but arithmetic: y = sum over k < CHAINS of x + k after STEPS * rounds times s = s * 0.5 + 0.25. What a device
 // can compute at most, when nothing waits for memory. llvmpipe copies at the end of a round what the round changes, so a
-// round has many steps; and two chains are as many as stay in the 16 registers of a CPU (8 do not). params = (vec4s, rounds).
+// round has many steps; and two chains are as many as stay in the 16 registers of a CPU. params = (vec4s, rounds).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;

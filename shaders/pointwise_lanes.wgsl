@@ -5,9 +5,10 @@
 //   TRANSPOSED   y[g*CI + i][m] = sum_o w[g*CO + o][i] * x[g*CO + o][m]     (as many groups as input groups)
 //
 // 8 * EACH results from all IB operands (CI, or CO where TRANSPOSED); where these are many (SPLIT), from IB of them in
-// each of params[1].w walks over the workgroup's params[1].y vec4s, between which sums wait in `partial`. Of the results a lane has every 8th, or EACH that
-// follow each other where TRANSPOSED: so it loads several weights at once, as every load in the text of a shader takes
-// llvmpipe milliseconds to compile. f and u as in pointwise.wgsl, u where MASKED. A workgroup is one subgroup.
+// each of params[1].w walks over the workgroup's params[1].y vec4s, between which sums wait in `partial`. Of the results
+// a lane has every 8th, or EACH that follow each other where TRANSPOSED: so it loads several weights at once, as every
+// load in the text of a shader takes llvmpipe milliseconds to compile. f and u as in pointwise.wgsl, u where MASKED. A
+// workgroup is one subgroup.
 // params = (GI, 0, CI, CO), (vec4s of a channel, of a workgroup, 1 for ReLU in f, walks).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;

@@ -145,7 +145,8 @@ fn main(
 #if SHUFFLED
   part = join(part, subgroupShuffleXor(part, 1u));
   part = join(part, subgroupShuffleXor(part, 2u));
-  let all = join(part, subgroupShuffleXor(part, 4u));
+  // The same bits for all lanes: which of two comes first matters to the formula.
+  let all = subgroupShuffle(join(part, subgroupShuffleXor(part, 4u)), 0u);
 #else
   joined[lane] = part;
   workgroupBarrier();

@@ -119,6 +119,7 @@ export class Runtime {
   readonly #pool: GPUBuffer[];
   readonly #arenas = new Map<Arena, GPUBuffer>();
   readonly #inputs = new Map<string, GPUBuffer>();
+  readonly #params: GPUBuffer[] = [];
   readonly #cache: PipelineCache;
   readonly #pipelines = new Map<Variant, Compiled>();
   /** Programs that were prepared. */
@@ -195,11 +196,15 @@ export class Runtime {
 
   /**
    * Compiles programs, all unless told otherwise, and records their bind groups, so that they can be run. Costs nothing
-   * for those that are prepared.
+   * for those that are prepared. Nothing else should run meanwhile, since it is timed whether a shader is compiled yet.
    */
   async prepare(names: readonly string[] = [...this.#plans.keys()]): Promise<void> {
-    const fresh = names.filter((name) => !this.#steps.has(name));
-    if (fresh.length > 0) await this.#record(fresh.map((name) => this.#plans.get(name)!));
+    const fresh = [...new Set(names)].filter((name) => !this.#steps.has(name)).map((name) => {
+      const plan = this.#plans.get(name);
+      if (!plan) throw new RangeError(`Cannot find program '${name}'`);
+      return plan;
+    });
+    if (fresh.length > 0) await this.#record(fresh);
   }
 
   async #record(plans: readonly Plan[]): Promise<void> {
@@ -254,6 +259,7 @@ export class Runtime {
       usage,
     });
     this.gpu.device.queue.writeBuffer(buffer, 0, data);
+    this.#params.push(buffer);
     return { slots, buffer };
   }
 
@@ -441,6 +447,7 @@ export class Runtime {
         ...this.#pool,
         ...this.#arenas.values(),
         ...this.#inputs.values(),
+        ...this.#params,
       ]
     ) b.destroy();
     this.#staging?.destroy();

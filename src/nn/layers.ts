@@ -26,11 +26,11 @@ export const BN_EPS = 1e-5;
 export interface ToNorm {
   /** Its name. */
   readonly norm: string;
-  /** What it normalises, or what is read by what stands in front of it, a 1x1 convolution or a pool: `[groups*C, N, H, W]`. */
+  /** What it normalises, or what the 1x1 convolution or the pool in front of it reads: `[groups*C, N, H, W]`. */
   readonly x: Tensor;
   /** Name of the weights of a 1x1 convolution of `groups` times C to C channels. */
   readonly weight?: string;
-  /** A 3x3 pool. */
+  /** A 3x3 pool; none where there are weights. */
   readonly pool?: { readonly kind: "max" | "avg"; readonly stride: 1 | 2 };
 }
 

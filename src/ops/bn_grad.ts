@@ -109,9 +109,9 @@ export const bnGradInput: OpSpec<BnGradAttributes> = {
     if (inputs.length > 5) requireDense(inputs[5], [c], "gamma");
     return [inputs[0]];
   },
-  kernels({ inputs: [x, ...others], attrs: { eps } }) {
-    const [x_, gy, stats, sum, product, ...gamma] = [x, ...others].map((_, i) => input(i));
-    return { dispatches: [inputGradient(x, eps, [x_, stats, sum, product, output(0)], gy, gamma)] };
+  kernels({ inputs, attrs: { eps } }) {
+    const [x, gy, stats, sum, product, ...gamma] = inputs.map((_, i) => input(i));
+    return { dispatches: [inputGradient(inputs[0], eps, [x, stats, sum, product, output(0)], gy, gamma)] };
   },
   reference([x, gy, stats, sum, product, gamma], _types, { eps }) {
     const c = stats.length / 2, count = x.length / c;

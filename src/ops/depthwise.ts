@@ -166,8 +166,8 @@ function depthwiseCases(): OpCase<DepthwiseAttributes>[] {
   add("4 channels, ReLU", image(4, 2, 5, 8), 3, 1, { prologue: "relu" });
   add("batch norm", image(2, 3, 5, 7), 3, 1, { prologue: "batch-norm-relu" });
   add("batch norm", image(2, 2, 9, 6), 5, 1, { prologue: "batch-norm-relu" });
-  add("batch norm, 4 channels", image(4, 3, 6, 9), 3, 1, { prologue: "batch-norm-relu" });
-  add("batch norm, 4 channels", image(4, 9, 5, 6), 5, 1, { prologue: "batch-norm-relu" });
+  add("batch norm, 8 channels", image(8, 3, 4, 9), 3, 1, { prologue: "batch-norm-relu" });
+  add("batch norm, 8 channels", image(8, 2, 2, 37), 5, 1, { prologue: "batch-norm-relu" });
   add("fixed norm", image(2, 2, 5, 7), 3, 1, { prologue: "fixed-norm-relu" });
   add("dilated", image(2, 1, 9, 7), 3, 2, { dilation: 2, prologue: "relu" });
   add("dilated", image(2, 1, 11, 12), 5, 1, { dilation: 2, prologue: "relu" });

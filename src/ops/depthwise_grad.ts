@@ -76,10 +76,11 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
             params: [...params, first, last, 0],
             workgroups: [parts, CI, 1],
           });
-          // Two edges at once are much faster than two after each other; four only a bit, and take longer to compile.
-          const passes: Kernel[] = [];
+          // Two edges at once are much faster than two after each other. Four are a bit faster yet, but long shaders: only
+          // for small windows, and not for the sake of alpha steps, which have no gradients of weights.
+          const atOnce = [...(weights && most >= 8 ? [4] : []), ...(most >= 2 ? [2] : []), 1], passes: Kernel[] = [];
           let first = 0;
-          for (const E of [4, 2, 1].filter((E) => E <= (E === 4 ? (weights ? most / 2 : 0) : most))) {
+          for (const E of atOnce) {
             const last = edges - (edges - first) % E;
             if (last > first) passes.push(pass(E, first, last));
             first = last;

@@ -8,7 +8,7 @@ import { input, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { requireDense } from "./channel.ts";
 
-/** Chains of multiply-adds in an invocation, and how much longer a round makes them. */
+/** Chains of multiply-adds in an invocation, and steps of each in a round. */
 const CHAINS = 2, STEPS = 16;
 
 /** Attributes of {@linkcode multiplyAdd}. */

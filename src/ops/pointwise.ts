@@ -107,14 +107,23 @@ export const pointwise: OpSpec<PointwiseAttributes> = {
       attrs: { groups: 1, inputGroups: 1, relu: true },
     },
     {
-      name: "more operands than lanes add up in one walk, ReLU",
-      inputs: [image(128, 1, 2, 3), dense([8, 128])],
+      name: "operands of three walks, ReLU",
+      inputs: [image(120, 1, 2, 36), dense([16, 120])],
       attrs: { groups: 1, inputGroups: 1, relu: true },
+      wrt: [1],
     },
     {
-      name: "gradient of more operands than lanes add up in one walk, ReLU",
-      inputs: [image(8, 1, 3, 4), dense([128, 8])],
-      attrs: { groups: 1, inputGroups: 1, relu: true },
+      name: "operands of three walks, 2 groups",
+      inputs: [image(240, 1, 2, 36), dense([32, 120])],
+      attrs: { groups: 2, inputGroups: 2, relu: false },
+      wrt: [],
+      through: [],
+    },
+    {
+      name: "operands of the gradient in three walks",
+      inputs: [image(16, 1, 2, 36), dense([120, 16])],
+      attrs: { groups: 1, inputGroups: 1, relu: false },
+      wrt: [0],
     },
     {
       name: "more than one pixel block",

@@ -57,7 +57,8 @@ function weightGradVariants(
   };
   // Every strand leaves partial sums behind: a CPU gets only as many as keep its cores busy.
   if (!limits.software) return [blocks(8, Infinity), blocks(4, Infinity)];
-  // Large blocks need fewer loads, but are the longest shaders to compile.
+  // Large blocks need fewer loads, but make the longest shaders. With few output channels this runs only for reductions,
+  // whose groups both gradients in one walk do not fit.
   const wide = blocks(16, 32), narrow = blocks(8, 32);
   return [
     ...(hasLanes(limits) ? (CO > 256 ? [wide, narrow] : [narrow, wide]) : []),

@@ -67,19 +67,19 @@ export function laneChannels(channels: number, most: number): number {
 /** Most operands that an invocation adds up when it holds its weights in registers. */
 const HELD_OPERANDS = 32;
 
-/** Most weights that 8 lanes hold unless two channels each take more. */
+/** Most weights that 8 lanes hold at a time unless two channels each take more. */
 const SHARED_WEIGHTS = 2048;
 
-/**
- * Operands that 8 lanes add up in one walk: all, or a part of them where they are so many that the text of the shader,
- * and its compilation, would be long.
- */
+/** Operands of a walk over the pixels: more make long shaders, fewer many walks, so that all are taken at once. */
+const MOST_WALKED = 96, FEWEST_WALKED = 32;
+
+/** Operands that 8 lanes add up in one walk. */
 function walkOperands(operands: number): number {
-  const part = 8 * largestDivisor(operands / 8, 12);
-  return operands > 104 && part >= 32 ? part : operands;
+  const part = 8 * largestDivisor(operands / 8, MOST_WALKED / 8);
+  return part >= FEWEST_WALKED ? part : operands;
 }
 
-/** Most operands that are added up in one walk. */
+/** Most operands that 8 lanes share where one walk has to take them all. */
 const SHARED_OPERANDS = 512;
 
 /**
@@ -132,14 +132,15 @@ export function product(
   };
   /** Up to `most` results, one of every 8 in each of 8 lanes, which hold the weights and share the operands. */
   const lanes = (most: number): KernelVariant => {
-    const IB = walkOperands(operands), walks = operands / IB, SPLIT = walks > 1;
+    const sums = GROUPS * outputs * M4 * 4, bindable = 4 * sums <= context.limits.maxStorageBufferBindingSize;
+    const IB = bindable ? walkOperands(operands) : operands, walks = operands / IB, SPLIT = walks > 1;
     const EACH = laneChannels(outputs, Math.min(most, Math.max(16, SHARED_WEIGHTS / IB))),
       blocks = GROUPS * outputs / (8 * EACH);
     const share = Math.ceil(M4 / Math.ceil(16 / blocks));
     return {
       name: `lanes ${8 * EACH}x${operands}`,
       plan: () => ({
-        scratch: SPLIT ? [GROUPS * outputs * M4 * 4] : [],
+        scratch: SPLIT ? [sums] : [],
         dispatches: [{
           shader: lanesShader,
           constants: { EACH, IB, TRANSPOSED: transposed, MASKED: mask.length > 0, SPLIT },

@@ -116,7 +116,7 @@ export class SearchEngine {
   }
 
   /**
-   * One step of the search: the architecture on `val` (and `train`, for gradients of second order), then the weights on
+   * One step of the search (after {@linkcode prepareSteps}): the architecture on `val` (and `train`, for gradients of second order), then the weights on
    * `train`. Does not wait for the device.
    */
   step(val: HostBatch, train: HostBatch, rates: StepRates): void {
@@ -129,7 +129,7 @@ export class SearchEngine {
     this.weightStep(train, weightLr, alphaStep);
   }
 
-  /** A step of the weights alone, on `train`; `step` decides on its noise. Does not wait for the device. */
+  /** The weights' part of {@linkcode step} alone, on `train`; `step` decides on its noise. Does not wait for the device. */
   weightStep(train: HostBatch, weightLr: number, step: number): void {
     this.#hyper[0] = weightLr;
     this.#run("weight_step", step, { images: train.images, labels: train.labels, hyper: this.#hyper });
