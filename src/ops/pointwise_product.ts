@@ -73,6 +73,9 @@ const SHARED_WEIGHTS = 2048;
 /** Operands of a walk over the pixels: more make long shaders, fewer many walks, so that all are taken at once. */
 const MOST_WALKED = 96, FEWEST_WALKED = 32;
 
+/** Most sums that wait from walk to walk, 4 MiB: not so many that a program needs more memory for them. */
+const MOST_WAITING = 1 << 20;
+
 /** Operands that 8 lanes add up in one walk. */
 function walkOperands(operands: number): number {
   const part = 8 * largestDivisor(operands / 8, MOST_WALKED / 8);
@@ -132,8 +135,8 @@ export function product(
   };
   /** Up to `most` results, one of every 8 in each of 8 lanes, which hold the weights and share the operands. */
   const lanes = (most: number): KernelVariant => {
-    const sums = GROUPS * outputs * M4 * 4, bindable = 4 * sums <= context.limits.maxStorageBufferBindingSize;
-    const IB = bindable ? walkOperands(operands) : operands, walks = operands / IB, SPLIT = walks > 1;
+    const sums = GROUPS * outputs * M4 * 4;
+    const IB = sums <= MOST_WAITING ? walkOperands(operands) : operands, walks = operands / IB, SPLIT = walks > 1;
     const EACH = laneChannels(outputs, Math.min(most, Math.max(16, SHARED_WEIGHTS / IB))),
       blocks = GROUPS * outputs / (8 * EACH);
     const share = Math.ceil(M4 / Math.ceil(16 / blocks));
