@@ -8,7 +8,8 @@ import { Random } from "../base/random.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Graph, Tensor } from "../graph/graph.ts";
 import { type Plan, planProgram, Pool } from "../graph/plan.ts";
-import { type HostInputs, Runtime } from "../graph/runtime.ts";
+import type { HostInputs } from "../graph/buffers.ts";
+import { Runtime } from "../graph/runtime.ts";
 import { elementCount, image, pack } from "../graph/tensor_type.ts";
 import type { SupernetConfig } from "../space/supernet.ts";
 

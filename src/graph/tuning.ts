@@ -10,7 +10,9 @@ import { Random } from "../base/random.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Graph, type Node } from "./graph.ts";
 import { kernelKey, type Plan, planProgram, Pool, variantsOf } from "./plan.ts";
-import { type HostInputs, prepareShaders, Runtime } from "./runtime.ts";
+import type { HostInputs } from "./buffers.ts";
+import { Runtime } from "./runtime.ts";
+import { Shaders } from "./shaders.ts";
 import { elementCount, pack } from "./tensor_type.ts";
 
 /** The variants that were the fastest ones on an adapter. */
@@ -123,7 +125,7 @@ export async function tune(
     if (!trials.has(key)) {
       const next = [...uses].slice(done, done + AT_ONCE);
       next.forEach(([key, [node]]) => trials.set(key, trialOf(gpu, node)));
-      await prepareShaders(gpu, next.flatMap(([key]) => trials.get(key)!.plans));
+      await new Shaders(gpu).compileAhead(next.flatMap(([key]) => trials.get(key)!.plans));
     }
     const nanoseconds = await measure(gpu, trials.get(key)!), [[first, reference]] = nanoseconds;
     trials.delete(key);

@@ -5,7 +5,7 @@
  */
 import { hashName } from "../base/random.ts";
 import type { Plan } from "../graph/plan.ts";
-import type { HostInputs } from "../graph/runtime.ts";
+import type { HostInputs } from "../graph/buffers.ts";
 
 /** Name of the graph input `i32[4]` that programs with noise read. */
 export const NOISE_INPUT = "noise";

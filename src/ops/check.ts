@@ -11,7 +11,8 @@ import { Graph, type Tensor } from "../graph/graph.ts";
 import type { OpCase, OpSpec } from "../graph/op.ts";
 import { validate } from "../graph/passes.ts";
 import { planProgram, Pool } from "../graph/plan.ts";
-import { type HostInputs, Runtime } from "../graph/runtime.ts";
+import type { HostInputs } from "../graph/buffers.ts";
+import { Runtime } from "../graph/runtime.ts";
 import {
   elementCount,
   pack,

@@ -15,7 +15,8 @@ import {
 } from "../discretize/perturbation.ts";
 import { addBatch, emptyStatistics, type NodeStatistics } from "../discretize/statistics.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { type HostInputs, Runtime } from "../graph/runtime.ts";
+import type { HostInputs } from "../graph/buffers.ts";
+import { Runtime } from "../graph/runtime.ts";
 import { elementCount, pack, unpack } from "../graph/tensor_type.ts";
 import type { Arena } from "../graph/variables.ts";
 import { noiseKey } from "../nn/noise_key.ts";

@@ -7,7 +7,7 @@ import type { GpuLimits } from "../gpu/device.ts";
 import { gradients } from "../graph/autodiff.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
 import { type Plan, Pool } from "../graph/plan.ts";
-import { plannedBytes } from "../graph/runtime.ts";
+import { plannedBytes } from "../graph/buffers.ts";
 import { dense } from "../graph/tensor_type.ts";
 import { Arena } from "../graph/variables.ts";
 import { BN_EPS, Builder } from "../nn/layers.ts";

@@ -14,7 +14,7 @@ import type { RemovalEvidence } from "../discretize/perturbation.ts";
 import { needsRemovals } from "../discretize/registry.ts";
 import type { NodeStatistics } from "../discretize/statistics.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { DeviceLostError } from "../graph/runtime.ts";
+import { DeviceLostError } from "../graph/buffers.ts";
 import { tuned } from "../graph/tuning.ts";
 import type { HostBatch } from "../nn/state.ts";
 import type { Genotype } from "../space/genotype.ts";

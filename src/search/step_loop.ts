@@ -6,7 +6,7 @@
  */
 import { FailureError } from "../base/errors.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
-import { DeviceLostError } from "../graph/runtime.ts";
+import { DeviceLostError } from "../graph/buffers.ts";
 
 /** A run of steps. */
 export interface StepLoop {

@@ -6,7 +6,8 @@
 import { Random } from "../base/random.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { type HostInputs, Runtime } from "../graph/runtime.ts";
+import type { HostInputs } from "../graph/buffers.ts";
+import { Runtime } from "../graph/runtime.ts";
 import { dense, storageLength } from "../graph/tensor_type.ts";
 import type { Arena } from "../graph/variables.ts";
 import { noiseKey } from "../nn/noise_key.ts";

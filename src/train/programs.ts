@@ -6,7 +6,7 @@
 import type { GpuLimits } from "../gpu/device.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
 import { type Plan, Pool } from "../graph/plan.ts";
-import { plannedBytes } from "../graph/runtime.ts";
+import { plannedBytes } from "../graph/buffers.ts";
 import { dense, type Precision } from "../graph/tensor_type.ts";
 import type { Arena } from "../graph/variables.ts";
 import { Builder } from "../nn/layers.ts";

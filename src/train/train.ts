@@ -14,7 +14,7 @@ import type { Augment } from "../data/augment.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
 import { checkDataset, type Dataset, defaultAugment } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { DeviceLostError } from "../graph/runtime.ts";
+import { DeviceLostError } from "../graph/buffers.ts";
 import { tuned } from "../graph/tuning.ts";
 import { checkMemory, memoryBudget } from "../search/memory.ts";
 import type { RunFolder } from "../search/run_folder.ts";

@@ -1,0 +1,98 @@
+/**
+ * The shaders of planned programs: which variant each dispatch needs, compiled once each, on several threads where that
+ * helps.
+ * @module
+ */
+import type { Gpu } from "../gpu/device.ts";
+import { PipelineCache, type Variant } from "../gpu/pipelines.ts";
+import { warmUp } from "../gpu/warm_up.ts";
+import type { Dispatch } from "./op.ts";
+import type { Plan, PlannedNode } from "./plan.ts";
+import { typeText } from "./tensor_type.ts";
+
+/** A shader that this device has compiled. */
+export interface Compiled {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** A dispatch of a program, and its shader. */
+export interface ShadedDispatch {
+  readonly plan: Plan;
+  readonly node: PlannedNode;
+  readonly dispatch: Dispatch;
+  readonly variant: Variant;
+}
+
+function bf16Bindings({ node }: PlannedNode, dispatch: Dispatch): number[] {
+  return dispatch.bindings.flatMap(({ from, index }, binding) => {
+    const tensor = from === "input" ? node.inputs[index] : from === "output" ? node.outputs[index] : undefined;
+    return tensor?.type.dtype === "bf16" ? [binding] : [];
+  });
+}
+
+/** What a device has compiled. */
+export class Shaders {
+  readonly #gpu: Gpu;
+  readonly #cache: PipelineCache;
+  readonly #compiled = new Map<Variant, Compiled>();
+
+  /** None yet. */
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+    this.#cache = new PipelineCache(gpu);
+  }
+
+  /** The dispatches of programs in order, each with its shader. */
+  dispatchesOf(plans: readonly Plan[]): ShadedDispatch[] {
+    return plans.flatMap((plan) =>
+      plan.nodes.flatMap((node) =>
+        node.dispatches.map((dispatch) => {
+          const bf16 = bf16Bindings(node, dispatch);
+          return { plan, node, dispatch, variant: this.#cache.variant(dispatch.shader, dispatch.constants, bf16) };
+        })
+      )
+    );
+  }
+
+  /** The shaders among these dispatches that are not compiled yet, each with a dispatch of it. */
+  #missing(dispatches: readonly ShadedDispatch[]): ReadonlyMap<Variant, ShadedDispatch> {
+    return new Map(
+      dispatches.filter(({ variant }) => !this.#compiled.has(variant)).map((one) => [one.variant, one]),
+    );
+  }
+
+  /** Lets threads compile shaders where that helps (see `warm_up.ts`). */
+  #ahead(missing: ReadonlyMap<Variant, ShadedDispatch>) {
+    return warmUp(
+      this.#gpu,
+      [...missing].map(([{ code }, { dispatch: { bindings, params } }]) => {
+        return { code, bindings: bindings.length + (params ? 1 : 0) };
+      }),
+    );
+  }
+
+  /** Lets threads compile what these programs need, for whichever device runs them. */
+  async compileAhead(plans: readonly Plan[]): Promise<void> {
+    await (await this.#ahead(this.#missing(this.dispatchesOf(plans))))?.ended;
+  }
+
+  /**
+   * Compiles what is missing. Nothing else should run meanwhile, since it is timed whether a shader is compiled yet.
+   * @throws {Error} with operation, shapes and the compiler's message.
+   */
+  async compile(dispatches: readonly ShadedDispatch[]): Promise<void> {
+    const missing = this.#missing(dispatches), ahead = await this.#ahead(missing);
+    await Promise.all([...missing].map(async ([variant, { node: { node } }]) => {
+      const operands = node.inputs.map((t) => typeText(t.type)).join(", ");
+      const pipeline = await this.#cache.compile(variant, `${node.op.name} at '${node.label}' (${operands})`);
+      this.#compiled.set(variant, { pipeline, layout: pipeline.getBindGroupLayout(0) });
+    }));
+    await ahead?.ended;
+  }
+
+  /** A shader that was compiled. */
+  get(variant: Variant): Compiled {
+    return this.#compiled.get(variant)!;
+  }
+}
