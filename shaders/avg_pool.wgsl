@@ -10,10 +10,7 @@ const LANES = vec4i(0, 1, 2, 3);
 
 // Pixels that the windows in row r and columns 4q .. 4q+3 count.
 fn pixels(r: i32, q: i32) -> vec4f {
-  let rows = min(S * r + 1, H - 1) - max(S * r - 1, 0) + 1;
-  let c = S * (LANES + 4 * q);
-  let columns = min(c + 1, vec4i(W - 1)) - max(c - 1, vec4i(0)) + 1;
-  return vec4f(rows * max(columns, vec4i(1)));
+  return vec4f(inside(vec4i(S * r), H) * inside(S * (LANES + 4 * q), W));
 }
 
 fn store(row: i32, q: i32, v: vec4f) {

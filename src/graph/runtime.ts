@@ -7,7 +7,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { Buffers, type HostInputs } from "./buffers.ts";
 import type { Dispatch } from "./op.ts";
 import type { Plan, PlannedNode, Pool } from "./plan.ts";
-import { type Compiled, Shaders } from "./shaders.ts";
+import { Shaders } from "./shaders.ts";
 import { typeText } from "./tensor_type.ts";
 import type { Arena, Variable } from "./variables.ts";
 
@@ -83,7 +83,7 @@ export class Runtime {
     const recorded = new Map(fresh.map(({ name }) => [name, [] as Step[]]));
     device.pushErrorScope("validation");
     dispatches.forEach(({ plan, node, dispatch, variant }, i) => {
-      const { pipeline, layout }: Compiled = this.#shaders.get(variant), own = params[i];
+      const { pipeline, layout } = this.#shaders.get(variant), own = params[i];
       const resources = [...dispatch.bindings.map((b) => this.#buffers.bound(node, b)), ...(own ? [own] : [])];
       const entries = resources.map((resource, binding) => ({ binding, resource }));
       const group = device.createBindGroup({ layout, entries });

@@ -137,8 +137,7 @@ export async function checkCase(
   });
   if (!op.gradient) return { forward: forwardError, gradient: null, failures };
 
-  const through = testCase.through ??
-    outputs.flatMap((t, i) => t.type.dtype !== "i32" ? [i] : []);
+  const through = throughOf(testCase, outputs);
   const cotangents = expected.map((y, i) => {
     const random = new Random(8, `${op.name}/${testCase.name}`, i);
     return y.map(() => Math.fround(random.normal()));
@@ -187,6 +186,11 @@ function caseGraph(op: OpSpec, { name, inputs, attrs }: OpCase, precision: Preci
   return { graph, leaves, outputs: graph.apply(op, leaves, attrs, name) };
 }
 
+/** Outputs that get a cotangent. */
+function throughOf({ through }: OpCase, outputs: readonly Tensor[]): readonly number[] {
+  return through ?? outputs.flatMap((t, i) => t.type.dtype !== "i32" ? [i] : []);
+}
+
 /** A graph whose results `d0`, `d1`, ... are gradients for inputs. */
 export interface GradientGraph {
   readonly graph: Graph;
@@ -202,9 +206,9 @@ export function gradientGraphs(op: OpSpec, testCase: OpCase, precision: Precisio
   const known = new Set<string>();
   return [all, ...all.map((index) => [index])].flatMap((wrt) => {
     const { graph, leaves, outputs } = caseGraph(op, testCase, precision);
-    const through = outputs.filter((t, i) => testCase.through?.includes(i) ?? t.type.dtype !== "i32");
-    const seeds = through.map((t) => graph.input(`g${outputs.indexOf(t)}`, t.type));
-    const grads = gradients(graph, through, seeds, wrt.map((i) => leaves[i]), (ts, label) => sum(graph, ts, label));
+    const through = throughOf(testCase, outputs), ends = through.map((o) => outputs[o]);
+    const seeds = through.map((o) => graph.input(`g${o}`, outputs[o].type));
+    const grads = gradients(graph, ends, seeds, wrt.map((i) => leaves[i]), (ts, label) => sum(graph, ts, label));
     const results: Record<string, Tensor> = {};
     grads.forEach((g, i) => {
       if (!g) throw new Error(`Input ${wrt[i]} of case '${testCase.name}' of ${op.name} has no gradient`);

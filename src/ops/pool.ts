@@ -23,7 +23,7 @@ import { withPoolParts } from "./shader_parts.ts";
 
 const maxShader = { name: "max_pool", source: withPoolParts(maxSource) };
 const maxGradShader = { name: "max_pool_grad", source: withPoolParts(maxGradSource) };
-const avgShader = { name: "avg_pool", source: avgSource };
+const avgShader = { name: "avg_pool", source: withPoolParts(avgSource) };
 const maxGradLanesShader = { name: "max_pool_grad_lanes", source: withPoolParts(maxGradLanesSource) };
 const lanesShader = { name: "pool_lanes", source: withPoolParts(lanesSource) };
 
