@@ -57,7 +57,7 @@ for (const form of ["cifar", "imagenet"] as const satisfies readonly NetworkForm
         assert.equal(engine.dropMask.length, storageLength(dense([dropPathRows(network), batch])));
         engine.dropMask.set(uniforms("mask", plan.paths * batch).map((u) => u < keep ? 1 / keep : 0));
       }
-      engine.step(host, 0);
+      await engine.step(host, 0);
       const read = async (program: string, result: string) =>
         (await engine.runtime.readResult(program, result)).subarray(0, batch * network.classes);
       compare("logits", await read("train_step", "logits"), tensor("logits").data, 1e-4);

@@ -41,7 +41,6 @@ const optimizer = resolveSearchConfig([{ source: "test", values: { "alpha-lr": 3
 
 async function start(config: SupernetConfig, order = 1): Promise<SearchEngine> {
   const plan = planSearch(config, { ...optimizer, order }, gpu.limits), engine = await SearchEngine.create(gpu, plan);
-  await engine.prepareSteps();
   engine.initialise(0, 0);
   const set = (arena: Arena, prefix: string) => {
     for (const v of arena.variables) {
@@ -90,7 +89,7 @@ for (const variant of ["none", "batch", "sample", "rms", "pcdarts"]) {
     else assert.equal(config.nodeNorm, variant);
     const engine = await start(config), { arenas } = engine.plan, batch = goldenBatch(config);
     try {
-      engine.step(batch, batch, NOTHING);
+      await engine.step(batch, batch, NOTHING);
       const logits = await engine.runtime.readResult("weight_step", "logits");
       compare("logits", logits.subarray(0, config.batch * config.classes), golden.tensor("logits").data, 1e-4);
       const { train } = await engine.tallies();
@@ -130,7 +129,7 @@ for (const norm of ["none", "rms"]) {
       config = { ...golden.config, precision: "bf16" } as const;
     const engine = await start(config), { arenas } = engine.plan, batch = goldenBatch(config, "images", "labels");
     try {
-      engine.step(batch, batch, NOTHING);
+      await engine.step(batch, batch, NOTHING);
       const { train } = await engine.tallies();
       compare("loss", [train.loss], golden.tensor("loss").data, 1e-2);
       const weights = await distance(engine, arenas.gradients, golden, "grad.");
@@ -151,7 +150,7 @@ Deno.test("ten steps of the search agree with PyTorch", async () => {
     for (let t = 0; t < 10; t++) {
       engine.resetTallies("train", "val");
       const rates = { ...NOTHING, weightLr: 0.025, alphaLr: 3e-3, alphaStep: t + 1 };
-      engine.step(
+      await engine.step(
         goldenBatch(config, `val${t}`, `val${t}.labels`),
         goldenBatch(config, `train${t}`, `train${t}.labels`),
         rates,
@@ -181,7 +180,7 @@ Deno.test("three steps of the second-order search agree with PyTorch", async () 
     for (let t = 0; t < 3; t++) {
       engine.resetTallies("train", "val");
       const rates = { ...NOTHING, weightLr: 0.2, alphaLr: 3e-3, alphaStep: t + 1 };
-      engine.step(
+      await engine.step(
         goldenBatch(config, `val${t}`, `val${t}.labels`),
         goldenBatch(config, `train${t}`, `train${t}.labels`),
         rates,

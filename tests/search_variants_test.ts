@@ -178,11 +178,10 @@ Deno.test("perturbation: a removal is what alphas say that prefer none instead",
   const config = tiny(), plan = planSearch(supernetConfig(config, DATA), config, gpu.limits);
   const engine = await SearchEngine.create(gpu, plan), { space } = plan.config, width = space.primitives.length;
   try {
-    await engine.prepareSteps({ frozen: true });
     engine.initialise(3, 1);
     const indices = Uint32Array.from({ length: 16 }, (_, i) => i);
     const batches = () => wholeBatches(DATA, indices, 16, config.batchSize, 0);
-    for (let i = 0; i < 10; i++) for await (const batch of batches()) engine.weightStep(batch, 0.1, i);
+    for (let i = 0; i < 10; i++) for await (const batch of batches()) await engine.weightStep(batch, 0.1, i);
     const measure = async () => {
       engine.resetTallies("eval");
       for await (const batch of batches()) await engine.evaluate(batch);

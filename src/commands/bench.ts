@@ -95,7 +95,6 @@ export async function runBench(parsed: Parsed): Promise<number> {
     terminal.progress(() => "compiling ...");
     const began = performance.now(), engine = await SearchEngine.create(gpu, plan, config.seed);
     try {
-      await engine.prepareSteps();
       engine.initialise(config.seed, config.alphaInit);
       const inputs = noiseBatch(net);
       const run = () =>
@@ -106,7 +105,7 @@ export async function runBench(parsed: Parsed): Promise<number> {
           alphaBeta1: 0.5,
           alphaBeta2: 0.999,
         });
-      run();
+      await run();
       await engine.runtime.idle();
       const warm = performance.now(), spans: Span[] = [];
       for (let i = 0; i < steps; i++) {

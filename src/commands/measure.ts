@@ -34,9 +34,13 @@ export interface Span {
 }
 
 /** Submits `repeats` runs and waits once; what one of them took. */
-export async function measure(run: () => void, idle: () => Promise<unknown>, repeats = 1): Promise<Span> {
+export async function measure(
+  run: () => Promise<void> | void,
+  idle: () => Promise<unknown>,
+  repeats = 1,
+): Promise<Span> {
   const start = performance.now(), busy = cpuMilliseconds();
-  for (let i = 0; i < repeats; i++) run();
+  for (let i = 0; i < repeats; i++) await run();
   const submitted = performance.now();
   await idle();
   return {

@@ -38,6 +38,7 @@ export class Runtime {
   readonly #plans: ReadonlyMap<string, Plan>;
   /** Of the programs that were prepared. */
   readonly #steps = new Map<string, Step[]>();
+  #compileSeconds = 0;
 
   private constructor(
     /** The device. */
@@ -68,7 +69,7 @@ export class Runtime {
 
   /**
    * Compiles programs, all unless told otherwise, and records their bind groups, so that they can be run. Costs nothing
-   * for those that are prepared. Nothing else should run meanwhile (see `Shaders.compile`).
+   * for those that are prepared, else it waits for the device first (see `Shaders.compile`).
    */
   async prepare(names: readonly string[] = [...this.#plans.keys()]): Promise<void> {
     const fresh = [...new Set(names)].filter((name) => !this.#steps.has(name)).map((name) => {
@@ -77,6 +78,8 @@ export class Runtime {
       return plan;
     });
     if (fresh.length === 0) return;
+    await this.idle();
+    const began = performance.now();
     const { device } = this.gpu, dispatches = this.#shaders.dispatchesOf(fresh);
     await this.#shaders.compile(dispatches);
     const params = this.#buffers.addParams(dispatches.map(({ dispatch }) => dispatch.params));
@@ -92,6 +95,12 @@ export class Runtime {
     const error = await device.popErrorScope();
     if (error) throw new Error(`Cannot bind the buffers of a program: ${error.message}`);
     recorded.forEach((steps, name) => this.#steps.set(name, steps));
+    this.#compileSeconds += (performance.now() - began) / 1000;
+  }
+
+  /** Seconds that {@linkcode prepare} has taken so far, what the device still had to do not counted. */
+  get compileSeconds(): number {
+    return this.#compileSeconds;
   }
 
   #stepsOf(name: string): readonly Step[] {

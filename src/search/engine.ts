@@ -74,7 +74,7 @@ export class SearchEngine {
   }
 
   /**
-   * Allocates everything. What a step runs is compiled by {@linkcode prepareSteps}, the rest when it is first needed.
+   * Allocates everything. Programs are compiled when they are first needed.
    * @param seed of the noise, in spaces that have it
    * @throws {FailureError} when the device has not enough memory.
    */
@@ -110,28 +110,24 @@ export class SearchEngine {
     this.#runtime.write(arenas.alphas, alphas);
   }
 
-  /** Compiles what steps run, before the first of them; with `frozen` only what {@linkcode weightStep} runs. */
-  prepareSteps({ frozen = false } = {}): Promise<void> {
-    const alphaStep = frozen ? [] : this.plan.alphaStep.map(([program]) => program);
-    return this.#runtime.prepare([...alphaStep, "weight_step"]);
-  }
-
   /**
-   * One step of the search (after {@linkcode prepareSteps}): the architecture on `val` (and `train`, for gradients of second order), then the weights on
-   * `train`. Does not wait for the device.
+   * One step of the search: the architecture on `val` (and `train`, for gradients of second order), then the weights on
+   * `train`. Waits for what has to be compiled, not for the device.
    */
-  step(val: HostBatch, train: HostBatch, rates: StepRates): void {
+  async step(val: HostBatch, train: HostBatch, rates: StepRates): Promise<void> {
     const { weightLr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 } = rates;
+    await this.#runtime.prepare(this.plan.alphaStep.map(([program]) => program));
     this.#hyper.set([weightLr, alphaLr, 1 - alphaBeta1 ** alphaStep, 1 - alphaBeta2 ** alphaStep]);
     for (const [program, split] of this.plan.alphaStep) {
       const { images, labels } = split === "val" ? val : train;
       this.#run(program, alphaStep, { images, labels, hyper: this.#hyper });
     }
-    this.weightStep(train, weightLr, alphaStep);
+    await this.weightStep(train, weightLr, alphaStep);
   }
 
-  /** The weights' part of {@linkcode step} alone, on `train`; `step` decides on its noise. Does not wait for the device. */
-  weightStep(train: HostBatch, weightLr: number, step: number): void {
+  /** The weights' part of {@linkcode step} alone, on `train`; `step` decides on its noise. */
+  async weightStep(train: HostBatch, weightLr: number, step: number): Promise<void> {
+    await this.#runtime.prepare(["weight_step"]);
     this.#hyper[0] = weightLr;
     this.#run("weight_step", step, { images: train.images, labels: train.labels, hyper: this.#hyper });
   }

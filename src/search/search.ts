@@ -225,19 +225,19 @@ class SearchRun {
     const steps = this.#stepsPerEpoch, epoch = Math.floor(start / steps), train = this.#batch(), val = this.#batch();
     const lr = cosine(weightLr, weightLrMin, epoch, epochs), frozen = epoch < alphaWarmupEpochs;
     if (start % steps === 0) engine.resetTallies("train", "val");
-    await engine.prepareSteps({ frozen });
     const secondsPerStep = await runSteps({
       start,
       end: (epoch + 1) * steps,
       checkpointSteps,
       signal: this.#options.signal,
+      compileSeconds: () => engine.runtime.compileSeconds,
       submit: async (step) => {
         const at = step % steps, alphaStep = step + 1 - alphaWarmupEpochs * steps;
         await Promise.all([frozen || this.#val.ready(epoch, at), this.#train.ready(epoch, at)]);
         this.#train.fill(epoch, at, train.images, train.labels);
         if (frozen) return engine.weightStep(train, lr, alphaStep);
         this.#val.fill(epoch, at, val.images, val.labels);
-        engine.step(val, train, { weightLr: lr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 });
+        return engine.step(val, train, { weightLr: lr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 });
       },
       look: async (step) => {
         const tallies = await engine.tallies();

@@ -18,8 +18,10 @@ export interface StepLoop {
   readonly checkpointSteps: number;
   /** Stops the loop after the current step. */
   readonly signal?: AbortSignal;
-  /** Submits the step after `step` steps; may wait for its images, not for the device. */
-  submit(step: number): Promise<void> | void;
+  /** Seconds that compilation took so far; they do not count as time of steps. */
+  compileSeconds(): number;
+  /** Submits the step after `step` steps; may wait for its images and for compilation, not for the device. */
+  submit(step: number): Promise<void>;
   /** Waits for the device and returns what to do with what came out, told the seconds per step, lately. */
   look(step: number): Promise<(secondsPerStep: number) => void>;
   /** Saves the state after `step` steps. */
@@ -31,15 +33,17 @@ export interface StepLoop {
 /** Longest time without looking at the loss, in seconds; steps are not waited for in between. */
 const SYNC_SECONDS = 0.5;
 
-/** Runs a loop to its end. @returns seconds per step, checkpoints not counted. */
+/** Runs a loop to its end. @returns seconds per step, compilation and checkpoints not counted. */
 export async function runSteps(loop: StepLoop): Promise<number> {
   const { start, end, checkpointSteps, signal } = loop;
-  let step = start, synced = start, began = performance.now(), secondsPerStep = 0, busy = 0;
+  /** A clock that stands still during compilation. */
+  const clock = () => performance.now() / 1000 - loop.compileSeconds();
+  let step = start, synced = start, began = clock(), secondsPerStep = 0, busy = 0;
   while (step < end) {
     await loop.submit(step++);
     const last = step === end, due = step % checkpointSteps === 0 || signal?.aborted === true;
     if (last || due || (step - synced) * secondsPerStep >= SYNC_SECONDS || secondsPerStep === 0) {
-      const report = await loop.look(step), seconds = (performance.now() - began) / 1000;
+      const report = await loop.look(step), seconds = clock() - began;
       busy += seconds;
       secondsPerStep = seconds / (step - synced);
       synced = step;
@@ -51,7 +55,7 @@ export async function runSteps(loop: StepLoop): Promise<number> {
         if (!due) await loop.checkpoint(step);
         loop.interrupt(step);
       }
-      began = performance.now();
+      began = clock();
     }
   }
   return busy / (end - start);

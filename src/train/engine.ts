@@ -59,16 +59,12 @@ export class TrainEngine {
   }
 
   /**
-   * Allocates everything and compiles what a step runs; the rest is compiled when it is first needed.
+   * Allocates everything. Programs are compiled when they are first needed.
    * @param seed of the noise, in networks that have it
    * @throws {FailureError} when the device has not enough memory.
    */
   static async create(gpu: Gpu, plan: TrainPlan, seed = 0): Promise<TrainEngine> {
-    const engine = new TrainEngine(
-      plan,
-      await Runtime.create(gpu, plan.plans, plan.pool, { prepared: ["train_step"] }),
-      seed,
-    );
+    const engine = new TrainEngine(plan, await Runtime.create(gpu, plan.plans, plan.pool, { prepared: [] }), seed);
     engine.#runtime.write(plan.arenas.factors, plan.variables.runningFactors());
     return engine;
   }
@@ -87,10 +83,11 @@ export class TrainEngine {
   }
 
   /**
-   * One step with the current {@linkcode dropMask}. Does not wait for the device.
+   * One step with the current {@linkcode dropMask}. Waits for what has to be compiled, not for the device.
    * @param step number of steps done before, which decides on noise
    */
-  step({ images, labels }: HostBatch, learningRate: number, step = 0): void {
+  async step({ images, labels }: HostBatch, learningRate: number, step = 0): Promise<void> {
+    await this.#runtime.prepare(["train_step"]);
     this.#hyper[0] = learningRate;
     this.#run("train_step", step, {
       images,

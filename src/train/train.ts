@@ -250,11 +250,12 @@ class TrainRun {
       end,
       checkpointSteps: config.checkpointSteps,
       signal: options.signal,
+      compileSeconds: () => engine.runtime.compileSeconds,
       submit: async (step) => {
         await this.#batcher.ready(epoch, step % steps);
         this.#batcher.fill(epoch, step % steps, host.images, host.labels);
         if (paths > 0) drawDropMask(engine.dropMask, paths, batchSize, seed, step, dropShare(config, step, steps));
-        engine.step(host, learningRate(config, step, steps), step);
+        return engine.step(host, learningRate(config, step, steps), step);
       },
       look: async (step) => {
         const { train, auxiliary } = await engine.tallies();
