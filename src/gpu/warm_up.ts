@@ -1,8 +1,8 @@
 /**
  * Compiles shaders on several threads before they are needed. Mesa's software driver compiles a shader when it is first
  * dispatched, on one thread, which takes 0.02 to 1.5 s, and keeps the result on disk for every device of this user. So
- * some threads open a device each and dispatch their share of the shaders over no workgroups; the device that is to run
- * them finds them on disk. Nothing happens where that cannot help: on GPUs, whose drivers compile elsewhere, where the
+ * some threads open a device each and dispatch their share of the shaders over no workgroups, as this one does on its
+ * own device; the device that is to run them finds them on disk. Nothing happens where that cannot help: on GPUs, whose drivers compile elsewhere, where the
  * shaders are on disk already, and where there is no such disk.
  * @module
  */
@@ -18,7 +18,7 @@ export interface ShaderText {
 
 /** What was compiled ahead. */
 export interface WarmUp {
-  /** Threads that took part. */
+  /** Threads that took part, this one included. */
   readonly threads: number;
   /** Shaders that they dispatched, those among them that are none. */
   readonly compiled: number;
@@ -26,11 +26,20 @@ export interface WarmUp {
   readonly errors: readonly string[];
 }
 
+/** Threads at work. */
+export interface Ahead {
+  /**
+   * Lets this thread take its part and waits for all.
+   * @param pipelineOf pipelines of the device where it has them, so that nothing is translated twice
+   */
+  join(pipelineOf?: (shader: ShaderText) => GPUComputePipeline): Promise<WarmUp>;
+}
+
 /** Fewer shaders are not worth a thread. */
 const FEWEST = 16;
 /** A shader that is on disk takes about 10 ms to be dispatched for the first time. */
 const COLD_MS = 60;
-/** Every thread costs about 50 MiB and 0.1 s. */
+/** Every thread but this one costs about 50 MiB and 0.1 s. */
 const MOST_THREADS = 8;
 
 /** What a thread is told. */
@@ -44,10 +53,17 @@ interface Job {
   readonly next: SharedArrayBuffer;
 }
 
-/** Dispatches a shader over no workgroups. @returns milliseconds that this took. Used by threads as well, as text. */
-async function compile(device: GPUDevice, { code, bindings }: ShaderText): Promise<number> {
-  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM, module = device.createShaderModule({ code });
-  const pipeline = device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
+// The three functions below are handed over to threads as text, so they use nothing from around them.
+
+/** Makes the pipeline of a shader. */
+function translate(device: GPUDevice, { code }: ShaderText): GPUComputePipeline {
+  const module = device.createShaderModule({ code });
+  return device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
+}
+
+/** Dispatches a shader over no workgroups. @returns milliseconds that this took. */
+async function compile(device: GPUDevice, pipeline: GPUComputePipeline, bindings: number): Promise<number> {
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM;
   const buffers = Array.from({ length: bindings }, () => device.createBuffer({ size: 65536, usage }));
   const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
   const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
@@ -62,11 +78,25 @@ async function compile(device: GPUDevice, { code, bindings }: ShaderText): Promi
   return performance.now() - began;
 }
 
-/** The thread's work; it is handed over as text, so it uses nothing from around it. */
-function compileShare(compileOne: typeof compile): void {
+/** Compiles shaders that nobody has taken until none is left. @returns how many */
+async function compileShare(
+  { shaders, next }: Pick<Job, "shaders" | "next">,
+  compileOne: (shader: ShaderText) => Promise<number>,
+): Promise<number> {
+  const taken = new Int32Array(next);
+  let compiled = 0;
+  for (let i = Atomics.add(taken, 0, 1); i < shaders.length; i = Atomics.add(taken, 0, 1)) {
+    await compileOne(shaders[i]);
+    compiled++;
+  }
+  return compiled;
+}
+
+/** A thread's work; it is handed over as text as well. */
+function work(translateOne: typeof translate, compileOne: typeof compile, share: typeof compileShare): void {
   self.addEventListener("message", async (event) => {
-    const { limits, features, shaders, coldMs, next } = (event as MessageEvent<Job>).data;
-    const taken = new Int32Array(next), errors: string[] = [];
+    const job = (event as MessageEvent<Job>).data, { limits, features, shaders, coldMs, next } = job;
+    const errors: string[] = [];
     let compiled = 0;
     try {
       const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
@@ -78,12 +108,10 @@ function compileShare(compileOne: typeof compile): void {
         "uncapturederror",
         (event) => errors.push((event as GPUUncapturedErrorEvent).error.message),
       );
-      const shared = await compileOne(device, shaders[0]) < coldMs / 2;
-      if (!shared) Atomics.store(taken, 0, shaders.length);
-      for (let i = Atomics.add(taken, 0, 1); i < shaders.length; i = Atomics.add(taken, 0, 1)) {
-        await compileOne(device, shaders[i]);
-        compiled++;
-      }
+      const run = (shader: ShaderText) => compileOne(device, translateOne(device, shader), shader.bindings);
+      const shared = await run(shaders[0]) < coldMs / 2;
+      if (!shared) Atomics.store(new Int32Array(next), 0, shaders.length);
+      compiled = await share(job, run);
     } catch (error) {
       errors.push(String(error));
     }
@@ -92,42 +120,44 @@ function compileShare(compileOne: typeof compile): void {
   });
 }
 
-/**
- * Lets threads compile `shaders` where that helps.
- * @returns what comes of it, as soon as they are at work; undefined where there are none
- */
-export async function warmUp(
-  gpu: Gpu,
-  shaders: readonly ShaderText[],
-): Promise<{ readonly ended: Promise<WarmUp> } | undefined> {
+/** Lets threads compile `shaders` where that helps. @returns undefined where it does not */
+export async function warmUp(gpu: Gpu, shaders: readonly ShaderText[]): Promise<Ahead | undefined> {
   if (!gpu.software || shaders.length < FEWEST || navigator.hardwareConcurrency < 2) return undefined;
-  const longestFirst = shaders.toSorted((a, b) => b.code.length - a.code.length);
+  const longestFirst = shaders.toSorted((a, b) => b.code.length - a.code.length), [longest] = longestFirst;
   gpu.device.pushErrorScope("validation");
-  const coldMs = await compile(gpu.device, longestFirst[0]);
+  const coldMs = await compile(gpu.device, translate(gpu.device, longest), longest.bindings);
   if (await gpu.device.popErrorScope() || coldMs < COLD_MS) return undefined;
-  return { ended: compileAhead(gpu, longestFirst, coldMs) };
+  return compileAhead(gpu, longestFirst, coldMs);
 }
 
 /**
  * Lets threads compile `shaders` but the first, which somebody has compiled within `coldMs` milliseconds: a thread that
  * needs more than half of that for it concludes that results are not shared, and all stop.
  */
-export async function compileAhead(gpu: Gpu, shaders: readonly ShaderText[], coldMs: number): Promise<WarmUp> {
+export function compileAhead(gpu: Gpu, shaders: readonly ShaderText[], coldMs: number): Ahead {
   const next = new SharedArrayBuffer(4), limits = Object.fromEntries(LIMIT_NAMES.map((n) => [n, gpu.limits[n]]));
   Atomics.store(new Int32Array(next), 0, 1);
   const threads = Math.min(MOST_THREADS, navigator.hardwareConcurrency, Math.ceil(shaders.length / 8));
-  const job: Job = { limits, features: gpu.features, shaders, coldMs, next };
-  const shares = await Promise.all(Array.from({ length: threads }, () => share(job)));
+  const job: Job = { limits, features: gpu.features, shaders, coldMs, next }, { device } = gpu;
+  const others = Promise.all(Array.from({ length: threads - 1 }, () => startThread(job)));
   return {
-    threads,
-    compiled: shares.reduce((sum, { compiled }) => sum + compiled, 0),
-    errors: shares.flatMap(({ errors }) => errors),
+    async join(pipelineOf = (shader) => translate(device, shader)) {
+      device.pushErrorScope("validation");
+      const own = await compileShare(job, (shader) => compile(device, pipelineOf(shader), shader.bindings));
+      const error = await device.popErrorScope(), shares = await others;
+      return {
+        threads,
+        compiled: shares.reduce((sum, { compiled }) => sum + compiled, own),
+        errors: [...error ? [error.message] : [], ...shares.flatMap(({ errors }) => errors)],
+      };
+    },
   };
 }
 
-/** Lets a thread compile its share. */
-function share(job: Job): Promise<Omit<WarmUp, "threads">> {
-  const url = `data:application/javascript,${encodeURIComponent(`(${compileShare})(${compile})`)}`;
+/** Starts a thread. @returns what its share was */
+function startThread(job: Job): Promise<Omit<WarmUp, "threads">> {
+  const text = `(${work})(${translate}, ${compile}, ${compileShare})`;
+  const url = `data:application/javascript,${encodeURIComponent(text)}`;
   const thread = new Worker(url, { type: "module", name: "compiler" });
   const { promise, resolve } = Promise.withResolvers<Omit<WarmUp, "threads">>();
   thread.onmessage = ({ data }) => resolve(data);

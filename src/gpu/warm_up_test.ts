@@ -25,19 +25,20 @@ ${loads.join("\n")}
 
 Deno.test("shaders are compiled by threads, each once", async () => {
   const shaders = Array.from({ length: 20 }, freshShader);
-  const { threads, compiled, errors } = await compileAhead(gpu, shaders, Infinity);
+  const { threads, compiled, errors } = await compileAhead(gpu, shaders, Infinity).join();
   assert.deepEqual([compiled, errors], [19, []]);
   assert.equal(threads, Math.min(3, navigator.hardwareConcurrency));
 });
 
 Deno.test("threads stop where what one has compiled is not there for the others", async () => {
-  const { compiled, errors } = await compileAhead(gpu, Array.from({ length: 16 }, freshShader), 0);
-  assert.deepEqual([compiled, errors], [0, []]);
+  const { threads, compiled, errors } = await compileAhead(gpu, Array.from({ length: 160 }, freshShader), 0).join();
+  assert.ok(threads > 1 && compiled < 159, `${compiled} shaders, ${threads} threads`);
+  assert.deepEqual(errors, []);
 });
 
 Deno.test("what is wrong with a shader is left to whoever needs it", async () => {
   const [first, second] = [freshShader(), freshShader()], broken = { code: "?", bindings: 1 };
-  const { compiled, errors } = await compileAhead(gpu, [first, broken, second], Infinity);
+  const { compiled, errors } = await compileAhead(gpu, [first, broken, second], Infinity).join();
   assert.equal(compiled, 2);
   assert.match(errors[0], /parsing error/);
 });

@@ -5,7 +5,7 @@
  */
 import type { Gpu } from "../gpu/device.ts";
 import { PipelineCache, type Variant } from "../gpu/pipelines.ts";
-import { warmUp } from "../gpu/warm_up.ts";
+import { type ShaderText, warmUp } from "../gpu/warm_up.ts";
 import type { Dispatch } from "./op.ts";
 import type { Plan, PlannedNode } from "./plan.ts";
 import { typeText } from "./tensor_type.ts";
@@ -29,6 +29,15 @@ function bf16Bindings({ node }: PlannedNode, dispatch: Dispatch): number[] {
     const tensor = from === "input" ? node.inputs[index] : from === "output" ? node.outputs[index] : undefined;
     return tensor?.type.dtype === "bf16" ? [binding] : [];
   });
+}
+
+/** Shaders as threads are told of them. */
+function textsOf(shaders: ReadonlyMap<Variant, ShadedDispatch>): ReadonlyMap<ShaderText, Variant> {
+  return new Map(
+    [...shaders].map(([variant, { dispatch: { bindings, params } }]) => {
+      return [{ code: variant.code, bindings: bindings.length + (params ? 1 : 0) }, variant];
+    }),
+  );
 }
 
 /** What a device has compiled. */
@@ -62,19 +71,10 @@ export class Shaders {
     );
   }
 
-  /** Lets threads compile shaders where that helps (see `warm_up.ts`). */
-  #ahead(missing: ReadonlyMap<Variant, ShadedDispatch>) {
-    return warmUp(
-      this.#gpu,
-      [...missing].map(([{ code }, { dispatch: { bindings, params } }]) => {
-        return { code, bindings: bindings.length + (params ? 1 : 0) };
-      }),
-    );
-  }
-
-  /** Lets threads compile what these programs need, for whichever device runs them. */
+  /** Compiles what these programs need for whichever device runs them, on several threads where that helps. */
   async compileAhead(plans: readonly Plan[]): Promise<void> {
-    await (await this.#ahead(this.#missing(this.dispatchesOf(plans))))?.ended;
+    const texts = textsOf(this.#missing(this.dispatchesOf(plans)));
+    await (await warmUp(this.#gpu, [...texts.keys()]))?.join();
   }
 
   /**
@@ -82,13 +82,14 @@ export class Shaders {
    * @throws {Error} with operation, shapes and the compiler's message.
    */
   async compile(dispatches: readonly ShadedDispatch[]): Promise<void> {
-    const missing = this.#missing(dispatches), ahead = await this.#ahead(missing);
+    const missing = this.#missing(dispatches), texts = textsOf(missing);
+    const ahead = await warmUp(this.#gpu, [...texts.keys()]);
     await Promise.all([...missing].map(async ([variant, { node: { node } }]) => {
       const operands = node.inputs.map((t) => typeText(t.type)).join(", ");
       const pipeline = await this.#cache.compile(variant, `${node.op.name} at '${node.label}' (${operands})`);
       this.#compiled.set(variant, { pipeline, layout: pipeline.getBindGroupLayout(0) });
     }));
-    await ahead?.ended;
+    await ahead?.join((text) => this.get(texts.get(text)!).pipeline);
   }
 
   /** A shader that was compiled. */
