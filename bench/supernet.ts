@@ -8,6 +8,7 @@
  *     deno task bench --scaling       instead: the first size with other batches, channels and numbers of cells
  *     deno task bench --json          one JSON object per size
  */
+import process from "node:process";
 import { measure, medianSpan, noiseBatch, type Span } from "../src/commands/measure.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import type { Precision } from "../src/graph/tensor_type.ts";
@@ -49,7 +50,7 @@ async function ours(config: SupernetConfig) {
     firstAlphaStepMs: Math.round(done[0] - began),
     firstWeightStepMs: Math.round(done[1] - began),
     gpuMiB: Math.round(plan.bytes / 2 ** 20),
-    rssMiB: 0,
+    peakRssMb: 0,
   };
   for (const name of ["weight_step", "alpha_step"]) {
     const spans: Span[] = [];
@@ -65,7 +66,7 @@ async function ours(config: SupernetConfig) {
       jsShare: +(span.hostMilliseconds / span.milliseconds).toFixed(4),
     };
   }
-  result.rssMiB = Math.round(Deno.memoryUsage().rss / 2 ** 20);
+  result.peakRssMb = Math.round(process.resourceUsage().maxRSS * 1024 / 1e6);
   if (flags.has("--profile")) {
     for (const name of ["weight_step", "alpha_step"]) {
       await runtime.profile(name, inputs);
