@@ -174,6 +174,29 @@ Deno.test("partial channels, edge weights: the supernet with the mixture of the 
   }
 });
 
+Deno.test("a step waits for its own shaders only, and for none the second time", async () => {
+  const config = tiny(), plan = planSearch(supernetConfig(config, DATA), config, gpu.limits);
+  const engine = await SearchEngine.create(gpu, plan), { runtime } = engine, seconds: number[] = [];
+  try {
+    engine.initialise(0, 1e-3);
+    const indices = Uint32Array.from({ length: config.batchSize }, (_, i) => i);
+    for await (const batch of wholeBatches(DATA, indices, config.batchSize, config.batchSize, 0)) {
+      const rates = { weightLr: 0.1, alphaLr: 1e-3, alphaStep: 1, alphaBeta1: 0.5, alphaBeta2: 0.999 };
+      const steps = [() => engine.weightStep(batch, 0.1, 0), () => engine.step(batch, batch, rates)];
+      for (const step of [steps[0], steps[0], steps[1], steps[1]]) {
+        seconds.push(runtime.compileSeconds);
+        if (seconds.length < 4) assert.throws(() => runtime.run("alpha_step"), /not prepared/);
+        await step();
+      }
+    }
+    seconds.push(runtime.compileSeconds);
+    const compiled = seconds.slice(1).map((now, i) => now > seconds[i]);
+    assert.deepEqual([seconds[0], ...compiled], [0, true, false, true, false]);
+  } finally {
+    engine.destroy();
+  }
+});
+
 Deno.test("perturbation: a removal is what alphas say that prefer none instead", async () => {
   const config = tiny(), plan = planSearch(supernetConfig(config, DATA), config, gpu.limits);
   const engine = await SearchEngine.create(gpu, plan), { space } = plan.config, width = space.primitives.length;
