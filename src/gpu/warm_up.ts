@@ -2,8 +2,8 @@
  * Compiles shaders on several threads before they are needed. Mesa's software driver compiles a shader when it is first
  * dispatched, on one thread, which takes 0.02 to 1.5 s, and keeps the result on disk for every device of this user. So
  * some threads open a device each and dispatch their share of the shaders over no workgroups, as this one does on its
- * own device; the device that is to run them finds them on disk. Nothing happens where that cannot help: on GPUs, whose drivers compile elsewhere, where the
- * shaders are on disk already, and where there is no such disk.
+ * own device, which finds the others' on disk. Nothing happens where that cannot help: on GPUs, whose drivers compile
+ * elsewhere, where the shaders are on disk already, and where there is no such disk.
  * @module
  */
 import { type Gpu, LIMIT_NAMES } from "./device.ts";
@@ -53,7 +53,7 @@ interface Job {
   readonly next: SharedArrayBuffer;
 }
 
-// The three functions below are handed over to threads as text, so they use nothing from around them.
+// The four functions below are handed over to threads as text, so they use nothing from around them.
 
 /** Makes the pipeline of a shader. */
 function translate(device: GPUDevice, { code }: ShaderText): GPUComputePipeline {
@@ -92,7 +92,7 @@ async function compileShare(
   return compiled;
 }
 
-/** A thread's work; it is handed over as text as well. */
+/** A thread's work. */
 function work(translateOne: typeof translate, compileOne: typeof compile, share: typeof compileShare): void {
   self.addEventListener("message", async (event) => {
     const job = (event as MessageEvent<Job>).data, { limits, features, shaders, coldMs, next } = job;
