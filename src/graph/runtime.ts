@@ -72,12 +72,12 @@ export class Runtime {
    * for those that are prepared, else it waits for the device first (see `Shaders.compile`).
    */
   async prepare(names: readonly string[] = [...this.#plans.keys()]): Promise<void> {
+    if (names.every((name) => this.#steps.has(name))) return;
     const fresh = [...new Set(names)].filter((name) => !this.#steps.has(name)).map((name) => {
       const plan = this.#plans.get(name);
       if (!plan) throw new RangeError(`Cannot find program '${name}'`);
       return plan;
     });
-    if (fresh.length === 0) return;
     await this.idle();
     const began = performance.now();
     const { device } = this.gpu, dispatches = this.#shaders.dispatchesOf(fresh);

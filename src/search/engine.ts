@@ -116,24 +116,23 @@ export class SearchEngine {
    */
   async step(val: HostBatch, train: HostBatch, rates: StepRates): Promise<void> {
     const { weightLr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 } = rates;
-    await this.#runtime.prepare(this.plan.alphaStep.map(([program]) => program));
     this.#hyper.set([weightLr, alphaLr, 1 - alphaBeta1 ** alphaStep, 1 - alphaBeta2 ** alphaStep]);
     for (const [program, split] of this.plan.alphaStep) {
       const { images, labels } = split === "val" ? val : train;
-      this.#run(program, alphaStep, { images, labels, hyper: this.#hyper });
+      await this.#run(program, alphaStep, { images, labels, hyper: this.#hyper });
     }
     await this.weightStep(train, weightLr, alphaStep);
   }
 
   /** The weights' part of {@linkcode step} alone, on `train`; `step` decides on its noise. */
   async weightStep(train: HostBatch, weightLr: number, step: number): Promise<void> {
-    await this.#runtime.prepare(["weight_step"]);
     this.#hyper[0] = weightLr;
-    this.#run("weight_step", step, { images: train.images, labels: train.labels, hyper: this.#hyper });
+    await this.#run("weight_step", step, { images: train.images, labels: train.labels, hyper: this.#hyper });
   }
 
-  /** Runs a program; `step` and the seed decide on its noise. */
-  #run(name: ProgramName, step: number, inputs: HostInputs): void {
+  /** Runs a program, which is compiled before its first run; `step` and the seed decide on its noise. */
+  async #run(name: ProgramName, step: number, inputs: HostInputs): Promise<void> {
+    await this.#runtime.prepare([name]);
     const plan = this.plan.plans.find((each) => each.name === name)!;
     this.#runtime.run(name, { ...inputs, ...noiseKey(plan, this.#seed, step) });
   }
@@ -143,13 +142,12 @@ export class SearchEngine {
    * @param weights of the mixed operations (from `mixtureWeights`, of each kind); those of the architecture if left out.
    */
   async evaluate(batch: HostBatch, weights?: Readonly<Record<CellKind, Float64Array>>): Promise<void> {
-    await this.#runtime.prepare(["soften", "evaluate"]);
     if (weights) {
       for (const v of this.plan.arenas.mixture.variables) {
         this.#runtime.write(v, pack(v.type, weights[v.name as CellKind]) as Float32Array<ArrayBuffer>);
       }
-    } else this.#runtime.run("soften");
-    this.#run("evaluate", this.#evaluated++, { images: batch.images, labels: batch.labels });
+    } else await this.#run("soften", 0, {});
+    await this.#run("evaluate", this.#evaluated++, { images: batch.images, labels: batch.labels });
   }
 
   /** Forgets the tallies. */
@@ -168,14 +166,13 @@ export class SearchEngine {
     batches: AsyncIterable<HostBatch>,
   ): Promise<{ statistics: NodeStatistics[]; norms: NodeNormRecord[] }> {
     const { nodes, arenas } = this.plan;
-    await this.#runtime.prepare(["statistics"]);
     const statistics = nodes.map((n) =>
       emptyStatistics(n.kind, n.cell, n.node, n.candidates.map(({ edge, from, op }) => ({ edge, from, op })))
     );
     const squares = new Float64Array(nodes.length);
     let count = 0;
     for await (const batch of batches) {
-      this.#run("statistics", count, { images: batch.images, labels: batch.labels });
+      await this.#run("statistics", count, { images: batch.images, labels: batch.labels });
       const grams = await this.#runtime.readArena(arenas.grams), norms = await this.#runtime.readArena(arenas.norms);
       nodes.forEach((node, i) => {
         const { type, offset } = arenas.grams.get(nodeName(node));

@@ -87,9 +87,8 @@ export class TrainEngine {
    * @param step number of steps done before, which decides on noise
    */
   async step({ images, labels }: HostBatch, learningRate: number, step = 0): Promise<void> {
-    await this.#runtime.prepare(["train_step"]);
     this.#hyper[0] = learningRate;
-    this.#run("train_step", step, {
+    await this.#run("train_step", step, {
       images,
       labels,
       hyper: this.#hyper,
@@ -98,15 +97,16 @@ export class TrainEngine {
     });
   }
 
-  #run(name: string, step: number, inputs: HostInputs): void {
+  /** Runs a program, which is compiled before its first run; `step` and the seed decide on its noise. */
+  async #run(name: string, step: number, inputs: HostInputs): Promise<void> {
+    await this.#runtime.prepare([name]);
     const plan = this.plan.plans.find((each) => each.name === name)!;
     this.#runtime.run(name, { ...inputs, ...noiseKey(plan, this.#seed, step) });
   }
 
   /** Adds a batch to the `eval` tally, with running statistics. */
   async evaluate({ images, labels }: HostBatch): Promise<void> {
-    await this.#runtime.prepare(["evaluate"]);
-    this.#run("evaluate", this.#evaluated++, { images, labels });
+    await this.#run("evaluate", this.#evaluated++, { images, labels });
   }
 
   /** Forgets the tallies. */
