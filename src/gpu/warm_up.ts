@@ -16,23 +16,21 @@ export interface ShaderText {
   readonly bindings: number;
 }
 
-/** What was compiled ahead. */
-export interface WarmUp {
-  /** Threads that took part, this one included. */
-  readonly threads: number;
-  /** Shaders that they dispatched, those among them that are none. */
+/** Makes the pipeline of a shader on the device that takes part. */
+export type PipelineOf = (shader: ShaderText) => Promise<GPUComputePipeline>;
+
+/** What a thread compiled. */
+interface Share {
+  /** How many shaders. */
   readonly compiled: number;
-  /** What is wrong with them; whoever needs them is told as well. */
+  /** What is wrong with others; whoever needs them is told as well. */
   readonly errors: readonly string[];
 }
 
-/** Threads at work. */
-export interface Ahead {
-  /**
-   * Lets this thread take its part and waits for all.
-   * @param pipelineOf pipelines of the device where it has them, so that nothing is translated twice
-   */
-  join(pipelineOf?: (shader: ShaderText) => GPUComputePipeline): Promise<WarmUp>;
+/** What was compiled, the first shader not counted. */
+export interface WarmUp extends Share {
+  /** Threads that took part, this one included. */
+  readonly threads: number;
 }
 
 /** Fewer shaders are not worth a thread. */
@@ -55,13 +53,17 @@ interface Job {
 
 // The four functions below are handed over to threads as text, so they use nothing from around them.
 
-/** Makes the pipeline of a shader. */
-function translate(device: GPUDevice, { code }: ShaderText): GPUComputePipeline {
+/** Makes the pipeline of a shader. @throws {Error} with what is wrong with it */
+async function translate(device: GPUDevice, { code }: ShaderText): Promise<GPUComputePipeline> {
+  device.pushErrorScope("validation");
   const module = device.createShaderModule({ code });
-  return device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
+  const pipeline = device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
+  const error = await device.popErrorScope();
+  if (error) throw new Error(error.message);
+  return pipeline;
 }
 
-/** Dispatches a shader over no workgroups. @returns milliseconds that this took. */
+/** Dispatches a shader over no workgroups. @returns milliseconds that this took */
 async function compile(device: GPUDevice, pipeline: GPUComputePipeline, bindings: number): Promise<number> {
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM;
   const buffers = Array.from({ length: bindings }, () => device.createBuffer({ size: 65536, usage }));
@@ -78,88 +80,100 @@ async function compile(device: GPUDevice, pipeline: GPUComputePipeline, bindings
   return performance.now() - began;
 }
 
-/** Compiles shaders that nobody has taken until none is left. @returns how many */
+/** Compiles shaders that nobody has taken until none is left. */
 async function compileShare(
   { shaders, next }: Pick<Job, "shaders" | "next">,
   compileOne: (shader: ShaderText) => Promise<number>,
-): Promise<number> {
-  const taken = new Int32Array(next);
+): Promise<Share> {
+  const taken = new Int32Array(next), errors: string[] = [];
   let compiled = 0;
   for (let i = Atomics.add(taken, 0, 1); i < shaders.length; i = Atomics.add(taken, 0, 1)) {
-    await compileOne(shaders[i]);
-    compiled++;
+    try {
+      await compileOne(shaders[i]);
+      compiled++;
+    } catch (error) {
+      errors.push(String(error));
+    }
   }
-  return compiled;
+  return { compiled, errors };
 }
 
 /** A thread's work. */
 function work(translateOne: typeof translate, compileOne: typeof compile, share: typeof compileShare): void {
   self.addEventListener("message", async (event) => {
     const job = (event as MessageEvent<Job>).data, { limits, features, shaders, coldMs, next } = job;
-    const errors: string[] = [];
-    let compiled = 0;
+    let result: Share;
     try {
       const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
       const device = await adapter!.requestDevice({
         requiredLimits: limits,
         requiredFeatures: features as GPUFeatureName[],
       });
-      device.addEventListener(
-        "uncapturederror",
-        (event) => errors.push((event as GPUUncapturedErrorEvent).error.message),
-      );
-      const run = (shader: ShaderText) => compileOne(device, translateOne(device, shader), shader.bindings);
+      const run = async (shader: ShaderText) => {
+        return compileOne(device, await translateOne(device, shader), shader.bindings);
+      };
       const shared = await run(shaders[0]) < coldMs / 2;
       if (!shared) Atomics.store(new Int32Array(next), 0, shaders.length);
-      compiled = await share(job, run);
+      result = await share(job, run);
     } catch (error) {
-      errors.push(String(error));
+      result = { compiled: 0, errors: [String(error)] };
     }
-    (self as unknown as { postMessage(message: unknown): void }).postMessage({ compiled, errors });
+    (self as unknown as { postMessage(message: Share): void }).postMessage(result);
     self.close(); // and the device with it: to destroy it and to terminate the thread has crashed the driver
   });
 }
 
-/** Lets threads compile `shaders` where that helps. @returns undefined where it does not */
-export async function warmUp(gpu: Gpu, shaders: readonly ShaderText[]): Promise<Ahead | undefined> {
+/**
+ * Compiles `shaders` on several threads where that helps, and waits until their results are on disk.
+ * @param pipelineOf makes the pipelines of this thread's share, so that whoever needs them has them
+ * @returns undefined where it does not help
+ */
+export async function warmUp(
+  gpu: Gpu,
+  shaders: readonly ShaderText[],
+  pipelineOf?: PipelineOf,
+): Promise<WarmUp | undefined> {
   if (!gpu.software || shaders.length < FEWEST || navigator.hardwareConcurrency < 2) return undefined;
   const longestFirst = shaders.toSorted((a, b) => b.code.length - a.code.length), [longest] = longestFirst;
-  gpu.device.pushErrorScope("validation");
-  const coldMs = await compile(gpu.device, translate(gpu.device, longest), longest.bindings);
-  if (await gpu.device.popErrorScope() || coldMs < COLD_MS) return undefined;
-  return compileAhead(gpu, longestFirst, coldMs);
+  const coldMs = await compileHere(gpu, longest, pipelineOf).catch(() => 0);
+  return coldMs < COLD_MS ? undefined : compileOnThreads(gpu, longestFirst, coldMs, pipelineOf);
+}
+
+async function compileHere({ device }: Gpu, shader: ShaderText, pipelineOf?: PipelineOf): Promise<number> {
+  return compile(device, await (pipelineOf?.(shader) ?? translate(device, shader)), shader.bindings);
 }
 
 /**
- * Lets threads compile `shaders` but the first, which somebody has compiled within `coldMs` milliseconds: a thread that
- * needs more than half of that for it concludes that results are not shared, and all stop.
+ * Compiles `shaders` but the first, which somebody has compiled within `coldMs` milliseconds: a thread that needs more
+ * than half of that for it concludes that results are not shared, and all stop.
  */
-export function compileAhead(gpu: Gpu, shaders: readonly ShaderText[], coldMs: number): Ahead {
+export async function compileOnThreads(
+  gpu: Gpu,
+  shaders: readonly ShaderText[],
+  coldMs: number,
+  pipelineOf?: PipelineOf,
+): Promise<WarmUp> {
   const next = new SharedArrayBuffer(4), limits = Object.fromEntries(LIMIT_NAMES.map((n) => [n, gpu.limits[n]]));
   Atomics.store(new Int32Array(next), 0, 1);
   const threads = Math.min(MOST_THREADS, navigator.hardwareConcurrency, Math.ceil(shaders.length / 8));
-  const job: Job = { limits, features: gpu.features, shaders, coldMs, next }, { device } = gpu;
-  const others = Promise.all(Array.from({ length: threads - 1 }, () => startThread(job)));
+  const job: Job = { limits, features: gpu.features, shaders, coldMs, next };
+  const shares = await Promise.all([
+    ...Array.from({ length: threads - 1 }, () => startThread(job)),
+    compileShare(job, (shader) => compileHere(gpu, shader, pipelineOf)),
+  ]);
   return {
-    async join(pipelineOf = (shader) => translate(device, shader)) {
-      device.pushErrorScope("validation");
-      const own = await compileShare(job, (shader) => compile(device, pipelineOf(shader), shader.bindings));
-      const error = await device.popErrorScope(), shares = await others;
-      return {
-        threads,
-        compiled: shares.reduce((sum, { compiled }) => sum + compiled, own),
-        errors: [...error ? [error.message] : [], ...shares.flatMap(({ errors }) => errors)],
-      };
-    },
+    threads,
+    compiled: shares.reduce((sum, { compiled }) => sum + compiled, 0),
+    errors: shares.flatMap(({ errors }) => errors),
   };
 }
 
 /** Starts a thread. @returns what its share was */
-function startThread(job: Job): Promise<Omit<WarmUp, "threads">> {
+function startThread(job: Job): Promise<Share> {
   const text = `(${work})(${translate}, ${compile}, ${compileShare})`;
   const url = `data:application/javascript,${encodeURIComponent(text)}`;
   const thread = new Worker(url, { type: "module", name: "compiler" });
-  const { promise, resolve } = Promise.withResolvers<Omit<WarmUp, "threads">>();
+  const { promise, resolve } = Promise.withResolvers<Share>();
   thread.onmessage = ({ data }) => resolve(data);
   thread.onerror = (event) => {
     event.preventDefault();

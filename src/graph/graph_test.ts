@@ -124,6 +124,17 @@ Deno.test("tensors that live at the same time never share a buffer", () => {
   }
 });
 
+Deno.test("a program touches no buffers of others but those it needs", () => {
+  const pool = new Pool();
+  pool.reset();
+  for (const bytes of [64, 64, 64, 32]) pool.take(bytes);
+  pool.reset();
+  const one = pool.take(64), other = pool.take(64);
+  pool.give(one);
+  pool.give(other);
+  assert.deepEqual([pool.take(48), pool.take(48)], [other, one]);
+});
+
 /** Plans a graph whose last tensor is its result; where each tensor lies, and how many copies are left to run. */
 function planned(graph: Graph, result: Tensor): { at: (t: Tensor) => Place & { kind: "pool" }; copies: number } {
   const places = new Map<Tensor, Place>(), plan = planProgram("p", graph, { result }, PORTABLE_LIMITS, new Pool());

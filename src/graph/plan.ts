@@ -88,14 +88,17 @@ export class Pool {
     this.#free = this.reuse ? this.sizes.map((_, i) => i) : [];
   }
 
-  /** Takes the smallest free buffer that fits, else enlarges the largest free one, else makes one. */
+  /**
+   * Takes the smallest free buffer that fits, else enlarges the largest free one, else makes one. Among equals it is the
+   * one that was given back last: a program touches no more buffers than it needs, and those it touched are in caches.
+   */
   take(bytes: number): number {
     let best = -1;
     for (const i of this.#free) {
       if (best < 0) best = i;
       else {
         const a = this.sizes[i], b = this.sizes[best];
-        if (a >= bytes ? (b < bytes || a < b) : (b < bytes && a > b)) best = i;
+        if (a >= bytes ? (b < bytes || a <= b) : (b < bytes && a >= b)) best = i;
       }
     }
     if (best < 0) return this.sizes.push(bytes) - 1;

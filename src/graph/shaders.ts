@@ -31,13 +31,9 @@ function bf16Bindings({ node }: PlannedNode, dispatch: Dispatch): number[] {
   });
 }
 
-/** Shaders as threads are told of them. */
-function textsOf(shaders: ReadonlyMap<Variant, ShadedDispatch>): ReadonlyMap<ShaderText, Variant> {
-  return new Map(
-    [...shaders].map(([variant, { dispatch: { bindings, params } }]) => {
-      return [{ code: variant.code, bindings: bindings.length + (params ? 1 : 0) }, variant];
-    }),
-  );
+/** A shader as threads are told of it. */
+function textOf({ variant, dispatch: { bindings, params } }: ShadedDispatch): ShaderText {
+  return { code: variant.code, bindings: bindings.length + (params ? 1 : 0) };
 }
 
 /** What a device has compiled. */
@@ -64,32 +60,33 @@ export class Shaders {
     );
   }
 
-  /** The shaders among these dispatches that are not compiled yet, each with a dispatch of it. */
-  #missing(dispatches: readonly ShadedDispatch[]): ReadonlyMap<Variant, ShadedDispatch> {
-    return new Map(
-      dispatches.filter(({ variant }) => !this.#compiled.has(variant)).map((one) => [one.variant, one]),
-    );
+  /** A dispatch of each shader among these that is not compiled yet. */
+  #missing(dispatches: readonly ShadedDispatch[]): ShadedDispatch[] {
+    const missing = dispatches.filter(({ variant }) => !this.#compiled.has(variant));
+    return [...new Map(missing.map((one) => [one.variant, one])).values()];
   }
 
   /** Compiles what these programs need for whichever device runs them, on several threads where that helps. */
   async compileAhead(plans: readonly Plan[]): Promise<void> {
-    const texts = textsOf(this.#missing(this.dispatchesOf(plans)));
-    await (await warmUp(this.#gpu, [...texts.keys()]))?.join();
+    await warmUp(this.#gpu, this.#missing(this.dispatchesOf(plans)).map(textOf));
   }
 
   /**
    * Compiles what is missing. Nothing else should run meanwhile, since it is timed whether a shader is compiled yet.
+   * What other threads compile is translated here only after they have ended: that keeps the memory of both apart.
    * @throws {Error} with operation, shapes and the compiler's message.
    */
   async compile(dispatches: readonly ShadedDispatch[]): Promise<void> {
-    const missing = this.#missing(dispatches), texts = textsOf(missing);
-    const ahead = await warmUp(this.#gpu, [...texts.keys()]);
-    await Promise.all([...missing].map(async ([variant, { node: { node } }]) => {
-      const operands = node.inputs.map((t) => typeText(t.type)).join(", ");
-      const pipeline = await this.#cache.compile(variant, `${node.op.name} at '${node.label}' (${operands})`);
-      this.#compiled.set(variant, { pipeline, layout: pipeline.getBindGroupLayout(0) });
-    }));
-    await ahead?.join((text) => this.get(texts.get(text)!).pipeline);
+    const missing = new Map(this.#missing(dispatches).map((one) => [textOf(one), one]));
+    await warmUp(this.#gpu, [...missing.keys()], (text) => this.#compileOne(missing.get(text)!));
+    await Promise.all(this.#missing(dispatches).map((one) => this.#compileOne(one)));
+  }
+
+  async #compileOne({ variant, node: { node } }: ShadedDispatch): Promise<GPUComputePipeline> {
+    const operands = node.inputs.map((t) => typeText(t.type)).join(", ");
+    const pipeline = await this.#cache.compile(variant, `${node.op.name} at '${node.label}' (${operands})`);
+    this.#compiled.set(variant, { pipeline, layout: pipeline.getBindGroupLayout(0) });
+    return pipeline;
   }
 
   /** A shader that was compiled. */
