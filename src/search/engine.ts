@@ -117,6 +117,7 @@ export class SearchEngine {
   async step(val: HostBatch, train: HostBatch, rates: StepRates): Promise<void> {
     const { weightLr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 } = rates;
     this.#hyper.set([weightLr, alphaLr, 1 - alphaBeta1 ** alphaStep, 1 - alphaBeta2 ** alphaStep]);
+    await this.#runtime.prepare(this.plan.alphaStep.map(([program]) => program)); // at once, on several threads
     for (const [program, split] of this.plan.alphaStep) {
       const { images, labels } = split === "val" ? val : train;
       await this.#run(program, alphaStep, { images, labels, hyper: this.#hyper });
