@@ -124,7 +124,7 @@ Deno.test("tensors that live at the same time never share a buffer", () => {
   }
 });
 
-Deno.test("a program touches no buffers of others but those it needs", () => {
+Deno.test("a program takes again what it gave back before it touches another buffer", () => {
   const pool = new Pool();
   pool.reset();
   for (const bytes of [64, 64, 64, 32]) pool.take(bytes);

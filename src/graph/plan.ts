@@ -90,7 +90,7 @@ export class Pool {
 
   /**
    * Takes the smallest free buffer that fits, else enlarges the largest free one, else makes one. Among equals it is the
-   * one that was given back last: a program touches no more buffers than it needs, and those it touched are in caches.
+   * one that was given back last: so a program touches few buffers of the pool, and a device backs only those.
    */
   take(bytes: number): number {
     let best = -1;
