@@ -245,6 +245,8 @@ Deno.test("cli bench: what a step costs, operation by operation, and what the ad
     bytes: number;
   }
   const [found] = events(out) as {
+    compileSeconds: number;
+    firstSeconds: number;
     step: Rate;
     ceilings: { gflops: number; gigabytes: number };
     operations: Record<string, Rate>;
@@ -254,6 +256,7 @@ Deno.test("cli bench: what a step costs, operation by operation, and what the ad
   assert.equal(total((r) => r.dispatches), found.step.dispatches);
   assert.equal(total((r) => r.macs), found.step.macs);
   assert.equal(total((r) => r.bytes), found.step.bytes);
+  assert.ok(found.compileSeconds > 0 && found.firstSeconds > 0);
   assert.ok(found.operations.pointwise.macs > 0 && found.ceilings.gflops > 0 && found.ceilings.gigabytes > 0);
   await refused(2, /--data with bench/, [...sized, "--data", "mnist"]);
 });

@@ -28,12 +28,9 @@ export class StepClock {
     const { epoch, step, stepsPerEpoch, secondsPerStep } = progress;
     const done = epoch * stepsPerEpoch + step, all = this.epochs * stepsPerEpoch, now = performance.now() / 1000;
     this.#first ??= { step: done, at: now };
-    const since = done - this.#first.step; // the first step, in which drivers compile, says nothing about the rest
-    const left = done >= all
-      ? "all steps done"
-      : since > 0
-      ? `${duration((now - this.#first.at) / since * (all - done))} left`
-      : "estimating the time";
+    const since = done - this.#first.step; // steps of which evaluation after the epochs is known
+    const pace = since > 0 ? (now - this.#first.at) / since : secondsPerStep;
+    const left = done >= all ? "all steps done" : `${duration(pace * (all - done))} left`;
     return `epoch ${epoch + 1}/${this.epochs} ${bar(done / all)} ` +
       `step ${step}/${stepsPerEpoch}, ${left}, ${duration(secondsPerStep)}/step, ${measured}`;
   }

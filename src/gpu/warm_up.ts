@@ -37,7 +37,7 @@ export interface WarmUp extends Share {
 const FEWEST = 16;
 /** A shader that is on disk takes about 10 ms to be dispatched for the first time. */
 const COLD_MS = 60;
-/** Every thread but this one costs about 50 MiB and 0.1 s. */
+/** Every thread but this one costs about 70 MB, its shaders among them, and 0.1 s. */
 const MOST_THREADS = 8;
 
 /** What a thread is told. */
