@@ -59,9 +59,9 @@ export {
   type SearchConfig,
 } from "./src/search/config.ts";
 export { rediscretize, type RediscretizeOptions } from "./src/search/rediscretize.ts";
-export { checkMemory, largestBatch, memoryBudget } from "./src/search/memory.ts";
-export { type MetricRecord, METRICS_FILE, RunFolder, type RunFolderOptions } from "./src/search/run_folder.ts";
-export type { Checkpoint } from "./src/search/checkpoint_file.ts";
+export { checkMemory, largestBatch, memoryBudget } from "./src/run/memory.ts";
+export { type MetricRecord, METRICS_FILE, RunFolder, type RunFolderOptions } from "./src/run/run_folder.ts";
+export type { Checkpoint } from "./src/run/checkpoint_file.ts";
 export type { TensorData, TensorEntry } from "./src/base/safetensors.ts";
 
 // Training, measuring and using a network of a cell

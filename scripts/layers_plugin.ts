@@ -15,6 +15,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["nn"],
   ["space"],
   ["discretize", "data"],
+  ["run"],
   ["search"],
   ["train"],
   ["export", "report"],

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { decodeTensors, encodeTensors } from "../src/base/safetensors.ts";
 import { FailureError, UsageError } from "../src/base/errors.ts";
 import { openGpu } from "../src/gpu/device.ts";
-import { RunFolder } from "../src/search/run_folder.ts";
+import { RunFolder } from "../src/run/run_folder.ts";
 import { costOf, parseCount, scaleNetwork } from "../src/space/cost.ts";
 import type { NetworkConfig } from "../src/space/derived.ts";
 import type { Genotype } from "../src/space/genotype.ts";

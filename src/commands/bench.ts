@@ -17,7 +17,7 @@ import { addN } from "../ops/add_n.ts";
 import { multiplyAdd } from "../ops/multiply_add.ts";
 import { SEARCH_PRESETS } from "../search/config.ts";
 import { SearchEngine } from "../search/engine.ts";
-import { checkMemory, memoryBudget } from "../search/memory.ts";
+import { checkMemory, memoryBudget } from "../run/memory.ts";
 import { planSearch } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
 import { addOptions, addSearchOptions, type Parsed, parseShape, presetText, searchConfig } from "./flags.ts";

@@ -10,7 +10,7 @@ import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
 import { DATA_OPTION_LIST } from "../data/options.ts";
 import { genotypeText } from "../report/cell_svg.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
-import { RunFolder } from "../search/run_folder.ts";
+import { RunFolder } from "../run/run_folder.ts";
 import { openConfigured } from "./data_sets.ts";
 import { finePercent } from "./evaluation_text.ts";
 import { onnxOf } from "./export.ts";

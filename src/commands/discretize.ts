@@ -11,7 +11,7 @@ import type { DecorrelationOptions } from "../discretize/scope.ts";
 import { DISCRETIZERS } from "../discretize/registry.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { rediscretize } from "../search/rediscretize.ts";
-import { RunFolder } from "../search/run_folder.ts";
+import { RunFolder } from "../run/run_folder.ts";
 import { openConfigured } from "./data_sets.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { cellLines, comparisonLines, edgeWeightLines, varianceLines } from "./outcome.ts";

@@ -9,7 +9,7 @@ import { type GpuLimits, openGpu, PORTABLE_LIMITS } from "../gpu/device.ts";
 import type { Plan } from "../graph/plan.ts";
 import { tuned } from "../graph/tuning.ts";
 import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
-import { largestBatch, memoryBudget } from "../search/memory.ts";
+import { largestBatch, memoryBudget } from "../run/memory.ts";
 import { planSearch, PROGRAM_NAMES, type ProgramName, type SearchPlan } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
 import { alphaCount, edgesOf, primitivesOf, skeletonOf, type Space } from "../space/space.ts";

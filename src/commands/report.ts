@@ -5,7 +5,7 @@
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { exists, joinPath } from "../base/files.ts";
-import { RunFolder } from "../search/run_folder.ts";
+import { RunFolder } from "../run/run_folder.ts";
 import { STUDY_FILE } from "../study/claims.ts";
 import { OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { REPORT_FILE, REPORT_SOURCES, writeReport } from "./report_files.ts";

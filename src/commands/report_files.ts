@@ -9,7 +9,7 @@ import type { CostPart, Environment, ReportInput } from "../report/report_input.
 import { trainingReportHtml } from "../report/training_report.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import type { EpochRecord } from "../search/records.ts";
-import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
+import { METRICS_FILE, RunFolder } from "../run/run_folder.ts";
 import { costOf, type NetworkCost } from "../space/cost.ts";
 import type { NetworkConfig } from "../space/derived.ts";
 import { type Genotype, parseGenotypeJson } from "../space/genotype.ts";

@@ -12,7 +12,7 @@ import type { DiscretizationReport } from "../discretize/discretize.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { cellSvg } from "../report/cell_svg.ts";
 import { resolveSearchConfig, SEARCH_OPTIONS, type SearchConfig } from "../search/config.ts";
-import type { RunFolder } from "../search/run_folder.ts";
+import type { RunFolder } from "../run/run_folder.ts";
 import { formatGenotypeJson } from "../space/genotype.ts";
 import { definitionFile } from "./flags.ts";
 

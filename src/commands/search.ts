@@ -9,7 +9,7 @@ import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
 import { openGpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import type { SearchPlan } from "../search/programs.ts";
-import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
+import { METRICS_FILE, RunFolder } from "../run/run_folder.ts";
 import type { EpochRecord } from "../search/records.ts";
 import { settledOf } from "../search/settled.ts";
 import { search, SearchInterrupted, type SearchResult } from "../search/search.ts";

@@ -6,7 +6,7 @@
 import { FailureError, UsageError } from "../base/errors.ts";
 import { baseName, exists, folderOf, joinPath, readText } from "../base/files.ts";
 import { nearest } from "../base/options.ts";
-import { RunFolder } from "../search/run_folder.ts";
+import { RunFolder } from "../run/run_folder.ts";
 import type { NetworkConfig } from "../space/derived.ts";
 import { type Genotype, parseGenotype } from "../space/genotype.ts";
 import { PUBLISHED_GENOTYPES } from "../space/published.ts";

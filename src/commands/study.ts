@@ -8,7 +8,7 @@ import { UsageError } from "../base/errors.ts";
 import { baseName, exists, fileError, joinPath, readText, writeAtomic } from "../base/files.ts";
 import { MAX_YAML_BYTES } from "../base/options.ts";
 import { MNIST_FOLDER } from "../data/dataset.ts";
-import { RunFolder } from "../search/run_folder.ts";
+import { RunFolder } from "../run/run_folder.ts";
 import { expectStudy, STUDY_FILE, StudyFolder } from "../study/claims.ts";
 import { DEFAULT_EVERY } from "../study/heartbeat.ts";
 import { writeStudyReport } from "../study/report.ts";

@@ -10,7 +10,7 @@ import { type Dataset, MNIST_FOLDER, partsOf } from "../data/dataset.ts";
 import { DATA_OPTION_LIST } from "../data/options.ts";
 import { openGpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
-import { METRICS_FILE, RunFolder } from "../search/run_folder.ts";
+import { METRICS_FILE, RunFolder } from "../run/run_folder.ts";
 import { costOf } from "../space/cost.ts";
 import { resolveTrainConfig, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
 import type { TrainPlan } from "../train/programs.ts";

@@ -6,7 +6,7 @@ import { joinPath, writeAtomic } from "../base/files.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { cellSvg } from "../report/cell_svg.ts";
-import type { RunFolder } from "../search/run_folder.ts";
+import type { RunFolder } from "../run/run_folder.ts";
 import { checkGenotype, formatGenotypeJson, formatGenotypeText, type Genotype } from "../space/genotype.ts";
 import { resolveTrainConfig, TRAIN_OPTIONS, type TrainConfig } from "../train/config.ts";
 import type { Evaluation } from "../train/inference.ts";

@@ -13,7 +13,7 @@ import { type GpuLimits, openGpu } from "../gpu/device.ts";
 import type { Plan } from "../graph/plan.ts";
 import { adapterText, checkTuning, type KernelTimes, tune } from "../graph/tuning.ts";
 import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
-import { checkMemory, memoryBudget } from "../search/memory.ts";
+import { checkMemory, memoryBudget } from "../run/memory.ts";
 import { planSearch } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
 import { TRAIN_OPTIONS, TRAIN_PRESETS } from "../train/config.ts";

@@ -10,10 +10,10 @@ import { findDiscretizer } from "../discretize/registry.ts";
 import type { DecorrelationOptions } from "../discretize/scope.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { tuned } from "../graph/tuning.ts";
-import type { Checkpoint } from "./checkpoint_file.ts";
+import type { Checkpoint } from "../run/checkpoint_file.ts";
 import type { SearchConfig } from "./config.ts";
 import { SearchEngine } from "./engine.ts";
-import { checkMemory, memoryBudget } from "./memory.ts";
+import { checkMemory, memoryBudget } from "../run/memory.ts";
 import { planSearch } from "./programs.ts";
 import { supernetConfig, wholeBatches } from "./search.ts";
 

@@ -22,12 +22,12 @@ import { resolveSpace } from "../space/definition.ts";
 import type { SupernetConfig } from "../space/supernet.ts";
 import type { SearchConfig } from "./config.ts";
 import { SearchEngine } from "./engine.ts";
-import { checkMemory, memoryBudget } from "./memory.ts";
+import { checkMemory, memoryBudget } from "../run/memory.ts";
 import { planSearch, type SearchPlan } from "./programs.ts";
 import { type EpochRecord, imbalanceOf, summariseWeights } from "./records.ts";
-import type { RunFolder } from "./run_folder.ts";
+import type { RunFolder } from "../run/run_folder.ts";
 import { cosine } from "./schedule.ts";
-import { onDevice, runSteps } from "./step_loop.ts";
+import { onDevice, runSteps } from "../run/step_loop.ts";
 import { type StopReason, stopReason } from "./stopping.ts";
 
 /** Where a search is. */

@@ -15,7 +15,7 @@
  */
 import { FailureError } from "../base/errors.ts";
 import { exists, fileError, joinPath, readText, writeAtomic } from "../base/files.ts";
-import { METRICS_FILE } from "../search/run_folder.ts";
+import { METRICS_FILE } from "../run/run_folder.ts";
 import { DEFAULT_EVERY, Heartbeat, readWorker, Watch, type WorkerInfo } from "./heartbeat.ts";
 
 /** Why a claim was given up: the run failed, or it could not be begun or was stopped. */

@@ -8,7 +8,7 @@ import { joinPath, readJson } from "../base/files.ts";
 import type { DiscretizationReport, EdgeCorrelation } from "../discretize/discretize.ts";
 import { needsRemovals } from "../discretize/registry.ts";
 import { type EpochRecord, meanEntropy } from "../search/records.ts";
-import { RunFolder } from "../search/run_folder.ts";
+import { RunFolder } from "../run/run_folder.ts";
 import { formatGenotypeText, type Genotype } from "../space/genotype.ts";
 import { CELL_KINDS, type CellKind, PARAMETER_FREE, SKIP_PRIMITIVE, ZERO_PRIMITIVE } from "../space/space.ts";
 import type { StudyFolder } from "./claims.ts";

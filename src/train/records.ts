@@ -3,7 +3,7 @@
  * @module
  */
 import type { Gpu } from "../gpu/device.ts";
-import type { RunFolder } from "../search/run_folder.ts";
+import type { RunFolder } from "../run/run_folder.ts";
 import type { Evaluation } from "./inference.ts";
 import type { Model } from "./model_file.ts";
 import type { TrainPlan } from "./programs.ts";
