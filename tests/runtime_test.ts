@@ -1,10 +1,10 @@
-/** When programs are compiled. */
+/** When programs are compiled, and what the host may write. */
 import assert from "node:assert/strict";
 import { openGpu } from "../src/gpu/device.ts";
 import { Graph } from "../src/graph/graph.ts";
 import { planProgram, Pool } from "../src/graph/plan.ts";
 import { Runtime } from "../src/graph/runtime.ts";
-import { dense } from "../src/graph/tensor_type.ts";
+import { dense, elementCount } from "../src/graph/tensor_type.ts";
 import { multiplyAdd } from "../src/ops/multiply_add.ts";
 
 const gpu = await openGpu();
@@ -42,6 +42,24 @@ Deno.test("a program can be run when it is prepared, and shares shaders with tho
     assert.notDeepEqual(await runtime.readResult("twice", "y"), once);
     runtime.run("once", { x });
     assert.deepEqual(await runtime.readResult("once", "y"), once);
+  } finally {
+    runtime.destroy();
+  }
+});
+
+Deno.test("a program takes an input that nothing reads, one that does not exist it refuses", async () => {
+  const graph = new Graph(), pool = new Pool(), unread = graph.input("images", dense([2, 4]));
+  const y = graph.apply1(multiplyAdd, [graph.input("x", dense([4]))], { rounds: 1 });
+  const plan = planProgram("idle", graph, { y }, gpu.limits, pool);
+  assert.deepEqual([...plan.inputs], [["images", 32], ["x", 16]]);
+  const runtime = await Runtime.create(gpu, [plan], pool);
+  try {
+    const x = new Float32Array([1, 2, 3, 4]);
+    runtime.run("idle", { x });
+    const alone = await runtime.readResult("idle", "y");
+    runtime.run("idle", { x, images: new Float32Array(elementCount(unread.type)).fill(NaN) });
+    assert.deepEqual(await runtime.readResult("idle", "y"), alone);
+    assert.throws(() => runtime.run("idle", { x, image: x }), /Cannot write input 'image': no program has it/);
   } finally {
     runtime.destroy();
   }

@@ -126,7 +126,11 @@ export class Buffers {
 
   /** Writes what the host gives a program. */
   writeInputs(inputs: HostInputs): void {
-    for (const key in inputs) this.#gpu.device.queue.writeBuffer(this.#inputs.get(key)!, 0, inputs[key]);
+    for (const key in inputs) {
+      const buffer = this.#inputs.get(key);
+      if (!buffer) throw new RangeError(`Cannot write input '${key}': no program has it`);
+      this.#gpu.device.queue.writeBuffer(buffer, 0, inputs[key]);
+    }
   }
 
   /** Writes a variable, or a whole arena, in storage order (see `pack`). */

@@ -200,6 +200,7 @@ export function planProgram(
     places.set(t, at);
     return at;
   };
+  graph.inputs.forEach(place); // also those that nothing reads: the host writes them all the same
   const uses = new Map<number, number>(); // tensors that still hold a pool buffer (in-place chains and ranges share one)
   const hold = (p: Place) => p.kind === "pool" && uses.set(p.buffer, (uses.get(p.buffer) ?? 0) + 1);
   const release = (p: Place) => {

@@ -1,0 +1,71 @@
+/**
+ * Cells that nobody chose, of every space: each becomes a network that is trained, measured, kept, read, predicts, is
+ * exported and drawn, also where nothing that has weights is live or nothing at all.
+ */
+import assert from "node:assert/strict";
+import {
+  cellSvg,
+  decodeModel,
+  encodeModel,
+  evaluateModel,
+  exportOnnx,
+  exportWeights,
+  formatGenotypeText,
+  type Genotype,
+  openGpu,
+  parseGenotype,
+  predictImages,
+  randomGenotype,
+  resolveTrainConfig,
+  SPACES,
+  train,
+} from "../mod.ts";
+import { DATA } from "./space_support.ts";
+
+const gpu = await openGpu();
+
+/** The whole way of a cell; `extras` are drop path and the auxiliary classifier. */
+async function goThrough(genotype: Genotype, extras: boolean): Promise<void> {
+  const text = formatGenotypeText(genotype), noisy = text.includes("noise");
+  const config = resolveTrainConfig([{
+    source: "test",
+    values: {
+      "init-channels": 4,
+      "cells": 3,
+      "batch-size": 8,
+      "epochs": 1,
+      "steps-per-epoch": 2,
+      "drop-path": extras ? 0.2 : 0,
+      "auxiliary-weight": extras ? 0.4 : 0,
+    },
+  }]);
+  const { model, test, epochs } = await train(config, genotype, { train: DATA, test: DATA }, { gpu });
+  assert.ok(epochs.every(({ trainLoss }) => Number.isFinite(trainLoss)), text);
+  const again = decodeModel(encodeModel(model), "m"), { loss } = await evaluateModel(again, DATA, { gpu });
+  assert.ok(Number.isFinite(loss) && (noisy || Math.abs(loss - test!.loss) < 1e-5), `${text}: ${loss}, ${test!.loss}`);
+  const [row] = await predictImages(again, { images: DATA.images.subarray(0, 64), count: 1 }, { gpu });
+  assert.ok(Math.abs(row.reduce((a, b) => a + b, 0) - 1) < 1e-9, `${text}: ${row}`);
+  assert.ok(exportWeights(again).length > 0);
+  if (noisy) assert.throws(() => exportOnnx(again), /to ONNX as noise is drawn anew/, text);
+  else assert.ok(exportOnnx(again).length > 0);
+  assert.match(await cellSvg(genotype), /<\/svg>\n$/);
+}
+
+for (const space of SPACES) {
+  Deno.test(`random cells of ${space.name} are trained, measured, kept, exported and drawn`, async () => {
+    for (const index of [0, 1]) await goThrough(randomGenotype(space, 18, index), index === 1);
+  });
+}
+
+for (
+  const [what, text] of [
+    ["a convolution that reads nothing", "|none~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|none~2|"],
+    ["a convolution that nothing reads", "|nor_conv_3x3~0|+|none~0|none~1|+|avg_pool_3x3~0|none~1|none~2|"],
+    ["weights, but no way from the images", "|none~0|+|none~0|nor_conv_1x1~1|+|none~0|nor_conv_3x3~1|none~2|"],
+    ["nothing at all", "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"],
+  ]
+) {
+  Deno.test(`NAS-Bench-201 cell with ${what}`, async () => {
+    for (const extras of [false, true]) await goThrough(parseGenotype(text, "cell"), extras);
+  });
+}
