@@ -59,7 +59,7 @@ export {
   type SearchConfig,
 } from "./src/search/config.ts";
 export { rediscretize, type RediscretizeOptions } from "./src/search/rediscretize.ts";
-export { checkMemory, largestBatch, memoryBudget } from "./src/run/memory.ts";
+export { checkMemory, largestBatch, type MemoryBudget, memoryBudget } from "./src/run/memory.ts";
 export { type MetricRecord, METRICS_FILE, RunFolder, type RunFolderOptions } from "./src/run/run_folder.ts";
 export type { Checkpoint } from "./src/run/checkpoint_file.ts";
 export type { TensorData, TensorEntry } from "./src/base/safetensors.ts";
@@ -103,7 +103,6 @@ export { type ExportOptions, PIXEL_SCALES, type PixelScale } from "./src/export/
 // Options: how configurations are declared and resolved
 export {
   type BooleanOption,
-  type Camel,
   type ChoiceOption,
   type Layer,
   type Named,
@@ -117,6 +116,7 @@ export {
   type Resolved,
   type StringOption,
 } from "./src/base/options.ts";
+export type { Camel } from "./src/base/option_key.ts";
 
 // Data
 export {
@@ -274,4 +274,16 @@ export { type Initializer, NetworkVariables } from "./src/nn/variables.ts";
 
 // Device and errors
 export { type ChooseVariant, type Gpu, type GpuLimits, openGpu, PORTABLE_LIMITS } from "./src/gpu/device.ts";
-export { FailureError, UsageError } from "./src/base/errors.ts";
+export {
+  type Action,
+  type ErrorDetails,
+  FailureError,
+  IdartsError,
+  option,
+  type OptionMention,
+  type Remedy,
+  Text,
+  text,
+  UsageError,
+  type Wording,
+} from "./src/base/errors.ts";

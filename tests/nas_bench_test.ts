@@ -95,7 +95,10 @@ Deno.test("NAS-Bench-201: a network is trained, resumed to the same bits, kept, 
   assert.doesNotMatch(picture, /Reduction cell|undefined|NaN/);
   const refuse = (values: Record<string, unknown>, pattern: RegExp) =>
     assert.throws(() => costOf({ ...model.network, ...values }), pattern);
-  refuse({ form: "imagenet", height: 64, width: 64 }, /--form imagenet with a NAS-Bench-201 cell: it must be cifar/);
+  refuse(
+    { form: "imagenet", height: 64, width: 64 },
+    /form imagenet with a NAS-Bench-201 cell, which has none but cifar: use form cifar/,
+  );
   refuse({ height: 30 }, /images of 30x8 with a NAS-Bench-201 cell: both sides must be multiples of 4/);
 });
 

@@ -138,7 +138,7 @@ Deno.test("search: what does not fit in memory is refused with the largest batch
   let batch = 0;
   await assert.rejects(search(tiny(values), DATA, { gpu }), (error: unknown) => {
     assert.ok(error instanceof FailureError);
-    const match = /^Cannot search with batch-size 48: it needs \d+ MiB .* use --batch-size (\d+) or less$/
+    const match = /^Cannot search with batchSize 48: it needs \d+ MiB .* use batchSize (\d+) or less$/
       .exec(error.message);
     assert.ok(match, error.message);
     batch = Number(match[1]);
@@ -149,7 +149,7 @@ Deno.test("search: what does not fit in memory is refused with the largest batch
   assert.ok(plan.bytes <= 2 * 2 ** 20);
   await assert.rejects(
     search(tiny({ ...values, "init-channels": 8, "memory-limit": 1 }), DATA, { gpu }),
-    message(/use fewer --init-channels or --cells$/),
+    message(/use a smaller initChannels or cells$/),
   );
 });
 
@@ -238,7 +238,7 @@ Deno.test("search: impossible sizes are refused by name", async () => {
   await assert.rejects(search(tiny(), halves(64, [1, 3, 8]), { gpu }), message(/at least 4x4/, UsageError));
   await assert.rejects(
     search(tiny({ "init-channels": 3 }), DATA, { gpu }),
-    message(/init-channels .* even/, UsageError),
+    message(/initChannels .* even/, UsageError),
   );
   const large = /at most the number of images, 64 of 128 in this part: lower the batch size/;
   await assert.rejects(search(tiny({ "batch-size": 100 }), DATA, { gpu }), message(large, UsageError));

@@ -132,7 +132,7 @@ Deno.test("partial channels: the operations have fewer weights, and a resumed se
   const net = supernetConfig(tiny({ "partial-channels": 3 }), DATA), { limits } = gpu;
   assert.throws(
     () => planSearch(net, tiny(), limits),
-    message(/^Cannot use partial-channels as it must divide init-channels 2: current value is 3$/, UsageError),
+    message(/^Cannot use partialChannels as it must be a divisor of initChannels 2: current value is 3$/, UsageError),
   );
 });
 

@@ -294,9 +294,9 @@ Deno.test("train: what does not fit is refused by name", async () => {
     train(tiny(values), DARTS_V2, { train: data }, { gpu });
   await assert.rejects(
     run({ "memory-limit": 5 }),
-    message(/^Cannot train with batch-size 16: it needs \d+ MiB .* use (--batch-size \d+ or less|fewer --init)/),
+    message(/^Cannot train with batchSize 16: it needs \d+ MiB .* use (batchSize \d+ or less|a smaller initChannels)/),
   );
-  await assert.rejects(run({ "init-channels": 3 }), message(/init-channels .* even/, UsageError));
+  await assert.rejects(run({ "init-channels": 3 }), message(/initChannels .* even/, UsageError));
   await assert.rejects(run({ form: "imagenet" }), message(/9x8 with the imagenet form: .* 32x32/, UsageError));
   await assert.rejects(run({}, halves(96, [1, 4, 4])), message(/so use --auxiliary-weight 0$/, UsageError));
   await assert.rejects(run({ "batch-size": 90 }), message(/lower the batch size/, UsageError));

@@ -5,7 +5,8 @@
  * @module
  */
 import { CORE_SCHEMA, dump, load } from "js-yaml";
-import { UsageError } from "./errors.ts";
+import { option as mention, type Text, text as sentence, UsageError } from "./errors.ts";
+import { type Camel, camelCase } from "./option_key.ts";
 
 /** What all options have. */
 export interface OptionBase {
@@ -88,10 +89,6 @@ export type Option =
   | ChoiceOption
   | NamedOption;
 
-/** `"alpha-lr"` as `"alphaLr"`. */
-export type Camel<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<Camel<B>>}`
-  : S;
-
 /** The type of an option's value. */
 export type OptionValue<O extends Option> =
   | (O extends NamedOption<infer D> ? string | D
@@ -114,11 +111,6 @@ export interface Layer {
   readonly values: Readonly<Record<string, unknown>>;
   /** True for the command line: numbers arrive as text, and messages say `--key`. */
   readonly flags?: boolean;
-}
-
-/** `"alpha-lr"` as `"alphaLr"`. */
-export function camelCase(key: string): string {
-  return key.replace(/-(.)/g, (_, c: string) => c.toUpperCase());
 }
 
 /** Number of single-character edits between two words (Levenshtein 1966). */
@@ -236,6 +228,11 @@ function accept(
   }
 }
 
+/** A key of a file, as messages name it. */
+function keyOf(key: string, source: string): Text {
+  return sentence`key ${showValue(key)} of ${source}`;
+}
+
 /** A validated list of options; see {@linkcode defineOptions}. */
 export class OptionSet<const T extends readonly Option[]> {
   /** The options in the order of the list. */
@@ -280,21 +277,27 @@ export class OptionSet<const T extends readonly Option[]> {
       for (const [key, given] of Object.entries(values)) {
         if (given === undefined) continue;
         const option = this.#byKey.get(key);
-        const subject = flags ? `--${showValue(key).slice(1, -1)}` : `key ${showValue(key)} of ${source}`;
+        // Where a file is at fault, its key is what is to be looked for there; else the option goes by the name that
+        // the reader knows it by.
+        const subject = flags ? sentence`${mention(showValue(key).slice(1, -1))}` : keyOf(key, source);
         if (option === undefined) {
           const near = nearest(key, this.#byKey.keys());
-          throw new UsageError(
-            near === undefined
-              ? `Cannot use ${subject} as there is no such ${flags ? "flag" : "key"}: remove it`
-              : `Cannot use ${subject}: did you mean '${flags ? "--" : ""}${near}'?`,
-          );
+          if (near === undefined) {
+            throw new UsageError(
+              sentence`Cannot use ${subject} as there is no such ${flags ? "option" : "key"}: remove it`,
+            );
+          }
+          const meant = flags ? mention(near) : near;
+          throw new UsageError(sentence`Cannot use ${subject}: did you mean '${meant}'?`);
         }
-        const value = accept(option, given, flags, subject);
+        const value = accept(option, given, flags, String(subject));
         if (value === undefined) {
           const near = "choices" in option && typeof given === "string" ? nearest(given, option.choices) : undefined;
           throw new UsageError(
-            `Cannot use ${subject} as it must be ${describeOption(option)}: current value is ${showValue(given)}` +
-              (near === undefined ? "" : ` (did you mean '${near}'?)`),
+            sentence`Cannot use ${subject} as it must be ${describeOption(option)}: current value is ${
+              showValue(given)
+            }${near === undefined ? "" : ` (did you mean '${near}'?)`}`,
+            { option: key, value: given },
           );
         }
         out[camelCase(key)] = value;

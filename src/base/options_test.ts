@@ -121,7 +121,7 @@ Deno.test("options: unknown keys name the nearest one", () => {
   );
   assert.throws(
     () => SET.resolve([flags({ "epoch": "1" })]),
-    usage("Cannot use --epoch: did you mean '--epochs'?"),
+    usage("Cannot use epoch: did you mean 'epochs'?"),
   );
   assert.throws(
     () => SET.resolve([file({ "completely-different": 1 })]),
@@ -178,7 +178,7 @@ Deno.test("options: wrong values name the source, the rule and the value", () =>
   ) {
     assert.throws(
       () => SET.resolve([flags({ "alpha-lr": text })]),
-      usage(/^Cannot use --alpha-lr as it must be a number above 0/),
+      usage(/^Cannot use alphaLr as it must be a number above 0/),
     );
   }
   assert.equal(SET.resolve([flags({ "alpha-lr": ".5" })]).alphaLr, 0.5);

@@ -22,6 +22,7 @@ import { runStudy, runStudyReport, runStudyStatus, studyCommands } from "./study
 import { printError, printText } from "./terminal.ts";
 import { runTrain, trainCommand } from "./train.ts";
 import { runTuneSearch, runTuneTrain, tuneCommands } from "./tune.ts";
+import { errorText } from "./wording.ts";
 
 /** Heading of the flags that every verb has; the last one. */
 const OTHER_GROUP = "Other:";
@@ -135,7 +136,7 @@ function explain(error: unknown, args: readonly string[], program: Command): num
   }
   if (args.includes("--debug")) printError(error instanceof Error ? error.stack ?? error.message : String(error));
   if (error instanceof UsageError || error instanceof FailureError) {
-    printError(error.message);
+    printError(errorText(error));
     return error.exitCode;
   }
   if (error instanceof Deno.errors.NotCapable) {

@@ -9,12 +9,10 @@ import { OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { bar } from "./step_clock.ts";
 import { listenForStop } from "./stop.ts";
 import { duration, mebibytes, Terminal } from "./terminal.ts";
+import { DATA_HOSTS, fetchLine } from "./wording.ts";
 
 /** Names of what can be fetched. */
 const NAMES = Object.keys(REMOTES);
-
-/** Where they are. */
-const HOSTS = [...new Set(Object.values(REMOTES).map(({ url }) => new URL(url).host))].join(",");
 
 /** Declares the verb `data` with its one part. @returns the command `fetch` */
 export function dataCommand(program: Command, adorn: (command: Command) => void): Command {
@@ -23,9 +21,9 @@ export function dataCommand(program: Command, adorn: (command: Command) => void)
   const command = data.command("fetch <name>")
     .summary(`download ${NAMES.join(" or ")}`)
     .description(
-      `Downloads ${
-        NAMES.join(" or ")
-      } (binary version, about 170 MB) from ${HOSTS}. What was fetched before a break is ` +
+      `Downloads ${NAMES.join(" or ")} (binary version, about 170 MB) from ${
+        DATA_HOSTS.join(", ")
+      }. What was fetched before a break is ` +
         "kept and gone on from; size and SHA-256 are checked, and a file that is there already is not fetched again.",
     );
   command.addOption(
@@ -37,7 +35,7 @@ export function dataCommand(program: Command, adorn: (command: Command) => void)
     "after",
     `
 Example:
-  deno run --allow-net=${HOSTS} --allow-read=${CACHE_FOLDER} --allow-write=${CACHE_FOLDER} cli.ts data fetch ${NAMES[0]}
+  ${fetchLine(NAMES[0])}
 
 Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C (143 by SIGTERM).`,
   );

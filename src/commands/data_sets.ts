@@ -9,6 +9,7 @@ import { FORMATS } from "../data/formats.ts";
 import type { DataConfig } from "../data/options.ts";
 import type { NetworkConfig } from "../space/derived.ts";
 import { count, type Terminal } from "./terminal.ts";
+import { errorText } from "./wording.ts";
 
 /** What is told while a data set is opened. */
 function telling(terminal: Terminal): Pick<OpenDataOptions, "warn" | "onProgress"> {
@@ -45,7 +46,7 @@ export async function openTest(config: DataConfig, terminal: Terminal): Promise<
     return await openConfigured(config, "test", terminal);
   } catch (error) {
     if (!(error instanceof FailureError)) throw error;
-    terminal.warn(`${error.message}; going on without test images`);
+    terminal.warn(`${errorText(error)}; going on without test images`);
     return undefined;
   }
 }

@@ -2,7 +2,7 @@
  * What images a plan is made for: those of `--data`, or as `--shape` and `--classes` say, which need no data.
  * @module
  */
-import { FailureError, UsageError } from "../base/errors.ts";
+import { FailureError, text, UsageError } from "../base/errors.ts";
 import { defineOptions, type Option } from "../base/options.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { DataConfig } from "../data/options.ts";
@@ -50,6 +50,6 @@ export async function shapeOf(config: DataConfig, parsed: Parsed, terminal: Term
     return await openConfigured(config, "train", terminal);
   } catch (error) {
     if (!(error instanceof FailureError)) throw error;
-    throw new FailureError(`${error.message}; or give --shape and --classes, which need no data`, { cause: error });
+    throw new FailureError(text`${error}; or give --shape and --classes, which need no data`, { cause: error });
   }
 }

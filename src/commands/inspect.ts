@@ -9,7 +9,7 @@ import { type GpuLimits, openGpu, PORTABLE_LIMITS } from "../gpu/device.ts";
 import type { Plan } from "../graph/plan.ts";
 import { tuned } from "../graph/tuning.ts";
 import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
-import { largestBatch, memoryBudget } from "../run/memory.ts";
+import { largestBatch, type MemoryBudget, memoryBudget } from "../run/memory.ts";
 import { planSearch, PROGRAM_NAMES, type ProgramName, type SearchPlan } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
 import { alphaCount, edgesOf, primitivesOf, skeletonOf, type Space } from "../space/space.ts";
@@ -19,6 +19,7 @@ import { addOptions, addSearchOptions, chooseMessage, type Parsed, presetText, s
 import { SHAPE_OPTIONS, shapeOf } from "./image_shape.ts";
 import { planLines, planRecord } from "./plan_text.ts";
 import { commandLine, count, magnitude, mebibytes, pairs, table, Terminal } from "./terminal.ts";
+import { errorText, FLAG_WORDING } from "./wording.ts";
 
 /** Largest batch size that is tried. */
 const MAX_BATCH = 4096;
@@ -165,7 +166,7 @@ async function findTarget(terminal: Terminal, tuning: SearchConfig["tuning"]): P
     return { adapter: gpu.name, software: gpu.software, limits: gpu.limits };
   } catch (error) {
     if (!(error instanceof FailureError)) throw error;
-    terminal.warn(error.message);
+    terminal.warn(errorText(error));
     return { adapter: null, software: false, limits: PORTABLE_LIMITS };
   }
 }
@@ -207,13 +208,13 @@ function spaceLines(space: Space, config: SearchConfig): string[] {
 function budgetLine(
   config: SearchConfig,
   plan: SearchPlan,
-  budget: { bytes: number; source: string } | undefined,
+  budget: MemoryBudget | undefined,
   largest: number,
 ): string {
   const most = largest >= MAX_BATCH ? `${MAX_BATCH} or more` : largest === 0 ? "none" : count(largest);
   if (!budget) return `The largest batch that the limits of the adapter allow: ${most} (its memory is not known)`;
   const fits = plan.bytes <= budget.bytes ? "fits" : "does not fit";
-  return `Batch ${config.batchSize} ${fits} in ${
-    mebibytes(budget.bytes)
-  } (${budget.source}); the largest that does: ${most}`;
+  return `Batch ${config.batchSize} ${fits} in ${mebibytes(budget.bytes)} (${
+    budget.source.word(FLAG_WORDING)
+  }); the largest that does: ${most}`;
 }

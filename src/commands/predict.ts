@@ -15,6 +15,7 @@ import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { isFolder, MODEL_HELP, openModel } from "./sources.ts";
 import { bar } from "./step_clock.ts";
 import { commandLine, printError, Terminal } from "./terminal.ts";
+import { errorText } from "./wording.ts";
 
 const OPTIONS = defineOptions([
   {
@@ -145,7 +146,7 @@ export async function runPredict(parsed: Parsed, [path, ...files]: readonly stri
       (error) => {
         failures++;
         terminal.close();
-        printError(error.message);
+        printError(errorText(error));
       },
       (prediction) => {
         const { file, classes } = prediction, [{ name, probability }] = classes;

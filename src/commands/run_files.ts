@@ -3,7 +3,7 @@
  * of a discretisation (report, genotypes, picture).
  * @module
  */
-import { FailureError, UsageError } from "../base/errors.ts";
+import { FailureError, text, UsageError } from "../base/errors.ts";
 import { exists, fileError, joinPath, writeAtomic } from "../base/files.ts";
 import { formatYaml } from "../base/options.ts";
 import type { Dataset } from "../data/dataset.ts";
@@ -119,7 +119,7 @@ export function readConfig<T>(
     const said = read(config, file, value, fail);
     return { ...said, data: data as unknown as DataRecord, adapter: String(adapter) };
   } catch (error) {
-    if (error instanceof UsageError) throw new FailureError(error.message, { cause: error });
+    if (error instanceof UsageError) throw new FailureError(text`${error}`, { cause: error });
     throw error;
   }
 }

@@ -23,6 +23,7 @@ import { runSearch } from "./search.ts";
 import { listenForStop, type Stop } from "./stop.ts";
 import { commandLine, duration, pairs, table, Terminal } from "./terminal.ts";
 import { runTrain } from "./train.ts";
+import { errorText } from "./wording.ts";
 
 const GROUP = "Sharing the work:";
 
@@ -259,6 +260,7 @@ export async function runStudy(parsed: Parsed, [named]: readonly string[]): Prom
     wait: parsed.wait !== false,
     retry: parsed.retry === true,
     perform: (assignment) => perform(assignment, terminal),
+    describe: errorText,
     onFinished: async ({ kind }, path) => {
       if (kind !== "discretize") await writeReport(RunFolder.view(path));
     },

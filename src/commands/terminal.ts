@@ -128,9 +128,15 @@ export function shellQuote(text: string): string {
 /** The command line that runs a verb with what it needs and nothing else. */
 export function commandLine(
   args: readonly string[],
-  permissions: { readonly read: readonly string[]; readonly write: readonly string[] },
+  permissions: {
+    readonly read: readonly string[];
+    readonly write: readonly string[];
+    readonly net?: readonly string[];
+  },
 ): string {
+  const { net = [] } = permissions;
   const flags = [
+    net.length > 0 ? `--allow-net=${net.join(",")}` : "",
     permissions.read.length > 0 ? `--allow-read=${permissions.read.join(",")}` : "",
     permissions.write.length > 0 ? `--allow-write=${permissions.write.join(",")}` : "",
   ].filter((flag) => flag !== "");

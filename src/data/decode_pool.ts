@@ -120,7 +120,7 @@ export class DecodePool {
       const pending = thread.jobs.get(id);
       thread.jobs.delete(id);
       if (data !== undefined) pending?.resolve(data);
-      else pending?.reject(new FailureError(error));
+      else pending?.reject(new FailureError(error!));
       this.#dispatch();
     };
     // A thread that cannot start, or that ran out of memory: its jobs are done here.

@@ -84,8 +84,8 @@ export class Buffers {
     buffers.destroy();
     const mib = (plannedBytes(plans, pool) / 2 ** 20).toFixed(0);
     throw new FailureError(
-      `Cannot allocate ${mib} MiB on '${gpu.name}': use a smaller --batch-size or --init-channels ` +
-        `(${(memory ?? invalid)!.message})`,
+      `Cannot allocate ${mib} MiB on '${gpu.name}' (${(memory ?? invalid)!.message})`,
+      { remedies: [{ kind: "lower", options: ["batch-size", "init-channels"] }] },
     );
   }
 

@@ -319,7 +319,7 @@ Deno.test("a tensor that the adapter cannot bind is refused with the remedy", ()
   const y = graph.apply1(op, [x], {}, "wide");
   assert.throws(
     () => planProgram("p", graph, { y }, PORTABLE_LIMITS, new Pool()),
-    (e: Error) => e instanceof FailureError && /'wide' of 256 MiB.*--batch-size/.test(e.message),
+    (e: Error) => e instanceof FailureError && /'wide' of 256 MiB.*smaller batchSize/.test(e.message),
   );
 });
 

@@ -176,8 +176,12 @@ export function planProgram(
       );
       throw new FailureError(
         `Cannot plan ${name}: tensor '${t.node?.label ?? t.variable?.name ?? t.inputName}' of ` +
-          `${(bytes / 2 ** 20).toFixed(0)} MiB must be at most the adapter's ${(limit / 2 ** 20).toFixed(0)} MiB: ` +
-          `use a smaller --batch-size, --init-channels or image size`,
+          `${(bytes / 2 ** 20).toFixed(0)} MiB must be at most the adapter's ${(limit / 2 ** 20).toFixed(0)} MiB`,
+        {
+          value: bytes,
+          limit,
+          remedies: [{ kind: "lower", options: ["batch-size", "init-channels"] }, "take smaller images"],
+        },
       );
     }
     if (t.variable) {

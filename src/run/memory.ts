@@ -2,10 +2,18 @@
  * Refuses a search or a training that does not fit in memory before anything is allocated, and says what would fit.
  * @module
  */
-import { FailureError, UsageError } from "../base/errors.ts";
+import { FailureError, option, type Text, text, UsageError } from "../base/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 
 const MIB = 2 ** 20;
+
+/** Bytes that a plan may take, and what sets the limit. */
+export interface MemoryBudget {
+  /** The limit. */
+  readonly bytes: number;
+  /** For messages: an option, or the machine's memory. */
+  readonly source: Text;
+}
 
 /**
  * Bytes that a plan may take: the user's limit, and on a software adapter the free memory of the machine where the
@@ -14,12 +22,12 @@ const MIB = 2 ** 20;
 export function memoryBudget(
   gpu: Pick<Gpu, "software">,
   limitMiB: number | null,
-): { bytes: number; source: string } | undefined {
-  if (limitMiB !== null) return { bytes: limitMiB * MIB, source: "--memory-limit" };
+): MemoryBudget | undefined {
+  if (limitMiB !== null) return { bytes: limitMiB * MIB, source: text`${option("memory-limit")}` };
   if (!gpu.software) return undefined;
   const asked = Deno.permissions.querySync({ name: "sys", kind: "systemMemoryInfo" });
   if (asked.state !== "granted") return undefined;
-  return { bytes: Deno.systemMemoryInfo().available, source: "free memory" };
+  return { bytes: Deno.systemMemoryInfo().available, source: text`free memory` };
 }
 
 /**
@@ -31,7 +39,7 @@ export function memoryBudget(
  */
 export function checkMemory(
   bytes: number,
-  budget: { bytes: number; source: string } | undefined,
+  budget: MemoryBudget | undefined,
   batch: number,
   planned: (batch: number) => number,
   purpose: "search" | "train" = "search",
@@ -39,9 +47,19 @@ export function checkMemory(
   if (!budget || bytes <= budget.bytes) return;
   const fits = largestBatch(batch, budget.bytes, planned), mib = (n: number) => `${Math.ceil(n / MIB)} MiB`;
   throw new FailureError(
-    `Cannot ${purpose} with batch-size ${batch}: it needs ${mib(bytes)} of GPU memory and ${budget.source} is ` +
-      `${mib(budget.bytes)}: ` +
-      (fits > 0 ? `use --batch-size ${fits} or less` : `use fewer --init-channels or --cells`),
+    text`Cannot ${purpose} with ${option("batch-size")} ${batch}: it needs ${
+      mib(bytes)
+    } of GPU memory and ${budget.source} is ${mib(budget.bytes)}`,
+    {
+      option: "batch-size",
+      value: batch,
+      limit: fits,
+      remedies: [
+        fits > 0
+          ? { kind: "at-most", option: "batch-size", value: fits }
+          : { kind: "lower", options: ["init-channels", "cells"] },
+      ],
+    },
   );
 }
 

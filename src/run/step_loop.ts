@@ -82,7 +82,8 @@ export async function onDevice<T>(
       if (lost === undefined && !(error instanceof DeviceLostError)) throw error;
       if (devices === MAX_DEVICES) {
         throw new FailureError(
-          `The GPU device was lost ${devices} times (${lost}): update the driver or use a smaller --batch-size`,
+          `The GPU device was lost ${devices} times (${lost})`,
+          { remedies: ["update the driver", { kind: "lower", options: ["batch-size"] }] },
         );
       }
       warn?.(`The GPU device was lost (${lost}); going on from the last checkpoint on a new one`);

@@ -6,7 +6,7 @@
  * All batch norms are affine, none follows a pool. Odd sizes are rounded up where the image is halved.
  * @module
  */
-import { UsageError } from "../base/errors.ts";
+import { option, optionError, text, UsageError } from "../base/errors.ts";
 import type { Graph, Tensor } from "../graph/graph.ts";
 import { dense, image } from "../graph/tensor_type.ts";
 import type { Builder } from "../nn/layers.ts";
@@ -87,30 +87,34 @@ export function checkNetwork(config: NetworkConfig, auxiliary = false): void {
   const { channels, cells, height, width, form, genotype: { reduceAt = THIRDS } } = config;
   const size = Math.min(height, width), least = 2 ** (STEM_HALVINGS[form] + reduceAt.length); // a pixel is left
   if (channels % 2 !== 0) {
-    throw new UsageError(
-      `Cannot use init-channels as it is: it must be even for the factorized reductions: current value is ${channels}`,
-    );
+    throw optionError({ key: "init-channels", must: "even for the factorized reductions", value: channels });
   }
   if (config.genotype.skeleton) {
     if (form !== "cifar") {
       throw new UsageError(
-        `Cannot use --form ${form} with a NAS-Bench-201 cell: it must be cifar, the only one it has`,
+        text`Cannot use ${option("form")} ${form} with a NAS-Bench-201 cell, which has none but cifar`,
+        { option: "form", value: form, remedies: [{ kind: "set", option: "form", value: "cifar" }] },
       );
     }
     checkNasBenchImages(height, width, reduceAt);
   }
   const problem = reductionProblem(cells, reduceAt);
-  if (problem) throw new UsageError(`Cannot use cells as it is: ${problem}`);
+  if (problem) throw new UsageError(text`Cannot use ${option("cells")} as it is: ${problem}`, { option: "cells" });
   if (size < least) {
     throw new UsageError(
-      `Cannot use images of ${height}x${width} with the ${form} form: they must be at least ${least}x${least}` +
-        (form === "imagenet" ? ", so use --form cifar" : ""),
+      `Cannot use images of ${height}x${width} with the ${form} form: they must be at least ${least}x${least}`,
+      {
+        value: size,
+        limit: least,
+        remedies: form === "cifar" ? [] : [{ kind: "set", option: "form", value: "cifar" }],
+      },
     );
   }
   if (auxiliary && auxiliarySize(config) < 2) {
     throw new UsageError(
       `Cannot give a network on images of ${height}x${width} an auxiliary classifier: what reaches it must be at ` +
-        `least 2x2, so use --auxiliary-weight 0`,
+        "least 2x2",
+      { remedies: [{ kind: "set", option: "auxiliary-weight", value: 0 }] },
     );
   }
 }

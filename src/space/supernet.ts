@@ -4,7 +4,7 @@
  * formulas are our reading of its abstract).
  * @module
  */
-import { UsageError } from "../base/errors.ts";
+import { option, optionError, text, UsageError } from "../base/errors.ts";
 import type { Graph, Tensor } from "../graph/graph.ts";
 import { dense, image, type Precision } from "../graph/tensor_type.ts";
 import { Arena } from "../graph/variables.ts";
@@ -157,18 +157,18 @@ export function checkSupernet(config: SupernetConfig): void {
   const { channels, cells, height, width, partialChannels = 1, space: { reduceAt = THIRDS, skeleton } } = config;
   const least = 2 ** reduceAt.length;
   if (channels % 2 !== 0) {
-    throw new UsageError(
-      `Cannot use init-channels as it is: it must be even for the factorized reductions: current value is ${channels}`,
-    );
+    throw optionError({ key: "init-channels", must: "even for the factorized reductions", value: channels });
   }
   if (skeleton) checkNasBenchImages(height, width, reduceAt);
   if (channels % partialChannels !== 0) {
-    throw new UsageError(
-      `Cannot use partial-channels as it must divide init-channels ${channels}: current value is ${partialChannels}`,
-    );
+    throw optionError({
+      key: "partial-channels",
+      must: text`a divisor of ${option("init-channels")} ${channels}`,
+      value: partialChannels,
+    });
   }
   const problem = reductionProblem(cells, reduceAt);
-  if (problem) throw new UsageError(`Cannot use cells as it is: ${problem}`);
+  if (problem) throw new UsageError(text`Cannot use ${option("cells")} as it is: ${problem}`, { option: "cells" });
   if (Math.min(height, width) < least) {
     throw new UsageError(
       `Cannot search on images of ${height}x${width}: they must be at least ${least}x${least}, since ` +

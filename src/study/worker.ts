@@ -3,7 +3,7 @@
  * Not responsible for how a search or a training is run.
  * @module
  */
-import { FailureError, UsageError } from "../base/errors.ts";
+import { IdartsError } from "../base/errors.ts";
 import { exists, joinPath, readText, writeAtomic } from "../base/files.ts";
 import { needsRemovals } from "../discretize/registry.ts";
 import { formatGenotypeJson, type Genotype, parseGenotypeJson } from "../space/genotype.ts";
@@ -68,6 +68,8 @@ export interface WorkOptions extends ClaimOptions {
   readonly wait?: boolean;
   /** Try again what failed. */
   readonly retry?: boolean;
+  /** How a failure is worded; its message if left out. */
+  readonly describe?: (error: IdartsError) => string;
   /** Told what happens. */
   readonly onEvent?: (event: WorkEvent) => void;
 }
@@ -161,7 +163,7 @@ async function perform(
   options: WorkOptions,
   notBegun: Map<string, string>,
 ): Promise<void> {
-  const { onEvent = () => {} } = options, lost = new AbortController();
+  const { onEvent = () => {}, describe = ({ message }) => message } = options, lost = new AbortController();
   const looking = setInterval(() => claim.lost() && lost.abort(), every * 1000);
   let started = false, over = "it ended unexpectedly";
   try {
@@ -182,8 +184,8 @@ async function perform(
     onEvent({ event: claim.lost() ? "taken-over" : "stopped", task });
   } catch (error) {
     if (claim.lost()) return onEvent({ event: "taken-over", task }); // its folder is gone: whatever follows is no news
-    if (!(error instanceof FailureError || error instanceof UsageError)) throw error;
-    over = error.message;
+    if (!(error instanceof IdartsError)) throw error;
+    over = describe(error);
     if (started) {
       claim.giveUp("failed", over);
       return onEvent({ event: "failed", task, message: over });
