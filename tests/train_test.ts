@@ -298,7 +298,7 @@ Deno.test("train: what does not fit is refused by name", async () => {
   );
   await assert.rejects(run({ "init-channels": 3 }), message(/initChannels .* even/, UsageError));
   await assert.rejects(run({ form: "imagenet" }), message(/9x8 with the imagenet form: .* 32x32/, UsageError));
-  await assert.rejects(run({}, halves(96, [1, 4, 4])), message(/so use --auxiliary-weight 0$/, UsageError));
+  await assert.rejects(run({}, halves(96, [1, 4, 4])), message(/so use auxiliaryWeight 0$/, UsageError));
   await assert.rejects(run({ "batch-size": 90 }), message(/lower the batch size/, UsageError));
   await assert.rejects(run({ "val-images": 96 }), UsageError);
   assert.throws(() => tiny({ params: "1M" }), message(/init-channels together with params/, UsageError));
