@@ -5,6 +5,7 @@
 /// <reference lib="deno.unstable" />
 import assert from "node:assert/strict";
 import plugin, { LAYERS } from "../scripts/layers_plugin.ts";
+import printing from "../scripts/printing_plugin.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -145,6 +146,31 @@ Deno.test("layers plugin: a new folder needs a place among the layers", () => {
       `src/${entry.name} is not in LAYERS`,
     );
   }
+});
+
+Deno.test("printing plugin: one file has the console, one has stdout and stderr", () => {
+  const refused = [
+    `console.log(1);`,
+    `globalThis.console.warn(1);`,
+    `const log = console;`,
+    `Deno.stdout.writeSync(x);`,
+    `await Deno.stderr.write(x);`,
+    `Deno["stdout"];`,
+    `const { stdout } = Deno;`,
+  ];
+  const found = (file: string, code: string): number => Deno.lint.runPlugin(printing, file, code).length;
+  for (const code of refused) {
+    for (const file of ["src/commands/search.ts", "src/base/files.ts", new URL("src/run/x.ts", ROOT).pathname]) {
+      assert.equal(found(file, code), 1, `${file}: ${code}`);
+    }
+    for (const file of ["src/base/files_test.ts", "src/study/testing_claimer.ts", "bench/x.ts", "mod.ts"]) {
+      assert.equal(found(file, code), 0, `${file}: ${code}`);
+    }
+  }
+  assert.equal(found("src/base/printable.ts", "console.warn(1);"), 0);
+  assert.equal(found("src/commands/output.ts", "Deno.stdout.writeSync(x);"), 0);
+  assert.equal(found("src/commands/output.ts", "console.log(1);"), 1);
+  assert.equal(found("src/commands/search.ts", "terminal.line(Deno.build.os);"), 0);
 });
 
 Deno.test("each shader is imported in exactly one place", () => {

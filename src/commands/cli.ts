@@ -13,19 +13,23 @@ import { doctorCommand, runDoctor } from "./doctor.ts";
 import { evaluateCommand, runEvaluate } from "./evaluate.ts";
 import { exportCommand, runExport } from "./export.ts";
 import type { Parsed } from "./flags.ts";
+import { stdout } from "./output.ts";
 import { inspectCommand, runInspect } from "./inspect.ts";
 import { predictCommand, runPredict } from "./predict.ts";
 import { reportCommand, runReport } from "./report.ts";
 import { VERSION } from "./run_files.ts";
 import { runSearch, searchCommand } from "./search.ts";
 import { runStudy, runStudyReport, runStudyStatus, studyCommands } from "./study.ts";
-import { printError, printText } from "./terminal.ts";
+import { printError, printStack, printText } from "./terminal.ts";
 import { runTrain, trainCommand } from "./train.ts";
 import { runTuneSearch, runTuneTrain, tuneCommands } from "./tune.ts";
 import { errorText } from "./wording.ts";
 
 /** Heading of the flags that every verb has; the last one. */
 const OTHER_GROUP = "Other:";
+
+/** Verbs that keep what they do in files: what they print is a log, which may be lost. */
+const KEPT: readonly string[] = ["demo", "search", "train", "run", "fetch", "tune", "export", "report"];
 
 /** Adds a verb and what it runs. @param store takes the exit code */
 function addVerb(
@@ -36,7 +40,10 @@ function addVerb(
   command.addOption(new Flag("--debug", "print the stack of an error").helpGroup(OTHER_GROUP));
   addHelp(command);
   command.allowExcessArguments(false);
-  command.action(async () => store(await run(command.opts(), command.args)));
+  command.action(async () => {
+    const code = await run(command.opts(), command.args);
+    store(code === 0 && stdout.lost && !KEPT.includes(command.name()) ? 1 : code);
+  });
 }
 
 function addHelp(command: Command): void {
@@ -134,7 +141,7 @@ function explain(error: unknown, args: readonly string[], program: Command): num
     printError(`${text}: see '${inner ? `${inner} ` : ""}--help'`);
     return 2;
   }
-  if (args.includes("--debug")) printError(error instanceof Error ? error.stack ?? error.message : String(error));
+  if (args.includes("--debug")) printStack(error);
   if (error instanceof UsageError || error instanceof FailureError) {
     printError(errorText(error));
     return error.exitCode;

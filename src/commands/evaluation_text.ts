@@ -39,7 +39,7 @@ export function evaluationLines({ perClass, confusion }: Evaluation, classNames:
 }
 
 function matrixLines(confusion: Evaluation["confusion"], classNames: readonly string[]): string[] {
-  const short = classNames.map((name) => name.length > COLUMN ? `${name.slice(0, COLUMN - 1)}.` : name);
+  const short = classNames.map((name) => name.length > COLUMN ? `${[...name].slice(0, COLUMN - 1).join("")}.` : name);
   return [
     "Confusion matrix (rows: classes of the images; columns: what they were taken for)",
     ...table(["", ...short], confusion.map((row, k) => [classNames[k], ...row.map((n) => n === 0 ? "-" : count(n))])),

@@ -6,6 +6,7 @@ import { type Command, Option as Flag } from "commander";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import { defineOptions } from "../base/options.ts";
+import { printable } from "../base/printable.ts";
 import { loadImage } from "../data/load.ts";
 import { openGpu } from "../gpu/device.ts";
 import { predictImages } from "../train/inference.ts";
@@ -123,7 +124,8 @@ export async function predictFiles(
 
 /** An image and its most probable classes. */
 export function predictionLines({ file, classes }: Prediction, top: number): string[] {
-  const shown = classes.slice(0, top), width = Math.max(...shown.map(({ name }) => name.length));
+  const shown = classes.slice(0, top).map(({ name, probability }) => ({ name: printable(name), probability }));
+  const width = Math.max(...shown.map(({ name }) => name.length));
   return [
     `${file}: ${classes[0].name}`,
     ...shown.map(({ name, probability }) =>

@@ -1,5 +1,6 @@
 /**
- * Ctrl-C and SIGTERM: the first asks for a stop, the second quits at once.
+ * Ctrl-C and SIGTERM: the first asks for a stop, the second quits at once. A terminal that is closed (SIGHUP) stops
+ * nothing: the run goes on without its log.
  * @module
  */
 import type { Terminal } from "./terminal.ts";
@@ -38,9 +39,10 @@ export function listenForStop(onStop: () => void): Stop {
         controller.abort();
         onStop();
       };
-      Deno.addSignalListener(signal, listener);
-      return { signal, listener };
+      return { signal: signal as Deno.Signal, listener };
     });
+  if (Deno.build.os !== "windows") listeners.push({ signal: "SIGHUP", listener: () => {} });
+  for (const { signal, listener } of listeners) Deno.addSignalListener(signal, listener);
   return {
     signal: controller.signal,
     exitCode: () => code,

@@ -1,20 +1,13 @@
 /**
  * What the commands say, and where: results to stdout, warnings and errors to stderr, a progress line on terminals.
- * Also tables, and numbers as reports write them. Not responsible for what is said.
+ * Texts from files go in as they are: control characters are made visible here. Also tables, and numbers as reports
+ * write them. Not responsible for what is said.
  * @module
  */
+import { printable, printableJson, showHidden } from "../base/printable.ts";
+import { isLive, stderr, stdout } from "./output.ts";
 
 export { count, duration, magnitude, mebibytes, percent } from "../report/numbers.ts";
-
-/** Writes all of `text`; a reader that has gone away (`| head`) is no reason to stop a run. */
-function put(stream: typeof Deno.stdout | typeof Deno.stderr, text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  try {
-    for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-  }
-}
 
 /** Seconds between two progress lines where stdout is no terminal. */
 const SPARSE_SECONDS = 15;
@@ -24,7 +17,7 @@ const DRAW_SECONDS = 0.1;
 
 /** The streams of one command. */
 export class Terminal {
-  readonly #live = Deno.stdout.isTerminal();
+  readonly #live = isLive();
   /** Whether a progress line stands in the last row. */
   #drawn = false;
   #last = performance.now();
@@ -37,19 +30,19 @@ export class Terminal {
   line(text = ""): void {
     if (this.json) return;
     this.#clear();
-    put(Deno.stdout, text + "\n");
+    stdout.write(printable(text) + "\n");
     this.#last = performance.now();
   }
 
   /** An object for machines, on one line; numbers that are not finite become null. */
   event(value: Readonly<Record<string, unknown>>): void {
-    if (this.json) put(Deno.stdout, JSON.stringify(value) + "\n");
+    if (this.json) stdout.write(printableJson(value) + "\n");
   }
 
   /** One sentence on stderr. */
   warn(message: string): void {
     this.#clear();
-    put(Deno.stderr, `warning: ${message}\n`);
+    stderr.write(`warning: ${printable(message)}\n`);
   }
 
   /** {@linkcode Terminal.warn}, but what was said here is not said again. */
@@ -61,7 +54,7 @@ export class Terminal {
   /** A line on stderr that is no cause for worry. */
   note(message: string): void {
     this.#clear();
-    put(Deno.stderr, `${message}\n`);
+    stderr.write(`${printable(message)}\n`);
   }
 
   /** Where work stands: redrawn in place on a terminal, a line now and then elsewhere. */
@@ -70,13 +63,13 @@ export class Terminal {
     const now = performance.now(), wait = this.#live ? (this.#drawn ? DRAW_SECONDS : 0) : SPARSE_SECONDS;
     if ((now - this.#last) / 1000 < wait) return;
     this.#last = now;
-    if (!this.#live) return put(Deno.stdout, text() + "\n");
-    put(Deno.stdout, `\r${text().slice(0, columns() - 1)}\x1b[K`);
+    if (!this.#live) return stdout.write(`${printable(text())}\n`);
+    stdout.write(`\r${printable(text()).slice(0, columns() - 1)}\x1b[K`);
     this.#drawn = true;
   }
 
   #clear(): void {
-    if (this.#drawn) put(Deno.stdout, "\r\x1b[K");
+    if (this.#drawn) stdout.write("\r\x1b[K");
     this.#drawn = false;
   }
 
@@ -88,12 +81,21 @@ export class Terminal {
 
 /** One sentence on stderr, before or after there is a {@linkcode Terminal}. */
 export function printError(message: string): void {
-  put(Deno.stderr, `error: ${message}\n`);
+  stderr.write(`error: ${printable(message)}\n`);
 }
 
-/** Text to stdout as it is: help and versions. */
+/** Where an error comes from, for those who mend it: its message on one line, then a line for each call. */
+export function printStack(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  const stack = error instanceof Error ? error.stack ?? "" : "";
+  const calls = stack.split("\n").filter((line) => /^ {4}at /.test(line));
+  printError(message);
+  for (const call of calls) stderr.write(`${printable(call)}\n`);
+}
+
+/** Lines of our own to stdout: help and versions. */
 export function printText(text: string): void {
-  put(Deno.stdout, text);
+  stdout.write(text.split("\n").map(printable).join("\n"));
 }
 
 function columns(): number {
@@ -106,7 +108,8 @@ function columns(): number {
 
 /** Rows below a header, columns as wide as their widest entry; numbers to the right, except in the first column. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[], indent = "  "): string[] {
-  const all = [header, ...rows], widths = header.map((_, c) => Math.max(...all.map((row) => row[c]?.length ?? 0)));
+  const all = [header, ...rows].map((row) => row.map(printable));
+  const widths = header.map((_, c) => Math.max(...all.map((row) => row[c]?.length ?? 0)));
   const number = /^-?[\d.,]+(e-?\d+)?( ?[a-zA-Z%]+)?$/;
   const right = header.map((_, c) => c > 0 && rows.every((row) => number.test(row[c]) || row[c] === "-"));
   return all.map((row) =>
@@ -116,13 +119,20 @@ export function table(header: readonly string[], rows: readonly (readonly string
 
 /** Names and values, one pair a line. */
 export function pairs(entries: readonly (readonly [string, string])[], indent = "  "): string[] {
-  const width = Math.max(...entries.map(([name]) => name.length));
-  return entries.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`);
+  const shown = entries.map(([name, value]) => [printable(name), printable(value)]);
+  const width = Math.max(...shown.map(([name]) => name.length));
+  return shown.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`);
 }
 
-/** A path or a value as a shell takes it. */
+/** A path or a value as a shell takes it; with characters that no terminal gets, as bash and zsh take it. */
 export function shellQuote(text: string): string {
+  if (printable(text) !== text) return `$'${showHidden(text.replace(/[\\']/g, "\\$&"), shellEscape)}'`;
   return /^[\w./:=,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+function shellEscape(char: string): string {
+  const code = char.codePointAt(0)!, hex = code.toString(16);
+  return code < 0x80 ? `\\x${hex.padStart(2, "0")}` : `\\U${hex.padStart(8, "0")}`;
 }
 
 /** The command line that runs a verb with what it needs and nothing else. */

@@ -20,6 +20,7 @@ import {
   writeAtomic,
   writeFully,
 } from "../base/files.ts";
+import { warnOnConsole } from "../base/printable.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint_file.ts";
 
@@ -33,7 +34,7 @@ export interface MetricRecord {
 
 /** Settings of a {@linkcode RunFolder}. */
 export interface RunFolderOptions {
-  /** Told in one sentence of what was repaired; a damaged newest checkpoint for example. `console.warn` if left out. */
+  /** Told in one sentence of what was repaired; a damaged newest checkpoint for example. Goes to the console if left out. */
   readonly warn?: (message: string) => void;
 }
 
@@ -71,7 +72,7 @@ export class RunFolder implements Disposable {
   ) {
     this.path = path;
     this.#lock = lock;
-    this.#warn = options.warn ?? ((message) => console.warn(message));
+    this.#warn = options.warn ?? warnOnConsole;
   }
 
   /**
