@@ -202,7 +202,7 @@ export { NETWORK_FORMS, type NetworkConfig, type NetworkForm } from "./src/space
 export { type Budget, costOf, type LayerCost, type NetworkCost, parseCount, scaleNetwork } from "./src/space/cost.ts";
 
 // Discretisation
-export type { Architecture } from "./src/discretize/alpha.ts";
+export type { Architecture } from "./src/discretize/mixture.ts";
 export {
   type DiscretizationInput,
   type DiscretizationReport,
@@ -212,18 +212,17 @@ export {
   type NodeSummary,
 } from "./src/discretize/discretize.ts";
 export type { MethodReport, NodeChoice, ScoredCandidate, ScoredChoice, ScoredEdge } from "./src/discretize/choice.ts";
-export type { Measurement, Removal, RemovalEvidence } from "./src/discretize/perturbation.ts";
+export type { Measurement, Removal, RemovalEvidence } from "./src/discretize/removals.ts";
 export type { DecorrelationOptions } from "./src/discretize/scope.ts";
 export type { Correlation, NodeStatistics } from "./src/discretize/statistics.ts";
 export {
-  type Discretizer,
-  type DiscretizerInfo,
-  DISCRETIZERS,
-  findDiscretizer,
-  type RemovalDiscretizer,
-  type StatisticsDiscretizer,
-  type WeightDiscretizer,
-} from "./src/discretize/registry.ts";
+  type Evidence,
+  meanOverCells,
+  type NodeEvidence,
+  type NodeRemovals,
+  type Rule,
+} from "./src/discretize/rule.ts";
+export { findRule, RULES } from "./src/discretize/registry.ts";
 
 // Reports
 export { cellSvg, genotypeText } from "./src/report/cell_svg.ts";

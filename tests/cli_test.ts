@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { parseGenotype } from "../mod.ts";
+import { rulesOf } from "../src/discretize/registry.ts";
 import { ended, events, idxHeader, WITHOUT_GPU, Workplace } from "./cli_support.ts";
 
 const place = new Workplace("cli-", [".cache/mnist"]);
@@ -59,13 +60,13 @@ Deno.test("cli search: flags, JSON lines, and every file of the run folder", () 
   const genotype = parseGenotype(read("whole/genotype.json"), "genotype.json");
   assert.deepEqual(genotype, result.genotype);
   assert.deepEqual(parseGenotype(read("whole/genotype.txt"), "genotype.txt"), genotype);
-  for (const method of ["semipartial", "zca", "similarity", "alpha"]) {
+  for (const { name: method } of rulesOf()) {
     const each = parseGenotype(read(`whole/genotypes/${method}.json`), method);
     assert.deepEqual(parseGenotype(read(`whole/genotypes/${method}.txt`), method), each);
   }
   assert.match(read("whole/cells.svg"), /^<svg/);
   const report = JSON.parse(read("whole/discretization.json"));
-  assert.deepEqual([report.chosen, report.step, report.methods.length], ["semipartial", STEPS, 4]);
+  assert.deepEqual([report.chosen, report.step, report.methods.length], ["semipartial", STEPS, rulesOf().length]);
   const config = JSON.parse(read("whole/config.json"));
   assert.equal(config.config["init-channels"], 2);
   assert.equal(config.data.count, 60000);

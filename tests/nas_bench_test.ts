@@ -25,8 +25,9 @@ import {
   supernetConfig,
   train,
 } from "../mod.ts";
-import { chooseGenotype } from "../src/discretize/choice.ts";
 import { comparisonLines, epochLines, varianceLines } from "../src/commands/outcome.ts";
+import { rulesOf } from "../src/discretize/registry.ts";
+import type { Rule } from "../src/discretize/rule.ts";
 import { PORTABLE_LIMITS } from "../src/gpu/device.ts";
 import { meanEntropy } from "../src/search/records.ts";
 import { planSearch } from "../src/search/programs.ts";
@@ -141,12 +142,10 @@ Deno.test("NAS-Bench-201: every edge keeps its best operation, none among them",
   assert.equal(edgeMargin, null);
   assert.ok(Math.abs(choices[0].score - 0.5) < 1e-12 && Math.abs(choices[0].margin! - 3 / 8) < 1e-12);
   // A rule that has seen outputs scores none 0: kept where all else is below.
-  const report = chooseGenotype(
-    "mine",
-    NAS_BENCH_201,
-    (_, node) => node === 0 ? [0, -1, -2, -1, -3] : Array(15).fill(1),
-  );
-  assert.equal(report.text.split("+")[0], "|none~0|");
+  const score: Rule["score"] = ({ node, candidates }) =>
+    candidates.map((_, k) => node === 0 ? [0, -1, -2, -1, -3][k] : 1);
+  const [mine] = discretize({ space: NAS_BENCH_201, alphas, methods: [{ name: "mine", summary: "", score }] }).methods;
+  assert.equal(mine.text.split("+")[0], "|none~0|");
 });
 
 Deno.test("NAS-Bench-201: random cells draw every operation for every edge, none too, and can be drawn again", () => {
@@ -172,7 +171,10 @@ Deno.test("NAS-Bench-201: a search is resumed to the same bits, reported, and it
     }
   }
   const checkpoint = reference.readCheckpoint()!;
-  assert.deepEqual(await rediscretize(config, DATA, checkpoint, { gpu, method: "perturbation" }), report);
+  assert.deepEqual(
+    await rediscretize(config, DATA, checkpoint, { gpu, methods: rulesOf(undefined, "perturbation") }),
+    report,
+  );
   assert.ok(!checkpoint.tensors.has("alphas/reduce"));
   const halted = temporary();
   await interrupted(halted, (options) => search(config, DATA, { gpu, ...options }));

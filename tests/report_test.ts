@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { Random } from "../src/base/random.ts";
 import { edgeWeightLines } from "../src/commands/outcome.ts";
-import { softmaxWeights } from "../src/discretize/alpha.ts";
+import { softmaxWeights } from "../src/discretize/mixture.ts";
 import { discretize } from "../src/discretize/discretize.ts";
+import { rulesOf } from "../src/discretize/registry.ts";
 import type { NodeStatistics } from "../src/discretize/statistics.ts";
 import { gramOf } from "../src/discretize/testing.ts";
 import { html } from "../src/report/markup.ts";
@@ -354,7 +355,9 @@ Deno.test("report: what does not fit together is refused", async () => {
   const base = searched();
   await assert.rejects(
     reportHtml({ ...base, discretization: { ...base.discretization, chosen: "luck" } }),
-    /RangeError: Cannot report on rule 'luck' as it must be one of semipartial, zca, similarity, alpha/,
+    new RegExp(
+      `RangeError: Cannot report on rule 'luck' as it must be one of ${rulesOf().map((r) => r.name).join(", ")}`,
+    ),
   );
   for (const confusion of [[[1, 2]], [[1], [2]], [[1, -1], [0, 1]], [[1, 0.5], [0, 1]]]) {
     await assert.rejects(

@@ -16,8 +16,11 @@ import {
   stopReason,
   UsageError,
 } from "../mod.ts";
-import { mixtureWeights } from "../src/discretize/alpha.ts";
-import { withoutRemoved } from "../src/discretize/perturbation.ts";
+import { mixtureWeights } from "../src/discretize/mixture.ts";
+import { PERTURBATION } from "../src/discretize/perturbation.ts";
+import { rulesOf } from "../src/discretize/registry.ts";
+import { withoutRemoved } from "../src/discretize/removals.ts";
+import type { Rule } from "../src/discretize/rule.ts";
 import { pack } from "../src/graph/tensor_type.ts";
 import { SearchEngine } from "../src/search/engine.ts";
 import { supernetConfig, wholeBatches } from "../src/search/search.ts";
@@ -245,16 +248,45 @@ Deno.test("perturbation: a removal is what alphas say that prefer none instead",
 Deno.test("perturbation: decides at the end of a search, again from its checkpoint, and only when asked", async () => {
   const values = { "epochs": 1, "discretizer": "perturbation", "perturbation-images": 16 };
   const { result, records, tensors } = await finish(tiny(values)), { report, genotype } = result;
-  assert.deepEqual(report.methods.map((m) => m.method), ["semipartial", "zca", "similarity", "alpha", "perturbation"]);
-  assert.deepEqual(genotype, report.methods[4].genotype);
-  assert.deepEqual(Object.keys(records[0].genotypes), ["semipartial", "zca", "similarity", "alpha"], "not in epochs");
-  const again = await rediscretize(tiny(values), DATA, { tensors }, { gpu, method: "perturbation" });
+  const free = rulesOf().map(({ name }) => name);
+  assert.deepEqual(report.methods.map((m) => m.method), [...free, "perturbation"]);
+  assert.deepEqual(genotype, report.methods.at(-1)!.genotype);
+  assert.deepEqual(Object.keys(records[0].genotypes), free, "not in epochs");
+  const again = await rediscretize(tiny(values), DATA, { tensors }, {
+    gpu,
+    methods: rulesOf(undefined, "perturbation"),
+  });
   assert.deepEqual(again, report);
-  const other = await rediscretize(tiny(values), DATA, { tensors }, { gpu, method: "zca" });
-  assert.deepEqual(other.methods, report.methods.slice(0, 4));
+  const other = await rediscretize(tiny(values), DATA, { tensors }, { gpu });
+  assert.deepEqual(other.methods, report.methods.slice(0, free.length));
   assert.throws(
     () => tiny({ ...values, "stop-skips": 2 }),
     message(/^Cannot use stop-skips with .* perturbation/, UsageError),
+  );
+});
+
+Deno.test("a rule of one's own decides after every epoch, at the end, and again from the checkpoint", async () => {
+  const config = { ...tiny({ epochs: 2, seed: 9 }), discretizer: "last" };
+  const last: Rule = {
+    name: "last",
+    summary: "the last operation",
+    score: ({ candidates }) => candidates.map((_, k) => k),
+  };
+  const missed: Rule = { ...PERTURBATION, name: "missed" };
+  using folder = RunFolder.create(Deno.makeTempDirSync({ dir: TEMPORARY }));
+  const methods = ["alpha", last, missed], { genotype, report } = await search(config, DATA, { gpu, folder, methods });
+  assert.deepEqual(report.methods.map(({ method }) => method), ["alpha", "last", "missed"]);
+  assert.deepEqual(genotype, report.methods[1].genotype);
+  const kept = (node: number) => [1, 0].map((i) => ({ op: "sep_conv_3x3", from: node + i }));
+  assert.deepEqual(genotype.normal.nodes, [0, 1, 2, 3].map(kept));
+  const records = folder.readMetrics() as unknown as EpochRecord[];
+  assert.deepEqual(records.map(({ genotypes }) => Object.keys(genotypes)), Array(2).fill(["alpha", "last"]));
+  assert.ok(report.measured, "what one of them needs was measured");
+  const { tensors } = folder.readCheckpoint()!;
+  assert.deepEqual(await rediscretize(config, DATA, { tensors }, { gpu, methods }), report);
+  await assert.rejects(
+    search(config, DATA, { gpu, methods: ["alpha"] }),
+    message(/current value is "last"/, UsageError),
   );
 });
 

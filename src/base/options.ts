@@ -264,6 +264,11 @@ export class OptionSet<const T extends readonly Option[]> {
     }
   }
 
+  /** The same options, but that the choice `key` is one of `choices`: for what a program adds to the built-in ones. */
+  withChoices(key: T[number]["key"], choices: readonly string[]): OptionSet<T> {
+    return new OptionSet(this.options.map((each) => each.key === key ? { ...each, choices } : each) as unknown as T);
+  }
+
   /**
    * The layers on top of the defaults, later ones first. Values that are undefined count as absent. Throws
    * UsageError for an unknown key (naming the nearest one) and for a value of the wrong type or out of range.

@@ -8,7 +8,7 @@ import { joinPath } from "../base/files.ts";
 import { defineOptions } from "../base/options.ts";
 import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
 import type { DecorrelationOptions } from "../discretize/scope.ts";
-import { DISCRETIZERS } from "../discretize/registry.ts";
+import { RULES, rulesOf } from "../discretize/registry.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { rediscretize } from "../search/rediscretize.ts";
 import { RunFolder } from "../run/run_folder.ts";
@@ -23,7 +23,7 @@ const OPTIONS = defineOptions([
   {
     key: "method",
     kind: "choice",
-    choices: DISCRETIZERS.map((d) => d.name),
+    choices: RULES.map(({ name }) => name),
     default: null,
     group: "Discretisation",
     help: "rule whose cell is the result (default: the run's)",
@@ -77,7 +77,7 @@ export function discretizeCommand(program: Command): Command {
     .description(
       "Decides again which operations stay, from the newest checkpoint of a run (finished, stopped or still running). " +
         "Prints the cell and the evidence; with --out, writes them into a folder of their own. The run stays as it is.\n\n" +
-        "Rules:\n" + DISCRETIZERS.map((d) => `  ${d.name.padEnd(12)} ${d.summary}`).join("\n"),
+        "Rules:\n" + RULES.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join("\n"),
     );
   addOptions(command, OPTIONS.options);
   command.addOption(
@@ -131,7 +131,7 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[], h
     const report = await rediscretize(run.config, data, checkpoint, {
       gpu,
       images,
-      method,
+      methods: rulesOf(undefined, method),
       perturbationImages: options.perturbationImages ?? undefined,
       onMeasured: (done, all) => {
         host?.stop.signal.throwIfAborted();

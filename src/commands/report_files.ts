@@ -18,7 +18,7 @@ import { networkConfig } from "../train/train.ts";
 import type { TrainRecord } from "../train/records.ts";
 import { dataPlaces } from "./data_sets.ts";
 import { flagsOf } from "./flags.ts";
-import { isRecord, readRun, type RunBase, runKind, type RunRecord, VERSION } from "./run_files.ts";
+import { isRecord, otherRule, readRun, type RunBase, runKind, type RunRecord, VERSION } from "./run_files.ts";
 import { commandLine } from "./terminal.ts";
 import { EVALUATION_FILE, readEvaluation, readResult, readTraining, type TrainingRecord } from "./train_files.ts";
 
@@ -105,7 +105,7 @@ function searchCommands(path: string, { config }: RunRecord): { purpose: string;
     },
     {
       purpose: "Decide again by another rule",
-      command: commandLine(["discretize", path, "--method", config.discretizer === "zca" ? "semipartial" : "zca"], {
+      command: commandLine(["discretize", path, "--method", otherRule(config.discretizer)], {
         read: [...data, path],
         write: [],
       }),

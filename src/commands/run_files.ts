@@ -9,6 +9,7 @@ import { formatYaml } from "../base/options.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { MethodReport } from "../discretize/choice.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
+import { RULES } from "../discretize/registry.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { cellSvg } from "../report/cell_svg.ts";
 import { resolveSearchConfig, SEARCH_OPTIONS, type SearchConfig } from "../search/config.ts";
@@ -126,14 +127,20 @@ export function readConfig<T>(
 
 /** {@linkcode readConfig} of a search. */
 export function readRun(folder: RunFolder): RunRecord {
-  return readConfig(folder, "search", (config, file) => ({
-    config: resolveSearchConfig([{ source: `'${file}'`, values: config }]),
-  }));
+  return readConfig(folder, "search", (config, file) => {
+    const own = typeof config.discretizer === "string" ? [{ name: config.discretizer }] : []; // of the program that began it
+    return { config: resolveSearchConfig([{ source: `'${file}'`, values: config }], undefined, [...RULES, ...own]) };
+  });
 }
 
 /** Whether `value` is a mapping. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A rule to decide by again, after the one called `chosen`. */
+export function otherRule(chosen: string): string {
+  return RULES.find(({ name }) => name !== chosen)!.name;
 }
 
 /** The entry of the rule called `method`. */

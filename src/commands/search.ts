@@ -34,7 +34,7 @@ import {
   varianceLines,
 } from "./outcome.ts";
 import { trainCommand, writeReport } from "./report_files.ts";
-import { freshPath, methodReport, readRun, runName, VERSION, writeOutcome, writeRun } from "./run_files.ts";
+import { freshPath, methodReport, otherRule, readRun, runName, VERSION, writeOutcome, writeRun } from "./run_files.ts";
 import { StepClock } from "./step_clock.ts";
 import { type Host, listenForStop } from "./stop.ts";
 import { commandLine, count, duration, mebibytes, pairs, Terminal } from "./terminal.ts";
@@ -336,8 +336,6 @@ function hintLines(config: SearchConfig, path: string): string[] {
     `  ${trainCommand(path, config.data)}`,
     "",
     "Decide again from this search, by another rule or on other images:",
-    `  ${commandLine(["discretize", path, "--method", other(config.discretizer)], { read, write: [] })}`,
+    `  ${commandLine(["discretize", path, "--method", otherRule(config.discretizer)], { read, write: [] })}`,
   ];
 }
-
-const other = (chosen: string): string => chosen === "zca" ? "semipartial" : "zca";

@@ -67,33 +67,28 @@ export interface MethodReport {
   readonly parameterFree: number;
 }
 
-/** Scores of what may be chosen at node `node`, in the order of {@linkcode choosableOf}. */
-export type ScoreNode = (kind: CellKind, node: number) => ArrayLike<number>;
+/** What a rule thinks of a node. */
+export interface NodeScores {
+  /** Score of each that may be chosen, in the order of {@linkcode choosableOf}. */
+  readonly candidates: ArrayLike<number>;
+  /** Score of each edge that enters the node; if left out, that of its best operation. */
+  readonly edges?: ArrayLike<number>;
+}
 
-/** Score of an edge as a whole. */
-export type ScoreEdge = (kind: CellKind, edge: number) => number;
-
-/**
- * Chooses an architecture by `scoreNode`: operations, and edges too unless there is `scoreEdge`. Open to rules that are
- * not in the registry. Ties go to the lower index.
- */
+/** Chooses an architecture by the scores of each node. Ties go to the lower index. */
 export function chooseGenotype(
   method: string,
   space: Space,
-  scoreNode: ScoreNode,
-  scoreEdge?: ScoreEdge,
+  scoreNode: (kind: CellKind, node: number) => NodeScores,
 ): MethodReport {
   const { everyEdge } = skeletonOf(space);
   const chooseCell = (kind: CellKind): NodeChoice[] =>
     Array.from({ length: space.nodes }, (_, node) => {
-      const scores = scoreNode(kind, node);
+      const { candidates, edges } = scoreNode(kind, node);
       return chooseNode(
         node,
-        choosableOf(space, kind, node)
-          .map((candidate, k) => ({ ...candidate, score: scores[k] })),
-        everyEdge
-          ? "every"
-          : scoreEdge && incoming(space, node).map(({ index: edge }) => ({ edge, score: scoreEdge(kind, edge) })),
+        choosableOf(space, kind, node).map((candidate, k) => ({ ...candidate, score: candidates[k] })),
+        everyEdge ? "every" : edges && incoming(space, node).map(({ index }, k) => ({ edge: index, score: edges[k] })),
       );
     });
   const nodes = perKind(space, chooseCell, []);

@@ -3,26 +3,17 @@
  * score, margin and share that went into it. Pure; the report is JSON as it stands.
  * @module
  */
-import { FailureError, UsageError } from "../base/errors.ts";
-import {
-  type Candidate,
-  candidatesOf,
-  type CellKind,
-  choosableOf,
-  edgesOf,
-  perKind,
-  primitivesOf,
-  skeletonOf,
-  type Space,
-  ZERO_PRIMITIVE,
-} from "../space/space.ts";
-import { type Architecture, edgeSoftmax, mixtureWeights, softmaxWeights } from "./alpha.ts";
+import { UsageError } from "../base/errors.ts";
+import { type Candidate, type CellKind, edgesOf, perKind, primitivesOf, type Space } from "../space/space.ts";
 import { chooseGenotype, type MethodReport } from "./choice.ts";
 import { conditionNumber } from "./eigen.ts";
+import { gatherEvidence, scoresOf } from "./evidence.ts";
+import { type Architecture, edgeSoftmax, softmaxWeights } from "./mixture.ts";
+import { RULES, rulesOf } from "./registry.ts";
+import type { Measurement, RemovalEvidence } from "./removals.ts";
+import type { Evidence, Rule } from "./rule.ts";
 import { type DecorrelationOptions, decorrelationOptions } from "./scope.ts";
-import type { Measurement, RemovalEvidence } from "./perturbation.ts";
-import { type Discretizer, DISCRETIZERS, findDiscretizer, type StatisticsDiscretizer } from "./registry.ts";
-import { correlate, type Correlation, type NodeStatistics } from "./statistics.ts";
+import type { Correlation, NodeStatistics } from "./statistics.ts";
 import { varianceShares } from "./zca.ts";
 
 /** What {@linkcode discretize} works on. */
@@ -33,10 +24,12 @@ export interface DiscretizationInput extends Architecture {
   readonly statistics?: readonly NodeStatistics[];
   /** What the supernet loses by each removal; absent where it was not measured. */
   readonly removals?: RemovalEvidence;
-  /** Names of the rules; absent means all that the input allows. */
-  readonly methods?: readonly string[];
+  /** The rules: names of built-in ones, or rules of one's own; absent means all built-in ones that the input allows. */
+  readonly methods?: readonly (string | Rule)[];
   /** How to decorrelate. */
   readonly options?: Partial<DecorrelationOptions>;
+  /** Seed of the rules that draw at random; 0 if left out. */
+  readonly seed?: number;
 }
 
 /** The weights of one mixed operation. */
@@ -101,9 +94,8 @@ export interface DiscretizationReport {
   readonly measured?: Measurement;
 }
 
-/** What has to be done before a rule can decide. */
-const EVIDENCE: Readonly<Record<Discretizer["needs"], readonly [name: string, remedy: string]>> = {
-  weights: ["weights", "the supernet must be trained"],
+/** What the evidence is called, and what has to be done to get it. */
+const REMEDIES: Readonly<Record<Evidence, readonly [name: string, remedy: string]>> = {
   statistics: ["node statistics", "statistics must be collected"],
   removals: ["measured removals", "the supernet must be measured without each operation"],
 };
@@ -111,111 +103,40 @@ const EVIDENCE: Readonly<Record<Discretizer["needs"], readonly [name: string, re
 /**
  * Applies each rule.
  * @throws {UsageError} for unknown rules and options, and for a rule that needs evidence when there is none
- * @throws {RangeError} when alphas or statistics do not fit the space
+ * @throws {RangeError} when alphas, statistics or removals do not fit the space, or the scores of a rule its node
  * @throws {FailureError} when a number is not finite or a cell lacks statistics for a node
  */
 export function discretize(input: DiscretizationInput): DiscretizationReport {
-  const { space, alphas, betas, statistics = [], removals } = input;
-  const options = decorrelationOptions(input.options);
-  const given = { weights: true, statistics: statistics.length > 0, removals: removals !== undefined };
-  const possible = DISCRETIZERS.filter((rule) => given[rule.needs]);
-  const rules = input.methods?.map(findDiscretizer) ?? possible, blind = rules.find((rule) => !given[rule.needs]);
-  if (blind) {
-    const [evidence, remedy] = EVIDENCE[blind.needs];
-    throw new UsageError(
-      `Cannot discretise by ${blind.name} without ${evidence}, the method must be one of ${
-        possible.map((rule) => rule.name).join(", ")
-      } or ${remedy} first`,
-    );
-  }
-
-  for (const kind of skeletonOf(space).kinds) {
-    checkAlphas(space, kind, alphas[kind]);
-    if (betas) checkBetas(space, kind, betas[kind]);
-  }
-  const mixture = perKind(space, (kind) => mixtureWeights(space, kind, input), new Float64Array());
-  const correlations = statistics.length > 0
-    ? perKind(space, (kind) => correlateCells(space, kind, statistics), [])
-    : null;
-
-  const methods = rules.map((rule) =>
-    chooseGenotype(
-      rule.name,
-      space,
-      (kind, node) => {
-        switch (rule.needs) {
-          case "statistics":
-            return withZero(space, kind, node, meanScores(rule, correlations![kind][node], options));
-          case "weights":
-            return rule.score(space, choosableOf(space, kind, node), mixture[kind]);
-          case "removals":
-            return withZero(space, kind, node, rule.score(space, kind, node, removals!));
-        }
-      },
-      rule.needs === "removals" ? (kind, edge) => rule.scoreEdge(kind, edge, removals!) : undefined,
-    )
-  );
+  const { space, removals } = input, options = decorrelationOptions(input.options);
+  const rules = decidingRules(input), { correlations, of } = gatherEvidence(input, options);
   return {
     space: space.name,
     options,
     weights: perKind(space, (kind) => edgeWeights(space, kind, input), []),
-    methods,
-    nodes: correlations && perKind(space, (kind) => correlations[kind].map(summarize), []),
+    methods: rules.map((rule) =>
+      chooseGenotype(rule.name, space, (kind, node) => scoresOf(rule, of(rule, kind, node)))
+    ),
+    nodes: correlations ? perKind(space, (kind) => correlations[kind].map(summarize), []) : null,
     ...(removals ? { measured: removals.whole } : {}),
   };
 }
 
-/**
- * Scores of what may be chosen at a node from those of its candidates: `none` adds nothing to the node and is not missed,
- * so it has score 0 and is kept on an edge where nothing else scores more.
- */
-function withZero(space: Space, kind: CellKind, node: number, scores: Float64Array): number[] {
-  let next = 0;
-  return choosableOf(space, kind, node).map(({ op }) => op === ZERO_PRIMITIVE ? 0 : scores[next++]);
-}
-
-/** Per intermediate node of a kind its correlations in every cell of that kind, by cell index. */
-function correlateCells(
-  space: Space,
-  kind: CellKind,
-  statistics: readonly NodeStatistics[],
-): Correlation[][] {
-  const ofKind = statistics.filter((each) => each.kind === kind)
-    .toSorted((a, b) => a.cell - b.cell);
-  const cells = [...new Set(ofKind.map(({ cell }) => cell))];
-  return Array.from({ length: space.nodes }, (_, node) => {
-    const found = ofKind.filter((each) => each.node === node);
-    if (
-      cells.length === 0 || found.length !== cells.length ||
-      found.some(({ cell }, i) => cell !== cells[i])
-    ) {
-      throw new FailureError(
-        `Cannot discretise, node ${node} must have statistics once from each ${kind} cell (${
-          cells.join(", ") || "there are none"
-        }): current value is ${found.map(({ cell }) => cell).join(", ") || "none"}`,
-      );
-    }
-    const expected = JSON.stringify(candidatesOf(space, kind, node));
-    for (const { candidates, cell } of found) {
-      const same = candidates.map(({ edge, from, op }) => ({ edge, from, op }));
-      if (JSON.stringify(same) !== expected) {
-        throw new RangeError(
-          `Cannot discretise node ${node} of cell ${cell} (${kind}), its candidates must be those of space ` +
-            `${space.name} in order: current value is ${candidates.map(({ edge, op }) => `${edge}:${op}`).join(" ")}`,
-        );
-      }
-    }
-    return found.map(correlate);
-  });
-}
-
-/** Scores of a node's candidates, mean over cells. */
-function meanScores(
-  rule: StatisticsDiscretizer,
-  cells: readonly Correlation[],
-  options: DecorrelationOptions,
-): Float64Array {
-  return mean(cells.map((cell) => rule.score(cell, options)));
+/** The rules asked for, or those that the input allows. */
+function decidingRules({ methods, statistics = [], removals }: DiscretizationInput): readonly Rule[] {
+  const given: Readonly<Record<Evidence, boolean>> = {
+    statistics: statistics.length > 0,
+    removals: removals !== undefined,
+  };
+  const lacks = ({ needs = [] }: Rule): Evidence | undefined => needs.find((each) => !given[each]);
+  const possible = RULES.filter((rule) => lacks(rule) === undefined);
+  const rules = methods ? rulesOf(methods) : possible, blind = rules.find(lacks);
+  if (!blind) return rules;
+  const [evidence, remedy] = REMEDIES[lacks(blind)!];
+  throw new UsageError(
+    `Cannot discretise by ${blind.name} without ${evidence}, the method must be one of ${
+      possible.map((rule) => rule.name).join(", ")
+    } or ${remedy} first`,
+  );
 }
 
 function mean(rows: readonly Float64Array[]): Float64Array {
@@ -273,39 +194,4 @@ function edgeWeights(space: Space, kind: CellKind, { alphas, betas }: Architectu
     ),
     ...(edges ? { edgeWeight: edges[index] } : {}),
   }));
-}
-
-function checkAlphas(space: Space, kind: CellKind, alphas: Float64Array): void {
-  const edges = edgesOf(space), width = space.primitives.length;
-  if (alphas.length !== edges.length * width) {
-    throw new RangeError(
-      `Cannot discretise, alpha of ${kind} must have ${edges.length} x ${width} numbers for space ${space.name}: ` +
-        `current value is ${alphas.length}`,
-    );
-  }
-  for (const { index } of edges) {
-    for (const op of primitivesOf(space, kind, index)) {
-      const value = alphas[index * width + space.primitives.indexOf(op)];
-      if (!Number.isFinite(value)) {
-        throw new FailureError(
-          `Cannot discretise, alpha of ${kind} on edge ${index} for ${op} must be finite: current value is ${value}`,
-        );
-      }
-    }
-  }
-}
-
-function checkBetas(space: Space, kind: CellKind, betas: Float64Array): void {
-  const edges = edgesOf(space).length;
-  if (betas.length !== edges) {
-    throw new RangeError(
-      `Cannot discretise, beta of ${kind} must have ${edges} numbers for space ${space.name}: current value is ${betas.length}`,
-    );
-  }
-  const bad = betas.findIndex((beta) => !Number.isFinite(beta));
-  if (bad >= 0) {
-    throw new FailureError(
-      `Cannot discretise, beta of ${kind} on edge ${bad} must be finite: current value is ${betas[bad]}`,
-    );
-  }
 }

@@ -3,10 +3,11 @@ import { FailureError, UsageError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
 import { parseGenotype } from "../space/genotype.ts";
 import { candidatesOf, CELL_KINDS, type CellKind, DARTS, edgesOf, S3, type Space } from "../space/space.ts";
-import { softmaxWeights } from "./alpha.ts";
 import { chooseNode } from "./choice.ts";
 import { discretize } from "./discretize.ts";
-import { DISCRETIZERS } from "./registry.ts";
+import { softmaxWeights } from "./mixture.ts";
+import { RULES, rulesOf } from "./registry.ts";
+import type { NodeEvidence, Rule } from "./rule.ts";
 import type { NodeStatistics } from "./statistics.ts";
 import { gramOf } from "./testing.ts";
 
@@ -220,7 +221,7 @@ Deno.test("a report covers every rule that the statistics serve, adds shares up 
   });
   assert.deepEqual(
     report.methods.map(({ method }) => method),
-    DISCRETIZERS.filter(({ needs }) => needs !== "removals").map(({ name }) => name),
+    rulesOf().map(({ name }) => name),
   );
   assert.deepEqual(JSON.parse(JSON.stringify(report)), report);
   for (const kind of CELL_KINDS) {
@@ -298,6 +299,74 @@ Deno.test("edges with their own primitives choose among those only", () => {
     none: 0.5,
     avg_pool_3x3: 0.5,
   });
+});
+
+Deno.test("a rule of one's own gets the evidence of a node, as far as it asks for it, and decides beside the others", () => {
+  const alphas = randomAlphas(SMALL, 3),
+    statistics = statisticsOf(SMALL, alphas, ["normal", "reduce", "normal"], noise);
+  const seen: NodeEvidence[] = [], see = (node: NodeEvidence) => (seen.push(node), node.candidates.map(() => 0));
+  const rule = (name: string, more: Partial<Rule> = {}): Rule => ({ name, summary: "", score: see, ...more });
+  const edges = (node: NodeEvidence) => node.edges.map(({ from }) => from);
+  const plain = rule("plain"), full = rule("full", { needs: ["statistics"], scoreEdges: edges });
+  const decide = (seed: number) =>
+    discretize({
+      space: SMALL,
+      alphas,
+      statistics,
+      methods: [plain, "alpha", full],
+      seed,
+      options: { shrinkage: 0.5 },
+    });
+  const { methods: [first, alpha, last] } = decide(7);
+  assert.deepEqual([first, alpha, last].map(({ method }) => method), ["plain", "alpha", "full"]);
+  assert.deepEqual(
+    first.genotype.normal.nodes[0].map(({ from }) => from),
+    [0, 1],
+    "equal scores: the lower edge first",
+  );
+  assert.deepEqual(last.genotype.normal.nodes[0].map(({ from }) => from), [1, 0], "edges by their own scores");
+  assert.deepEqual(seen.map(({ kind, node }) => [kind, node]), [["normal", 0], ["reduce", 0], ["normal", 0], [
+    "reduce",
+    0,
+  ]]);
+  const [without, , node] = seen, { candidates, weights } = node;
+  assert.deepEqual(candidates, candidatesOf(SMALL, "normal", 0));
+  assert.deepEqual([...weights], alpha.nodes.normal[0].scores.map(({ score }) => score));
+  assert.deepEqual([node.edges.length, node.options, node.removals], [2, { scope: "node", shrinkage: 0.5 }, undefined]);
+  assert.deepEqual([without, node].map(({ correlations }) => correlations.length), [0, 2], "one for each normal cell");
+  assert.deepEqual(node.correlations[0].candidates, candidates);
+  const seeds = seen.map(({ seed }) => seed);
+  assert.equal(new Set(seeds).size, 4, "one for each rule, kind and node");
+  seen.length = 0;
+  decide(7);
+  assert.deepEqual(seen.map(({ seed }) => seed), seeds);
+});
+
+Deno.test("a rule of one's own that answers nonsense is refused by name", () => {
+  const alphas = randomAlphas(SMALL, 3), decide = (rule: Rule) => discretize({ space: SMALL, alphas, methods: [rule] });
+  const rule = (more: Partial<Rule>): Rule => ({ name: "mine", summary: "", score: ({ weights }) => weights, ...more });
+  assert.equal(decide(rule({})).methods[0].method, "mine");
+  const refuses = (more: Partial<Rule>, kind: new (text: string) => Error, text: RegExp) =>
+    assert.throws(() => decide(rule(more)), (error) => error instanceof kind && text.test(error.message));
+  refuses(
+    { score: () => [1] },
+    RangeError,
+    /rule mine .* each of the 8 candidates of node 0 \(normal\) .*: .* 1 scores/,
+  );
+  refuses({ score: ({ weights }) => weights.map(() => NaN) }, RangeError, /finite score: current value is NaN/);
+  refuses({ scoreEdges: () => [0] }, RangeError, /each of the 2 edges/);
+  refuses({ needs: ["statistics"] }, UsageError, /by mine without node statistics/);
+  refuses({ name: "../mine" }, UsageError, /lower-case letters, digits and dashes: current value is "..\/mine"/);
+  refuses({ name: "alpha" }, UsageError, /a name of its own: current value is "alpha"/);
+  assert.throws(() => rulesOf(["alpha", "alpha"]), UsageError);
+  assert.throws(() => rulesOf([rule({})], "min"), /one of mine, .*did you mean "mine"/);
+  assert.deepEqual(rulesOf([rule({})], "alpha").map(({ name }) => name), ["mine", "alpha"]);
+});
+
+Deno.test("docs/method.md: its table has every rule, in order", () => {
+  const text = Deno.readTextFileSync(new URL("../../docs/method.md", import.meta.url));
+  const table = text.slice(text.indexOf("## Discretisation")).match(/^\| `[a-z-]+` /gm)!;
+  assert.deepEqual(table.map((row) => row.slice(3, -2)), RULES.map(({ name }) => name));
 });
 
 Deno.test("wrong inputs are refused by name", () => {

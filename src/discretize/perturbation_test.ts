@@ -2,16 +2,10 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../base/errors.ts";
 import { CELL_KINDS, S3, type Space } from "../space/space.ts";
-import { softmaxWeights } from "./alpha.ts";
 import { discretize } from "./discretize.ts";
-import {
-  lossOfRemoval,
-  type Measurement,
-  type Removal,
-  type RemovalEvidence,
-  removalsOf,
-  withoutRemoved,
-} from "./perturbation.ts";
+import { softmaxWeights } from "./mixture.ts";
+import { lossOfRemoval } from "./perturbation.ts";
+import { type Measurement, type Removal, type RemovalEvidence, removalsOf, withoutRemoved } from "./removals.ts";
 
 const WHOLE: Measurement = { loss: 0.5, accuracy: 0.75, count: 100 };
 const SPACE: Space = { ...S3, nodes: 2 }; // edges 0, 1 into the first node, 2, 3, 4 into the second one

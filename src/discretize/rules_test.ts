@@ -1,7 +1,10 @@
 /** The rules on one node: published check values, degenerate candidates, identities. */
 import assert from "node:assert/strict";
 import { Random } from "../base/random.ts";
+import { DARTS, incoming } from "../space/space.ts";
 import { conditionNumber, spectralPower } from "./eigen.ts";
+import { RULES } from "./registry.ts";
+import type { DecorrelationOptions } from "./scope.ts";
 import { semipartial } from "./semipartial.ts";
 import { similarity } from "./similarity.ts";
 import { correlate, type Correlation } from "./statistics.ts";
@@ -38,6 +41,17 @@ function close(
       `[${k}] ${actual[k]} is not ${value}`,
     )
   );
+}
+
+/** Every built-in rule that reads correlations, as a function of those of one cell. */
+function correlationRules(): ((given: Correlation, options: DecorrelationOptions) => number[])[] {
+  const rules = RULES.filter(({ needs }) => needs?.includes("statistics"));
+  assert.ok(rules.length > 0);
+  return rules.map((rule) => (given, options) => {
+    const { candidates } = given, weights = Float64Array.from(candidates, () => 1 / candidates.length);
+    const node = { space: DARTS, kind: "normal", node: 0, candidates, weights, options, seed: 0 } as const;
+    return Array.from(rule.score({ ...node, correlations: [given], edges: incoming(DARTS, 0) }));
+  });
 }
 
 const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
@@ -195,13 +209,13 @@ Deno.test("dead candidates score 0 and change nothing else", () => {
     .9,
   ]);
   assert.deepEqual(given.dead, [false, false, true, true]);
-  for (const rule of [semipartial, zca, similarity]) {
+  for (const score of correlationRules()) {
     for (const scope of ["node", "edge"] as const) {
-      const scores = rule(given, { scope, shrinkage: 1e-3 });
+      const scores = score(given, { scope, shrinkage: 1e-3 });
       assert.deepEqual([...scores.slice(2)], [0, 0]);
       close(
         scores.slice(0, 2),
-        [...rule(alive, { scope, shrinkage: 1e-3 })],
+        score(alive, { scope, shrinkage: 1e-3 }),
         1e-6,
       );
     }
@@ -217,8 +231,8 @@ Deno.test("a constant node gives zeros, not NaN", () => {
   const [a] = samples(1, 100, "constant");
   const given = planted([a, a.map((x) => -x)], [.5, .5]);
   assert.equal(given.nodeDeviation, 0);
-  for (const rule of [semipartial, zca, similarity]) {
-    assert.deepEqual([...rule(given, EXACT)].map(Math.abs), [0, 0]);
+  for (const score of correlationRules()) {
+    assert.deepEqual(score(given, EXACT).map(Math.abs), [0, 0]);
   }
   const nothing = planted([a.map(() => 0)], [1]);
   assert.deepEqual(

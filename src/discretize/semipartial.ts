@@ -1,9 +1,10 @@
 /**
- * Discretiser `semipartial`: our reading of iDARTS (arXiv 2108.11014), whose abstract asks for the similarity
+ * Rule `semipartial`: our reading of iDARTS (arXiv 2108.11014), whose abstract asks for the similarity
  * between a node's output and its *decorrelated* operations and leaves open how they are decorrelated.
  * @module
  */
 import { multiply, spectralPower } from "./eigen.ts";
+import { meanOverCells, type Rule } from "./rule.ts";
 import { type DecorrelationOptions, scoreGroups } from "./scope.ts";
 import type { Correlation } from "./statistics.ts";
 
@@ -38,3 +39,11 @@ export function semipartial(
     return multiply(inverse, withNode).map((b, k) => nullity[k] > DEPENDENT ? 0 : b / Math.sqrt(inverse[k * size + k]));
   });
 }
+
+/** Scores candidates by {@linkcode semipartial}. */
+export const SEMIPARTIAL: Rule = {
+  name: "semipartial",
+  summary: "similarity of the node with what only this operation contributes",
+  needs: ["statistics"],
+  score: meanOverCells(semipartial),
+};

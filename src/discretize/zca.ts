@@ -1,9 +1,10 @@
 /**
- * Discretiser `zca`: the second reading of iDARTS' decorrelation, by symmetric whitening (Kessy, Lewin and
+ * Rule `zca`: the second reading of iDARTS' decorrelation, by symmetric whitening (Kessy, Lewin and
  * Strimmer 2018), and the shares of a node's variance that it yields.
  * @module
  */
 import { multiply, spectralPower } from "./eigen.ts";
+import { meanOverCells, type Rule } from "./rule.ts";
 import { type DecorrelationOptions, scoreGroups } from "./scope.ts";
 import type { Correlation } from "./statistics.ts";
 
@@ -40,3 +41,11 @@ export function varianceShares(correlation: Correlation): Float64Array {
   return zca(correlation, { scope: "node", shrinkage: 0 })
     .map((omega) => omega ** 2);
 }
+
+/** Scores candidates by {@linkcode zca}. */
+export const ZCA: Rule = {
+  name: "zca",
+  summary: "similarity of the node with the symmetrically whitened operation",
+  needs: ["statistics"],
+  score: meanOverCells(zca),
+};

@@ -5,7 +5,7 @@
  */
 import type { MethodReport, NodeChoice, ScoredCandidate } from "../discretize/choice.ts";
 import type { DiscretizationReport, NodeSummary } from "../discretize/discretize.ts";
-import { DISCRETIZERS } from "../discretize/registry.ts";
+import { RULES } from "../discretize/registry.ts";
 import { findPrimitive, PRIMITIVES } from "../space/primitives.ts";
 import { CELL_KINDS, type CellKind, skeletonOf } from "../space/space.ts";
 import { areaKeys, figure, type Part, stackedBars } from "./charts.ts";
@@ -118,7 +118,7 @@ async function resemblance(nodes: Summaries, kinds: readonly CellKind[], inputs:
 }
 
 function summaryOf(method: string): string {
-  return DISCRETIZERS.find(({ name }) => name === method)?.summary ?? "a rule of its own";
+  return RULES.find(({ name }) => name === method)?.summary ?? "a rule of its own";
 }
 
 /** A row for each node and rank, a column for each rule. */

@@ -6,7 +6,8 @@
 import { defineOptions, type Layer, type OptionSet, type Resolved } from "../base/options.ts";
 import { UsageError } from "../base/errors.ts";
 import { DATA_OPTION_LIST } from "../data/options.ts";
-import { DISCRETIZERS, needsRemovals } from "../discretize/registry.ts";
+import { RULES } from "../discretize/registry.ts";
+import type { Rule } from "../discretize/rule.ts";
 import { DEFAULT_DECORRELATION } from "../discretize/scope.ts";
 import { TUNING_OPTION } from "../graph/tuning.ts";
 import { checkSpace } from "../space/definition.ts";
@@ -14,7 +15,7 @@ import { SPACES } from "../space/space.ts";
 import { NODE_NORMS } from "../space/supernet.ts";
 
 const SPACE_NAMES: readonly string[] = SPACES.map((s) => s.name);
-const RULE_NAMES: readonly string[] = DISCRETIZERS.map((d) => d.name);
+const RULE_NAMES: readonly string[] = RULES.map(({ name }) => name);
 
 /** The list behind {@linkcode SEARCH_OPTIONS}. */
 export const SEARCH_OPTION_LIST = [
@@ -198,7 +199,7 @@ export const SEARCH_OPTION_LIST = [
     key: "discretizer",
     kind: "choice",
     choices: RULE_NAMES,
-    default: "semipartial",
+    default: RULES[0].name,
     group: "Discretisation",
     help: "rule whose cell is the result (the others are written beside it; perturbation only when it is this one)",
   },
@@ -307,14 +308,19 @@ export const SEARCH_PRESETS: Readonly<Record<string, Readonly<Record<string, str
 
 /**
  * Defaults, then the preset, then the layers (file, flags).
+ * @param rules those that may decide
  * @throws {UsageError} for an unknown preset, key or value.
  */
-export function resolveSearchConfig(layers: readonly Layer[], preset?: string): SearchConfig {
+export function resolveSearchConfig(
+  layers: readonly Layer[],
+  preset?: string,
+  rules: readonly Pick<Rule, "name" | "needs">[] = RULES,
+): SearchConfig {
   const chosen = preset === undefined ? undefined : SEARCH_PRESETS[preset];
   if (preset !== undefined && !chosen) {
     throw new UsageError(`Cannot use preset '${preset}': it must be one of ${Object.keys(SEARCH_PRESETS).join(", ")}`);
   }
-  const config = SEARCH_OPTIONS.resolve([
+  const config = SEARCH_OPTIONS.withChoices("discretizer", rules.map(({ name }) => name)).resolve([
     ...(chosen ? [{ source: `preset '${preset}'`, values: chosen }] : []),
     ...layers,
   ]);
@@ -324,21 +330,29 @@ export function resolveSearchConfig(layers: readonly Layer[], preset?: string): 
         `searched at all: current value is ${config.alphaWarmupEpochs}`,
     );
   }
-  const stop = config.stopSkips !== null
-    ? "stop-skips"
-    : config.stopStableEpochs !== null
-    ? "stop-stable-epochs"
-    : null;
-  if (stop !== null && needsRemovals(config.discretizer)) {
-    throw new UsageError(
-      `Cannot use ${stop} with discretizer ${config.discretizer}, which does not decide after each epoch: search with ` +
-        `another one, then decide by 'discretize <run> --method ${config.discretizer}'`,
-    );
-  }
   if (config.weightLrMin > config.weightLr) {
     throw new UsageError(
       `Cannot use weight-lr-min as it must be at most weight-lr ${config.weightLr}: current value is ${config.weightLrMin}`,
     );
   }
+  checkStopping(config, rules);
   return config;
+}
+
+/**
+ * Checks that a search can be ended by what its rule picks, if it is to be.
+ * @param rules those that decide
+ * @throws {UsageError} for a rule that does not decide after each epoch
+ */
+export function checkStopping(config: SearchConfig, rules: readonly Pick<Rule, "name" | "needs">[]): void {
+  const stop = config.stopSkips !== null
+    ? "stop-skips"
+    : config.stopStableEpochs !== null
+    ? "stop-stable-epochs"
+    : null;
+  if (stop === null || !rules.find(({ name }) => name === config.discretizer)?.needs?.includes("removals")) return;
+  throw new UsageError(
+    `Cannot use ${stop} with discretizer ${config.discretizer}, which does not decide after each epoch: search with ` +
+      `another one, then decide by 'discretize <run> --method ${config.discretizer}'`,
+  );
 }

@@ -5,14 +5,14 @@
  */
 import { Random } from "../base/random.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
-import { type Architecture, mixtureWeights } from "../discretize/alpha.ts";
+import { type Architecture, mixtureWeights } from "../discretize/mixture.ts";
 import {
   type Measurement,
   type Removal,
   type RemovalEvidence,
   removalsOf,
   withoutRemoved,
-} from "../discretize/perturbation.ts";
+} from "../discretize/removals.ts";
 import { addBatch, emptyStatistics, type NodeStatistics } from "../discretize/statistics.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { HostInputs } from "../graph/buffers.ts";

@@ -6,7 +6,8 @@ import { FailureError, UsageError } from "../base/errors.ts";
 import { splitHalves } from "../data/batches.ts";
 import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
-import { findDiscretizer } from "../discretize/registry.ts";
+import { needsRemovals, rulesOf } from "../discretize/registry.ts";
+import type { Rule } from "../discretize/rule.ts";
 import type { DecorrelationOptions } from "../discretize/scope.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { tuned } from "../graph/tuning.ts";
@@ -21,11 +22,14 @@ import { supernetConfig, wholeBatches } from "./search.ts";
 export interface RediscretizeOptions extends Partial<DecorrelationOptions> {
   /** Images of the architecture half for the statistics; those of the configuration if left out. */
   readonly images?: number;
-  /** Rule that must be among those that decide; matters for `perturbation`, which is left out otherwise. */
-  readonly method?: string;
-  /** Images of the architecture half for `perturbation`; those of the configuration if left out. */
+  /**
+   * Rules that decide: names of built-in ones, or rules of one's own. If left out, all built-in ones that need no
+   * measurements of their own.
+   */
+  readonly methods?: readonly (string | Rule)[];
+  /** Images of the architecture half for rules that need removals; those of the configuration if left out. */
   readonly perturbationImages?: number;
-  /** Told how far the measurements for `perturbation` are. */
+  /** Told how far the measurements without each operation are. */
   readonly onMeasured?: (done: number, all: number) => void;
   /** Number of classes that the supernet was built for; that of the data if left out. */
   readonly classes?: number;
@@ -36,10 +40,10 @@ export interface RediscretizeOptions extends Partial<DecorrelationOptions> {
 }
 
 /**
- * Discretises a checkpoint by every rule (by `perturbation` only where it is asked for).
+ * Discretises a checkpoint.
  * @param config the configuration of its search
  * @param data images of the shape that it was searched on; the architecture half of them is used
- * @throws {UsageError} for data whose fields do not fit together.
+ * @throws {UsageError} for unknown rules, and data whose fields do not fit together.
  * @throws {FailureError} when the checkpoint does not belong to the configuration, or memory does not suffice.
  */
 export async function rediscretize(
@@ -49,6 +53,7 @@ export async function rediscretize(
   options: RediscretizeOptions = {},
 ): Promise<DiscretizationReport> {
   checkDataset(data);
+  const methods = rulesOf(options.methods);
   const gpu = tuned(options.gpu ?? await openGpu(), config.tuning), net = supernetConfig(config, data);
   const sized = { ...net, classes: options.classes ?? net.classes };
   const plan = planSearch(sized, config, gpu.limits);
@@ -73,7 +78,7 @@ export async function rediscretize(
     const batches = (count: number) => wholeBatches(data, val, count, config.batchSize, config.seed);
     const { statistics } = await engine.statistics(batches(images));
     const measured = options.perturbationImages ?? config.perturbationImages;
-    const removals = options.method !== undefined && findDiscretizer(options.method).needs === "removals"
+    const removals = methods.some(needsRemovals)
       ? await engine.removals(() => batches(measured), options.onMeasured)
       : undefined;
     const decorrelation = {
@@ -85,7 +90,9 @@ export async function rediscretize(
       ...await engine.architecture(),
       statistics,
       removals,
+      methods,
       options: decorrelation,
+      seed: config.seed,
     });
   } catch (error) {
     const lost = gpu.lost();

@@ -10,8 +10,9 @@ import type { TensorEntry } from "../base/safetensors.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
 import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
-import type { RemovalEvidence } from "../discretize/perturbation.ts";
-import { needsRemovals } from "../discretize/registry.ts";
+import { needsRemovals, rulesOf } from "../discretize/registry.ts";
+import type { RemovalEvidence } from "../discretize/removals.ts";
+import type { Rule } from "../discretize/rule.ts";
 import type { NodeStatistics } from "../discretize/statistics.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { DeviceLostError } from "../graph/buffers.ts";
@@ -20,7 +21,7 @@ import type { HostBatch } from "../nn/state.ts";
 import type { Genotype } from "../space/genotype.ts";
 import { resolveSpace } from "../space/definition.ts";
 import type { SupernetConfig } from "../space/supernet.ts";
-import type { SearchConfig } from "./config.ts";
+import { checkStopping, type SearchConfig } from "./config.ts";
 import { SearchEngine } from "./engine.ts";
 import { checkMemory, memoryBudget } from "../run/memory.ts";
 import { planSearch, type SearchPlan } from "./programs.ts";
@@ -54,6 +55,11 @@ export interface SearchOptions {
   readonly gpu?: Gpu;
   /** Folder for metrics and checkpoints, open for writing. Without one nothing is written. */
   readonly folder?: RunFolder;
+  /**
+   * Rules that decide: names of built-in ones, or rules of one's own. If left out, all built-in ones that need no
+   * measurements of their own. The rule that option `discretizer` names is among them in any case.
+   */
+  readonly methods?: readonly (string | Rule)[];
   /** Go on from the folder's checkpoint. */
   readonly resume?: boolean;
   /** Stops the search after the current step, with a checkpoint. */
@@ -62,7 +68,7 @@ export interface SearchOptions {
   readonly onStart?: (plan: SearchPlan, gpu: Gpu, stepsPerEpoch: number) => void;
   /** Told every so often, when the losses were looked at. */
   readonly onProgress?: (progress: Progress) => void;
-  /** Told how far the measurements for rule `perturbation` are. */
+  /** Told how far the measurements are, where a rule needs the supernet measured without each operation. */
   readonly onMeasured?: (done: number, all: number) => void;
   /** Told after each epoch. */
   readonly onEpoch?: (record: EpochRecord) => void;
@@ -147,6 +153,7 @@ class SearchRun {
   readonly #config: SearchConfig;
   readonly #data: Dataset;
   readonly #options: SearchOptions;
+  readonly #rules: readonly Rule[];
   readonly #train: Batcher;
   readonly #val: Batcher;
   readonly #halves: { train: Uint32Array; val: Uint32Array };
@@ -159,6 +166,8 @@ class SearchRun {
     this.#config = config;
     this.#data = data;
     this.#options = options;
+    this.#rules = rulesOf(options.methods, config.discretizer);
+    checkStopping(config, this.#rules);
     const images = Math.min(config.images ?? data.count, data.count), half = Math.floor(images / 2);
     this.#halves = splitHalves(data, config.seed, { train: half, val: images - half });
     const shared = { batch: config.batchSize, seed: config.seed, shuffle: true, last: "drop" } as const;
@@ -210,7 +219,7 @@ class SearchRun {
       this.#records.splice(0, this.#records.length, ...this.#records.filter((r) => r.step <= step));
       while (!(stopped = this.#stopReason(step))) step = await this.#epoch(engine, step);
       const { statistics } = await engine.statistics(this.#statisticsBatches(this.#config.statisticsImages));
-      const report = await this.#discretize(engine, statistics, await this.#removals(engine, step));
+      const report = await this.#discretize(engine, this.#rules, statistics, await this.#removals(engine, step));
       const chosen = report.methods.find((m) => m.method === this.#config.discretizer)!;
       return { genotype: chosen.genotype, report, statistics, epochs: this.#records, stopped, plan };
     } finally {
@@ -318,18 +327,19 @@ class SearchRun {
 
   async #discretize(
     engine: SearchEngine,
+    methods: readonly Rule[],
     statistics: readonly NodeStatistics[],
     removals?: RemovalEvidence,
   ): Promise<DiscretizationReport> {
-    const { scope, shrinkage } = this.#config, { space } = engine.plan.config;
+    const { scope, shrinkage, seed } = this.#config, { space } = engine.plan.config;
     const options = { scope: scope as "node" | "edge", shrinkage };
-    return discretize({ space, ...await engine.architecture(), statistics, removals, options });
+    return discretize({ space, ...await engine.architecture(), statistics, removals, methods, options, seed });
   }
 
-  /** What the chosen rule needs besides statistics; undefined where that is nothing. */
+  /** What the rules need besides statistics; undefined where that is nothing. */
   async #removals(engine: SearchEngine, step: number): Promise<RemovalEvidence | undefined> {
-    const { discretizer, perturbationImages } = this.#config, { onMeasured, signal } = this.#options;
-    if (!needsRemovals(discretizer)) return undefined;
+    const { perturbationImages } = this.#config, { onMeasured, signal } = this.#options;
+    if (!this.#rules.some(needsRemovals)) return undefined;
     return await engine.removals(() => this.#statisticsBatches(perturbationImages), (done, all) => {
       if (signal?.aborted) this.#interrupt(step);
       onMeasured?.(done, all);
@@ -349,7 +359,8 @@ class SearchRun {
     }
     const { train, val, eval: measured } = await engine.tallies();
     const { statistics, norms } = await engine.statistics(this.#statisticsBatches(probeImages));
-    const report = await this.#discretize(engine, statistics);
+    const rules = this.#rules.filter((rule) => !needsRemovals(rule));
+    const report = await this.#discretize(engine, rules, statistics);
     const record: EpochRecord = {
       step,
       epoch: epoch + 1,

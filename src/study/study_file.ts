@@ -84,7 +84,8 @@ export function parseStudy(path: string, text: string): Study {
   const { discretizer = [SEARCH_OPTIONS.resolve([]).discretizer], seed = [0], ...varying } = lists;
   const source = `'${path}' (search)`, settings: Setting[] = [];
   // A rule that measures the supernet does so after the search, whose own rule is one that costs nothing.
-  const free = discretizer.find((rule) => !needsRemovals(rule)), fallback = SEARCH_OPTIONS.resolve([]).discretizer;
+  const free = discretizer.find((rule) => !needsRemovals(String(rule))),
+    fallback = SEARCH_OPTIONS.resolve([]).discretizer;
   for (const values of product(path, varying)) {
     const configs = seed.map((each) => {
       const own = { ...values, seed: each, discretizer: free ?? discretizer[0] };
