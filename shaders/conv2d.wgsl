@@ -3,22 +3,14 @@
 // taps needs NQ vec4s of an input row from vec4 S * q + FIRST on; pixel j sees column OFF + S * j + kx of them.
 // The padding of the pitch holds zeros, as do the rows and vec4s outside of the image.
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-#if UNIFORM
-@group(0) @binding(1) var<uniform> v: array<vec4f, WEIGHTS>;
-#else
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
-#endif
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
-
 fn load(row: i32, q: i32, inside: bool) -> vec4f {
   if (!inside || q < 0 || q >= Q) { return vec4f(0); }
 #if RELU
-  let a = x[row + q];
+  let a = load_x(u32(row + q));
   // Written so that a NaN stays one.
   return select(a, vec4f(0), a <= vec4f(0));
 #else
-  return x[row + q];
+  return load_x(u32(row + q));
 #endif
 }
 
@@ -46,7 +38,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 #endfor
 #for kx in 0..K
 #for o in 0..OB/4
-      let w$(kx)_$o = v[at + $(kx * (OB / 4) + o)];
+      let w$(kx)_$o = load_v(u32(at + $(kx * (OB / 4) + o)));
 #endfor
 #for p in 0..PX
       {
@@ -69,9 +61,9 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 #for p in 0..PX
     if (q0 + $p < QO) {
 #if WO % 4 == 0
-      y[row + q0 + $p] = s$(p)_$o;
+      store_y(u32(row + q0 + $p), s$(p)_$o);
 #else
-      y[row + q0 + $p] = select(s$(p)_$o, vec4f(0), vec4i(0, 1, 2, 3) + 4 * (q0 + $p) >= vec4i(WO));
+      store_y(u32(row + q0 + $p), select(s$(p)_$o, vec4f(0), vec4i(0, 1, 2, 3) + 4 * (q0 + $p) >= vec4i(WO)));
 #endif
     }
 #endfor

@@ -3,18 +3,9 @@
 // a row of gy, for OB input channels; which taps meet which pixel is then known here. v holds the transposed weights.
 // It reads the NQ vec4s of gy from q + FIRST on; tap kx of pixel l, where it exists, is column (l + PAD - kx) / S - 4 FIRST.
 
-@group(0) @binding(0) var<storage, read> gy: array<vec4f>;
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
-#if RELU
-@group(0) @binding(2) var<storage, read> x: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> gx: array<vec4f>;
-#else
-@group(0) @binding(2) var<storage, read_write> gx: array<vec4f>;
-#endif
-
 fn load(row: i32, q: i32) -> vec4f {
   if (q < 0 || q >= QO) { return vec4f(0); }
-  return gy[row + q];
+  return load_gy(u32(row + q));
 }
 
 @compute @workgroup_size(64)
@@ -41,7 +32,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 #endfor
 #for kx in 0..K
 #for c in 0..OB/4
-      let w$(kx)_$c = v[at + $(kx * (OB / 4) + c)];
+      let w$(kx)_$c = load_v(u32(at + $(kx * (OB / 4) + c)));
 #endfor
 #for l in 0..4*S
 #if (l + PAD - kx) % S == 0
@@ -61,13 +52,13 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
       let at = row + S * q + $p;
       var g = vec4f(s$(4 * p)_$(c / 4)[$(c % 4)], s$(4 * p + 1)_$(c / 4)[$(c % 4)], s$(4 * p + 2)_$(c / 4)[$(c % 4)], s$(4 * p + 3)_$(c / 4)[$(c % 4)]);
 #if RELU
-      g = select(vec4f(0), g, x[at] > vec4f(0));
+      g = select(vec4f(0), g, load_x(u32(at)) > vec4f(0));
 #else
 #if W % 4 != 0
       g = select(g, vec4f(0), vec4i(0, 1, 2, 3) + 4 * (S * q + $p) >= vec4i(W));
 #endif
 #endif
-      gx[at] = g;
+      store_gx(u32(at), g);
     }
 #endfor
   }

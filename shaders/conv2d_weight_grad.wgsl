@@ -2,18 +2,14 @@
 // for OB output channels, one input channel and KG rows of taps. Along a row it keeps the NQ vec4s of x that the taps
 // see and loads the next S. Geometry as in conv2d.wgsl. Partial blocks lie as reduce_partials.wgsl reads them.
 
-@group(0) @binding(0) var<storage, read> gy: array<vec4f>;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> partial: array<f32>;
-
 fn load(row: i32, q: i32, inside: bool) -> vec4f {
   if (!inside || q < 0 || q >= Q) { return vec4f(0); }
 #if RELU
-  let a = x[row + q];
+  let a = load_x(u32(row + q));
   // Written so that a NaN stays one.
   return select(a, vec4f(0), a <= vec4f(0));
 #else
-  return x[row + q];
+  return load_x(u32(row + q));
 #endif
 }
 
@@ -44,7 +40,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 #endfor
     for (var q = 0; q < QO; q++) {
 #for j in 0..OB
-      let g$j = gy[((o + $j) * (N * HO) + r) * QO + q];
+      let g$j = load_gy(u32(((o + $j) * (N * HO) + r) * QO + q));
 #endfor
 #for k in 0..KG
 #for j in 0..NQ

@@ -2,9 +2,6 @@
 // channels (zero past the last one), so that one vec4 holds a tap of four channels. TRANSPOSED: from
 // [INNER, OUTER, K, K]. One invocation per number.
 
-@group(0) @binding(0) var<storage, read> w: array<f32>;
-@group(0) @binding(1) var<storage, read_write> v: array<f32>;
-
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let i = gid.y * GRID_X + gid.x;

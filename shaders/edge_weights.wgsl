@@ -1,29 +1,7 @@
 // y[e, k] = s_e w[e, k] for k < K and, with BYPASS, y[e, K] = s_e. BETAS: s is the softmax of b over the edges i with
-// params[e].x <= i < params[e].y, which enter the node that edge e enters; without it s = 1. GRADIENT: with
+// params.entering[e].first <= i < params.entering[e].end, which enter the node that edge e enters; without it s = 1. GRADIENT: with
 // d_e = sum of gy[e, k] y[e, k] / s_e, gw = s gy and gb_e = s_e (d_e - sum of s_i d_i). One invocation per edge; L: columns
 // of y.
-
-#if GRADIENT
-@group(0) @binding(0) var<storage, read> gy: array<f32>;
-#if BETAS
-@group(0) @binding(1) var<storage, read> w: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read_write> gw: array<f32>;
-@group(0) @binding(4) var<storage, read_write> gb: array<f32>;
-@group(0) @binding(5) var<uniform> params: array<vec4u, E>;
-#else
-@group(0) @binding(1) var<storage, read_write> gw: array<f32>;
-#endif
-#else
-@group(0) @binding(0) var<storage, read> w: array<f32>;
-#if BETAS
-@group(0) @binding(1) var<storage, read> b: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-@group(0) @binding(3) var<uniform> params: array<vec4u, E>;
-#else
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
-#endif
-#endif
 
 #if GRADIENT && BETAS
 fn along(e: u32) -> f32 {
@@ -41,8 +19,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   let e = gid.x;
   if (e >= E) { return; }
 #if BETAS
-  let first = params[e].x;
-  let end = params[e].y;
+  let first = params.entering[e].first;
+  let end = params.entering[e].end;
   var most = b[first];
   for (var i = first; i < end; i++) { most = max(most, b[i]); }
   var sum = 0.0;

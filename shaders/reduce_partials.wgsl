@@ -3,25 +3,21 @@
 // weight, and zeros from COUNT to LENGTH, the padding of the storage.
 // params = (COUNT, T, BO, BI), (COLUMNS, GRID_X, LENGTH, 0), (STRIDE, FROM).
 
-@group(0) @binding(0) var<storage, read> partial: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
-@group(0) @binding(2) var<uniform> params: array<vec4u, 3>;
-
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
-  let T = params[0].y;
-  let BO = params[0].z;
-  let BI = params[0].w;
-  let COLUMNS = params[1].x;
-  let e = gid.y * params[1].y + gid.x;
-  if (e >= params[0].x) {
-    if (e < params[1].z) { y[e] = 0.0; }
+  let T = params.parts;
+  let BO = params.block_rows;
+  let BI = params.block_columns;
+  let COLUMNS = params.columns;
+  let e = gid.y * params.grid_x + gid.x;
+  if (e >= params.count) {
+    if (e < params.length) { y[e] = 0.0; }
     return;
   }
   let block = e / (BO * BI);
   let inner = e % (BO * BI);
-  let STRIDE = params[2].x;
-  let first = block * T * STRIDE + params[2].y + inner;
+  let STRIDE = params.stride;
+  let first = block * T * STRIDE + params.offset + inner;
   // Four interleaved sums keep the rounding error low and the loads independent.
   var sum = vec4f(0);
   var t = 0u;

@@ -1,17 +1,5 @@
 // Softmax of the rows of dense [R, K]; GRADIENT: gx = y (gy - sum of gy y). One invocation per row. MASKED: bit k of
-// params[r].x says whether column k takes part in row r; the others are 0.
-
-#if GRADIENT
-@group(0) @binding(0) var<storage, read> gy: array<f32>;
-@group(0) @binding(1) var<storage, read> y: array<f32>;
-@group(0) @binding(2) var<storage, read_write> gx: array<f32>;
-#else
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
-#if MASKED
-@group(0) @binding(2) var<uniform> params: array<vec4u, R>;
-#endif
-#endif
+// params.rows[r].columns says whether column k takes part in row r; the others are 0.
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
@@ -25,12 +13,12 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   for (var i = start; i < end; i++) { gx[i] = y[i] * (gy[i] - sum); }
 #else
 #if MASKED
-  let mask = params[r].x;
+  let mask = params.rows[r].columns;
   var most = x[start + countTrailingZeros(mask)];
-  for (var k = 0u; k < K; k++) { if ((mask >> k & 1) == 1) { most = max(most, x[start + k]); } }
+  for (var k = 0u; k < K; k++) { if (((mask >> k) & 1) == 1) { most = max(most, x[start + k]); } }
   var sum = 0.0;
-  for (var k = 0u; k < K; k++) { if ((mask >> k & 1) == 1) { sum += exp(x[start + k] - most); } }
-  for (var k = 0u; k < K; k++) { y[start + k] = select(0.0, exp(x[start + k] - most) / sum, (mask >> k & 1) == 1); }
+  for (var k = 0u; k < K; k++) { if (((mask >> k) & 1) == 1) { sum += exp(x[start + k] - most); } }
+  for (var k = 0u; k < K; k++) { y[start + k] = select(0.0, exp(x[start + k] - most) / sum, ((mask >> k) & 1) == 1); }
 #else
   var most = x[start];
   for (var i = start + 1; i < end; i++) { most = max(most, x[i]); }

@@ -21,8 +21,8 @@ async function checkKernels(
   for (const [i, { device, limits }] of devices.entries()) {
     const kernels = op.kernels({ inputs, outputs, attrs, limits });
     const plans = "dispatches" in kernels ? [kernels] : kernels.map((variant) => variant.plan());
-    for (const { shader, constants } of plans.flatMap((plan) => plan.dispatches)) {
-      const variant = caches[i].variant(shader, constants, []);
+    for (const dispatch of plans.flatMap((plan) => plan.dispatches)) {
+      const variant = caches[i].variant(dispatch, []);
       if (seen.has(variant)) continue;
       seen.add(variant);
       device.pushErrorScope("validation");

@@ -3,7 +3,9 @@
  * @module
  */
 import { type Gpu, INT64 } from "./device.ts";
-import { storeArrays } from "./storage.ts";
+import type { Interface, Kernel } from "./kernel.ts";
+import { type Dialect, locatedMessage, shaderText, type Variant } from "./shader_text.ts";
+import { storeArrays } from "./storage_rewrite.ts";
 import { type Constants, expand } from "./template.ts";
 
 /** A hand-written WGSL file. */
@@ -14,40 +16,46 @@ export interface Shader {
   readonly source: string;
 }
 
-/** A shader with its constants filled in. */
-export interface Variant {
-  /** Name of the shader. */
-  readonly name: string;
-  /** WGSL. */
-  readonly code: string;
+/** What a variant is made from. */
+export interface VariantRequest {
+  readonly shader: Shader | Kernel;
+  readonly constants: Constants;
+  readonly interface?: Interface;
 }
 
 /** Variants by shader and constants, and pipelines of them. */
 export class PipelineCache {
   readonly #device: GPUDevice;
-  readonly #words64: boolean;
+  readonly #dialect: Dialect;
   readonly #variants = new Map<string, Variant>();
 
   /** An empty cache on the device of `gpu`. */
   constructor(gpu: Gpu) {
     this.#device = gpu.device;
-    this.#words64 = gpu.features.includes(INT64);
+    this.#dialect = { words64: gpu.features.includes(INT64), enableSubgroups: false };
   }
 
   /** One variant of a shader, the same object each time. `bf16`: the bindings that are stored so. */
-  variant({ name, source }: Shader, constants: Constants, bf16: readonly number[]): Variant {
-    const key = `${name} ${JSON.stringify(constants)} ${bf16}`, known = this.#variants.get(key);
+  variant({ shader, constants, interface: bound }: VariantRequest, bf16: readonly number[]): Variant {
+    const key = `${shader.name} ${JSON.stringify([constants, bound])} ${bf16}`, known = this.#variants.get(key);
     if (known) return known;
-    const variant = { name, code: storeArrays(expand(source, constants), bf16, this.#words64) };
+    const variant = "source" in shader
+      ? {
+        name: shader.name,
+        code: storeArrays(expand(shader.source, constants), bf16, this.#dialect.words64),
+        origins: [],
+      }
+      : shaderText(shader, bound!, constants, new Set(bf16.map((i) => bound!.arrays[i].name)), this.#dialect);
     this.#variants.set(key, variant);
     return variant;
   }
 
   /**
    * Compiles a variant; entry point `main`, layout from the shader.
-   * @throws {Error} with `where` (operation and shapes) and the compiler's message.
+   * @throws {Error} with `where` (operation and shapes), the compiler's message, and file and line of the shader.
    */
-  async compile({ name, code }: Variant, where: string): Promise<GPUComputePipeline> {
+  async compile(variant: Variant, where: string): Promise<GPUComputePipeline> {
+    const { name, code } = variant;
     this.#device.pushErrorScope("validation");
     const module = this.#device.createShaderModule({ label: name, code });
     const scope = this.#device.popErrorScope();
@@ -58,12 +66,13 @@ export class PipelineCache {
     });
     const [error, result] = await Promise.allSettled([scope, pipeline]);
     const message = error.status === "fulfilled" ? error.value?.message : String(error.reason);
-    if (message !== undefined || result.status === "rejected") {
-      const reason = message ?? (result as PromiseRejectedResult).reason;
-      throw new Error(
-        `Cannot compile shader '${name}' for ${where}: ${reason}`,
-      );
-    }
-    return result.value;
+    if (message === undefined && result.status === "fulfilled") return result.value;
+    const { messages } = await module.getCompilationInfo(), errors = messages.filter(({ type }) => type === "error");
+    const reasons = errors.map(({ message, lineNum }) => locatedMessage(variant, message, lineNum));
+    throw new Error(
+      `Cannot compile shader '${name}' for ${where}: ${
+        reasons.length > 0 ? reasons.join("\n") : message ?? (result as PromiseRejectedResult).reason
+      }`,
+    );
   }
 }

@@ -17,6 +17,42 @@
 /** Values that a variant of a shader is made from. Booleans count as 0 or 1 in expressions. */
 export type Constants = Readonly<Record<string, number | boolean>>;
 
+/** A file of shader text. */
+export interface Source {
+  /** Its path from the root of the repository. */
+  readonly file: string;
+  readonly text: string;
+}
+
+/** A line of a file. */
+export interface Origin {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** The line as it is written. */
+  readonly text: string;
+}
+
+/** An expanded line, and what it was made from; none: it was generated. */
+export interface Line {
+  readonly text: string;
+  readonly origin?: Origin;
+}
+
+/** An error in a line of a shader. */
+export const errorAt = ({ file, line, text }: Origin, message: string): SyntaxError =>
+  new SyntaxError(`${file}:${line}: ${message}\n  ${text.trim()}`);
+
+/** `make`, whose errors name the line. */
+function located<T>(origin: Origin, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof SyntaxError) || error.message.startsWith(origin.file)) throw error;
+    throw errorAt(origin, error.message);
+  }
+}
+
 const TOKEN = /\s*(\d+(?:\.\d+)?|[A-Za-z_]\w*|<=|>=|==|!=|&&|\|\||[-+*/%()<>!])/y;
 const LEVELS: readonly (readonly string[])[] = [
   ["||"],
@@ -167,76 +203,113 @@ function render(parts: readonly (string | Expression)[], values: Constants): str
 }
 
 /** Appends what some lines of a source become. */
-type Step = (values: Constants, out: string[]) => void;
+type Step = (values: Constants, out: Line[]) => void;
 
-const run = (steps: readonly Step[], values: Constants, out: string[]) => steps.forEach((step) => step(values, out));
+const run = (steps: readonly Step[], values: Constants, out: Line[]) => steps.forEach((step) => step(values, out));
 
-function matching(
-  lines: readonly string[],
-  start: number,
-  open: RegExp,
-  close: RegExp,
-): [number, number] {
+/** Finds the end of the block that starts at line `start`, and its `#else`, or -1. */
+function matching(lines: readonly Origin[], start: number, kind: "if" | "for"): [otherwise: number, end: number] {
   let depth = 0, otherwise = -1;
   for (let i = start + 1; i < lines.length; i++) {
-    const line = lines[i].trimStart();
-    if (open.test(line)) depth++;
-    else if (close.test(line)) {
+    const line = lines[i].text.trim();
+    if (line.startsWith(`#${kind} `)) depth++;
+    else if (line.startsWith(`#end${kind}`)) {
       if (depth-- === 0) return [otherwise, i];
-    } else if (depth === 0 && line.startsWith("#else")) otherwise = i;
+    } else if (depth === 0 && kind === "if" && line.startsWith("#else")) otherwise = i;
   }
-  throw new SyntaxError(`Unclosed '${lines[start].trim()}' in shader`);
+  throw errorAt(lines[start], `#end${kind} is missing`);
 }
 
-function compile(lines: readonly string[]): Step[] {
+/** An expression in a line, whose errors name it. */
+function locatedExpression(origin: Origin, text: string): Expression {
+  const expression = located(origin, () => numbered(text));
+  return (values) => located(origin, () => expression(values));
+}
+
+function conditional(lines: readonly Origin[], start: number): [Step, end: number] {
+  const origin = lines[start],
+    [otherwise, end] = matching(lines, start, "if"),
+    middle = otherwise < 0 ? end : otherwise;
+  const condition = locatedExpression(origin, origin.text.trim().slice(4));
+  const then = compile(lines.slice(start + 1, middle)), rest = compile(lines.slice(middle + 1, end));
+  return [(values, out) => run(condition(values) ? then : rest, values, out), end];
+}
+
+function repeated(lines: readonly Origin[], start: number): [Step, end: number] {
+  const origin = lines[start], match = /^#for (\w+) in (.+)\.\.(.+)$/.exec(origin.text.trim());
+  if (!match) throw errorAt(origin, "this must be '#for NAME in FROM..TO'");
+  const [, end] = matching(lines, start, "for"), body = compile(lines.slice(start + 1, end));
+  const [, name] = match, from = locatedExpression(origin, match[2]), to = locatedExpression(origin, match[3]);
+  const step: Step = (values, out) => {
+    const inner = { ...values }, last = to(values);
+    for (let k = from(values); k < last; k++) {
+      inner[name] = k;
+      run(body, inner, out);
+    }
+  };
+  return [step, end];
+}
+
+const withoutComment = (line: string): string => line.replace(/\s*\/\/.*/, "");
+
+function compile(lines: readonly Origin[]): Step[] {
   const steps: Step[] = [];
   for (let i = 0; i < lines.length; i++) {
-    const line = lines[i].trim();
-    if (line.startsWith("#if ")) {
-      const [otherwise, end] = matching(lines, i, /^#if /, /^#endif/), middle = otherwise < 0 ? end : otherwise;
-      const condition = numbered(line.slice(4));
-      const then = compile(lines.slice(i + 1, middle)), rest = compile(lines.slice(middle + 1, end));
-      steps.push((values, out) => run(condition(values) ? then : rest, values, out));
-      i = end;
-    } else if (line.startsWith("#for ")) {
-      const match = /^#for (\w+) in (.+)\.\.(.+)$/.exec(line);
-      if (!match) throw new SyntaxError(`Cannot read '${line}' as '#for NAME in FROM..TO'`);
-      const [, end] = matching(lines, i, /^#for /, /^#endfor/), body = compile(lines.slice(i + 1, end));
-      const [, name] = match, from = numbered(match[2]), to = numbered(match[3]);
-      steps.push((values, out) => {
-        const inner = { ...values }, last = to(values);
-        for (let k = from(values); k < last; k++) {
-          inner[name] = k;
-          run(body, inner, out);
-        }
-      });
+    const origin = lines[i], line = origin.text.trim();
+    if (line.startsWith("#if ") || line.startsWith("#for ")) {
+      const [step, end] = line.startsWith("#if ") ? conditional(lines, i) : repeated(lines, i);
+      steps.push(step);
       i = end;
     } else if (line.startsWith("#")) {
-      throw new SyntaxError(`Unexpected '${line}' in shader`);
+      throw errorAt(origin, "this directive is unknown, or begins nowhere");
     } else {
-      const text = lines[i].replace(/\s*\/\/.*/, "");
+      const text = withoutComment(origin.text);
       if (text.trim() === "") continue;
-      const parts = split(text);
-      steps.push((values, out) => out.push(render(parts, values)));
+      const parts = located(origin, () => split(text));
+      steps.push((values, out) => out.push({ text: located(origin, () => render(parts, values)), origin }));
     }
   }
   return steps;
 }
 
 /** Sources are few and expanded often. */
-const compiled = cached((source: string) => compile(source.split("\n")));
+const COMPILED = new Map<string, Step[]>();
+
+function compiled({ file, text }: Source): Step[] {
+  const key = `${file}\n${text}`, known = COMPILED.get(key);
+  if (known) return known;
+  const steps = compile(text.split("\n").map((text, i) => ({ file, line: i + 1, text })));
+  COMPILED.set(key, steps);
+  return steps;
+}
+
+/** Lines of one variant: those of the sources, expanded. @throws {SyntaxError} that names file and line */
+export function expandLines(sources: readonly Source[], constants: Constants): Line[] {
+  const out: Line[] = [];
+  for (const source of sources) run(compiled(source), constants, out);
+  return out;
+}
+
+/** Declarations of the constants, one a line. */
+export const declarations = (constants: Constants): string[] =>
+  Object.entries(constants).map(([name, value]) => `const ${name} = ${literal(value)};`);
 
 /** WGSL text of one variant: the constants' declarations, then the expanded source. */
 export function expand(source: string, constants: Constants): string {
-  const out = Object.entries(constants).map(([name, value]) => `const ${name} = ${literal(value)};`);
-  run(compiled(source), constants, out);
-  return out.join("\n");
+  const lines = expandLines([{ file: "shader", text: source }], constants);
+  return [...declarations(constants), ...lines.map(({ text }) => text)].join("\n");
+}
+
+/**
+ * The words that the sources read, comments left out: `NORM$` where a name is put together of `NORM` and a number.
+ */
+export function wordsOf(sources: readonly Source[]): Set<string> {
+  const text = sources.map((source) => source.text.split("\n").map(withoutComment).join("\n")).join("\n");
+  return new Set([...text.matchAll(/[A-Za-z_]\w*\$?/g)].map(([word]) => word));
 }
 
 function literal(value: number | boolean): string {
-  if (typeof value === "boolean" || Number.isInteger(value)) {
-    return String(value);
-  }
+  if (typeof value === "boolean" || Number.isInteger(value)) return String(value);
   const text = String(value);
   return /[.e]/.test(text) ? text : `${text}.0`;
 }

@@ -3,56 +3,16 @@
  * read these descriptions; nobody switches on an operation's name.
  * @module
  */
-import type { Shader } from "../gpu/pipelines.ts";
-import type { Constants } from "../gpu/template.ts";
 import type { GpuLimits } from "../gpu/device.ts";
+import type { Dispatch } from "./dispatch.ts";
 import type { TensorType } from "./tensor_type.ts";
 import type { Graph, Node, Tensor } from "./graph.ts";
+
+export { as, type Binding, type Dispatch, dispatch, input, output, scratch, uniformInput } from "./dispatch.ts";
 
 /** Attributes of a node: plain data, part of its identity for the shared-subexpression pass. */
 // deno-lint-ignore no-explicit-any
 export type Attributes = any;
-
-/** Buffer that a dispatch binds. */
-export interface Binding {
-  /** Where the buffer comes from. */
-  readonly from: "input" | "output" | "scratch";
-  /** Which input, output or scratch buffer of the node. */
-  readonly index: number;
-  /** Bound as `var<uniform>` instead of storage; always read-only. */
-  readonly uniform?: number;
-}
-
-/** Binds input `i` as storage. */
-export function input(index: number): Binding {
-  return { from: "input", index };
-}
-/** Binds input `i` as a uniform buffer of `bytes` bytes (which may reach past the tensor into its arena). */
-export function uniformInput(index: number, bytes: number): Binding {
-  return { from: "input", index, uniform: bytes };
-}
-/** Binds output `i` as storage. */
-export function output(index: number): Binding {
-  return { from: "output", index };
-}
-/** Binds scratch buffer `i` as storage. */
-export function scratch(index: number): Binding {
-  return { from: "scratch", index };
-}
-
-/** One dispatch of a kernel. `bindings[i]` is `@group(0) @binding(i)`. */
-export interface Dispatch {
-  /** The WGSL file. */
-  readonly shader: Shader;
-  /** Makes the variant; shapes are baked in. */
-  readonly constants: Constants;
-  /** Buffers in order of `@binding`. */
-  readonly bindings: readonly Binding[];
-  /** Static 32-bit words for a last binding `var<uniform> params: array<vec4u, PARAMS>`; absent: no such binding. */
-  readonly params?: readonly number[];
-  /** Workgroups in x, y, z; each at most 65,535. */
-  readonly workgroups: readonly [number, number, number];
-}
 
 /** How an operation runs: dispatches in order, and the lengths (4-byte elements) of its scratch buffers. */
 export interface KernelPlan {

@@ -4,8 +4,10 @@
  * @module
  */
 import type { Gpu } from "../gpu/device.ts";
-import { PipelineCache, type Variant } from "../gpu/pipelines.ts";
+import { PipelineCache } from "../gpu/pipelines.ts";
+import type { Variant } from "../gpu/shader_text.ts";
 import { type ShaderText, warmUp } from "../gpu/warm_up.ts";
+import type { Node } from "./graph.ts";
 import type { Dispatch } from "./op.ts";
 import type { Plan, PlannedNode } from "./plan.ts";
 import { typeText } from "./tensor_type.ts";
@@ -24,10 +26,19 @@ export interface ShadedDispatch {
   readonly variant: Variant;
 }
 
-function bf16Bindings({ node }: PlannedNode, dispatch: Dispatch): number[] {
-  return dispatch.bindings.flatMap(({ from, index }, binding) => {
+/** Which bindings of a dispatch are stored as bf16. @throws {TypeError} where the kernel does not take that. */
+export function bf16Bindings(node: Node, { shader, bindings, interface: bound }: Dispatch): number[] {
+  return bindings.flatMap(({ from, index }, binding) => {
     const tensor = from === "input" ? node.inputs[index] : from === "output" ? node.outputs[index] : undefined;
-    return tensor?.type.dtype === "bf16" ? [binding] : [];
+    if (tensor?.type.dtype !== "bf16") return [];
+    const array = bound?.arrays[binding];
+    if (array && !array.mayBeBf16) {
+      throw new TypeError(
+        `Cannot run kernel '${shader.name}' for ${node.op.name} at '${node.label}': '${array.name}' is bf16, which the ` +
+          `kernel's declaration does not allow`,
+      );
+    }
+    return [binding];
   });
 }
 
@@ -53,8 +64,8 @@ export class Shaders {
     return plans.flatMap((plan) =>
       plan.nodes.flatMap((node) =>
         node.dispatches.map((dispatch) => {
-          const bf16 = bf16Bindings(node, dispatch);
-          return { plan, node, dispatch, variant: this.#cache.variant(dispatch.shader, dispatch.constants, bf16) };
+          const bf16 = bf16Bindings(node.node, dispatch);
+          return { plan, node, dispatch, variant: this.#cache.variant(dispatch, bf16) };
         })
       )
     );

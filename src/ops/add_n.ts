@@ -4,12 +4,16 @@
  */
 import source from "../../shaders/add_n.wgsl" with { type: "text" };
 import type { Graph, Tensor } from "../graph/graph.ts";
-import { type Dispatch, input, type OpSpec, output } from "../graph/op.ts";
+import { kernel, list, read, write } from "../gpu/kernel.ts";
+import { type Dispatch, dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { image, sameType, storageLength } from "../graph/tensor_type.ts";
 import { manyWorkgroups } from "./channel.ts";
 import { linear } from "./launch.ts";
 
-const shader = { name: "add_n", source };
+const shader = kernel("add_n", source, {
+  buffers: { x: list(read("vec4f", "bf16")), y: write("vec4f", "bf16") },
+  params: { length: "u32", share: "u32" },
+});
 
 /** `y = x_0 + x_1 + ...`, added in this order. */
 export const addN: OpSpec<null> = {
@@ -29,13 +33,12 @@ export const addN: OpSpec<null> = {
       dispatches: Dispatch[] = [];
     for (let from = 0; from < inputs.length; from += most) {
       const part = inputs.slice(from, from + most).map((_, i) => input(from + i));
-      dispatches.push({
-        shader,
+      dispatches.push(dispatch(shader, {
         constants: { COUNT: part.length, ACCUMULATE: from > 0, SIZE },
-        bindings: [...part, output(0)],
-        params: [length, SHARE, 0, 0],
+        buffers: { x: part, y: output(0) },
+        params: { length, share: SHARE },
         workgroups: linear(groups * SIZE, SIZE).workgroups,
-      });
+      }));
     }
     return { dispatches };
   },

@@ -85,12 +85,12 @@ export function inputGradient(
   gy?: Binding,
   gamma: readonly Binding[] = [],
 ): Dispatch {
-  const { constants, params, workgroups } = overChannels(x);
+  const { constants, params: { length, share, row }, workgroups } = overChannels(x), [, n, h, w] = x.shape;
   return {
     shader: inputShader,
     constants: { ...constants, IN_PLACE: !gy, GAMMA: gamma.length > 0, EPS: eps },
     bindings: [...bindings, ...(gy ? [gy] : []), ...gamma],
-    params,
+    params: [length, share, row, n * h * w],
     workgroups,
   };
 }

@@ -64,17 +64,17 @@ export function manyWorkgroups(length: number): Strands & { groups: number } {
 
 /**
  * Launch of an elementwise kernel over every channel: workgroup `(g, c)` does part `g` of channel `c`. Parameters: vec4s
- * of a channel and of a strand, {@linkcode rowWord}, and elements of a channel.
+ * of a channel and of a strand, and {@linkcode rowWord}.
  */
 export function overChannels(type: TensorType): {
   constants: { readonly SIZE: number; readonly MASKED: boolean };
-  params: readonly number[];
+  params: { readonly length: number; readonly share: number; readonly row: number };
   workgroups: [number, number, number];
 } {
-  const [c, n, h, w] = type.shape, length = channelVec4s(type), { groups, SHARE, SIZE } = manyWorkgroups(length);
+  const c = type.shape[0], length = channelVec4s(type), { groups, SHARE, SIZE } = manyWorkgroups(length);
   return {
     constants: { SIZE, MASKED: hasTails(type) },
-    params: [length, SHARE, rowWord(type), n * h * w],
+    params: { length, share: SHARE, row: rowWord(type) },
     workgroups: [groups, c, 1],
   };
 }

@@ -12,20 +12,38 @@ import inputGradSource from "../../shaders/conv2d_input_grad.wgsl" with {
 import weightGradSource from "../../shaders/conv2d_weight_grad.wgsl" with {
   type: "text",
 };
-import { type Binding, type Dispatch, input, type OpCase, type OpSpec, output, scratch } from "../graph/op.ts";
+import { kernel, optional, read, write } from "../gpu/kernel.ts";
+import {
+  type Binding,
+  type Dispatch,
+  dispatch,
+  input,
+  type OpCase,
+  type OpSpec,
+  output,
+  scratch,
+} from "../graph/op.ts";
 import { dense, image, rowPitch, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectImage, expectInputs, expectInteger, expectShape } from "./expect.ts";
 import { largestDivisor, linear } from "./launch.ts";
 import { onnxRelu, onnxWindow } from "./onnx.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
-const shader = { name: "conv2d", source };
-const weightsShader = { name: "conv2d_weights", source: weightsSource };
-const inputGradShader = { name: "conv2d_input_grad", source: inputGradSource };
-const weightGradShader = {
-  name: "conv2d_weight_grad",
-  source: weightGradSource,
-};
+const shader = kernel("conv2d", source, {
+  buffers: { x: read("vec4f", "bf16"), v: read("vec4f"), y: write("vec4f", "bf16") },
+});
+const weightsShader = kernel("conv2d_weights", weightsSource, { buffers: { w: read("f32"), v: write("f32") } });
+const inputGradShader = kernel("conv2d_input_grad", inputGradSource, {
+  buffers: {
+    gy: read("vec4f", "bf16"),
+    v: read("vec4f"),
+    x: optional(read("vec4f", "bf16")),
+    gx: write("vec4f", "bf16"),
+  },
+});
+const weightGradShader = kernel("conv2d_weight_grad", weightGradSource, {
+  buffers: { gy: read("vec4f", "bf16"), x: read("vec4f", "bf16"), partial: write("f32") },
+});
 
 /** Attributes of {@linkcode conv2d}. */
 export interface Conv2dAttributes {
@@ -108,18 +126,17 @@ function arrange(
   K: number,
   OB: number,
   TRANSPOSED: boolean,
-): { dispatch: Dispatch; length: number } {
+): { first: Dispatch; length: number } {
   const TAPS = K * K, length = Math.ceil(OUTER / OB) * OB * INNER * TAPS;
   const { workgroups, GRID_X } = linear(length, 64);
   const constants = { OUTER, INNER, TAPS, OB, TRANSPOSED, COUNT: length };
   return {
     length,
-    dispatch: {
-      shader: weightsShader,
+    first: dispatch(weightsShader, {
       constants: { ...constants, GRID_X },
-      bindings: [input(1), scratch(0)],
+      buffers: { w: input(1), v: scratch(0) },
       workgroups,
-    },
+    }),
   };
 }
 
@@ -147,22 +164,23 @@ export const conv2dInputGrad: OpSpec<Conv2dInputGradAttributes> = {
   },
   kernels({ inputs: [gy, w], outputs: [gx], attrs }) {
     const K = w.shape[2];
-    const shared = geometry(gx.shape, gy.shape, K, attrs);
-    const { CI, CO, N, H, Q, S, PAD, RELU } = shared;
+    const { WO: _, ...shared } = geometry(gx.shape, gy.shape, K, attrs), { CI, CO, N, H, Q, S, PAD, RELU } = shared;
     const OB = CI > 4 && S <= 2 ? 8 : 4, blocks = Math.ceil(CI / OB);
     const TILES = Math.ceil(Q / S), COUNT = N * H * TILES;
     const { workgroups: [gx0, gy0], GRID_X } = linear(COUNT, 64);
     const FIRST = Math.floor(Math.floor((PAD - K + 1) / S) / 4);
     const NQ = Math.floor((4 * S - 1 + PAD) / S / 4) - FIRST + 1;
-    const { dispatch, length } = arrange(CI, CO, K, OB, true);
+    const { first, length } = arrange(CI, CO, K, OB, true);
     return {
       scratch: [length],
-      dispatches: [dispatch, {
-        shader: inputGradShader,
-        constants: { ...shared, OB, TILES, FIRST, NQ, COUNT, GRID_X },
-        bindings: RELU ? [input(0), scratch(0), input(2), output(0)] : [input(0), scratch(0), output(0)],
-        workgroups: [gx0, gy0, blocks],
-      }],
+      dispatches: [
+        first,
+        dispatch(inputGradShader, {
+          constants: { ...shared, OB, TILES, FIRST, NQ, COUNT, GRID_X },
+          buffers: { gy: input(0), v: scratch(0), ...(RELU && { x: input(2) }), gx: output(0) },
+          workgroups: [gx0, gy0, blocks],
+        }),
+      ],
     };
   },
   testedBy: "conv2d",
@@ -181,8 +199,9 @@ export const conv2dWeightGrad: OpSpec<Conv2dWeightGradAttributes> = {
     return [w];
   },
   kernels({ inputs: [gy, x], attrs }) {
-    const K = attrs.kernel, shared = geometry(x.shape, gy.shape, K, attrs);
-    const { CI, CO, N, HO, S, PAD } = shared;
+    const K = attrs.kernel,
+      { CO, W: _, WO: __, ...shared } = geometry(x.shape, gy.shape, K, attrs),
+      { CI, N, HO, S, PAD } = shared;
     const KG = K <= 3 ? K : 1, OB = largestDivisor(CO, K <= 5 ? 8 : 4);
     const rows = N * HO, count = CO * CI * K * K;
     // Up to 64 partial sums of a weight, in at most 16 MiB.
@@ -191,12 +210,11 @@ export const conv2dWeightGrad: OpSpec<Conv2dWeightGradAttributes> = {
     return {
       scratch: [count * T],
       dispatches: [
-        {
-          shader: weightGradShader,
+        dispatch(weightGradShader, {
           constants: { ...shared, ...span(4, K, S, PAD), KG, OB, CHUNK, T },
-          bindings: [input(0), input(1), scratch(0)],
+          buffers: { gy: input(0), x: input(1), partial: scratch(0) },
           workgroups: [Math.ceil(T / 16), CI * (K / KG), CO / OB],
-        },
+        }),
         reducePartials({
           count,
           parts: T,
@@ -225,32 +243,24 @@ export const conv2d: OpSpec<Conv2dAttributes> = {
     return [inferConv(inputs[0], inputs[1], attrs)];
   },
   kernels({ inputs: [x, w], outputs: [y], attrs, limits }) {
-    const K = w.shape[2], shared = geometry(x.shape, y.shape, K, attrs);
+    const K = w.shape[2], { W: _, ...shared } = geometry(x.shape, y.shape, K, attrs);
     const { CI, CO, N, HO, QO, S, PAD } = shared;
     const OB = CO > 4 ? 8 : 4, PX = tile(QO, S === 1 ? 4 : 2);
     const TILES = Math.ceil(QO / PX), COUNT = N * HO * TILES;
     const { workgroups: [gx, gy], GRID_X } = linear(COUNT, 64);
-    const { dispatch, length } = arrange(CO, CI, K, OB, false);
-    const UNIFORM = length * 4 <= limits.maxUniformBufferBindingSize;
-    const weights: Binding = UNIFORM ? { ...scratch(0), uniform: length * 4 } : scratch(0);
+    const { first, length } = arrange(CO, CI, K, OB, false);
+    const fits = length * 4 <= limits.maxUniformBufferBindingSize;
+    const weights: Binding = fits ? { ...scratch(0), uniform: length * 4 } : scratch(0);
     return {
       scratch: [length],
-      dispatches: [dispatch, {
-        shader,
-        constants: {
-          ...shared,
-          ...span(4 * PX, K, S, PAD),
-          OB,
-          PX,
-          TILES,
-          COUNT,
-          GRID_X,
-          UNIFORM,
-          WEIGHTS: length / 4,
-        },
-        bindings: [input(0), weights, output(0)],
-        workgroups: [gx, gy, Math.ceil(CO / OB)],
-      }],
+      dispatches: [
+        first,
+        dispatch(shader, {
+          constants: { ...shared, ...span(4 * PX, K, S, PAD), OB, PX, TILES, COUNT, GRID_X },
+          buffers: { x: input(0), v: weights, y: output(0) },
+          workgroups: [gx, gy, Math.ceil(CO / OB)],
+        }),
+      ],
     };
   },
   gradient({ graph, node, grads, needs }) {

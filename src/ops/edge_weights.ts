@@ -4,12 +4,27 @@
  * @module
  */
 import source from "../../shaders/edge_weights.wgsl" with { type: "text" };
-import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { kernel, optional, read, table, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectInputs, expectInteger, expectShape } from "./expect.ts";
 import { linear } from "./launch.ts";
 
-const shader = { name: "edge_weights", source };
+const entering = table({ first: "u32", end: "u32" });
+const shader = kernel("edge_weights", source, {
+  buffers: { w: read("f32"), b: optional(read("f32")), y: write("f32") },
+  params: { entering },
+});
+const gradShader = kernel("edge_weights", source, {
+  buffers: {
+    gy: read("f32"),
+    w: optional(read("f32")),
+    b: optional(read("f32")),
+    gw: write("f32"),
+    gb: optional(write("f32")),
+  },
+  params: { entering },
+});
 
 /** Attributes of {@linkcode edgeWeights}. */
 export interface EdgeWeightsAttributes {
@@ -20,10 +35,10 @@ export interface EdgeWeightsAttributes {
 }
 
 /** For every edge the first edge of its node and the one after the last. */
-function spans(entering: readonly number[]): [first: number, end: number][] {
+function spans(entering: readonly number[]): { first: number; end: number }[] {
   let first = 0;
   return entering.flatMap((count) => {
-    const span: [number, number] = [first, first += count];
+    const span = { first, end: first += count };
     return Array(count).fill(span);
   });
 }
@@ -42,9 +57,8 @@ function check(w: TensorType, b: TensorType | undefined, { entering }: EdgeWeigh
 function launch(w: TensorType, { entering, bypass }: EdgeWeightsAttributes, GRADIENT: boolean) {
   const [E, K] = w.shape;
   return {
-    shader,
     constants: { GRADIENT, BETAS: entering !== null, BYPASS: bypass, E, K, L: K + Number(bypass) },
-    ...(entering && { params: spans(entering).flatMap((span) => [...span, 0, 0]) }),
+    params: { entering: spans(entering ?? []) },
     workgroups: linear(E, 64).workgroups,
   };
 }
@@ -60,11 +74,15 @@ export const edgeWeightsGrad: OpSpec<EdgeWeightsAttributes> = {
     check(inputs[1], inputs[2], attrs);
     return inputs.slice(1);
   },
-  kernels: ({ inputs, outputs, attrs }) => ({
-    dispatches: [{
+  kernels: ({ outputs, attrs }) => ({
+    dispatches: [dispatch(gradShader, {
       ...launch(outputs[0], attrs, true),
-      bindings: [...inputs.map((_, i) => input(i)), ...outputs.map((_, o) => output(o))],
-    }],
+      buffers: {
+        gy: input(0),
+        gw: output(0),
+        ...(attrs.entering && { w: input(1), b: input(2), gb: output(1) }),
+      },
+    })],
   }),
   testedBy: "edge_weights",
 };
@@ -81,10 +99,10 @@ export const edgeWeights: OpSpec<EdgeWeightsAttributes> = {
     return [dense([edges, columns + Number(attrs.bypass)])];
   },
   kernels: ({ inputs, attrs }) => ({
-    dispatches: [{
+    dispatches: [dispatch(shader, {
       ...launch(inputs[0], attrs, false),
-      bindings: [...inputs.map((_, i) => input(i)), output(0)],
-    }],
+      buffers: { w: input(0), ...(attrs.entering && { b: input(1) }), y: output(0) },
+    })],
   }),
   gradient({ graph, node: { inputs, attrs }, grads: [gy] }) {
     if (!gy) return inputs.map(() => null);
@@ -93,7 +111,7 @@ export const edgeWeights: OpSpec<EdgeWeightsAttributes> = {
   reference([w, b], [{ shape: [edges, columns] }], { entering, bypass }) {
     const s = new Float64Array(edges).fill(1);
     if (entering) {
-      spans(entering).forEach(([first, end], e) => {
+      spans(entering).forEach(({ first, end }, e) => {
         const most = Math.max(...b.subarray(first, end));
         s[e] = Math.exp(b[e] - most) / b.subarray(first, end).reduce((sum, v) => sum + Math.exp(v - most), 0);
       });

@@ -3,14 +3,25 @@
  * @module
  */
 import source from "../../shaders/normalize.wgsl" with { type: "text" };
-import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { kernel, optional, read, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";
 import { bnGradInput, bnGradSums } from "./bn_grad.ts";
 import { channelStatistics, overChannels, requireDense, requireImage } from "./channel.ts";
 import { onnxBatchNorm } from "./onnx.ts";
-import { withRowEnds } from "./shader_parts.ts";
+import { rowEnds } from "./shader_parts.ts";
 
-const shader = { name: "normalize", source: withRowEnds(source) };
+const shader = kernel("normalize", source, {
+  parts: [rowEnds],
+  buffers: {
+    x: read("vec4f", "bf16"),
+    stats: read("f32"),
+    gamma: optional(read("f32")),
+    beta: optional(read("f32")),
+    y: write("vec4f", "bf16"),
+  },
+  params: { length: "u32", share: "u32", row: "u32" },
+});
 
 /** Attributes of {@linkcode normalize}. */
 export interface NormalizeAttributes {
@@ -40,19 +51,12 @@ export const normalizeGrad: OpSpec<{ readonly eps: number }> = {
   kernels({ inputs, attrs: { eps } }) {
     const { constants, params, workgroups } = overChannels(inputs[0]);
     return {
-      dispatches: [{
-        shader,
-        constants: {
-          ...constants,
-          GAMMA: inputs.length > 2,
-          BETA: false,
-          BACKWARD: true,
-          EPS: eps,
-        },
-        bindings: [...inputs.map((_, i) => input(i)), output(0)],
+      dispatches: [dispatch(shader, {
+        constants: { ...constants, GAMMA: inputs.length > 2, BETA: false, BACKWARD: true, EPS: eps },
+        buffers: { x: input(0), stats: input(1), ...(inputs.length > 2 && { gamma: input(2) }), y: output(0) },
         params,
         workgroups,
-      }],
+      })],
     };
   },
   testedBy: "normalize",
@@ -74,19 +78,12 @@ export const normalize: OpSpec<NormalizeAttributes> = {
     const [x] = inputs, { constants, params, workgroups } = overChannels(x);
     const affine = inputs.length > 2;
     return {
-      dispatches: [{
-        shader,
-        constants: {
-          ...constants,
-          GAMMA: affine,
-          BETA: affine,
-          BACKWARD: false,
-          EPS: eps,
-        },
-        bindings: [...inputs.map((_, i) => input(i)), output(0)],
+      dispatches: [dispatch(shader, {
+        constants: { ...constants, GAMMA: affine, BETA: affine, BACKWARD: false, EPS: eps },
+        buffers: { x: input(0), stats: input(1), ...(affine && { gamma: input(2), beta: input(3) }), y: output(0) },
         params,
         workgroups,
-      }],
+      })],
     };
   },
   gradient({ graph, node, grads: [gy], needs }) {

@@ -3,10 +3,24 @@
  * @module
  */
 import source from "../../shaders/reduce_partials.wgsl" with { type: "text" };
-import { type Dispatch, output, scratch } from "../graph/op.ts";
+import { kernel, read, write } from "../gpu/kernel.ts";
+import { type Dispatch, dispatch, output, scratch } from "../graph/op.ts";
 import { linear } from "./launch.ts";
 
-const shader = { name: "reduce_partials", source };
+const shader = kernel("reduce_partials", source, {
+  buffers: { partial: read("f32"), y: write("f32") },
+  params: {
+    count: "u32",
+    parts: "u32",
+    block_rows: "u32",
+    block_columns: "u32",
+    columns: "u32",
+    grid_x: "u32",
+    length: "u32",
+    stride: "u32",
+    offset: "u32",
+  },
+});
 
 /**
  * Sums `parts` partial blocks of `blockRows` x `blockColumns` weights per block from scratch buffer 0 into
@@ -27,11 +41,12 @@ export function reducePartials(
 ): Dispatch {
   const length = Math.ceil(sizes.count / 4) * 4, { workgroups, GRID_X } = linear(length, 64);
   const { count, parts, blockRows, blockColumns, columns, stride = blockRows * blockColumns, from = 0 } = sizes;
-  return {
-    shader,
-    constants: {},
-    bindings: [scratch(0), to],
-    params: [count, parts, blockRows, blockColumns, columns, GRID_X, length, 0, stride, from, 0, 0],
+  return dispatch(shader, {
+    buffers: { partial: scratch(0), y: to },
+    params: {
+      ...{ count, parts, columns, length, stride },
+      ...{ block_rows: blockRows, block_columns: blockColumns, grid_x: GRID_X, offset: from },
+    },
     workgroups,
-  };
+  });
 }

@@ -2,6 +2,7 @@
  * WGSL that several shaders begin with.
  * @module
  */
+import { source } from "../gpu/kernel.ts";
 import POOLS from "../../shaders/pools.wgsl" with { type: "text" };
 import ROW_ENDS from "../../shaders/row_ends.wgsl" with { type: "text" };
 
@@ -9,4 +10,6 @@ import ROW_ENDS from "../../shaders/row_ends.wgsl" with { type: "text" };
 export const withPoolParts = (source: string): string => POOLS + source;
 
 /** Where rows of images end, in front of a shader's source. */
+export const rowEnds = source("row_ends", ROW_ENDS);
+
 export const withRowEnds = (source: string): string => ROW_ENDS + source;

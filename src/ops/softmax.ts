@@ -3,12 +3,17 @@
  * @module
  */
 import source from "../../shaders/softmax.wgsl" with { type: "text" };
-import { input, type OpSpec, output } from "../graph/op.ts";
+import { kernel, read, table, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectInputs, expectInteger, expectShape } from "./expect.ts";
 import { linear } from "./launch.ts";
 
-const shader = { name: "softmax", source };
+const shader = kernel("softmax", source, {
+  buffers: { x: read("f32"), y: write("f32") },
+  params: { rows: table({ columns: "u32" }) },
+});
+const gradShader = kernel("softmax", source, { buffers: { gy: read("f32"), y: read("f32"), gx: write("f32") } });
 
 /** Attributes of {@linkcode softmax}. */
 export interface SoftmaxAttributes {
@@ -17,13 +22,8 @@ export interface SoftmaxAttributes {
 }
 
 function launch(type: TensorType, GRADIENT: boolean, MASKED = false) {
-  const [R, K] = type.shape, { workgroups, GRID_X } = linear(R, 64);
-  const PADDED = storageLength(type);
-  return {
-    shader,
-    constants: { GRADIENT, MASKED, R, K, PADDED, GRID_X },
-    workgroups,
-  };
+  const [R, K] = type.shape, { workgroups, GRID_X } = linear(R, 64), PADDED = storageLength(type);
+  return { constants: { GRADIENT, MASKED, R, K, PADDED, GRID_X }, workgroups };
 }
 
 /** Gradient of {@linkcode softmax}: (gy, y) -> gx. */
@@ -36,10 +36,10 @@ export const softmaxGrad: OpSpec<null> = {
     return [inputs[0]];
   },
   kernels: ({ inputs }) => ({
-    dispatches: [{
+    dispatches: [dispatch(gradShader, {
       ...launch(inputs[0], true),
-      bindings: [input(0), input(1), output(0)],
-    }],
+      buffers: { gy: input(0), y: input(1), gx: output(0) },
+    })],
   }),
   testedBy: "softmax",
 };
@@ -60,11 +60,11 @@ export const softmax: OpSpec<SoftmaxAttributes | null> = {
     return [inputs[0]];
   },
   kernels: ({ inputs, attrs }) => ({
-    dispatches: [{
+    dispatches: [dispatch(shader, {
       ...launch(inputs[0], false, attrs !== null),
-      bindings: [input(0), output(0)],
-      ...(attrs && { params: attrs.columns.flatMap((columns) => [maskOf(columns), 0, 0, 0]) }),
-    }],
+      buffers: { x: input(0), y: output(0) },
+      params: { rows: (attrs?.columns ?? []).map((columns) => ({ columns: maskOf(columns) })) },
+    })],
   }),
   gradient: ({ graph, node, grads }) => [
     grads[0] && graph.apply1(softmaxGrad, [grads[0], node.outputs[0]], null),

@@ -1,6 +1,6 @@
 /** How the text of a shader is rewritten; what it computes then is tested with every operation. */
 import assert from "node:assert/strict";
-import { storeArrays } from "./storage.ts";
+import { storeArrays } from "./storage_rewrite.ts";
 
 const shader = (body: string) =>
   `@group(0) @binding(0) var<storage, read> x: array<vec4f>;
