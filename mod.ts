@@ -268,7 +268,20 @@ export type {
   OpSpec,
 } from "./src/graph/op.ts";
 export type { Shader } from "./src/gpu/pipelines.ts";
-export type { Constants } from "./src/gpu/template.ts";
+export type {
+  Access,
+  BoundArray,
+  BufferDeclaration,
+  Buffers,
+  Kernel,
+  KernelInterface,
+  Params,
+  Presence,
+  Scalar,
+  Table,
+} from "./src/gpu/kernel.ts";
+export type { Element, StoredArray } from "./src/gpu/storage.ts";
+export type { Constants, Source } from "./src/gpu/template.ts";
 export { type Initializer, NetworkVariables } from "./src/nn/variables.ts";
 
 // Device and errors

@@ -101,7 +101,7 @@ export interface BoundArray extends Omit<StoredArray, "bf16"> {
 }
 
 /** What of a kernel's declaration a variant has: arrays in order of `@binding`, and the rows of its tables. */
-export interface Interface {
+export interface KernelInterface {
   readonly arrays: readonly BoundArray[];
   readonly rows: Readonly<Record<string, number>>;
 }
@@ -176,7 +176,7 @@ export interface Wrapping {
 /** Generates it for a variant that uses the words `used` and stores the arrays `bf16` so. */
 export function wrapping(
   { params }: Kernel,
-  { arrays, rows }: Interface,
+  { arrays, rows }: KernelInterface,
   bf16: ReadonlySet<string>,
   words64: boolean,
   used: ReadonlySet<string>,

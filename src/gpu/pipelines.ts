@@ -3,7 +3,7 @@
  * @module
  */
 import { type Gpu, INT64 } from "./device.ts";
-import type { Interface, Kernel } from "./kernel.ts";
+import type { Kernel, KernelInterface } from "./kernel.ts";
 import { type Dialect, locatedMessage, shaderText, type Variant } from "./shader_text.ts";
 import { storeArrays } from "./storage_rewrite.ts";
 import { type Constants, expand } from "./template.ts";
@@ -20,7 +20,7 @@ export interface Shader {
 export interface VariantRequest {
   readonly shader: Shader | Kernel;
   readonly constants: Constants;
-  readonly interface?: Interface;
+  readonly interface?: KernelInterface;
 }
 
 /** Variants by shader and constants, and pipelines of them. */

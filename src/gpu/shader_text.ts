@@ -3,7 +3,7 @@
  * Every name is checked, and every line knows which line of a file it comes from.
  * @module
  */
-import { byFunctions, type Interface, type Kernel, wrapping } from "./kernel.ts";
+import { byFunctions, type Kernel, type KernelInterface, wrapping } from "./kernel.ts";
 import { type Constants, declarations, errorAt, expandLines, type Line, type Origin, wordsOf } from "./template.ts";
 
 /** What the shaders of an implementation are like. */
@@ -38,7 +38,7 @@ function checkDeclaration({ sources, params, name }: Kernel, constants: Constant
 }
 
 /** Checks the names in the expanded lines. @returns all words in them */
-function checkLines(kernel: Kernel, { arrays }: Interface, lines: readonly Line[]): Set<string> {
+function checkLines(kernel: Kernel, { arrays }: KernelInterface, lines: readonly Line[]): Set<string> {
   const bound = new Map(arrays.map((array) => [array.name, array])), own = new Set<string>(), used = new Set<string>();
   for (const { text } of lines) {
     for (const [word] of text.matchAll(/[A-Za-z_]\w*/g)) used.add(word);
@@ -65,7 +65,7 @@ function checkLines(kernel: Kernel, { arrays }: Interface, lines: readonly Line[
 }
 
 /** @throws {SyntaxError} for a buffer that is bound, or parameters that are given, and not used. */
-function checkUses(kernel: Kernel, { arrays }: Interface, used: ReadonlySet<string>, hasParams: boolean): void {
+function checkUses(kernel: Kernel, { arrays }: KernelInterface, used: ReadonlySet<string>, hasParams: boolean): void {
   const { file } = kernel.sources[kernel.sources.length - 1];
   for (const { name } of arrays) {
     if (used.has(name) || used.has(`load_${name}`) || used.has(`store_${name}`)) continue;
@@ -82,7 +82,7 @@ function checkUses(kernel: Kernel, { arrays }: Interface, used: ReadonlySet<stri
  */
 export function shaderText(
   kernel: Kernel,
-  bound: Interface,
+  bound: KernelInterface,
   constants: Constants,
   bf16: ReadonlySet<string>,
   { words64, enableSubgroups }: Dialect,

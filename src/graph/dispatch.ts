@@ -5,8 +5,8 @@
 import {
   type AnyValues,
   type Buffers,
-  type Interface,
   type Kernel,
+  type KernelInterface,
   type Params,
   type ParamValues,
   paramWords,
@@ -58,7 +58,7 @@ export interface Dispatch {
   /** Buffers in order of `@binding`. */
   readonly bindings: readonly Binding[];
   /** What the bindings are to the shader. */
-  readonly interface?: Interface;
+  readonly interface?: KernelInterface;
   /** 32-bit words of the last binding, the parameters; absent: no such binding. */
   readonly params?: readonly number[];
   /** Workgroups in x, y, z; each at most 65,535. */
@@ -94,7 +94,7 @@ export function dispatch<B extends Buffers, P extends Params>(
   const values = (params ?? {}) as AnyValues;
   checkNames(kernel, "buffer", kernel.buffers, given);
   checkNames(kernel, "parameter", kernel.params, values);
-  const bindings: Binding[] = [], arrays: Interface["arrays"][number][] = [];
+  const bindings: Binding[] = [], arrays: KernelInterface["arrays"][number][] = [];
   for (const [name, { access, elements, bf16, presence }] of Object.entries(kernel.buffers)) {
     const of = given[name], several = Array.isArray(of) ? of as (Binding | undefined)[] : [of as Binding | undefined];
     several.forEach((binding, i) => {
