@@ -15,11 +15,13 @@ export type Presence = "always" | "list" | "optional";
 
 /** A buffer of a kernel. */
 export interface BufferDeclaration<Kind extends Presence = Presence> {
+  /** How the shader uses it. */
   readonly access: Access;
   /** Types that its elements can have; the first one unless the binding says which. */
   readonly elements: readonly Element[];
   /** Whether it may be stored as bfloat16. */
   readonly bf16: boolean;
+  /** Whether there is one, or how many. */
   readonly presence: Kind;
 }
 
@@ -52,6 +54,7 @@ export type Scalar = "u32" | "i32";
 
 /** Parameters that are an array of records, as many as a dispatch has; none: there is no such parameter. */
 export interface Table<Fields extends Readonly<Record<string, Scalar>> = Readonly<Record<string, Scalar>>> {
+  /** What is in a row. */
   readonly fields: Fields;
 }
 
@@ -69,7 +72,9 @@ export interface Kernel<B extends Buffers = Buffers, P extends Params = Params> 
   readonly name: string;
   /** Its text, behind what it shares with others. */
   readonly sources: readonly Source[];
+  /** Buffers by name, in order of their bindings. */
   readonly buffers: B;
+  /** Parameters by name. */
   readonly params: P;
 }
 
@@ -95,6 +100,7 @@ export function kernel<const B extends Buffers, const P extends Params = Record<
 
 /** An array as one variant binds it. */
 export interface BoundArray extends Omit<StoredArray, "bf16"> {
+  /** How the shader uses it. */
   readonly access: Access;
   /** Whether it may be stored as bfloat16. */
   readonly mayBeBf16: boolean;
@@ -102,7 +108,9 @@ export interface BoundArray extends Omit<StoredArray, "bf16"> {
 
 /** What of a kernel's declaration a variant has: arrays in order of `@binding`, and the rows of its tables. */
 export interface KernelInterface {
+  /** Arrays in order of `@binding`. */
   readonly arrays: readonly BoundArray[];
+  /** Rows of each table of parameters. */
   readonly rows: Readonly<Record<string, number>>;
 }
 

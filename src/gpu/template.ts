@@ -21,6 +21,7 @@ export type Constants = Readonly<Record<string, number | boolean>>;
 export interface Source {
   /** Its path from the root of the repository. */
   readonly file: string;
+  /** What is in it. */
   readonly text: string;
 }
 
