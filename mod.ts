@@ -43,8 +43,8 @@ export {
   type Progress,
   search,
   SearchInterrupted,
-  type SearchOptions,
   type SearchResult,
+  type SearchRunOptions,
   supernetConfig,
 } from "./src/search/search.ts";
 export type { EpochRecord } from "./src/search/records.ts";
@@ -75,7 +75,7 @@ export {
   TrainInterrupted,
   validationOf,
 } from "./src/train/train.ts";
-export type { BestEpoch, TrainOptions, TrainProgress, TrainRecord, TrainResult } from "./src/train/records.ts";
+export type { BestEpoch, TrainProgress, TrainRecord, TrainResult, TrainRunOptions } from "./src/train/records.ts";
 export { budgetOf, SIZE_OPTION_LIST, type SizeConfig } from "./src/space/size_options.ts";
 export {
   resolveTrainConfig,

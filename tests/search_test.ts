@@ -14,8 +14,8 @@ import {
   RunFolder,
   search,
   SearchInterrupted,
-  type SearchOptions,
   type SearchResult,
+  type SearchRunOptions,
   train,
   UsageError,
 } from "../mod.ts";
@@ -33,7 +33,7 @@ function temporary(): string {
 }
 
 /** A search in a folder, to its end, and what it gives. */
-async function complete(folder: RunFolder, options: SearchOptions = {}, config = tiny()): Promise<unknown> {
+async function complete(folder: RunFolder, options: SearchRunOptions = {}, config = tiny()): Promise<unknown> {
   return bitsOf(folder, await search(config, DATA, { gpu, folder, ...options }));
 }
 

@@ -16,7 +16,7 @@ import { resolveTrainConfig, type TrainConfig } from "../src/train/config.ts";
 import { drawDropMask } from "../src/train/engine.ts";
 import { evaluateModel, predictImages } from "../src/train/inference.ts";
 import { buildInference, decodeModel, encodeModel, loadModel } from "../src/train/model_file.ts";
-import type { TrainOptions, TrainRecord, TrainResult } from "../src/train/records.ts";
+import type { TrainRecord, TrainResult, TrainRunOptions } from "../src/train/records.ts";
 import { dropShare, learningRate } from "../src/train/schedule.ts";
 import { BEST_MODEL, LAST_MODEL, networkConfig, train, TrainInterrupted } from "../src/train/train.ts";
 import { halves, message, stateOf } from "./search_support.ts";
@@ -56,7 +56,7 @@ function bitsOf(folder: RunFolder, { test, best, modelFile }: TrainResult): unkn
   return { ...stateOf(folder), models, test, best, modelFile };
 }
 
-async function complete(folder: RunFolder, options: TrainOptions = {}, config = tiny()): Promise<unknown> {
+async function complete(folder: RunFolder, options: TrainRunOptions = {}, config = tiny()): Promise<unknown> {
   return bitsOf(folder, await train(config, DARTS_V2, DATA, { gpu, folder, version: "1.2.3", ...options }));
 }
 
@@ -229,7 +229,7 @@ Deno.test("train: stopped in the middle of an epoch and resumed, it gives the sa
 Deno.test("train: validation images of the data set's own choose the best epoch, resumed or not", async () => {
   const val = { ...halves(21, [1, 9, 8], { ...FAINT, start: 2e6 }), mean: [0], std: [1] }, data = { ...DATA, val };
   const config = tiny({ "val-images": 19, "epochs": 2, "checkpoint-steps": 1 });
-  const run = async (folder: RunFolder, options: TrainOptions = {}, from = data) =>
+  const run = async (folder: RunFolder, options: TrainRunOptions = {}, from = data) =>
     bitsOf(folder, await train(config, DARTS_V2, from, { gpu, folder, ...options }));
   using once = RunFolder.create(temporary());
   const bits = await run(once);
@@ -241,7 +241,7 @@ Deno.test("train: validation images of the data set's own choose the best epoch,
   {
     using folder = RunFolder.create(path);
     folder.writeJson("config.json", {});
-    const onProgress: TrainOptions["onProgress"] = ({ step }) => step === 4 && stop.abort();
+    const onProgress: TrainRunOptions["onProgress"] = ({ step }) => step === 4 && stop.abort();
     await assert.rejects(run(folder, { signal: stop.signal, onProgress }), TrainInterrupted);
     const refused = message(/validation images: they are not those/, UsageError);
     for (const other of [{ ...val, fingerprint: "other" }, undefined]) {

@@ -50,7 +50,7 @@ export interface Progress {
 }
 
 /** Callbacks and resources of a search; all optional. */
-export interface SearchOptions {
+export interface SearchRunOptions {
   /** Device to use; it is opened if left out. */
   readonly gpu?: Gpu;
   /** Folder for metrics and checkpoints, open for writing. Without one nothing is written. */
@@ -138,7 +138,11 @@ export function supernetConfig(
  * @throws {FailureError} for what cannot be done on this machine, and when the loss stops being finite.
  * @throws {SearchInterrupted} when `options.signal` was raised.
  */
-export async function search(config: SearchConfig, data: Dataset, options: SearchOptions = {}): Promise<SearchResult> {
+export async function search(
+  config: SearchConfig,
+  data: Dataset,
+  options: SearchRunOptions = {},
+): Promise<SearchResult> {
   checkDataset(data);
   const run = new SearchRun(config, data, options);
   return await onDevice(options.gpu, options.warn, (gpu) => run.on(tuned(gpu, config.tuning, options.warn)));
@@ -152,7 +156,7 @@ interface Snapshot {
 class SearchRun {
   readonly #config: SearchConfig;
   readonly #data: Dataset;
-  readonly #options: SearchOptions;
+  readonly #options: SearchRunOptions;
   readonly #rules: readonly Rule[];
   readonly #train: Batcher;
   readonly #val: Batcher;
@@ -162,7 +166,7 @@ class SearchRun {
   /** Newest state on the host: what a new device starts from. */
   #snapshot: Snapshot | undefined;
 
-  constructor(config: SearchConfig, data: Dataset, options: SearchOptions) {
+  constructor(config: SearchConfig, data: Dataset, options: SearchRunOptions) {
     this.#config = config;
     this.#data = data;
     this.#options = options;

@@ -63,7 +63,7 @@ export interface TrainProgress {
 }
 
 /** Callbacks and resources of a training; all optional. */
-export interface TrainOptions {
+export interface TrainRunOptions {
   /** Device to use; it is opened if left out. */
   readonly gpu?: Gpu;
   /** Folder for metrics, checkpoints and models, open for writing. Without one nothing is written. */

@@ -28,7 +28,7 @@ import { drawDropMask, TrainEngine } from "./engine.ts";
 import { checkMeasurable, evaluateModel } from "./inference.ts";
 import { encodeModel, loadModel, type Model } from "./model_file.ts";
 import { isAuxiliary, planTraining } from "./programs.ts";
-import type { BestEpoch, TrainOptions, TrainRecord, TrainResult } from "./records.ts";
+import type { BestEpoch, TrainRecord, TrainResult, TrainRunOptions } from "./records.ts";
 import { dropShare, learningRate } from "./schedule.ts";
 
 /** The data of a training. */
@@ -113,7 +113,7 @@ export async function train(
   config: TrainConfig,
   genotype: Genotype,
   data: TrainData,
-  options: TrainOptions = {},
+  options: TrainRunOptions = {},
 ): Promise<TrainResult> {
   for (const part of [data.train, data.val, data.test]) if (part) checkDataset(part);
   const run = new TrainRun(config, networkConfig(config, genotype, data.train), data, options);
@@ -144,7 +144,7 @@ class TrainRun {
     readonly config: TrainConfig,
     readonly network: NetworkConfig,
     readonly data: TrainData,
-    readonly options: TrainOptions,
+    readonly options: TrainRunOptions,
   ) {
     const { train, val } = data, { batchSize: batch, seed } = config, { count, held } = validationOf(config, data);
     if (val) checkMeasurable({ network, classNames: train.classNames }, val);
