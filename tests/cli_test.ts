@@ -342,7 +342,7 @@ Deno.test("cli: wrong use is refused with what was meant, and leaves nothing beh
     "--discretizer",
     "zca",
   ]);
-  await refused(2, /alpha-warmup-epochs as it must be less than epochs 2/, [
+  await refused(2, /alpha-warmup-epochs as it must be less than --epochs 2/, [
     "search",
     ...FLAGS,
     ...out,

@@ -325,7 +325,7 @@ Deno.test("cli: models, genotypes and runs that cannot be used are refused in on
   await refused(2, /folder must be empty: it holds/, ["train", "DARTS_V2", "--out", path("whole")]);
   await refused(2, /Cannot change --epochs .* must stay 2/, ["train", "--resume", path("whole"), "--epochs", "3"]);
   await refused(2, /genotype together with --resume/, ["train", "DARTS_V2", "--resume", path("whole")]);
-  await refused(2, /init-channels together with params/, ["train", "DARTS_V2", ...FLAGS, "--params", "1M", ...out]);
+  await refused(2, /init-channels together with --params/, ["train", "DARTS_V2", ...FLAGS, "--params", "1M", ...out]);
   await refused(2, /no network fits|Cannot build a network within the budget/, [
     "train",
     "DARTS_V2",

@@ -4,6 +4,8 @@
  */
 /// <reference lib="deno.unstable" />
 import assert from "node:assert/strict";
+import { SEARCH_OPTIONS } from "../src/search/config.ts";
+import { TRAIN_OPTIONS } from "../src/train/config.ts";
 import plugin, { LAYERS } from "../scripts/layers_plugin.ts";
 import printing from "../scripts/printing_plugin.ts";
 
@@ -171,6 +173,50 @@ Deno.test("printing plugin: one file has the console, one has stdout and stderr"
   assert.equal(found("src/commands/output.ts", "Deno.stdout.writeSync(x);"), 0);
   assert.equal(found("src/commands/output.ts", "console.log(1);"), 1);
   assert.equal(found("src/commands/search.ts", "terminal.line(Deno.build.os);"), 0);
+});
+
+Deno.test("below the commands nothing that is said names a flag or a verb", () => {
+  const below = files("src/", ".ts").filter((path) => !path.startsWith("src/commands/") && !path.endsWith("_test.ts"));
+  const verbs = files("src/commands/", ".ts").flatMap((path) =>
+    [...Deno.readTextFileSync(new URL(path, ROOT)).matchAll(/\.command\("(\w+)/g)].map(([, verb]) => verb)
+  );
+  assert.ok(below.length > 100 && verbs.includes("search") && verbs.includes("tune"));
+  // Deno's own flags are the same for everybody; custom properties of style sheets and rules of tables are no flags.
+  const flag = /(^|[^-\w(])--(?!allow-|no-prompt)[a-z][a-z-]*\b(?!:)/;
+  const any = `(${[...new Set(verbs)].join("|")})`,
+    verb = new RegExp(`\\bidarts ${any}\\b|\\bdeno (task|run) |'${any} `);
+  const found: string[] = [];
+  const check = (file: string, text: string) => {
+    if (flag.test(text) || verb.test(text)) found.push(`${file}: ${text.slice(0, 80)}`);
+  };
+  const reader: Deno.lint.Plugin = {
+    name: "texts",
+    rules: {
+      all: {
+        create: ({ filename }) => ({
+          Literal: ({ value }) => typeof value === "string" && check(filename, value),
+          TemplateElement: ({ raw }) => check(filename, raw),
+        }),
+      },
+    },
+  };
+  for (const path of below) {
+    if (/^src\/report\/(style|charts)\.ts$/.test(path)) continue; // a style sheet
+    Deno.lint.runPlugin(reader, path, Deno.readTextFileSync(new URL(path, ROOT)));
+  }
+  assert.deepEqual(found, []);
+});
+
+Deno.test("options that messages mention exist", () => {
+  const known = new Set([...SEARCH_OPTIONS.options, ...TRAIN_OPTIONS.options].map(({ key }) => key as string));
+  const named = files("src/", ".ts").filter((path) => !/_test\.ts$|^src\/base\//.test(path)).flatMap((path) => {
+    const code = Deno.readTextFileSync(new URL(path, ROOT));
+    const lists = [...code.matchAll(/\boptions: \[((?:"[a-z-]+"(?:, )?)+)\]/g)].flatMap(([, list]) => list.split(", "));
+    return [...code.matchAll(/\boption\(("[a-z-]+")\)|\b(?:option|key): ("[a-z-]+"),? (?:must|value)/g)]
+      .map((match) => match[1] ?? match[2]).concat(lists).map((text) => JSON.parse(text) as string);
+  });
+  assert.ok(named.length >= 20, String(named.length));
+  assert.deepEqual([...new Set(named)].filter((key) => !known.has(key)), []);
 });
 
 Deno.test("each shader is imported in exactly one place", () => {

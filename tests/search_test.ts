@@ -116,7 +116,7 @@ Deno.test("search: a lost device is replaced and the bits stay the same", async 
 });
 
 Deno.test("search: a loss that is no number stops it, names the step and keeps the last good checkpoint", async () => {
-  const config = tiny({ "weight-lr": 1e30, "clip": 0 }), remedy = "start again with a smaller --weight-lr";
+  const config = tiny({ "weight-lr": 1e30, "clip": 0 }), remedy = "start again with a smaller weightLr";
   {
     using folder = RunFolder.create(temporary());
     const none = `^(?=.*(at|after) step [1-6] ).* \\(epoch 1\\): there is no checkpoint yet; ${remedy}`;

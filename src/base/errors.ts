@@ -36,8 +36,10 @@ export type Action =
   | { readonly kind: "resume" }
   /** Downloading a data set. */
   | { readonly kind: "fetch"; readonly data: string }
-  /** Deciding by a rule after the search. */
+  /** Deciding by a rule after a search by another one. */
   | { readonly kind: "rediscretize"; readonly method: string }
+  /** A driver for a GPU, or the software adapter. */
+  | { readonly kind: "driver" }
   /** Measuring the kernels of this adapter. */
   | { readonly kind: "tune" }
   /** Beginning a study. */
@@ -51,6 +53,10 @@ export interface Wording {
   action(action: Action): string;
 }
 
+/** What gives a machine an adapter. */
+export const DRIVER_REMEDY = "install a GPU driver with Vulkan, or the software one with " +
+  "'apt-get install mesa-vulkan-drivers libvulkan1'";
+
 /** The wording of {@linkcode Error.message}: names of the library. */
 const LIBRARY_WORDING: Wording = {
   option: camelCase,
@@ -61,9 +67,11 @@ const LIBRARY_WORDING: Wording = {
       case "resume":
         return "resume its run";
       case "fetch":
-        return `fetch it with fetchCifar("${action.data}", ...)`;
+        return action.data === "mnist" ? "put its IDX files there" : `fetch it with fetchCifar("${action.data}", ...)`;
       case "rediscretize":
-        return `decide by ${action.method} afterwards, with rediscretize`;
+        return `search by another rule, then decide by ${action.method} with rediscretize`;
+      case "driver":
+        return DRIVER_REMEDY;
       case "tune":
         return "measure one with tune";
       case "study":
@@ -172,7 +180,7 @@ function wordSentence(sentence: Text, remedies: readonly (Remedy | string)[], wo
   const said = sentence.word(wording);
   if (remedies.length === 0) return said;
   const todo = remedies.map((remedy) => typeof remedy === "string" ? remedy : wordRemedy(remedy, wording));
-  return said + (said.includes(": ") ? ", so " : ": ") + either(todo);
+  return said + (said.includes(": ") ? "; " : ": ") + either(todo);
 }
 
 function wordRemedy(remedy: Remedy, wording: Wording): string {
@@ -223,7 +231,8 @@ export interface OptionFault {
 
 /** The error for a value that an option cannot have: "Cannot use K as it must be M: current value is V". */
 export function optionError({ key, must, value, remedies }: OptionFault): UsageError {
-  return new UsageError(text`Cannot use ${option(key)} as it must be ${must}: current value is ${value}`, {
+  const shown = typeof value === "string" ? `'${value}'` : value;
+  return new UsageError(text`Cannot use ${option(key)} as it must be ${must}: current value is ${shown}`, {
     option: key,
     value,
     remedies,

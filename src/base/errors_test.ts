@@ -15,11 +15,11 @@ Deno.test("errors: options and remedies are worded for the reader, and are data"
   });
   assert.equal(
     error.message,
-    "Cannot search with batchSize 48: it needs 3 MiB, so use batchSize 12 or less or take smaller images",
+    "Cannot search with batchSize 48: it needs 3 MiB; use batchSize 12 or less or take smaller images",
   );
   assert.equal(
     error.word(LOUD),
-    "Cannot search with <batch-size> 48: it needs 3 MiB, so use <batch-size> 12 or less or take smaller images",
+    "Cannot search with <batch-size> 48: it needs 3 MiB; use <batch-size> 12 or less or take smaller images",
   );
   assert.deepEqual([error.option, error.value, error.limit, error.exitCode], ["batch-size", 48, 2 ** 20, 1]);
   assert.deepEqual(error.remedies[0], { kind: "at-most", option: "batch-size", value: 12 });
@@ -50,10 +50,13 @@ Deno.test("errors: every kind of remedy", () => {
     'Cannot go on: fetch it with fetchCifar("cifar10", ...)',
     "Cannot go on: FETCH cifar10",
   ]);
-  const [rest] = worded({ kind: "rediscretize", method: "zca" }, { kind: "tune" }, { kind: "study" });
+  const [rest] = worded({ kind: "rediscretize", method: "zca" }, { kind: "driver" }, { kind: "tune" }, {
+    kind: "study",
+  });
   assert.equal(
     rest,
-    "Cannot go on: decide by zca afterwards, with rediscretize, measure one with tune or begin one there",
+    "Cannot go on: search by another rule, then decide by zca with rediscretize, install a GPU driver with Vulkan, or " +
+      "the software one with 'apt-get install mesa-vulkan-drivers libvulkan1', measure one with tune or begin one there",
   );
 });
 

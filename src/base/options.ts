@@ -170,18 +170,6 @@ export function describeOption(option: Option): string {
   }
 }
 
-/** The flag as the command-line parser declares it: `--alpha-lr <number>`, or `--flip` for one that is off or on. */
-export function flagSpec(option: Option): string {
-  const word = option.kind === "int" || option.kind === "number"
-    ? "<number>"
-    : option.kind === "choice"
-    ? "<choice>"
-    : option.kind === "named"
-    ? "<name or file>"
-    : "<text>";
-  return option.kind === "boolean" ? `--${option.key}` : `--${option.key} ${word}`;
-}
-
 /** A value from outside, in few words: a hostile one may be huge when written out. */
 export function showValue(value: unknown): string {
   if (typeof value === "string") {

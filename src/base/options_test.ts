@@ -1,14 +1,6 @@
 import assert from "node:assert/strict";
 import { UsageError } from "./errors.ts";
-import {
-  defineOptions,
-  describeOption,
-  editDistance,
-  flagSpec,
-  MAX_YAML_BYTES,
-  nearest,
-  parseYamlOptions,
-} from "./options.ts";
+import { defineOptions, describeOption, editDistance, MAX_YAML_BYTES, nearest, parseYamlOptions } from "./options.ts";
 
 const SET = defineOptions([
   {
@@ -200,14 +192,6 @@ Deno.test("options: what a parser returns becomes a layer", () => {
   });
   assert.deepEqual(layer.values, { "alpha-lr": "1", epochs: undefined });
   assert.equal(SET.resolve([layer]).alphaLr, 1);
-  assert.deepEqual(SET.options.map(flagSpec), [
-    "--epochs <number>",
-    "--alpha-lr <number>",
-    "--seed <number>",
-    "--out <text>",
-    "--second-order",
-    "--select <choice>",
-  ]);
   assert.equal(
     describeOption({
       key: "a",

@@ -6,7 +6,6 @@ import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { joinPath, readText } from "../base/files.ts";
 import {
-  flagSpec,
   type Layer,
   MAX_YAML_BYTES,
   nameOf,
@@ -28,6 +27,18 @@ export function addOptions(command: Command, options: readonly Option[]): void {
     command.addOption(new Flag(flagSpec(option), describe(option)).helpGroup(`${group}:`));
     if (option.kind === "boolean") command.addOption(new Flag(`--no-${key}`).hideHelp());
   }
+}
+
+/** The flag as commander declares it: `--alpha-lr <number>`, or `--flip` for one that is off or on. */
+export function flagSpec(option: Option): string {
+  const word = option.kind === "int" || option.kind === "number"
+    ? "<number>"
+    : option.kind === "choice"
+    ? "<choice>"
+    : option.kind === "named"
+    ? "<name or file>"
+    : "<text>";
+  return option.kind === "boolean" ? `--${option.key}` : `--${option.key} ${word}`;
 }
 
 /** Help, choices and default on one line, with one pair of parentheses at its end. */

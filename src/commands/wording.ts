@@ -2,7 +2,7 @@
  * How the command line words what messages mention: options as flags, remedies as flags and verbs.
  * @module
  */
-import { IdartsError, type Wording } from "../base/errors.ts";
+import { DRIVER_REMEDY, IdartsError, type Wording } from "../base/errors.ts";
 import { CACHE_FOLDER } from "../data/cifar.ts";
 import { REMOTES } from "../data/fetch.ts";
 import { commandLine } from "./terminal.ts";
@@ -17,9 +17,11 @@ export const FLAG_WORDING: Wording = {
       case "resume":
         return "use --resume to go on with its run";
       case "fetch":
-        return `fetch it with: ${fetchLine(action.data)}`;
+        return `run ${action.data === "mnist" ? "'deno task fetch-mnist'" : fetchLine(action.data)}`;
       case "rediscretize":
-        return `decide by 'discretize <run> --method ${action.method}' afterwards`;
+        return `search by another rule, then decide by 'discretize <run> --method ${action.method}'`;
+      case "driver":
+        return `${DRIVER_REMEDY} ('deno task setup' does it on Debian and Ubuntu)`;
       case "tune":
         return "write one with 'tune'";
       case "study":

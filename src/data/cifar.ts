@@ -84,12 +84,12 @@ function readRecords(
   lookup: Lookup,
   names: readonly string[],
   variant: Variant,
-  { path, hint }: Place,
+  { path, remedies }: Place,
 ): { images: Uint8Array; labels: Uint8Array } {
   const record = variant.labelBytes + CHANNELS * PIXELS;
   const files = names.map((name) => {
     const data = lookup(name);
-    if (data === undefined) throw new FailureError(`Cannot open '${path}' as it must hold '${name}': ${hint}`);
+    if (data === undefined) throw new FailureError(`Cannot open '${path}' as it must hold '${name}'`, { remedies });
     if (data.length === 0 || data.length % record !== 0) {
       throw new FailureError(
         `Cannot read '${name}' of '${path}' as it must hold whole records of ${record} bytes: ` +
@@ -133,7 +133,8 @@ async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
   const variant = VARIANTS.find(({ train, test }) => [...train, ...test].some((name) => lookup(name) !== undefined));
   if (variant === undefined) {
     throw new FailureError(
-      `Cannot open '${path}' as it must hold '${VARIANTS[0].train[0]}' or '${VARIANTS[1].train[0]}': ${place.hint}`,
+      `Cannot open '${path}' as it must hold '${VARIANTS[0].train[0]}' or '${VARIANTS[1].train[0]}'`,
+      { remedies: place.remedies },
     );
   }
   const train = readRecords(lookup, variant.train, variant, place);
@@ -159,15 +160,15 @@ export const CIFAR: DataFormat = {
     {
       name: "cifar10",
       paths: [`${CACHE_FOLDER}/cifar-10-binary.tar.gz`, `${CACHE_FOLDER}/cifar-10-batches-bin`],
-      hint: "run 'idarts data fetch cifar10'",
+      remedies: [{ kind: "fetch", data: "cifar10" }],
     },
     {
       name: "cifar100",
       paths: [`${CACHE_FOLDER}/cifar-100-binary.tar.gz`, `${CACHE_FOLDER}/cifar-100-binary`],
-      hint: "run 'idarts data fetch cifar100'",
+      remedies: [{ kind: "fetch", data: "cifar100" }],
     },
   ],
-  hint: "check the path, or fetch it with 'idarts data fetch cifar10' or 'cifar100'",
+  remedies: ["check the path", { kind: "fetch", data: "cifar10" }],
   detect: (path) =>
     ARCHIVE.test(path) ||
     VARIANTS.some(({ train, test }) => [...train, ...test].some((name) => exists(joinPath(path, name)))),

@@ -127,8 +127,10 @@ function locate(spec: string, mnistFolder: string | undefined): { place: Place; 
     if (known === undefined) continue;
     const paths = spec === "mnist" && mnistFolder !== undefined ? [mnistFolder] : known.paths;
     const path = paths.find(exists);
-    if (path !== undefined) return { place: { path, name: spec, hint: known.hint }, format };
-    throw new FailureError(`Cannot open data set '${spec}' as the folder '${paths[0]}' does not exist: ${known.hint}`);
+    if (path !== undefined) return { place: { path, name: spec, remedies: known.remedies }, format };
+    throw new FailureError(`Cannot open data set '${spec}' as the folder '${paths[0]}' does not exist`, {
+      remedies: known.remedies,
+    });
   }
   const names = FORMATS.flatMap(({ known }) => known.map(({ name }) => `'${name}'`)).join(", ");
   if (spec === "" || !exists(spec)) {
@@ -137,7 +139,7 @@ function locate(spec: string, mnistFolder: string | undefined): { place: Place; 
     );
   }
   const format = FORMATS.find(({ detect }) => detect(spec));
-  if (format !== undefined) return { place: { path: spec, hint: format.hint }, format };
+  if (format !== undefined) return { place: { path: spec, remedies: format.remedies }, format };
   const kinds = FORMATS.map(({ help }) => help).join("; or ");
   throw new FailureError(`Cannot open data set '${spec}' as it must be ${kinds}: it looks like none of them`);
 }

@@ -153,7 +153,7 @@ Deno.test("data: files that are missing or do not fit get a sentence", async () 
     await assert.rejects(
       openData("mnist", { split: "train", mnistFolder: `${folder}/none` }),
       failure(
-        /^Cannot open data set 'mnist' as the folder '[^']*none' does not exist: run 'deno task fetch-mnist'$/,
+        /^Cannot open data set 'mnist' as the folder '[^']*none' does not exist: put its IDX files there$/,
       ),
     );
     await assert.rejects(

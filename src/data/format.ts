@@ -2,6 +2,7 @@
  * What a format of data sets is. Not responsible for which there are (`formats.ts`).
  * @module
  */
+import type { Remedy } from "../base/errors.ts";
 import type { Augment } from "./augment.ts";
 import type { Dataset, OpenDataOptions, Split } from "./dataset.ts";
 
@@ -12,7 +13,7 @@ export interface Place {
   /** Its name if it was named; else the path says it. */
   readonly name?: string;
   /** What to do when it is not as it must be. */
-  readonly hint: string;
+  readonly remedies: readonly (Remedy | string)[];
 }
 
 /** A data set that is found by name. */
@@ -22,7 +23,7 @@ export interface KnownData {
   /** Where it may lie; the first that exists is taken. */
   readonly paths: readonly string[];
   /** How to get it. */
-  readonly hint: string;
+  readonly remedies: readonly (Remedy | string)[];
 }
 
 /** A format of data sets. */
@@ -34,7 +35,7 @@ export interface DataFormat {
   /** Data sets of this format that have names. */
   readonly known: readonly KnownData[];
   /** What to do when a data set is not as it must be. */
-  readonly hint: string;
+  readonly remedies: readonly (Remedy | string)[];
   /** Whether `path`, which exists, looks like this format. Throws FailureError where it may not be read. */
   detect(path: string): boolean;
   /** The parts that the data set at `path` has; train and test if left out. */

@@ -52,13 +52,14 @@ interface RawSplit {
   readonly labels: Uint8Array;
 }
 
-function readSplit(folder: string, split: "train" | "test", hint: string): RawSplit {
+function readSplit(folder: string, split: "train" | "test", remedies: Place["remedies"]): RawSplit {
   const find = (what: "images" | "labels"): string => {
     const names = candidates(split, what);
     const found = names.find((name) => exists(joinPath(folder, name)));
     if (found !== undefined) return joinPath(folder, found);
     throw new FailureError(
-      `Cannot open the ${split} ${what} in '${folder}' as it must hold '${names[0]}' (or .gz): ${hint}`,
+      `Cannot open the ${split} ${what} in '${folder}' as it must hold '${names[0]}' (or .gz)`,
+      { remedies },
     );
   };
   const path = find("images");
@@ -112,16 +113,16 @@ function classNamesOf(
 }
 
 async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
-  const { path: folder, hint } = place, split = refuseVal(options.split, place);
+  const { path: folder, remedies } = place, split = refuseVal(options.split, place);
   const name = place.name ?? baseName(folder);
-  const train = readSplit(folder, "train", hint);
+  const train = readSplit(folder, "train", remedies);
   const [, channels, height, width] = train.shape;
   const pixels = height * width;
   const classNames = classNamesOf(folder, name, train.labels, train.labelPath);
   const { mean, std } = channelStats(train.images, channels, pixels);
   let raw = train;
   if (split === "test") {
-    raw = readSplit(folder, "test", hint);
+    raw = readSplit(folder, "test", remedies);
     if (raw.shape.slice(1).join() !== train.shape.slice(1).join()) {
       throw new FailureError(
         `Cannot use '${raw.path}' as its images must be [${
@@ -159,8 +160,8 @@ const MIRRORED: readonly string[] = ["fashion-mnist"];
 export const IDX: DataFormat = {
   name: "idx",
   help: "a folder of IDX files (.gz or not) with MNIST's usual names, and optionally classes.txt",
-  known: [{ name: "mnist", paths: [MNIST_FOLDER], hint: "run 'deno task fetch-mnist'" }],
-  hint: "check the path, or put MNIST-like IDX files there",
+  known: [{ name: "mnist", paths: [MNIST_FOLDER], remedies: [{ kind: "fetch", data: "mnist" }] }],
+  remedies: ["check the path", "put MNIST-like IDX files there"],
   detect: (path) =>
     (["train", "test"] as const).some((split) =>
       (["images", "labels"] as const).some((what) => candidates(split, what).some((n) => exists(joinPath(path, n))))

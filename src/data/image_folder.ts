@@ -281,7 +281,7 @@ export const IMAGE_FOLDER: DataFormat = {
   name: "images",
   help: "a folder with one sub-folder of PNG or JPEG images per class (optionally train/, val/ and test/ above)",
   known: [],
-  hint: "put the images of each class into a folder of its own",
+  remedies: ["put the images of each class into a folder of its own"],
   detect: looksLikeImages,
   parts: partsIn,
   open,

@@ -115,8 +115,8 @@ export async function openGpu(
   });
   if (!adapter) {
     throw new FailureError(
-      "Cannot find a WebGPU adapter: install a GPU driver with Vulkan, or the software one with " +
-        "'apt-get install mesa-vulkan-drivers libvulkan1' ('deno task setup' does it on Debian and Ubuntu)",
+      "Cannot find a WebGPU adapter",
+      { remedies: [{ kind: "driver" }] },
     );
   }
   const requiredLimits: Record<string, number> = {};

@@ -31,7 +31,8 @@ export const TUNING_OPTION = {
   check: checkTuning,
   default: "off",
   group: "Run",
-  help: "which of several kernels runs an operation: the ones for this kind of adapter, or a .yaml file of 'tune'",
+  help:
+    "which of several kernels runs an operation: the ones for this kind of adapter, or a .yaml file of measured ones",
 } as const;
 
 /**
@@ -51,7 +52,7 @@ const MOST_KERNELS = 100_000, LONGEST = 1000;
  */
 export function checkTuning(value: unknown, source: string): Tuning {
   const fail = (what: string): never => {
-    throw new UsageError(`Cannot use ${source} as ${what}: write it with 'idarts tune'`);
+    throw new UsageError(`Cannot use ${source} as ${what}`, { remedies: [{ kind: "tune" }] });
   };
   const isRecord = (v: unknown): v is Record<string, unknown> => typeof v === "object" && v !== null;
   const isText = (v: unknown): v is string =>
@@ -74,8 +75,8 @@ export function tuned(gpu: Gpu, tuning: string | Tuning, warn?: (message: string
   if (typeof tuning === "string") return gpu;
   if (tuning.name !== adapterText(gpu)) {
     warn?.(
-      `The tuning is of adapter '${tuning.name}' and this is '${adapterText(gpu)}': its kernels are left aside ` +
-        `('idarts tune' measures here)`,
+      `The tuning is of adapter '${tuning.name}' and this is '${adapterText(gpu)}': its kernels are left aside until ` +
+        "one is measured here",
     );
     return gpu;
   }

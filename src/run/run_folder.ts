@@ -85,13 +85,15 @@ export class RunFolder implements Disposable {
       const other = RunFolder.#list(path).find((name) => name !== LOCK && !TEMPORARY_NAME.test(name));
       if (other === undefined) return;
       throw new UsageError(
-        `Cannot start a run in '${path}' as the folder must be empty: it holds '${other}', so use --resume to go on with its run or take another --out`,
+        `Cannot start a run in '${path}' as the folder must be empty: it holds '${other}'`,
+        { remedies: [{ kind: "resume" }, { kind: "other-folder" }] },
       );
     };
     try {
       if (exists(path) && !Deno.statSync(path).isDirectory) {
         throw new UsageError(
-          `Cannot start a run in '${path}' as it must be a folder: it is a file, so take another --out`,
+          `Cannot start a run in '${path}' as it must be a folder: it is a file`,
+          { remedies: [{ kind: "other-folder" }] },
         );
       }
       Deno.mkdirSync(path, { recursive: true });
@@ -158,9 +160,8 @@ export class RunFolder implements Disposable {
         owner.subarray(0, file.readSync(owner) ?? 0),
       ).trim();
       throw new FailureError(
-        `Cannot use '${path}' as another process${
-          /^\d+$/.test(text) ? ` (${text})` : ""
-        } is running in it: wait for it, stop it or take another --out`,
+        `Cannot use '${path}' as another process${/^\d+$/.test(text) ? ` (${text})` : ""} is running in it`,
+        { remedies: ["wait for it", "stop it", { kind: "other-folder" }] },
       );
     } catch (error) {
       file?.close();
@@ -309,7 +310,8 @@ export class RunFolder implements Disposable {
     }
     if (problems.length === 0) return undefined;
     throw new FailureError(
-      `${problems[0]}, and there is no older checkpoint to go on from: start again with another --out`,
+      `${problems[0]}, and there is no older checkpoint to go on from`,
+      { remedies: [{ kind: "other-folder" }] },
     );
   }
 

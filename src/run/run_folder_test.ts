@@ -49,7 +49,7 @@ Deno.test("run folder: a new one must be empty, an old one must be a run", async
       () => RunFolder.create(path),
       message(
         UsageError,
-        /it holds 'config.json', so use --resume to go on with its run or take another --out$/,
+        /it holds 'config.json'; resume its run or take another folder$/,
       ),
     );
     using run = RunFolder.open(path);
@@ -276,7 +276,7 @@ Deno.test("run folder: checkpoints come back, the newest first, damaged ones nev
       () => run.readCheckpoint(),
       message(
         FailureError,
-        /no older checkpoint to go on from: start again with another --out/,
+        /no older checkpoint to go on from; take another folder$/,
       ),
     );
     assert.throws(() => run.writeCheckpoint(-1, [], null), RangeError);

@@ -4,7 +4,7 @@
  * @module
  */
 import { defineOptions, type Layer, type OptionSet, type Resolved } from "../base/options.ts";
-import { UsageError } from "../base/errors.ts";
+import { option, optionError, text, UsageError } from "../base/errors.ts";
 import { DATA_OPTION_LIST } from "../data/options.ts";
 import { RULES } from "../discretize/registry.ts";
 import type { Rule } from "../discretize/rule.ts";
@@ -325,15 +325,18 @@ export function resolveSearchConfig(
     ...layers,
   ]);
   if (config.alphaWarmupEpochs >= config.epochs) {
-    throw new UsageError(
-      `Cannot use alpha-warmup-epochs as it must be less than epochs ${config.epochs}, so that the architecture is ` +
-        `searched at all: current value is ${config.alphaWarmupEpochs}`,
-    );
+    throw optionError({
+      key: "alpha-warmup-epochs",
+      must: text`less than ${option("epochs")} ${config.epochs}, so that the architecture is searched at all`,
+      value: config.alphaWarmupEpochs,
+    });
   }
   if (config.weightLrMin > config.weightLr) {
-    throw new UsageError(
-      `Cannot use weight-lr-min as it must be at most weight-lr ${config.weightLr}: current value is ${config.weightLrMin}`,
-    );
+    throw optionError({
+      key: "weight-lr-min",
+      must: text`at most ${option("weight-lr")} ${config.weightLr}`,
+      value: config.weightLrMin,
+    });
   }
   checkStopping(config, rules);
   return config;
@@ -352,7 +355,9 @@ export function checkStopping(config: SearchConfig, rules: readonly Pick<Rule, "
     : null;
   if (stop === null || !rules.find(({ name }) => name === config.discretizer)?.needs?.includes("removals")) return;
   throw new UsageError(
-    `Cannot use ${stop} with discretizer ${config.discretizer}, which does not decide after each epoch: search with ` +
-      `another one, then decide by 'discretize <run> --method ${config.discretizer}'`,
+    text`Cannot use ${option(stop)} with ${
+      option("discretizer")
+    } ${config.discretizer}, which does not decide after each epoch`,
+    { option: stop, remedies: [{ kind: "rediscretize", method: config.discretizer }] },
   );
 }

@@ -5,7 +5,7 @@
  * never stopped. Not responsible for drawings and reports.
  * @module
  */
-import { FailureError, UsageError } from "../base/errors.ts";
+import { FailureError, type Remedy, text, UsageError } from "../base/errors.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
 import { checkDataset, type Dataset } from "../data/dataset.ts";
@@ -115,6 +115,9 @@ export function supernetConfig(
     precision: config.precision,
   };
 }
+
+/** What to do when numbers grow beyond all bounds. */
+const SMALLER_STEPS: Remedy = { kind: "lower", options: ["weight-lr", "alpha-lr", "clip"], afresh: true };
 
 /**
  * Searches a cell for `data`.
@@ -294,16 +297,16 @@ class SearchRun {
     const first = Math.min(train || Infinity, val || Infinity), what = val === first ? "validation" : "training";
     const step = epoch * this.#stepsPerEpoch + first;
     throw new FailureError(
-      `The ${what} loss is no longer a finite number at step ${step} (epoch ${epoch + 1}): ` +
-        this.#keptCheckpoint() + "start again with a smaller --weight-lr, --alpha-lr or --clip",
+      `The ${what} loss is no longer a finite number at step ${step} (epoch ${epoch + 1})` + this.#keptCheckpoint(),
+      { remedies: [SMALLER_STEPS] },
     );
   }
 
   #keptCheckpoint(): string {
     if (!this.#options.folder) return "";
     return this.#snapshot
-      ? `the checkpoint of step ${this.#snapshot.step} is kept in '${this.#options.folder.path}'; `
-      : "there is no checkpoint yet; ";
+      ? `: the checkpoint of step ${this.#snapshot.step} is kept in '${this.#options.folder.path}'`
+      : ": there is no checkpoint yet";
   }
 
   async #checkpoint(engine: SearchEngine, step: number, epoch: number): Promise<void> {
@@ -313,8 +316,8 @@ class SearchRun {
     } catch (error) {
       if (!(error instanceof FailureError) || error instanceof DeviceLostError) throw error;
       throw new FailureError(
-        `${error.message} after step ${step} (epoch ${epoch + 1}): ` + this.#keptCheckpoint() +
-          "start again with a smaller --weight-lr, --alpha-lr or --clip",
+        text`${error} after step ${step} (epoch ${epoch + 1})${this.#keptCheckpoint()}`,
+        { remedies: [SMALLER_STEPS] },
       );
     }
     this.#options.folder?.writeCheckpoint(step, tensors, {

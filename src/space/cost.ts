@@ -9,7 +9,7 @@
  * the peak is what inference holds at once.
  * @module
  */
-import { UsageError } from "../base/errors.ts";
+import { optionError, UsageError } from "../base/errors.ts";
 import type { GpuLimits } from "../gpu/device.ts";
 import { Graph, type Node } from "../graph/graph.ts";
 import { dropUnused } from "../graph/passes.ts";
@@ -122,15 +122,13 @@ export interface Budget {
   readonly macs?: number;
 }
 
-/** Reads a number with an optional k, M or G: `1M`, `600k`, `2.5e6`. @throws {UsageError} naming `flag`. */
-export function parseCount(text: string, flag: string): number {
-  const match = /^\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*([kmg]?)\s*$/i.exec(text);
+/** Reads a number with an optional k, M or G: `1M`, `600k`, `2.5e6`. @throws {UsageError} naming option `key`. */
+export function parseCount(count: string, key: string): number {
+  const match = /^\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*([kmg]?)\s*$/i.exec(count);
   const factor = { "": 1, k: 1e3, m: 1e6, g: 1e9 }[match?.[2].toLowerCase() ?? ""]!;
   const value = match ? Math.round(Number(match[1]) * factor) : 0;
   if (value >= 1 && Number.isSafeInteger(value)) return value;
-  throw new UsageError(
-    `Cannot use ${flag} as it must be a count such as 1M, 600k or 2500000: current value is '${text.slice(0, 60)}'`,
-  );
+  throw optionError({ key, must: "a count such as 1M, 600k or 2500000", value: count.slice(0, 60) });
 }
 
 /** Depths that are tried, deepest first: published ones, and what lies between. */

@@ -3,7 +3,7 @@
  * finding the size that fits a budget (`cost.ts`).
  * @module
  */
-import { UsageError } from "../base/errors.ts";
+import { option, text, UsageError } from "../base/errors.ts";
 import type { Resolved } from "../base/options.ts";
 import { type Budget, parseCount } from "./cost.ts";
 
@@ -54,8 +54,10 @@ export function budgetOf(config: Pick<SizeConfig, "params" | "macs" | "initChann
   const { params, macs, initChannels } = config;
   if (params === null && macs === null) return undefined;
   if (initChannels !== null) {
-    const flag = params === null ? "macs" : "params";
-    throw new UsageError(`Cannot use init-channels together with ${flag}, which picks them: leave one of them away`);
+    const budget = option(params === null ? "macs" : "params"), channels = option("init-channels");
+    throw new UsageError(
+      text`Cannot use ${channels} together with ${budget}, which picks them: leave one of them away`,
+    );
   }
   return {
     ...(params === null ? {} : { parameters: parseCount(params, "params") }),

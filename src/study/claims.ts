@@ -260,7 +260,8 @@ export function expectStudy(path: string): StudyFolder {
   const folder = new StudyFolder(path);
   if (exists(folder.file(STUDY_FILE))) return folder;
   throw new FailureError(
-    `Cannot find a study in '${path}' as it must hold '${STUDY_FILE}': check the path, or begin with 'study run'`,
+    `Cannot find a study in '${path}' as it must hold '${STUDY_FILE}'`,
+    { remedies: ["check the path", { kind: "study" }] },
   );
 }
 

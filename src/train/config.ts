@@ -4,7 +4,7 @@
  * training images that is held out.
  * @module
  */
-import { UsageError } from "../base/errors.ts";
+import { option, optionError, text, UsageError } from "../base/errors.ts";
 import { defineOptions, type Layer, type OptionSet, type Resolved } from "../base/options.ts";
 import { DATA_OPTION_LIST } from "../data/options.ts";
 import { TUNING_OPTION } from "../graph/tuning.ts";
@@ -129,7 +129,7 @@ export const TRAIN_OPTION_LIST = [
     min: 0,
     default: 0,
     group: "Training",
-    help: "epochs in which the learning rate rises to --lr first",
+    help: "epochs in which the learning rate rises to its full value first",
   },
   { key: "momentum", kind: "number", min: 0, max: 0.9999, default: 0.9, group: "Training", help: "momentum of SGD" },
   { key: "weight-decay", kind: "number", min: 0, default: 3e-4, group: "Training", help: "weight decay" },
@@ -245,14 +245,14 @@ export function resolveTrainConfig(layers: readonly Layer[], preset?: string): T
     ...layers,
   ]);
   if (config.lrMin > config.lr) {
-    throw new UsageError(
-      `Cannot use lr-min as it must be at most lr ${config.lr}: current value is ${config.lrMin}`,
-    );
+    throw optionError({ key: "lr-min", must: text`at most ${option("lr")} ${config.lr}`, value: config.lrMin });
   }
   if (config.warmupEpochs > config.epochs) {
-    throw new UsageError(
-      `Cannot use warmup-epochs as it must be at most epochs ${config.epochs}: current value is ${config.warmupEpochs}`,
-    );
+    throw optionError({
+      key: "warmup-epochs",
+      must: text`at most ${option("epochs")} ${config.epochs}`,
+      value: config.warmupEpochs,
+    });
   }
   budgetOf(config);
   return config;

@@ -8,7 +8,7 @@
  * `best.safetensors` (by validation accuracy, if there are images for it), and at the end `evaluation.json`.
  * @module
  */
-import { FailureError, UsageError } from "../base/errors.ts";
+import { FailureError, type Remedy, text, UsageError } from "../base/errors.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import type { Augment } from "../data/augment.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
@@ -119,6 +119,9 @@ export async function train(
   const run = new TrainRun(config, networkConfig(config, genotype, data.train), data, options);
   return await onDevice(options.gpu, options.warn, (gpu) => run.on(tuned(gpu, config.tuning, options.warn)));
 }
+
+/** What to do when numbers grow beyond all bounds. */
+const SMALLER_STEPS: Remedy = { kind: "lower", options: ["lr", "clip"], afresh: true };
 
 /** Newest state on the host: what a new device starts from. */
 interface Snapshot {
@@ -295,7 +298,8 @@ class TrainRun {
     if (bad === 0) return;
     throw new FailureError(
       `The training loss is no longer a finite number at step ${epoch * this.#stepsPerEpoch + bad} ` +
-        `(epoch ${epoch + 1}): ${this.#keptCheckpoint()}start again with a smaller --lr or --clip`,
+        `(epoch ${epoch + 1})${this.#keptCheckpoint()}`,
+      { remedies: [SMALLER_STEPS] },
     );
   }
 
@@ -328,8 +332,8 @@ class TrainRun {
     } catch (error) {
       if (!(error instanceof FailureError) || error instanceof DeviceLostError) throw error;
       throw new FailureError(
-        `${error.message} after step ${step} (epoch ${epoch + 1}): ${this.#keptCheckpoint()}` +
-          "start again with a smaller --lr or --clip",
+        text`${error} after step ${step} (epoch ${epoch + 1})${this.#keptCheckpoint()}`,
+        { remedies: [SMALLER_STEPS] },
       );
     }
     const tensors = new Map(list), { folder } = this.options;
