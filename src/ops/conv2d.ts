@@ -12,12 +12,14 @@ import inputGradSource from "../../shaders/conv2d_input_grad.wgsl" with {
 import weightGradSource from "../../shaders/conv2d_weight_grad.wgsl" with {
   type: "text",
 };
+import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import {
   type Binding,
   type Dispatch,
   dispatch,
   input,
+  type KernelPlan,
   type OpCase,
   type OpSpec,
   output,
@@ -28,6 +30,7 @@ import { expectDense, expectImage, expectInputs, expectInteger, expectShape } fr
 import { largestDivisor, linear } from "./launch.ts";
 import { onnxRelu, onnxWindow } from "./onnx.ts";
 import { reducePartials } from "./reduce_partials.ts";
+import { winograd, winogradInputGrad, winogradWeightGrad } from "./winograd.ts";
 
 const shader = kernel("conv2d", source, {
   buffers: { x: read("vec4f", "bf16"), v: read("vec4f"), y: write("vec4f", "bf16") },
@@ -150,6 +153,87 @@ function tile(length: number, most: number): number {
   return best;
 }
 
+/** The convolution as sums over taps. */
+function forwardPlan(
+  x: TensorType,
+  w: TensorType,
+  y: TensorType,
+  attrs: Conv2dAttributes,
+  limits: GpuLimits,
+): KernelPlan {
+  const K = w.shape[2], { W: _, ...shared } = geometry(x.shape, y.shape, K, attrs);
+  const { CI, CO, N, HO, QO, S, PAD } = shared;
+  const OB = CO > 4 ? 8 : 4, PX = tile(QO, S === 1 ? 4 : 2);
+  const TILES = Math.ceil(QO / PX), COUNT = N * HO * TILES;
+  const { workgroups: [gx, gy], GRID_X } = linear(COUNT, 64);
+  const { first, length } = arrange(CO, CI, K, OB, false);
+  const fits = length * 4 <= limits.maxUniformBufferBindingSize;
+  const weights: Binding = fits ? { ...scratch(0), uniform: length * 4 } : scratch(0);
+  return {
+    scratch: [length],
+    dispatches: [
+      first,
+      dispatch(shader, {
+        constants: { ...shared, ...span(4 * PX, K, S, PAD), OB, PX, TILES, COUNT, GRID_X },
+        buffers: { x: input(0), v: weights, y: output(0) },
+        workgroups: [gx, gy, Math.ceil(CO / OB)],
+      }),
+    ],
+  };
+}
+
+/** The gradient for x as sums over taps. */
+function inputGradPlan(gy: TensorType, w: TensorType, gx: TensorType, attrs: Conv2dAttributes): KernelPlan {
+  const K = w.shape[2];
+  const { WO: _, ...shared } = geometry(gx.shape, gy.shape, K, attrs), { CI, CO, N, H, Q, S, PAD, RELU } = shared;
+  const OB = CI > 4 && S <= 2 ? 8 : 4, blocks = Math.ceil(CI / OB);
+  const TILES = Math.ceil(Q / S), COUNT = N * H * TILES;
+  const { workgroups: [gx0, gy0], GRID_X } = linear(COUNT, 64);
+  const FIRST = Math.floor(Math.floor((PAD - K + 1) / S) / 4);
+  const NQ = Math.floor((4 * S - 1 + PAD) / S / 4) - FIRST + 1;
+  const { first, length } = arrange(CI, CO, K, OB, true);
+  return {
+    scratch: [length],
+    dispatches: [
+      first,
+      dispatch(inputGradShader, {
+        constants: { ...shared, OB, TILES, FIRST, NQ, COUNT, GRID_X },
+        buffers: { gy: input(0), v: scratch(0), ...(RELU && { x: input(2) }), gx: output(0) },
+        workgroups: [gx0, gy0, blocks],
+      }),
+    ],
+  };
+}
+
+/** The gradient for w as sums over taps. */
+function weightGradPlan(gy: TensorType, x: TensorType, attrs: Conv2dWeightGradAttributes): KernelPlan {
+  const K = attrs.kernel,
+    { CO, W: _, WO: __, ...shared } = geometry(x.shape, gy.shape, K, attrs),
+    { CI, N, HO, S, PAD } = shared;
+  const KG = K <= 3 ? K : 1, OB = largestDivisor(CO, K <= 5 ? 8 : 4);
+  const rows = N * HO, count = CO * CI * K * K;
+  // Up to 64 partial sums of a weight, in at most 16 MiB.
+  const most = Math.max(1, Math.min(64, Math.floor(2 ** 22 / count)));
+  const CHUNK = Math.ceil(rows / most), T = Math.ceil(rows / CHUNK);
+  return {
+    scratch: [count * T],
+    dispatches: [
+      dispatch(weightGradShader, {
+        constants: { ...shared, ...span(4, K, S, PAD), KG, OB, CHUNK, T },
+        buffers: { gy: input(0), x: input(1), partial: scratch(0) },
+        workgroups: [Math.ceil(T / 16), CI * (K / KG), CO / OB],
+      }),
+      reducePartials({
+        count,
+        parts: T,
+        blockRows: OB,
+        blockColumns: KG * K,
+        columns: CI * (K / KG),
+      }),
+    ],
+  };
+}
+
 /** Gradient of {@linkcode conv2d} for x: (gy, w, x when relu) -> gx. */
 export const conv2dInputGrad: OpSpec<Conv2dInputGradAttributes> = {
   name: "conv2d_input_grad",
@@ -162,26 +246,9 @@ export const conv2dInputGrad: OpSpec<Conv2dInputGradAttributes> = {
     if (attrs.relu) expectShape(inputs[2], "x", gx.shape);
     return [gx];
   },
-  kernels({ inputs: [gy, w], outputs: [gx], attrs }) {
-    const K = w.shape[2];
-    const { WO: _, ...shared } = geometry(gx.shape, gy.shape, K, attrs), { CI, CO, N, H, Q, S, PAD, RELU } = shared;
-    const OB = CI > 4 && S <= 2 ? 8 : 4, blocks = Math.ceil(CI / OB);
-    const TILES = Math.ceil(Q / S), COUNT = N * H * TILES;
-    const { workgroups: [gx0, gy0], GRID_X } = linear(COUNT, 64);
-    const FIRST = Math.floor(Math.floor((PAD - K + 1) / S) / 4);
-    const NQ = Math.floor((4 * S - 1 + PAD) / S / 4) - FIRST + 1;
-    const { first, length } = arrange(CI, CO, K, OB, true);
-    return {
-      scratch: [length],
-      dispatches: [
-        first,
-        dispatch(inputGradShader, {
-          constants: { ...shared, OB, TILES, FIRST, NQ, COUNT, GRID_X },
-          buffers: { gy: input(0), v: scratch(0), ...(RELU && { x: input(2) }), gx: output(0) },
-          workgroups: [gx0, gy0, blocks],
-        }),
-      ],
-    };
+  kernels({ inputs: [gy, w], outputs: [gx], attrs, limits }) {
+    const taps = { name: "taps", plan: () => inputGradPlan(gy, w, gx, attrs) };
+    return [...winogradInputGrad({ x: gx, w, ...attrs }, limits), taps];
   },
   testedBy: "conv2d",
   macs: ([gy, w]) => convMacs(gy, w),
@@ -198,32 +265,9 @@ export const conv2dWeightGrad: OpSpec<Conv2dWeightGradAttributes> = {
     expectShape(inputs[0], "gy", inferConv(inputs[1], w, attrs).shape);
     return [w];
   },
-  kernels({ inputs: [gy, x], attrs }) {
-    const K = attrs.kernel,
-      { CO, W: _, WO: __, ...shared } = geometry(x.shape, gy.shape, K, attrs),
-      { CI, N, HO, S, PAD } = shared;
-    const KG = K <= 3 ? K : 1, OB = largestDivisor(CO, K <= 5 ? 8 : 4);
-    const rows = N * HO, count = CO * CI * K * K;
-    // Up to 64 partial sums of a weight, in at most 16 MiB.
-    const most = Math.max(1, Math.min(64, Math.floor(2 ** 22 / count)));
-    const CHUNK = Math.ceil(rows / most), T = Math.ceil(rows / CHUNK);
-    return {
-      scratch: [count * T],
-      dispatches: [
-        dispatch(weightGradShader, {
-          constants: { ...shared, ...span(4, K, S, PAD), KG, OB, CHUNK, T },
-          buffers: { gy: input(0), x: input(1), partial: scratch(0) },
-          workgroups: [Math.ceil(T / 16), CI * (K / KG), CO / OB],
-        }),
-        reducePartials({
-          count,
-          parts: T,
-          blockRows: OB,
-          blockColumns: KG * K,
-          columns: CI * (K / KG),
-        }),
-      ],
-    };
+  kernels({ inputs: [gy, x], outputs: [w], attrs, limits }) {
+    const taps = { name: "taps", plan: () => weightGradPlan(gy, x, attrs) };
+    return [...winogradWeightGrad({ x, w, ...attrs }, limits), taps];
   },
   testedBy: "conv2d",
   macs: ([gy], [w]) => convMacs(gy, w),
@@ -243,25 +287,8 @@ export const conv2d: OpSpec<Conv2dAttributes> = {
     return [inferConv(inputs[0], inputs[1], attrs)];
   },
   kernels({ inputs: [x, w], outputs: [y], attrs, limits }) {
-    const K = w.shape[2], { W: _, ...shared } = geometry(x.shape, y.shape, K, attrs);
-    const { CI, CO, N, HO, QO, S, PAD } = shared;
-    const OB = CO > 4 ? 8 : 4, PX = tile(QO, S === 1 ? 4 : 2);
-    const TILES = Math.ceil(QO / PX), COUNT = N * HO * TILES;
-    const { workgroups: [gx, gy], GRID_X } = linear(COUNT, 64);
-    const { first, length } = arrange(CO, CI, K, OB, false);
-    const fits = length * 4 <= limits.maxUniformBufferBindingSize;
-    const weights: Binding = fits ? { ...scratch(0), uniform: length * 4 } : scratch(0);
-    return {
-      scratch: [length],
-      dispatches: [
-        first,
-        dispatch(shader, {
-          constants: { ...shared, ...span(4 * PX, K, S, PAD), OB, PX, TILES, COUNT, GRID_X },
-          buffers: { x: input(0), v: weights, y: output(0) },
-          workgroups: [gx, gy, Math.ceil(CO / OB)],
-        }),
-      ],
-    };
+    const taps = { name: "taps", plan: () => forwardPlan(x, w, y, attrs, limits) };
+    return [...winograd({ x, w, ...attrs }, limits), taps];
   },
   gradient({ graph, node, grads, needs }) {
     const [gy] = grads, [x, w] = node.inputs, { attrs } = node;
@@ -319,14 +346,20 @@ export const conv2d: OpSpec<Conv2dAttributes> = {
       ["kernel 2, no padding", image(2, 1, 4, 5), 10, 2, 1, 0, false],
       ["kernel 5, padding 2, stride 2", image(1, 2, 7, 9), 2, 5, 2, 2, false],
       ["kernel 7, padding 3, stride 3", image(2, 1, 9, 10), 3, 7, 3, 3, true],
+      ["8 channels, 5 x 7", image(8, 2, 5, 7), 8, 3, 1, 1, true],
+      ["16 to 8 channels, 4 x 8", image(16, 1, 4, 8), 8, 3, 1, 1, true],
+      ["8 to 16 channels, one row of 3", image(8, 3, 1, 3), 16, 3, 1, 1, false],
+      ["8 to 24 channels, 3 x 2, relu", image(8, 2, 3, 2), 24, 3, 1, 1, true],
+      ["32 channels, 2 x 5", image(32, 1, 2, 5), 16, 3, 1, 1, true, [0]],
       ["wide padding", image(1, 1, 2, 3), 1, 3, 1, 5, false],
       ["one pixel", image(2, 1, 1, 1), 1, 3, 1, 1, false],
     ] as const).map((
-      [name, x, co, k, stride, padding, relu],
+      [name, x, co, k, stride, padding, relu, wrt],
     ): OpCase<Conv2dAttributes> => ({
       name,
       inputs: [x, dense([co, x.shape[0], k, k])],
       attrs: { stride, padding, relu },
+      wrt,
     })),
   macs: ([, w], [y]) => convMacs(y, w),
   onnx(context) {
