@@ -6,56 +6,8 @@
 import { type Graph, instance, type Viz } from "@viz-js/viz";
 import { CELL_KINDS, type CellKind, skeletonOf, ZERO_PRIMITIVE } from "../space/space.ts";
 import type { CellGenotype, Genotype } from "../space/genotype.ts";
-
-/** Fill, line and text colour. */
-type Colours = readonly [fill: string, line: string, text: string];
-
-/** A group of operations drawn alike; the first whose pattern matches the name is taken. */
-interface Family {
-  readonly name: string;
-  readonly pattern: RegExp;
-  readonly light: Colours;
-  readonly dark: Colours;
-}
-
-const FAMILIES: readonly Family[] = [
-  {
-    name: "none",
-    pattern: new RegExp(`^${ZERO_PRIMITIVE}$`),
-    light: ["#ffffff", "#b9c1cb", "#7a8592"],
-    dark: ["#14181d", "#4a545f", "#8c97a5"],
-  },
-  {
-    name: "skip",
-    pattern: /^skip/,
-    light: ["#eceff3", "#8b96a5", "#3b4653"],
-    dark: ["#2b323b", "#7d8997", "#d3dae2"],
-  },
-  {
-    name: "pool",
-    pattern: /pool/,
-    light: ["#fdeecb", "#cf9217", "#6b4a05"],
-    dark: ["#40320f", "#c8932c", "#f7dfa8"],
-  },
-  {
-    name: "separable",
-    pattern: /^sep_conv/,
-    light: ["#dcecfd", "#3b82c8", "#143f6b"],
-    dark: ["#14304c", "#5a9fe0", "#cfe5fb"],
-  },
-  {
-    name: "dilated",
-    pattern: /^dil_conv/,
-    light: ["#eae2fb", "#8158c9", "#42247c"],
-    dark: ["#2f2250", "#a583e6", "#e5dafb"],
-  },
-  {
-    name: "other",
-    pattern: /^/,
-    light: ["#dff3e6", "#3a9a62", "#16502f"],
-    dark: ["#15382a", "#56b981", "#cdf0db"],
-  },
-];
+import { findPrimitive } from "../space/primitives.ts";
+import { FAMILY_BOXES } from "./palette.ts";
 
 /** Colours of what is not an operation: background, lines, captions and states. */
 const PAGE = {
@@ -154,27 +106,22 @@ function graphOf(genotype: Genotype): Graph {
   };
 }
 
-function clusterOf(
-  kind: CellKind,
-  { nodes, concat }: CellGenotype,
-  inputs: 1 | 2,
-): NonNullable<Graph["subgraphs"]>[number] {
-  const state = (index: number): string => `${kind} ${index}`;
-  const output = `${kind} output`;
-  const caption = (text: string, index: string): { html: string } => ({
-    html: `${text}<sub><font point-size="9">${index}</font></sub>`,
-  });
-  const states = [
-    ...["k−2", "k−1"].slice(2 - inputs).map((index, i) => ({ name: state(i), label: caption("c", index) })),
-    ...nodes.map((_, i) => ({ name: state(i + inputs), label: String(i + inputs) })),
-    { name: output, label: caption("c", "k") },
-  ];
-  const choices = nodes.flatMap((pair, i) =>
-    pair.map((choice, slot) => ({
-      ...choice,
-      name: `${kind} ${i + inputs} ${slot}`,
-      to: state(i + inputs),
-    }))
+type Cluster = NonNullable<Graph["subgraphs"]>[number];
+
+/** An operation of a node in a drawing: `name` is its box, `from` and `to` are the states that it connects. */
+interface DrawnChoice {
+  readonly op: string;
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+function clusterOf(kind: CellKind, { nodes, concat }: CellGenotype, inputs: 1 | 2): Cluster {
+  const state = (index: number): string => `${kind} ${index}`, output = `${kind} output`;
+  const choices = nodes.flatMap((node, i) =>
+    node.map(({ op, from }, slot): DrawnChoice => (
+      { op, name: `${kind} ${i + inputs} ${slot}`, from: state(from), to: state(i + inputs) }
+    ))
   );
   return {
     name: `cluster_${kind}`,
@@ -187,52 +134,42 @@ function clusterOf(
       margin: 8,
     },
     nodes: [
-      ...states.map(({ name, label }, i) => ({
-        name,
-        attributes: {
-          label,
-          class: "state",
-          shape: i < inputs || name === output ? "box" : "circle",
-          style: "rounded",
-          margin: "0.1,0.04",
-        },
-      })),
-      ...choices.map(({ name, op }) => ({
-        name,
-        attributes: {
-          label: labelOf(op),
-          class: familyOf(op),
-          shape: "box",
-          style: "rounded,filled",
-          margin: "0.2,0.04",
-        },
-      })),
+      ...["k−2", "k−1"].slice(2 - inputs).map((index, i) => stateBox(state(i), caption("c", index), "box")),
+      ...nodes.map((_, i) => stateBox(state(i + inputs), String(i + inputs), "circle")),
+      stateBox(output, caption("c", "k"), "box"),
+      ...choices.map(operationBox),
     ],
     edges: [
-      ...choices.flatMap(({ name, op, from, to }) => {
-        const cut: Record<string, string> = op === ZERO_PRIMITIVE ? { class: "cut" } : {};
-        return [
-          { tail: state(from), head: name, attributes: { arrowhead: "none", ...cut } },
-          { tail: name, head: to, attributes: cut },
-        ];
-      }),
-      ...concat.map((node) => ({
-        tail: state(node),
-        head: output,
-        attributes: { class: "output" },
-      })),
+      ...choices.flatMap(operationEdges),
+      ...concat.map((node) => ({ tail: state(node), head: output, attributes: { class: "output" } })),
     ],
   };
 }
 
-/** The name of the group that an operation is drawn with. */
-export function familyOf(op: string): string {
-  return FAMILIES.find(({ pattern }) => pattern.test(op))!.name;
+const caption = (text: string, index: string): { html: string } => ({
+  html: `${text}<sub><font point-size="9">${index}</font></sub>`,
+});
+
+const stateBox = (name: string, label: string | { html: string }, shape: "box" | "circle") => ({
+  name,
+  attributes: { label, class: "state", shape, style: "rounded", margin: "0.1,0.04" },
+});
+
+function operationBox({ name, op }: DrawnChoice) {
+  const { title, family } = findPrimitive(op);
+  return {
+    name,
+    attributes: { label: title, class: family, shape: "box", style: "rounded,filled", margin: "0.2,0.04" },
+  };
 }
 
-/** `sep_conv_3x3` as a reader would write it: `sep conv 3×3`. */
-function labelOf(op: string): string {
-  return op.replaceAll("_", " ").replace(/(\d)x(\d)/g, "$1×$2");
+/** The two halves of the line on which an operation stands; that of one which outputs zeros is cut. */
+function operationEdges({ name, op, from, to }: DrawnChoice) {
+  const cut: Record<string, string> = op === ZERO_PRIMITIVE ? { class: "cut" } : {};
+  return [
+    { tail: from, head: name, attributes: { arrowhead: "none", ...cut } },
+    { tail: name, head: to, attributes: cut },
+  ];
 }
 
 /** Rules for the light scheme, then those for the dark one; plain CSS 2 so that every converter follows. */
@@ -246,9 +183,9 @@ function styleSheet(): string {
       rule(".edge polygon", `fill:${line};stroke:${line}`),
       rule(".state path", `fill:${state};stroke:${line}`),
       rule(".state ellipse", `fill:${state};stroke:${line}`),
-      ...FAMILIES.flatMap(({ name, [scheme]: [fill, stroke, ink] }) => [
-        rule(`.${name} path`, `fill:${fill};stroke:${stroke}`),
-        rule(`.${name} text`, `fill:${ink}`),
+      ...FAMILY_BOXES.flatMap(([family, { [scheme]: [fill, stroke, ink] }]) => [
+        rule(`.${family} path`, `fill:${fill};stroke:${stroke}`),
+        rule(`.${family} text`, `fill:${ink}`),
       ]),
     ].join("\n");
   };

@@ -1,7 +1,7 @@
 /**
- * The derived network: a stem, a stack of cells with the operations of a genotype, a classifier, and in training an
- * auxiliary classifier and drop path (DARTS' public code, `cnn/model.py`). In its CIFAR form the stem keeps the
- * resolution; in its ImageNet form it takes three strided convolutions. Not responsible for training it.
+ * The derived network: a stack of cells with the operations of a genotype, a classifier, and in training an auxiliary
+ * classifier and drop path (DARTS' public code, `cnn/model.py`). Not responsible for how cells are stacked
+ * (`darts_network.ts`, `nas_bench_network.ts`) nor for training it.
  *
  * All batch norms are affine, none follows a pool. Odd sizes are rounded up where the image is halved.
  * @module
@@ -15,17 +15,22 @@ import { concat, zeros } from "../ops/concat.ts";
 import { conv2d } from "../ops/conv2d.ts";
 import { dropPath } from "../ops/drop_path.ts";
 import { windowMean } from "../ops/window_mean.ts";
+import {
+  buildDartsFeatures,
+  cellKind,
+  DARTS_SIZES,
+  type NetworkForm,
+  STEM_HALVINGS,
+  strideOf,
+} from "./darts_network.ts";
 import type { CellGenotype, Genotype } from "./genotype.ts";
 import { buildNasBenchFeatures, checkNasBenchImages, NAS_BENCH_SIZE } from "./nas_bench_network.ts";
-import { findPrimitive } from "./primitives.ts";
+import { buildOnEdge } from "./primitive_layers.ts";
+import { findPrimitive, layersOf } from "./primitives.ts";
 import { reductionCells, reductionProblem, THIRDS } from "./reductions.ts";
-import { ZERO_PRIMITIVE } from "./space.ts";
+import { type CellKind, skeletonOf } from "./space.ts";
 
-/** Which stem a derived network has. */
-export type NetworkForm = "cifar" | "imagenet";
-
-/** Both forms. */
-export const NETWORK_FORMS = ["cifar", "imagenet"] as const;
+export { NETWORK_FORMS, type NetworkForm } from "./darts_network.ts";
 
 /** Size of a derived network: with a genotype, all that decides its weights. */
 export interface NetworkConfig {
@@ -63,18 +68,10 @@ export interface BuiltNetwork {
   readonly auxiliary: Tensor | null;
 }
 
-const PUBLISHED_SIZES: Readonly<Record<NetworkForm, { channels: number; cells: number }>> = {
-  cifar: { channels: 36, cells: 20 },
-  imagenet: { channels: 48, cells: 14 },
-};
-
 /** Channels and cells of the published networks of such a cell: DARTS' in each form, or the benchmark's. */
 export function publishedSize({ skeleton }: Genotype, form: NetworkForm): { channels: number; cells: number } {
-  return skeleton ? NAS_BENCH_SIZE : PUBLISHED_SIZES[form];
+  return skeleton ? NAS_BENCH_SIZE : DARTS_SIZES[form];
 }
-
-/** How often the stem of each form halves the image. */
-const STEM_HALVINGS: Readonly<Record<NetworkForm, number>> = { cifar: 0, imagenet: 3 };
 
 /** Channels of the auxiliary classifier's two convolutions. */
 const AUXILIARY_CHANNELS = [128, 768] as const;
@@ -130,25 +127,20 @@ function auxiliarySize({ form, height, width, cells, genotype }: NetworkConfig):
 /** The cell that the auxiliary classifier looks at. */
 const auxiliaryCell = (cells: number): number => Math.floor(2 * cells / 3);
 
-/** Paths that drop path may drop: one for each operation of each cell that is not the identity. */
+/** Paths that drop path may drop: one for each operation of each cell that is neither the identity nor zero. */
 export function dropPathRows({ genotype, cells }: Pick<NetworkConfig, "genotype" | "cells">): number {
   let rows = 0;
   for (let cell = 0; cell < cells; cell++) {
     const kind = kindOf(cell, cells, genotype);
-    for (const { op, from } of genotype[kind].nodes.flat()) {
-      if (op !== ZERO_PRIMITIVE && !isIdentity(op, kind, from)) rows++;
-    }
+    rows += genotype[kind].nodes.flat().filter(({ op, from }) => layersOn(op, kind, from)?.length).length;
   }
   return rows;
 }
 
-const kindOf = (cell: number, cells: number, { reduceAt, skeleton }: Genotype): "normal" | "reduce" =>
-  !skeleton && reductionCells(cells, reduceAt).includes(cell) ? "reduce" : "normal";
+const kindOf = (cell: number, cells: number, genotype: Genotype): CellKind =>
+  skeletonOf(genotype).kinds.length > 1 ? cellKind(cell, cells, genotype.reduceAt) : "normal";
 
-const strideOf = (kind: "normal" | "reduce", from: number): 1 | 2 => kind === "reduce" && from < 2 ? 2 : 1;
-
-const isIdentity = (op: string, kind: "normal" | "reduce", from: number): boolean =>
-  op === "skip_connect" && strideOf(kind, from) === 1;
+const layersOn = (op: string, kind: CellKind, from: number) => layersOf(findPrimitive(op), strideOf(kind, from));
 
 /** Graph inputs of a network's program: `images`, and `labels`, which a program for prediction has no use for. */
 export function networkImages(graph: Graph, config: NetworkConfig, batch: number): Tensor {
@@ -167,54 +159,24 @@ export function buildNetwork(
   images: Tensor,
   training: TrainingParts | null = null,
 ): BuiltNetwork {
-  const { genotype, cells, classes, form } = config;
+  const { genotype, cells, classes, form } = config, stack = { ...config, reduceAt: genotype.reduceAt };
   const paths = new Paths(builder.graph, training?.dropMask ?? null);
-  if (genotype.skeleton) {
-    let auxiliary: Tensor | null = null;
-    const features = buildNasBenchFeatures(builder, { ...config, reduceAt: genotype.reduceAt }, images, (x, cell) => {
-      const y = buildNodes(builder, genotype.normal, "normal", `cells.${cell}`, [x], paths).at(-1)!;
-      if (training?.auxiliary && cell === auxiliaryCell(cells)) auxiliary = buildAuxiliary(builder, y, classes, form);
-      return y;
+  let auxiliary: Tensor | null = null;
+  const lookAt = (y: Tensor, cell: number): Tensor => {
+    if (training?.auxiliary && cell === auxiliaryCell(cells)) auxiliary = buildAuxiliary(builder, y, classes, form);
+    return y;
+  };
+  const nodesOf = (inputs: readonly Tensor[], cell: number, kind: CellKind): Tensor[] => {
+    const states = buildNodes(builder, genotype[kind], kind, `cells.${cell}`, inputs, paths);
+    return genotype[kind].concat.map((node) => states[node]);
+  };
+  const features = genotype.skeleton
+    ? buildNasBenchFeatures(builder, stack, images, (x, cell) => lookAt(nodesOf([x], cell, "normal")[0], cell))
+    : buildDartsFeatures(builder, { ...stack, affine: true }, images, (inputs, cell, kind) => {
+      const outputs = nodesOf(inputs, cell, kind);
+      return lookAt(builder.graph.apply1(concat, outputs, null, `cells.${cell}.concat`), cell);
     });
-    return { logits: builder.classifier(features, classes), auxiliary };
-  }
-  let [before, last] = form === "cifar" ? cifarStem(builder, config, images) : imagenetStem(builder, config, images);
-  let channels = config.channels, halved = form === "imagenet", auxiliary: Tensor | null = null;
-  for (let cell = 0; cell < cells; cell++) {
-    const kind = kindOf(cell, cells, genotype), path = `cells.${cell}`;
-    if (kind === "reduce") channels *= 2;
-    const first = halved
-      ? builder.factorizedReduce(before, `${path}.pre0`, channels)
-      : builder.pointwise(before, `${path}.pre0`, channels, { relu: true });
-    const second = builder.pointwise(last, `${path}.pre1`, channels, { relu: true });
-    const inputs = [
-      builder.affineBatchNorm(first, `${path}.pre0.bn`),
-      builder.affineBatchNorm(second, `${path}.pre1.bn`),
-    ];
-    before = last;
-    const states = buildNodes(builder, genotype[kind], kind, path, inputs, paths);
-    const outputs = genotype[kind].concat.map((node) => states[node]);
-    last = builder.graph.apply1(concat, outputs, null, `${path}.concat`);
-    halved = kind === "reduce";
-    if (training?.auxiliary && cell === auxiliaryCell(cells)) {
-      auxiliary = buildAuxiliary(builder, last, classes, form);
-    }
-  }
-  return { logits: builder.classifier(last, classes), auxiliary };
-}
-
-/** Convolution and batch norm; both inputs of the first cell are its result. */
-function cifarStem(builder: Builder, { channels }: NetworkConfig, images: Tensor): [Tensor, Tensor] {
-  const stem = builder.affineBatchNorm(builder.conv3x3(images, "stem.conv", 3 * channels), "stem.bn");
-  return [stem, stem];
-}
-
-/** A fourth of the size for the first input of the first cell, an eighth for the second. */
-function imagenetStem(builder: Builder, { channels }: NetworkConfig, images: Tensor): [Tensor, Tensor] {
-  const half = builder.affineBatchNorm(builder.conv3x3(images, "stem0.conv1", channels / 2, 2), "stem0.bn1");
-  const stem0 = builder.affineBatchNorm(builder.conv3x3(half, "stem0.conv2", channels, 2, true), "stem0.bn2");
-  const stem1 = builder.affineBatchNorm(builder.conv3x3(stem0, "stem1.conv", channels, 2, true), "stem1.bn");
-  return [stem0, stem1];
+  return { logits: builder.classifier(features, classes), auxiliary };
 }
 
 /** Hands out the rows of the drop-path mask, in the order of the operations. */
@@ -235,7 +197,7 @@ class Paths {
 function buildNodes(
   builder: Builder,
   cell: CellGenotype,
-  kind: "normal" | "reduce",
+  kind: CellKind,
   path: string,
   inputs: readonly Tensor[],
   paths: Paths,
@@ -243,11 +205,9 @@ function buildNodes(
   const states = inputs.slice();
   cell.nodes.forEach((choices, node) => {
     const outputs = choices.flatMap(({ op, from }, k) => {
-      if (op === ZERO_PRIMITIVE) return [];
-      const derive = findPrimitive(op).derive;
-      if (!derive) throw new TypeError(`Cannot build primitive '${op}' as a genotype never holds it`);
-      const name = `${path}.node${node}.${k}.${op}`, identity = isIdentity(op, kind, from);
-      return [{ y: derive({ builder, x: states[from], name, stride: strideOf(kind, from) }), identity }];
+      const name = `${path}.node${node}.${k}.${op}`, stride = strideOf(kind, from), x = states[from];
+      const y = buildOnEdge(findPrimitive(op), { builder, x, name, stride });
+      return y ? [{ y, identity: y === x }] : [];
     });
     const shape = inputs[0].type.shape as [number, number, number, number]; // a node of nothing is in one skeleton only
     states.push(

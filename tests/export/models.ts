@@ -14,7 +14,8 @@ import { concat } from "../../src/ops/concat.ts";
 import { noise as noiseOp } from "../../src/ops/noise.ts";
 import { normalize } from "../../src/ops/normalize.ts";
 import { buildNetwork, type NetworkConfig, networkImages } from "../../src/space/derived.ts";
-import { buildTogether, PRIMITIVES } from "../../src/space/primitives.ts";
+import { buildOnEdge, buildOnEdges, buildTogether } from "../../src/space/primitive_layers.ts";
+import { PRIMITIVES } from "../../src/space/primitives.ts";
 import { DARTS_V2 } from "../../src/space/published.ts";
 import { decodeModel, encodeModel, type Inference, type Model } from "../../src/train/model_file.ts";
 
@@ -66,11 +67,13 @@ export function primitivesNetwork(stride: 1 | 2, height: number, width: number):
   return network((builder) => {
     const { graph } = builder, images = graph.input("images", image(3, 4, height, width));
     const x = builder.affineBatchNorm(builder.conv3x3(images, "stem", 6), "stem.bn"), parts: Tensor[] = [];
-    for (const { name, derive, build } of PRIMITIVES) {
+    for (const primitive of PRIMITIVES) {
+      const { name } = primitive;
       if (name === noiseOp.name) continue;
-      if (derive) parts.push(derive({ builder, x, name: `derived.${name}`, stride }));
+      const derived = buildOnEdge(primitive, { builder, x, name: `derived.${name}`, stride });
+      if (derived) parts.push(derived);
       const context = { builder, x, name: `super.${name}`, edges: 2, stride };
-      const [built] = buildTogether(builder, [build(context)], x.type.shape[0], `blocks.${name}`);
+      const [built] = buildTogether(builder, [buildOnEdges(primitive, context)], x.type.shape[0], `blocks.${name}`);
       if (!built) continue;
       const { z, stats } = built;
       parts.push(stats ? graph.apply1(normalize, [z, stats], { eps: BN_EPS, batch: false }, `super.${name}.bn`) : z);
