@@ -185,10 +185,12 @@ export { randomGenotype } from "./src/space/random_genotype.ts";
 export {
   DARTS_V1,
   DARTS_V2,
+  IDARTS,
   PC_DARTS_CIFAR,
   PC_DARTS_IMAGE,
   PDARTS,
   PUBLISHED_GENOTYPES,
+  PUBLISHED_ORIGINS,
 } from "./src/space/published.ts";
 export {
   type BuiltCandidate,

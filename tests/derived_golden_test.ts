@@ -7,29 +7,29 @@ import assert from "node:assert/strict";
 import { openGpu } from "../src/gpu/device.ts";
 import { dense, elementCount, pack, storageLength, unpack } from "../src/graph/tensor_type.ts";
 import { dropPathRows, type NetworkConfig, type NetworkForm } from "../src/space/derived.ts";
-import { type Genotype, parseGenotypePython } from "../src/space/genotype.ts";
+import { parseGenotypePython } from "../src/space/genotype.ts";
+import { IDARTS } from "../src/space/published.ts";
 import { TrainEngine } from "../src/train/engine.ts";
 import { planTraining } from "../src/train/programs.ts";
 import { compare, goldenBatch, parameter, projected, readGoldenFile, uniforms } from "./golden_support.ts";
 
-/** GENOTYPE of tests/golden/derived.py. */
-const GENOTYPE: Genotype = parseGenotypePython(
-  `Genotype(normal=[('sep_conv_3x3', 0), ('dil_conv_5x5', 1), ('skip_connect', 0), ('max_pool_3x3', 2),
-    ('sep_conv_5x5', 1), ('sep_conv_3x3', 1), ('dil_conv_3x3', 3), ('avg_pool_3x3', 0)], normal_concat=[2, 4, 5],
-    reduce=[('max_pool_3x3', 0), ('skip_connect', 1), ('avg_pool_3x3', 1), ('sep_conv_5x5', 0),
-    ('dil_conv_3x3', 0), ('skip_connect', 2), ('dil_conv_5x5', 1), ('sep_conv_3x3', 0)],
-    reduce_concat=range(2, 6))`,
-  "the test's genotype",
-);
 const gpu = await openGpu();
 
-for (const form of ["cifar", "imagenet"] as const satisfies readonly NetworkForm[]) {
-  Deno.test(`the derived network in its ${form} form agrees with PyTorch`, async () => {
-    const { metadata, tensor, names } = readGoldenFile(`derived_${form}.safetensors`);
+for (
+  const [what, name, form] of [
+    ["every operation, in the CIFAR form", "cifar", "cifar"],
+    ["every operation, in the ImageNet form", "imagenet", "imagenet"],
+    ["iDARTS' cell", "idarts", "cifar"],
+  ] as const satisfies readonly (readonly [string, string, NetworkForm])[]
+) {
+  Deno.test(`the derived network agrees with PyTorch: ${what}`, async () => {
+    const { metadata, tensor, names } = readGoldenFile(`derived_${name}.safetensors`);
     const number = (key: string): number => Number(metadata.get(key));
+    const genotype = parseGenotypePython(metadata.get("genotype")!, name);
     assert.equal(metadata.get("form"), form);
+    if (name === "idarts") assert.deepEqual(genotype, IDARTS);
     const network: NetworkConfig = {
-      genotype: GENOTYPE,
+      genotype,
       form,
       channels: number("channels"),
       cells: number("cells"),

@@ -1,5 +1,5 @@
 /**
- * Cells that nobody chose, of every space: each becomes a network that is trained, measured, kept, read, predicts, is
+ * Cells that nobody chose, of every space, and iDARTS' own: each becomes a network that is trained, measured, kept, read, predicts, is
  * exported and drawn, also where nothing that has weights is live or nothing at all.
  */
 import assert from "node:assert/strict";
@@ -12,6 +12,8 @@ import {
   exportWeights,
   formatGenotypeText,
   type Genotype,
+  genotypeText,
+  IDARTS,
   openGpu,
   parseGenotype,
   predictImages,
@@ -20,7 +22,7 @@ import {
   SPACES,
   train,
 } from "../mod.ts";
-import { DATA } from "./space_support.ts";
+import { DATA, roundTrip } from "./space_support.ts";
 
 const gpu = await openGpu();
 
@@ -48,7 +50,9 @@ async function goThrough(genotype: Genotype, extras: boolean): Promise<void> {
   assert.ok(exportWeights(again).length > 0);
   if (noisy) assert.throws(() => exportOnnx(again), /to ONNX as noise is drawn anew/, text);
   else assert.ok(exportOnnx(again).length > 0);
-  assert.match(await cellSvg(genotype), /<\/svg>\n$/);
+  const operations = genotype.normal.nodes.flat().length + genotype.reduce.nodes.flat().length;
+  assert.equal((await cellSvg(genotype)).match(/class="node (?!state)/g)?.length, operations, text);
+  roundTrip(genotype);
 }
 
 for (const space of SPACES) {
@@ -56,6 +60,11 @@ for (const space of SPACES) {
     for (const index of [0, 1]) await goThrough(randomGenotype(space, 18, index), index === 1);
   });
 }
+
+Deno.test("iDARTS' cell, one of whose nodes takes two operations from one source, goes the same way", async () => {
+  for (const extras of [false, true]) await goThrough(IDARTS, extras);
+  assert.ok(genotypeText(IDARTS).includes("\n  5 = sep_conv_3x3(0) + sep_conv_5x5(0)\n"));
+});
 
 for (
   const [what, text] of [

@@ -10,8 +10,8 @@ import type { Genotype } from "../space/genotype.ts";
 import { budgetOf, SIZE_OPTION_LIST } from "../space/size_options.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed, parseShape } from "./flags.ts";
 import { COST_CONVENTION, partCosts } from "./report_files.ts";
-import { GENOTYPE_HELP, openGenotype } from "./sources.ts";
-import { commandLine, count, mebibytes, table, Terminal } from "./terminal.ts";
+import { GENOTYPE_HELP, openGenotype, publishedText } from "./sources.ts";
+import { commandLine, count, mebibytes, table, Terminal, wrapText } from "./terminal.ts";
 
 const OPTIONS = defineOptions([
   {
@@ -69,6 +69,8 @@ export function costCommand(program: Command): Command {
 Examples:
   ${commandLine(["cost", "DARTS_V2"], { read: [], write: [] })}
   ${commandLine(["cost", "runs/mnist-demo", "--shape", "1x28x28", "--params", "500k"], { read: ["runs"], write: [] })}
+
+${publishedText()}
 
 Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
   );
@@ -159,15 +161,4 @@ function layerLines({ form }: NetworkConfig, { layers }: NetworkCost): string[] 
   ]);
   const header = ["layer", "operation", "result", "parameters", "MACs", "activations"];
   return [`Layers of the ${form} form`, ...table(header, rows)];
-}
-
-/** Lines of at most 100 characters. */
-function wrapText(text: string): string[] {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const line = lines[lines.length - 1];
-    if (line.length + word.length > 99) lines.push(word);
-    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
-  }
-  return lines;
 }

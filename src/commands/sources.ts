@@ -9,10 +9,11 @@ import { nearest } from "../base/options.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import type { NetworkConfig } from "../space/derived.ts";
 import { type Genotype, parseGenotype } from "../space/genotype.ts";
-import { PUBLISHED_GENOTYPES } from "../space/published.ts";
+import { PUBLISHED_GENOTYPES, PUBLISHED_ORIGINS } from "../space/published.ts";
 import { loadModel, type Model } from "../train/model_file.ts";
 import { BEST_MODEL, LAST_MODEL } from "../train/train.ts";
 import { readRun, type RunKind, runKind, type RunRecord } from "./run_files.ts";
+import { wrapText } from "./terminal.ts";
 import {
   EVALUATION_FILE,
   type GenotypeOrigin,
@@ -25,6 +26,15 @@ import {
 export const GENOTYPE_HELP: string =
   "a genotype file (JSON, Python or NAS-Bench-201 text), the run folder of a search, or a " +
   `published name (${Object.keys(PUBLISHED_GENOTYPES).join(", ")})`;
+
+/** The published cells and where they come from, a section for the end of a help text. */
+export function publishedText(): string {
+  const names = Object.keys(PUBLISHED_ORIGINS), width = Math.max(...names.map((name) => name.length));
+  const lines = Object.entries(PUBLISHED_ORIGINS).flatMap(([name, origin]) =>
+    wrapText(origin, 95 - width).map((line, i) => `  ${(i === 0 ? name : "").padEnd(width)}  ${line}`)
+  );
+  return ["Published cells:", ...lines].join("\n");
+}
 
 /** What a model may be named by, for help texts. */
 export const MODEL_HELP = "the run folder of a training, or a model file (best.safetensors, last.safetensors)";

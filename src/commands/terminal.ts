@@ -152,3 +152,14 @@ export function commandLine(
   ].filter((flag) => flag !== "");
   return ["deno", "run", ...flags, "cli.ts", ...args].map(shellQuote).join(" ");
 }
+
+/** Lines of at most `width` characters. */
+export function wrapText(text: string, width = 100): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines[lines.length - 1];
+    if (line.length + word.length >= width) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return lines;
+}

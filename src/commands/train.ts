@@ -28,7 +28,7 @@ import {
 } from "./flags.ts";
 import { modelCommands, writeReport } from "./report_files.ts";
 import { freshPath, runName, VERSION } from "./run_files.ts";
-import { GENOTYPE_HELP, openGenotype } from "./sources.ts";
+import { GENOTYPE_HELP, openGenotype, publishedText } from "./sources.ts";
 import { StepClock } from "./step_clock.ts";
 import { type Host, listenForStop } from "./stop.ts";
 import { commandLine, count, duration, magnitude, mebibytes, pairs, percent, Terminal } from "./terminal.ts";
@@ -83,6 +83,8 @@ Examples:
     }
   After Ctrl-C, a kill or a power cut:
     ${commandLine(["train", "--resume", "runs/mnist-demo/train"], mnist)}
+
+${publishedText()}
 
 Ctrl-C stops after the current step, with a checkpoint; a second one stops at once.
 Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C (143 by SIGTERM).`,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { costOf } from "./cost.ts";
 import { checkGenotype, formatGenotypeJson, formatGenotypePython, parseGenotype } from "./genotype.ts";
-import { PUBLISHED_GENOTYPES } from "./published.ts";
+import { IDARTS, PUBLISHED_GENOTYPES, PUBLISHED_ORIGINS } from "./published.ts";
 import { DARTS } from "./space.ts";
 
 /** The texts as their authors published them, file by file. */
@@ -14,6 +14,8 @@ const TEXTS = [
   // yuhuixu1993/PC-DARTS, genotypes.py
   "PC_DARTS_cifar = Genotype(normal=[('sep_conv_3x3', 1), ('skip_connect', 0), ('sep_conv_3x3', 0), ('dil_conv_3x3', 1), ('sep_conv_5x5', 0), ('sep_conv_3x3', 1), ('avg_pool_3x3', 0), ('dil_conv_3x3', 1)], normal_concat=range(2, 6), reduce=[('sep_conv_5x5', 1), ('max_pool_3x3', 0), ('sep_conv_5x5', 1), ('sep_conv_5x5', 2), ('sep_conv_3x3', 0), ('sep_conv_3x3', 3), ('sep_conv_3x3', 1), ('sep_conv_3x3', 2)], reduce_concat=range(2, 6))",
   "PC_DARTS_image = Genotype(normal=[('skip_connect', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 0), ('skip_connect', 1), ('sep_conv_3x3', 1), ('sep_conv_3x3', 3), ('sep_conv_3x3', 1), ('dil_conv_5x5', 4)], normal_concat=range(2, 6), reduce=[('sep_conv_3x3', 0), ('skip_connect', 1), ('dil_conv_5x5', 2), ('max_pool_3x3', 1), ('sep_conv_3x3', 2), ('sep_conv_3x3', 1), ('sep_conv_5x5', 0), ('sep_conv_3x3', 3)], reduce_concat=range(2, 6))",
+  // A public list of genotypes; the authors have published no code.
+  "IDARTS = Genotype(normal=[('skip_connect', 0), ('skip_connect', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_5x5', 0), ('max_pool_3x3', 3), ('sep_conv_3x3', 0), ('sep_conv_5x5', 0)], normal_concat=range(2, 6), reduce=[('max_pool_3x3', 0), ('avg_pool_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_5x5', 1), ('sep_conv_3x3', 0), ('avg_pool_3x3', 2), ('sep_conv_3x3', 0), ('sep_conv_5x5', 1)], reduce_concat=range(2, 6))",
 ];
 
 /**
@@ -28,6 +30,7 @@ const PARAMETERS: Readonly<Record<string, readonly [cifar: number, imagenet: num
   PDARTS: [3_433_798, 4_944_352],
   PC_DARTS_cifar: [3_634_678, 5_270_560],
   PC_DARTS_image: [3_721_510, 5_342_464],
+  IDARTS: [3_562_966, 5_107_360], // 3.6M and 5.1M
 };
 
 Deno.test("published genotypes: the authors' texts, of our space, through both of our texts and back", () => {
@@ -61,4 +64,11 @@ Deno.test("published genotypes: parameters of both forms", () => {
     const counts = [cifar, imagenet].map((form) => costOf({ genotype, ...form }).parameters);
     assert.deepEqual(counts, PARAMETERS[name], name);
   }
+  assert.equal(costOf({ genotype: IDARTS, ...imagenet }).macs, 563_197_056);
+});
+
+Deno.test("published genotypes: each says where it comes from, and iDARTS' that it was inferred", () => {
+  assert.deepEqual(Object.keys(PUBLISHED_ORIGINS), Object.keys(PUBLISHED_GENOTYPES));
+  for (const origin of Object.values(PUBLISHED_ORIGINS)) assert.match(origin, /arXiv \d{4}\.\d{5}/);
+  assert.match(PUBLISHED_ORIGINS.IDARTS, /inferred: .* 3\.6M .* 5\.1M/);
 });

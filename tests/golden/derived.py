@@ -27,6 +27,11 @@ class Genotype(NamedTuple):
     reduce: List[Choice]
     reduce_concat: List[int]
 
+    @classmethod
+    def of(cls, normal: List[Choice], reduce: List[Choice]) -> "Genotype":
+        """All nodes are outputs, as in nearly all published cells."""
+        return cls(normal, list(range(2, 6)), reduce, list(range(2, 6)))
+
 
 # Every operation at every stride that it can have, one source twice, nodes left out of the output.
 GENOTYPE = Genotype(
@@ -45,6 +50,21 @@ GENOTYPE = Genotype(
     ],
     reduce_concat=[2, 3, 4, 5],
 )
+# The cell of iDARTS (arXiv 2108.11014) as it was inferred: a node takes two operations from one source.
+IDARTS = Genotype.of(
+    normal=[
+        ("skip_connect", 0), ("skip_connect", 1),
+        ("sep_conv_3x3", 0), ("sep_conv_3x3", 1),
+        ("sep_conv_5x5", 0), ("max_pool_3x3", 3),
+        ("sep_conv_3x3", 0), ("sep_conv_5x5", 0),
+    ],
+    reduce=[
+        ("max_pool_3x3", 0), ("avg_pool_3x3", 1),
+        ("sep_conv_3x3", 0), ("sep_conv_5x5", 1),
+        ("sep_conv_3x3", 0), ("avg_pool_3x3", 2),
+        ("sep_conv_3x3", 0), ("sep_conv_5x5", 1),
+    ],
+)
 AUXILIARY = (128, 768)
 
 
@@ -52,6 +72,7 @@ AUXILIARY = (128, 768)
 class Config:
     """What decides the shapes and the loss."""
 
+    genotype: Genotype = GENOTYPE
     form: str = "cifar"
     channels: int = 4
     cells: int = 3
@@ -123,7 +144,8 @@ class Network:
         return x if self.mask is None else x * self.mask[row].view(-1, 1, 1, 1)
 
     def cell(self, path: str, kind: str, states: List[torch.Tensor]) -> torch.Tensor:
-        choices = getattr(GENOTYPE, kind)
+        genotype = self.config.genotype
+        choices = getattr(genotype, kind)
         for node in range(len(choices) // 2):
             total = 0
             for k in range(2):
@@ -133,7 +155,7 @@ class Network:
                 identity = op == "skip_connect" and stride == 1
                 total = total + (y if identity else self.drop(y))
             states.append(total)
-        return torch.cat([states[i] for i in getattr(GENOTYPE, f"{kind}_concat")], 1)
+        return torch.cat([states[i] for i in getattr(genotype, f"{kind}_concat")], 1)
 
     def auxiliary(self, x: torch.Tensor) -> torch.Tensor:
         """Published sizes only: 2x2 must come out of the pool."""

@@ -5,10 +5,10 @@
 Computed in f64 and stored as f32 beside this file; the same in f32 must agree, as in
 make_golden.py, whose storage this shares (tensors of more than WHOLE elements by row).
 
-derived_<form>.safetensors holds `logits`, `logits_auxiliary`, `loss` [2] (main and
+derived_<name>.safetensors holds `logits`, `logits_auxiliary`, `loss` [2] (main and
 auxiliary mean cross-entropy), `grad.<parameter>` of main + weight * auxiliary, and
-`logits_eval` (running statistics after that one training forward). The CIFAR case drops
-paths, the ImageNet case has odd sizes and label smoothing. Sizes are such that no input of a
+`logits_eval` (running statistics after that one training forward). The CIFAR cases drop
+paths, one of them is iDARTS' cell; the ImageNet case has odd sizes and label smoothing. Sizes are such that no input of a
 ReLU lies within 4e-6 standard deviations of zero: of a million inputs one or another does (with
 width 29 at 7e-8), and then rounding decides what the gradients are.
 """
@@ -22,15 +22,16 @@ import torch.nn.functional as F
 import derived
 import make_golden
 import supernet
-from derived import Config
+from derived import IDARTS, Config
 from supernet import BatchNorms, Tensors
 
 make_golden.WHOLE = 24
 
-CASES = [
-    Config(form="cifar", in_channels=2, height=32, width=35, keep=0.7),
-    Config(form="imagenet", height=200, width=193, batch=3, classes=7, label_smoothing=0.1),
-]
+CASES = {
+    "cifar": Config(form="cifar", in_channels=2, height=32, width=35, keep=0.7),
+    "imagenet": Config(form="imagenet", height=200, width=193, batch=3, classes=7, label_smoothing=0.1),
+    "idarts": Config(genotype=IDARTS, keep=0.7, height=31, width=34),
+}
 NAMES = {
     "in_channels": "inputChannels",
     "auxiliary_weight": "auxiliaryWeight",
@@ -71,11 +72,11 @@ def metadata_of(config: Config) -> Dict[str, str]:
 def main() -> None:
     here = os.path.dirname(os.path.abspath(__file__))
     torch.set_num_threads(1)
-    for config in CASES:
+    for name, config in CASES.items():
         print(config)
         results = compute(config, torch.float64)
         make_golden.report(results, compute(config, torch.float32), 3e-5)
-        path = os.path.join(here, f"derived_{config.form}.safetensors")
+        path = os.path.join(here, f"derived_{name}.safetensors")
         stored = make_golden.pack(results, make_golden.WHOLE)
         # Vectors gain nothing from being stored by row.
         stored.update((n, v.double().numpy()) for n, v in results.items() if v.dim() == 1)
