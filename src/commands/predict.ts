@@ -103,7 +103,7 @@ export async function predictFiles(
               `as in ${joinPath(path, "*.png")}`,
           );
         }
-        samples.push(loadImage({ path, size: height, channels }));
+        samples.push(await loadImage({ path, size: height, channels }));
         names.push(path);
       } catch (error) {
         if (!(error instanceof FailureError)) throw error;

@@ -1,55 +1,78 @@
 /**
  * From the bytes of an image file to what a network sees: decoded, cropped, resized, turned as its camera says, and
- * in 1 or 3 channels. Not responsible for reading files, random choices and normalisation.
+ * in 1 or 3 channels. This is the one way that every image takes. Not responsible for reading files, pixels of each
+ * kind of file (`codec.ts`), random choices and normalisation.
  * @module
  */
-import { decodeJpeg } from "./jpeg.ts";
-import { imageError, type Pixels } from "./pixels.ts";
-import { decodePng, PNG_SIGNATURE } from "./png.ts";
+import { FailureError } from "../base/errors.ts";
+import { applyJitter, type Change, cropPart } from "./changes.ts";
+import { codecMemory, decode, type Header, memoryNeed, openCodec, readHeader, trimCodec } from "./codec.ts";
+import { DECODE_BUDGET, type Picture, type Pixels } from "./pixels.ts";
 import { type Rect, Resampler } from "./resample.ts";
 
-/** A kind of image file: its endings, its first bytes and its decoder. */
-interface ImageFormat {
-  readonly name: string;
-  readonly endings: readonly string[];
-  readonly magic: readonly number[];
-  readonly decode: (bytes: Uint8Array, file: string) => Pixels;
-}
-
-/** Every kind of image file that is read. */
-export const IMAGE_FORMATS: readonly ImageFormat[] = [
-  { name: "PNG", endings: [".png"], magic: PNG_SIGNATURE, decode: decodePng },
-  { name: "JPEG", endings: [".jpg", ".jpeg", ".jpe", ".jfif"], magic: [0xff, 0xd8, 0xff], decode: decodeJpeg },
-];
-
-/** The kind that a file's content says it is; undefined for none of {@linkcode IMAGE_FORMATS}. */
-export function sniff(bytes: Uint8Array): ImageFormat | undefined {
-  return IMAGE_FORMATS.find(({ magic }) => magic.every((byte, i) => bytes[i] === byte));
-}
-
-/** The kind that a file's name says it is; undefined for none of {@linkcode IMAGE_FORMATS}. */
-export function formatOfName(name: string): ImageFormat | undefined {
-  const lower = name.toLowerCase();
-  return IMAGE_FORMATS.find(({ endings }) => endings.some((ending) => lower.endsWith(ending)));
-}
-
-/** Decodes a PNG or JPEG file; `file` names it in errors. Throws FailureError. */
-export function decodeImage(bytes: Uint8Array, file: string): Pixels {
-  const format = sniff(bytes);
-  if (format === undefined) {
-    const names = IMAGE_FORMATS.map((f) => f.name).join(" or ");
-    throw imageError(file, `it must be ${names} and begins like neither: save it as one of them`);
-  }
-  return format.decode(bytes, file);
+/** What becomes of an image. */
+export interface Preparation {
+  /** Side of the square. */
+  readonly size: number;
+  /** 1 or 3. */
+  readonly channels: number;
+  /** Random changes; none if left out. */
+  readonly change?: Change;
 }
 
 /** The rectangle that a network sees of an image: a part of its width and height, from 0 to 1. */
 export type Part = Rect;
 
+/** How an image will be decoded, and the memory that it takes. */
+export interface DecodePlan {
+  /** What the file says. */
+  readonly header: Header;
+  /** What is taken of it. */
+  readonly part: Part;
+  /** The part of its width and height at which it is decoded: 1, or 1 by 2, 4 or 8 for a JPEG. */
+  readonly reduction: number;
+  /** Bytes at most. */
+  readonly memory: number;
+}
+
+/**
+ * A JPEG is decoded at a part of its size where at least this many times the square remains, as Pillow's `draft` does
+ * when asked for that. Differs from decoding all of it by 0.1 to 0.2 of 255 on average.
+ */
+const REDUCED_SIDE = 4;
+
 /** The largest square in the middle, as a {@linkcode Part} of a `width` x `height` image. */
 export function centreSquare(width: number, height: number): Part {
   const side = Math.min(width, height), w = side / width, h = side / height;
   return { x: (1 - w) / 2, y: (1 - h) / 2, width: w, height: h };
+}
+
+function reductionOf({ format, width, height }: Header, part: Part, size: number): number {
+  if (format.name !== "JPEG") return 1;
+  const side = Math.min(part.width * width, part.height * height);
+  return [8, 4, 2].find((by) => side / by >= REDUCED_SIDE * size) ?? 1;
+}
+
+/**
+ * How an image will be decoded; the codec must be open. Throws FailureError for what is no image, a damaged header,
+ * and an image that takes more memory than there is for it.
+ */
+export function planImage(bytes: Uint8Array, file: string, { size, change }: Preparation): DecodePlan {
+  const header = readHeader(bytes, file), { width, height } = header;
+  const part = change?.crop ? cropPart(change.crop, width, height) : centreSquare(width, height);
+  const reduction = reductionOf(header, part, size), rows = Math.ceil(height / reduction);
+  const memory = memoryNeed(header, bytes.length, reduction) + 12 * rows * size;
+  checkMemory(file, header, memory);
+  return { header, part, reduction, memory };
+}
+
+function checkMemory(file: string, { width, height }: Header, memory: number): void {
+  if (memory <= DECODE_BUDGET) return;
+  const gib = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
+  throw new FailureError(
+    `Cannot read '${file}' as decoding its ${width} x ${height} pixels may take ${gib(memory)} GiB and ` +
+      `${gib(DECODE_BUDGET)} GiB are there for it: save it smaller, or as a baseline JPEG`,
+  );
 }
 
 /**
@@ -85,16 +108,15 @@ function turn(data: Uint8Array, channels: number, size: number, orientation: num
 }
 
 /**
- * The part of an image that a network sees as a square of `size`, `[channels, size, size]`; the largest square in the
- * middle if no part is given. Grey is Rec. 601 luma.
+ * A rectangle of an image, in its pixels, as a square of `size`, `[channels, size, size]`; the largest square in the
+ * middle if none is given. Grey is Rec. 601 luma.
  */
-export function toSquare(pixels: Pixels, size: number, channels: number, part?: Part): Uint8Array<ArrayBuffer> {
-  const { width, height, channels: from, data, orientation } = pixels, plane = size * size;
-  const { x, y, width: w, height: h } = part ?? centreSquare(width, height);
-  const rect = { x: x * width, y: y * height, width: w * width, height: h * height };
-  const resampler = new Resampler(width, height, rect, size, size);
+export function toSquare(picture: Picture, size: number, channels: number, rect?: Rect): Uint8Array<ArrayBuffer> {
+  const { width, height, channels: from, orientation } = picture, plane = size * size;
+  const { x, y, width: w, height: h } = centreSquare(width, height);
   const out = new Uint8Array(Math.max(channels, from) * plane);
-  for (let c = 0; c < from; c++) resampler.plane({ data, at: c, step: from, width, height }, out, c * plane);
+  const taken = rect ?? { x: x * width, y: y * height, width: w * width, height: h * height };
+  new Resampler(width, height, taken, size, size).picture(picture, out);
   if (from === 1) { for (let c = 1; c < channels; c++) out.copyWithin(c * plane, 0, plane); }
   else if (channels === 1) {
     for (let i = 0; i < plane; i++) {
@@ -104,4 +126,46 @@ export function toSquare(pixels: Pixels, size: number, channels: number, part?: 
   const result = out.slice(0, channels * plane);
   turn(result, channels, size, orientation);
   return result;
+}
+
+/** Decodes as planned, `[channels, size, size]`; the codec must be open. Throws FailureError for damaged files. */
+export function renderImage(
+  bytes: Uint8Array,
+  file: string,
+  { header, part, reduction }: DecodePlan,
+  { size, channels, change }: Preparation,
+): Uint8Array<ArrayBuffer> {
+  // In pixels of the smaller image, whose size is rounded up.
+  const width = header.width / reduction, height = header.height / reduction;
+  const rect = { x: part.x * width, y: part.y * height, width: part.width * width, height: part.height * height };
+  const out = decode(bytes, file, header, reduction, (picture) => toSquare(picture, size, channels, rect));
+  if (change?.jitter) applyJitter(out, channels, size * size, change.jitter);
+  return out;
+}
+
+/**
+ * The square that a network sees of an image file's bytes, `[channels, size, size]`, 0 to 255. `file` names it in
+ * errors. Throws FailureError for what cannot be read.
+ */
+export async function prepareImage(
+  bytes: Uint8Array,
+  file: string,
+  preparation: Preparation,
+): Promise<Uint8Array<ArrayBuffer>> {
+  await openCodec();
+  try {
+    return renderImage(bytes, file, planImage(bytes, file, preparation), preparation);
+  } finally {
+    if (codecMemory() > 0) trimCodec();
+  }
+}
+
+/** All pixels of an image file at its own size; `file` names it in errors. Throws FailureError. */
+export async function decodeImage(bytes: Uint8Array, file: string): Promise<Pixels> {
+  await openCodec();
+  const header = readHeader(bytes, file);
+  checkMemory(file, header, memoryNeed(header, bytes.length) + 3 * header.width * header.height);
+  return decode(bytes, file, header, 1, ({ width, height, channels, orientation, rows }) => {
+    return { width, height, channels, orientation, data: rows(0, 0, width, height) };
+  });
 }

@@ -1,19 +1,24 @@
 /**
  * Decoding threads: jobs go in, samples come out, in any order. Threads start with the first job and stop when there
  * was none for a while. Deno lets a program that lies on the disk start a thread only if it may read its own modules;
- * where it may not, jobs run on the main thread, one at a time. Not responsible for what is decoded when.
+ * where it may not, jobs run on the main thread, one at a time. Threads ask before they decode what takes much memory:
+ * all pools of a program share one budget. Not responsible for what is decoded when.
  * @module
  */
 import { FailureError } from "../base/errors.ts";
 import { fileURLToPath } from "node:url";
 import type { Answer, Request } from "./decode_worker.ts";
 import { type ImageJob, loadImage } from "./load.ts";
+import { MemoryBudget } from "./memory_budget.ts";
+import { DECODE_BUDGET } from "./pixels.ts";
 
 /** Milliseconds without a job after which threads stop. */
 const IDLE_MS = 3000;
 /** Jobs that a thread has at a time: while it posts one result the next one is there. */
 const JOBS_PER_THREAD = 2;
 const MAX_THREADS = 16;
+/** The memory for large images, of all threads of all pools. */
+const BUDGET = new MemoryBudget(DECODE_BUDGET);
 
 interface Pending {
   readonly job: ImageJob;
@@ -24,6 +29,24 @@ interface Pending {
 interface Thread {
   readonly worker: Worker;
   readonly jobs: Map<number, Pending>;
+  /** Gives back the memory that it asked for; there while it holds some. */
+  release?: () => void;
+  stopped: boolean;
+}
+
+/** Ends a thread, whatever it does. */
+function stop(thread: Thread): void {
+  thread.stopped = true;
+  thread.worker.terminate();
+  thread.release?.();
+}
+
+/** Lets a thread have the memory that it asks for when there is some. */
+async function grant(thread: Thread, bytes: number): Promise<void> {
+  const release = await BUDGET.take(bytes);
+  if (thread.stopped) return release();
+  thread.release = release;
+  thread.worker.postMessage({ granted: true } satisfies Request);
 }
 
 /** The flag that lets decoding threads start, or undefined where nothing is missing. */
@@ -71,7 +94,7 @@ export class DecodePool {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const waiting = [...this.#threads.flatMap((t) => [...t.jobs.values()]), ...this.#queue.slice(this.#head)];
-    for (const { worker } of this.#threads) worker.terminate();
+    for (const thread of this.#threads) stop(thread);
     this.#threads = [];
     this.#queue.length = this.#head = 0;
     for (const { job, reject } of waiting) {
@@ -115,8 +138,11 @@ export class DecodePool {
 
   #start(): Thread {
     const worker = new Worker(import.meta.resolve("./decode_worker.ts"), { type: "module" });
-    const thread: Thread = { worker, jobs: new Map() };
-    worker.onmessage = ({ data: { id, data, error } }: MessageEvent<Answer>) => {
+    const thread: Thread = { worker, jobs: new Map(), stopped: false };
+    worker.onmessage = ({ data: answer }: MessageEvent<Answer>) => {
+      if ("asks" in answer) return void grant(thread, answer.asks);
+      if ("returns" in answer) return thread.release?.();
+      const { id, data, error } = answer;
       const pending = thread.jobs.get(id);
       thread.jobs.delete(id);
       if (data !== undefined) pending?.resolve(data);
@@ -127,7 +153,7 @@ export class DecodePool {
     worker.onerror = (event) => {
       event.preventDefault();
       this.#inline = true;
-      for (const { worker } of this.#threads) worker.terminate();
+      for (const thread of this.#threads) stop(thread);
       this.#queue.splice(0, this.#head, ...this.#threads.flatMap((t) => [...t.jobs.values()]));
       this.#head = 0;
       this.#threads = [];
@@ -141,7 +167,7 @@ export class DecodePool {
     this.#running = true;
     for (let pending = this.#take(); pending !== undefined; pending = this.#take()) {
       try {
-        pending.resolve(loadImage(pending.job));
+        pending.resolve(await loadImage(pending.job));
       } catch (error) {
         pending.reject(error);
       }

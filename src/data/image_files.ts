@@ -7,7 +7,7 @@
 import { FailureError } from "../base/errors.ts";
 import { baseName, fileError, joinPath } from "../base/files.ts";
 import type { SkippedFile } from "./dataset.ts";
-import { formatOfName, sniff } from "./decode.ts";
+import { HEAD_BYTES, isNamedImage, nameContent, sniff } from "./image_format.ts";
 import { MAX_IMAGE_BYTES } from "./pixels.ts";
 
 /** An image that looks right from outside. */
@@ -82,10 +82,10 @@ function folders(folder: string): Entry[] {
 }
 
 /** Why a file cannot be the image that its name says it is; undefined where it looks right. */
-function fault({ path, bytes, name }: Entry): string | undefined {
+function fault({ path, bytes }: Entry): string | undefined {
   if (bytes === 0) return "it is empty";
   if (bytes > MAX_IMAGE_BYTES) return `it is larger than ${MAX_IMAGE_BYTES / 2 ** 20} MiB`;
-  const head = new Uint8Array(16);
+  const head = new Uint8Array(HEAD_BYTES);
   try {
     using file = Deno.openSync(path, { read: true });
     file.readSync(head);
@@ -93,9 +93,7 @@ function fault({ path, bytes, name }: Entry): string | undefined {
     if (error instanceof Deno.errors.NotCapable) throw fileError(error, "read", path);
     return "the system does not let it be read";
   }
-  const said = formatOfName(name)!, found = sniff(head);
-  if (found === said) return undefined;
-  return found === undefined ? `it is no ${said.name} inside` : `its name says ${said.name}, its content ${found.name}`;
+  return sniff(head) === undefined ? nameContent(head) : undefined;
 }
 
 /** Whether `path` holds folders, which is all that an image folder can be told by. */
@@ -126,7 +124,7 @@ export function scanImages(root: string): ImageList {
   const train = partFolder(top, "train"), split = train !== undefined;
   const skipped: SkippedFile[] = [], others = new Map<string, number>();
   const classNames = folders(train ?? root).map(({ name }) => name);
-  const loose = list(train ?? root).filter(({ name, isFolder }) => !isFolder && formatOfName(name)).length;
+  const loose = list(train ?? root).filter(({ name, isFolder }) => !isFolder && isNamedImage(name)).length;
   if (classNames.length < 2) {
     throw new FailureError(
       `Cannot use '${train ?? root}' as an image folder as it must hold at least 2 folders, one for each class: ` +
@@ -139,7 +137,7 @@ export function scanImages(root: string): ImageList {
     for (const entry of list(folder)) {
       const within = `${name}/${entry.name}`;
       if (entry.isFolder) collect(entry.path, within, label, out, depth + 1);
-      else if (formatOfName(entry.name) === undefined) {
+      else if (!isNamedImage(entry.name)) {
         const ending = /\.[^.]{1,8}$/.exec(entry.name.toLowerCase())?.[0] ?? "no ending";
         others.set(ending, (others.get(ending) ?? 0) + 1);
       } else {

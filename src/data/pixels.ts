@@ -19,18 +19,30 @@ export interface Pixels {
   readonly orientation: number;
 }
 
-/** The largest image that is decoded, in pixels: 50 million, which take about 1 GiB while a JPEG is decoded. */
-export const MAX_PIXELS = 50_000_000;
+/** An image whose pixels are handed out a few rows at a time, so that there is no second copy of all of them. */
+export interface Picture extends Omit<Pixels, "data"> {
+  /** The rows `y` to `y + count - 1` of the columns `x` to `x + columns - 1`, as in {@linkcode Pixels}. */
+  rows(x: number, y: number, columns: number, count: number): Uint8Array;
+}
 
-/** The largest image file that is read: 64 MiB. */
-export const MAX_IMAGE_BYTES: number = 2 ** 26;
+/** The largest image that is decoded, in pixels: about 268 million, for the time that it takes. */
+export const MAX_PIXELS: number = 2 ** 28;
+
+/** The largest image file that is read: 128 MiB. */
+export const MAX_IMAGE_BYTES: number = 2 ** 27;
+
+/** Memory that the decoding of large images may take at a time, over all threads: 1 GiB. */
+export const DECODE_BUDGET: number = 2 ** 30;
+
+/** Memory that a decoding thread takes and keeps without asking: 64 MiB. */
+export const THREAD_MEMORY: number = 2 ** 26;
 
 /** Refuses an image by what its header says, before any memory is taken for it. Throws FailureError. */
 export function checkSize(file: string, width: number, height: number): void {
   if (width < 1 || height < 1 || width * height > MAX_PIXELS) {
     throw new FailureError(
-      `Cannot read '${file}' as an image must have 1 to ${MAX_PIXELS / 1e6} million pixels: ` +
-        `its header says ${width} x ${height}`,
+      `Cannot read '${file}' as an image must have 1 to ${Math.floor(MAX_PIXELS / 1e6)} million pixels: ` +
+        `its header says ${width} x ${height}, so save it smaller`,
     );
   }
 }
@@ -38,10 +50,4 @@ export function checkSize(file: string, width: number, height: number): void {
 /** The error for an image file that is damaged: `why` completes "as ...". */
 export function imageError(file: string, why: string, cause?: unknown): FailureError {
   return new FailureError(`Cannot read '${file}' as ${why}`, cause === undefined ? undefined : { cause });
-}
-
-/** What a decoder of the npm registry threw, in a few words on one line. */
-export function reason(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/\s+/g, " ").slice(0, 120);
 }

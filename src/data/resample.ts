@@ -3,6 +3,7 @@
  * whichever is larger (what Pillow calls bilinear with antialiasing). Not responsible for which rectangle.
  * @module
  */
+import type { Picture } from "./pixels.ts";
 
 /** A rectangle in pixels of the source; corners need not be whole. */
 export interface Rect {
@@ -22,6 +23,9 @@ interface Axis {
   readonly taps: number;
   readonly weights: Float32Array;
 }
+
+/** Samples of the source that are looked at together. */
+const STRIP = 2 ** 18;
 
 /** Weights of `out` pixels over the source pixels of [start, start + length), inside of [0, limit). */
 function axis(start: number, length: number, limit: number, out: number): Axis {
@@ -47,6 +51,11 @@ function axis(start: number, length: number, limit: number, out: number): Axis {
   return { first, taps, weights };
 }
 
+/** The first source pixel that an axis looks at, and how many there are from it to the last. */
+function span({ first, taps }: Axis): { readonly from: number; readonly count: number } {
+  return { from: first[0], count: first[first.length - 1] + taps - first[0] };
+}
+
 /** How the samples of one channel lie in memory. */
 export interface Plane {
   /** The samples of the image. */
@@ -65,40 +74,64 @@ export interface Plane {
 export class Resampler {
   readonly #x: Axis;
   readonly #y: Axis;
-  readonly #lines: Float32Array;
   readonly #width: number;
   readonly #height: number;
+  /** Rows of one channel at the new width. */
+  #lines: Float32Array;
 
   /** Prepares for `rect` of sources that are `sourceWidth` x `sourceHeight`. */
   constructor(sourceWidth: number, sourceHeight: number, rect: Rect, width: number, height: number) {
     this.#x = axis(rect.x, rect.width, sourceWidth, width);
     this.#y = axis(rect.y, rect.height, sourceHeight, height);
-    const { first, taps } = this.#y;
-    this.#lines = new Float32Array((first[height - 1] + taps - first[0]) * width);
+    this.#lines = new Float32Array(span(this.#y).count * width);
     this.#width = width;
     this.#height = height;
   }
 
   /** Writes one channel, densely, from `out[outAt]`. */
-  plane(source: Plane, out: Uint8Array, outAt: number): void {
-    const { data, at, step, width: sourceWidth } = source, width = this.#width, lines = this.#lines;
-    const { first: fx, taps: tx, weights: wx } = this.#x, { first: fy, taps: ty, weights: wy } = this.#y;
-    const top = fy[0], rows = lines.length / width;
-    for (let row = 0; row < rows; row++) {
-      const base = at + (top + row) * sourceWidth * step;
-      for (let x = 0; x < width; x++) {
-        let sum = 0;
-        for (let k = 0, from = base + fx[x] * step, w = x * tx; k < tx; k++, from += step, w++) {
-          sum += data[from] * wx[w];
-        }
-        lines[row * width + x] = sum;
+  plane({ data, at, step, width }: Plane, out: Uint8Array, outAt: number): void {
+    const { from, count } = span(this.#y);
+    this.#across(data, at + from * width * step, step, width * step, count, 0);
+    this.#down(0, out, outAt);
+  }
+
+  /** Writes all channels, `[channels, height, width]`, from the start of `out`. */
+  picture(picture: Picture, out: Uint8Array): void {
+    const { channels } = picture, columns = span(this.#x), rows = span(this.#y), line = rows.count * this.#width;
+    const strip = Math.max(1, Math.floor(STRIP / (columns.count * channels))), stride = columns.count * channels;
+    if (this.#lines.length < channels * line) this.#lines = new Float32Array(channels * line);
+    for (let top = 0; top < rows.count; top += strip) {
+      const count = Math.min(strip, rows.count - top);
+      const data = picture.rows(columns.from, rows.from + top, columns.count, count);
+      for (let c = 0; c < channels; c++) {
+        this.#across(data, c - columns.from * channels, channels, stride, count, c * line + top * this.#width);
       }
     }
-    for (let y = 0; y < this.#height; y++) {
-      const from = (fy[y] - top) * width;
+    for (let c = 0; c < channels; c++) this.#down(c * line, out, c * this.#height * this.#width);
+  }
+
+  /** Takes `count` rows, which are `stride` apart, to the new width. */
+  #across(data: Uint8Array, at: number, step: number, stride: number, count: number, to: number): void {
+    const { first, taps, weights } = this.#x, width = this.#width, lines = this.#lines;
+    for (let row = 0; row < count; row++) {
       for (let x = 0; x < width; x++) {
         let sum = 0;
-        for (let k = 0, line = from + x, w = y * ty; k < ty; k++, line += width, w++) sum += lines[line] * wy[w];
+        for (let k = 0, from = at + row * stride + first[x] * step, w = x * taps; k < taps; k++, from += step, w++) {
+          sum += data[from] * weights[w];
+        }
+        lines[to + row * width + x] = sum;
+      }
+    }
+  }
+
+  /** Takes the rows of a channel to the new height. */
+  #down(start: number, out: Uint8Array, outAt: number): void {
+    const { first, taps, weights } = this.#y, { from } = span(this.#y), width = this.#width, lines = this.#lines;
+    for (let y = 0; y < this.#height; y++) {
+      const line = start + (first[y] - from) * width;
+      for (let x = 0; x < width; x++) {
+        let sum = 0;
+        for (let k = 0, at = line + x, w = y * taps; k < taps; k++, at += width, w++) sum += lines[at] * weights[w];
         out[outAt + y * width + x] = Math.min(255, Math.round(sum));
       }
     }

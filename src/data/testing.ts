@@ -4,6 +4,7 @@
  */
 import { encode } from "jpeg-js";
 import { crc32, deflateSync } from "node:zlib";
+import type { Picture, Pixels } from "./pixels.ts";
 
 /** What {@linkcode encodePng} writes. */
 export interface PngSpec {
@@ -102,6 +103,21 @@ export function encodePng(spec: PngSpec): Uint8Array<ArrayBuffer> {
 export function samplePng(seed: number, width = 24, height = 20): Uint8Array<ArrayBuffer> {
   const sample = (y: number, x: number, c: number): number => (seed * 53 + 5 * x + 3 * y + 40 * c + (x * y >> 3)) & 255;
   return encodePng({ width, height, depth: 8, colour: 2, sample });
+}
+
+/** Pixels in memory as a picture that hands out rows. */
+export function pictureOf({ data, ...facts }: Pixels): Picture {
+  const { width, channels } = facts;
+  return {
+    ...facts,
+    rows(x, y, columns, count) {
+      const lines = Array.from({ length: count }, (_, i) => {
+        const at = ((y + i) * width + x) * channels;
+        return data.subarray(at, at + columns * channels);
+      });
+      return concat(...lines);
+    },
+  };
 }
 
 const jpegs = new Map<string, Uint8Array<ArrayBuffer>>();

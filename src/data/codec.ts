@@ -1,0 +1,260 @@
+/**
+ * Image files of every kind to 8-bit grey or RGB on white, by ImageMagick in WebAssembly (`@imagemagick/magick-wasm`:
+ * libjpeg-turbo, libpng, libwebp), which gives Pillow's pixels and the same ones on every machine. Bytes come in and
+ * pixels go out; nothing else of ImageMagick is reached: the kind of the file is told to it, not guessed by it.
+ * Not responsible for what an image file is (`image_format.ts`), cutting and resizing (`decode.ts`), and colour profiles.
+ * @module
+ */
+import type * as Magick from "@imagemagick/magick-wasm";
+import { codecModule } from "./codec_module.ts";
+import { formatOf, type ImageFormat } from "./image_format.ts";
+import { checkSize, imageError, type Picture, THREAD_MEMORY } from "./pixels.ts";
+
+/** Memory of a decoder before its first image. */
+const BASE_MEMORY: number = 2 ** 24;
+/** The most passes over a JPEG, and the most blocks that all of them together may go over. */
+const MAX_SCANS = 100, MAX_VISITS: number = 2 ** 28;
+/** What the decoder calls the kinds of files. */
+const CODERS: Record<ImageFormat["name"], string> = { PNG: "PNG", JPEG: "JPEG", WebP: "WEBP", GIF: "GIF", BMP: "BMP" };
+/** What ends a file, where a file that lacks only that is read all the same. */
+const ENDS: Partial<Record<ImageFormat["name"], readonly number[]>> = {
+  JPEG: [0xff, 0xd9],
+  PNG: [0, 0, 0, 0, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82],
+};
+/** How the decoder words that a file ends too early. */
+const CUT = /premature end|unexpectedendoffile|unable to read image data|insufficientimagedata|not enough image data/i;
+/** What it words as a warning though the pixels are not those of the picture. */
+const DAMAGE = /bad huffman code|corrupt jpeg data: premature end|invalid progressive/i;
+
+/** The decoder, and how to drop the memory that it holds: it only ever grows. */
+interface Library {
+  readonly magick: typeof Magick;
+  readonly wasm: WebAssembly.Module;
+  /** The library's own handle of its memory and functions, not in its types; where there is none a new one is made. */
+  readonly holder: { _api: { readonly HEAPU8: Uint8Array } | undefined };
+}
+
+let library: Library | undefined;
+let opening: Promise<void> | undefined;
+
+async function open(given?: WebAssembly.Module): Promise<void> {
+  if (library === undefined) {
+    const magick = await import("@imagemagick/magick-wasm"), wasm = given ?? await codecModule();
+    library = { magick, wasm, holder: magick.ImageMagick as unknown as Library["holder"] };
+  }
+  const { magick, wasm } = library;
+  await magick.initializeImageMagick(wasm);
+  magick.ResourceLimits.disk = 0n; // It would be more memory.
+}
+
+/**
+ * Makes the decoder ready: what else is exported here may be called then, until {@linkcode trimCodec} has dropped it.
+ * @param wasm the module of `@imagemagick/magick-wasm`, where the runtime cannot import it; looked at the first time
+ */
+export async function openCodec(wasm?: WebAssembly.Module): Promise<void> {
+  opening ??= open(wasm).catch((error) => {
+    opening = undefined;
+    throw error;
+  });
+  await opening;
+}
+
+/** Bytes that the decoder holds; 0 where it is not open. */
+export function codecMemory(): number {
+  return opening === undefined ? 0 : library?.holder._api?.HEAPU8.length ?? 0;
+}
+
+/** Drops a decoder that holds more than `most` bytes: it has to be opened again. */
+export function trimCodec(most: number = THREAD_MEMORY): void {
+  if (library === undefined || codecMemory() <= most) return;
+  library.holder._api = undefined;
+  opening = undefined;
+}
+
+/** What a file's header says. */
+export interface Header {
+  /** Kind of the file. */
+  readonly format: ImageFormat;
+  /** Columns. */
+  readonly width: number;
+  /** Rows. */
+  readonly height: number;
+  /** Whether it holds the picture in several passes, so that all of it is in memory before a pixel is known. */
+  readonly passes: boolean;
+}
+
+/** "IDAT: CRC error `' @ error/png.c/..." without where in the library it was found. */
+function inWords(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/ ?`.*$/s, "").replace(/\s+/g, " ").replace(/[^\x20-\x7e]/g, "?").slice(0, 120);
+}
+
+/** Runs `use`; what the library throws becomes a sentence, and a library that broke is not used again. */
+function guarded<T>(file: string, use: (magick: typeof Magick) => T): T {
+  if (library === undefined || opening === undefined) throw new Error("The codec must be opened first");
+  const { magick } = library;
+  try {
+    return use(magick);
+  } catch (error) {
+    if (!(error instanceof magick.MagickError)) {
+      if (!(error instanceof WebAssembly.RuntimeError) && !(error instanceof RangeError)) throw error;
+      trimCodec(0);
+    }
+    const why = inWords(error);
+    throw imageError(
+      file,
+      CUT.test(why)
+        ? `it ends within its pixels (${why}): the file is cut off, so fetch it again`
+        : `its pixels cannot be decoded (${why}): the file is damaged, so fetch or save it again`,
+      error,
+    );
+  }
+}
+
+function settingsFor(magick: typeof Magick, { name }: ImageFormat): Magick.MagickReadSettings {
+  return new magick.MagickReadSettings({
+    format: CODERS[name] as Magick.MagickFormat,
+    frameIndex: 0, // The first of several.
+    frameCount: 1,
+  });
+}
+
+/** The whole picture of a GIF: its first frame may be a part of it. */
+function screenOf(bytes: Uint8Array): { readonly width: number; readonly height: number } {
+  return { width: bytes[6] + 256 * bytes[7], height: bytes[8] + 256 * bytes[9] };
+}
+
+/** Refuses a JPEG that goes over its pixels so often that it would take minutes: a scan takes a few bytes. */
+function checkScans(bytes: Uint8Array, file: string, width: number, height: number): void {
+  let scans = 0;
+  for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at + 1)) if (bytes[at + 1] === 0xda) scans++;
+  if (scans > MAX_SCANS || scans * Math.ceil(width / 8) * Math.ceil(height / 8) > MAX_VISITS) {
+    throw imageError(file, `${scans} passes are too many for a JPEG of ${width} x ${height}: save it again`);
+  }
+}
+
+/** Reads a file's header. Throws FailureError for what is no image or says an impossible size. */
+export function readHeader(bytes: Uint8Array, file: string): Header {
+  const format = formatOf(bytes, file);
+  const header = guarded(file, (magick) => {
+    const { width, height, interlace } = magick.MagickImageInfo.create(bytes, settingsFor(magick, format));
+    return { width, height, passes: interlace !== magick.Interlace.NoInterlace };
+  });
+  const screen = format.name === "GIF" ? screenOf(bytes) : header;
+  const width = Math.max(header.width, screen.width), height = Math.max(header.height, screen.height);
+  checkSize(file, width, height);
+  if (format.name === "JPEG") checkScans(bytes, file, width, height);
+  return { format, width, height, passes: header.passes };
+}
+
+/**
+ * Bytes that decoding takes at most: measured at 12 megapixels for every kind (docs/images.md), with a margin.
+ * @param reduction as in {@linkcode decode}
+ */
+export function memoryNeed({ format: { name }, width, height, passes }: Header, bytes: number, reduction = 1): number {
+  const pixels = width * height, each = name === "JPEG" ? 5 / reduction ** 2 + (passes ? 9 : 0) : 14;
+  return BASE_MEMORY + 2 * bytes + pixels * each;
+}
+
+/** Composes 8-bit samples with their alpha, the last sample of each pixel, on white. */
+function onWhite(data: Uint8Array, channels: number): Uint8Array {
+  const step = channels + 1, count = data.length / step, out = new Uint8Array(count * channels);
+  for (let i = 0, at = 0, to = 0; i < count; i++, at += step) {
+    const alpha = data[at + channels], white = 255 * (255 - alpha);
+    for (let c = 0; c < channels; c++, to++) {
+      out[to] = alpha === 255 ? data[at + c] : Math.round((data[at + c] * alpha + white) / 255);
+    }
+  }
+  return out;
+}
+
+/** Reads all of a file; a JPEG whose end is missing and nothing else is read with one. */
+function read(magick: typeof Magick, bytes: Uint8Array, { format }: Header, reduction: number): Magick.IMagickImage {
+  const settings = settingsFor(magick, format);
+  if (reduction > 1) {
+    const { width, height } = magick.MagickImageInfo.create(bytes, settings);
+    settings.setDefine("jpeg:size", `${Math.floor(width / reduction)}x${Math.floor(height / reduction)}`);
+  }
+  const attempt = (bytes: Uint8Array): { image: Magick.IMagickImage; why?: Error } => {
+    const image = magick.MagickImage.create();
+    let why: Error | undefined;
+    (image as Magick.MagickImage).onWarning = ({ error }: Magick.WarningEvent) => {
+      if (CUT.test(error.message) || DAMAGE.test(error.message)) why ??= error;
+      return 0;
+    };
+    try {
+      image.read(bytes, settings);
+    } catch (error) {
+      image.dispose();
+      throw error;
+    }
+    return { image, why };
+  };
+  const end = ENDS[format.name];
+  let result: { image: Magick.IMagickImage; why?: Error } | undefined, cut: unknown;
+  try {
+    result = attempt(bytes);
+    if (result.why === undefined) return result.image;
+    cut = result.why;
+    result.image.dispose();
+  } catch (error) {
+    cut = error;
+  }
+  if (end === undefined || !(cut instanceof magick.MagickError) || !CUT.test(cut.message)) throw cut;
+  const whole = new Uint8Array(bytes.length + end.length);
+  whole.set(bytes);
+  whole.set(end, bytes.length);
+  result = attempt(whole);
+  if (result.why === undefined) return result.image;
+  result.image.dispose();
+  throw result.why;
+}
+
+/** Puts the first frame of a GIF where it lies on its screen, which is clear elsewhere. */
+function toScreen(magick: typeof Magick, image: Magick.IMagickImage, { width, height }: Header): void {
+  const { x, y } = image.page;
+  if (x === 0 && y === 0 && image.width === width && image.height === height) return;
+  image.resetPage();
+  image.hasAlpha = true;
+  image.extent(new magick.MagickGeometry(-x, -y, width, height), magick.MagickColors.Transparent);
+}
+
+/**
+ * Decodes a file and hands its pixels to `use`; they are gone when that returns. Transparent parts show white.
+ * @param reduction 1, 2, 4 or 8: a JPEG is decoded at that part of its width and height, rounded up (as Pillow's
+ *   `Image.draft` does); 1 for others
+ * @throws {FailureError} for files that are cut off or damaged
+ */
+export function decode<T>(
+  bytes: Uint8Array,
+  file: string,
+  header: Header,
+  reduction: number,
+  use: (picture: Picture) => T,
+): T {
+  return guarded(file, (magick) => {
+    const image = read(magick, bytes, header, reduction);
+    try {
+      if (header.format.name === "GIF") toScreen(magick, image, header);
+      const { width, height, colorSpace: space, hasAlpha, orientation } = image, { ColorSpace } = magick;
+      const channels = space === ColorSpace.Gray || space === ColorSpace.LinearGray ? 1 : 3;
+      if (space === ColorSpace.CMYK) image.colorSpace = ColorSpace.sRGB;
+      const mapping = (channels === 1 ? "R" : "RGB") + (hasAlpha ? "A" : "");
+      return image.getPixels((pixels) =>
+        use({
+          width,
+          height,
+          channels,
+          orientation: orientation >= 1 && orientation <= 8 ? orientation : 1,
+          rows(x, y, columns, count) {
+            const data = pixels.toByteArray(x, y, columns, count, mapping);
+            if (data === null) throw imageError(file, "its pixels cannot be had: the file is damaged");
+            return hasAlpha ? onWhite(data, channels) : data;
+          },
+        })
+      );
+    } finally {
+      image.dispose();
+    }
+  });
+}
