@@ -133,7 +133,8 @@ export {
 export { DATA_OPTION_LIST, type DataConfig } from "./src/data/options.ts";
 export type { Augment } from "./src/data/augment.ts";
 export type { Change, Crop, Jitter } from "./src/data/changes.ts";
-export { type ImageJob, loadImage } from "./src/data/load.ts";
+export { type ImageJob, loadImage, type Reserve } from "./src/data/load.ts";
+export { type Preparation, prepareImage } from "./src/data/decode.ts";
 export { fetchCifar, type FetchOptions, type Remote } from "./src/data/fetch.ts";
 
 // Spaces and genotypes
