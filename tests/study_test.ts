@@ -173,6 +173,8 @@ Deno.test("study: killed in a search and in a training, and gone on with, it fin
     assert.equal(read(`killed/${file}`), read(`shared/${file}`), file);
   }
   assert.equal(events(last.out).at(-1).event, "result");
+  for (const name of list("killed/runs")) assert.ok(list(`killed/runs/${name}`).includes("report.html"), name);
+  assert.deepEqual(list("killed/workers"), [], "nothing is left of those that were killed");
 });
 
 Deno.test("study: a rule that measures is added to a study that was done; its searches are not repeated", async () => {

@@ -77,6 +77,20 @@ export function fileError(
   return new FailureError(head + cause, { cause: error });
 }
 
+/** The system's code behind an error, or behind what caused it: `ENOSPC`; undefined where the system is not to blame. */
+export function systemCode(error: unknown): string | undefined {
+  for (let each = error, depth = 0; each instanceof Error && depth < 8; each = each.cause, depth++) {
+    const { code } = each as { code?: unknown };
+    if (typeof code === "string" && /^E[A-Z0-9]+$/.test(code)) return code;
+  }
+  return undefined;
+}
+
+/** Whether an error comes from a full disk or a used up quota. */
+export function lacksSpace(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes(systemCode(error) ?? "");
+}
+
 /** True where `path` exists (a file or a folder); throws FailureError where that cannot be told. */
 export function exists(path: string): boolean {
   try {

@@ -134,17 +134,17 @@ export function modelCommands(path: string, config: TrainingRecord["config"]): {
   ];
 }
 
-/** The input of a report on the search in `folder`. */
-function searchReport(folder: RunFolder): ReportInput {
+/** The input of a report on the search in `folder`, which is to be found at `path`. */
+function searchReport(folder: RunFolder, path: string): ReportInput {
   const run = readRun(folder), part = searchPart(folder, run), { chosen, methods } = part.discretization;
   const { genotype } = methods.find(({ method }) => method === chosen)!;
   return {
-    environment: environment(run, folder.path),
+    environment: environment(run, path),
     ...part,
     cost: publishedCost(genotype, run),
     commands: [
-      ...searchCommands(folder.path, run),
-      { purpose: "Train the cell, briefly", command: trainCommand(folder.path, run.config.data) },
+      ...searchCommands(path, run),
+      { purpose: "Train the cell, briefly", command: trainCommand(path, run.config.data) },
     ],
   };
 }
@@ -176,23 +176,23 @@ function searchOf(folder: RunFolder, { search, genotype }: TrainingRecord): [Run
   return undefined;
 }
 
-/** The report on the training in `folder`, with the search that found its cell where that can be read. */
-async function trainingReport(folder: RunFolder): Promise<string> {
+/** The report on the training in `folder`, to be found at `path`, with the search that found its cell where that can be read. */
+async function trainingReport(folder: RunFolder, path: string): Promise<string> {
   const record = readTraining(folder), { config, data, genotype, name } = record, found = searchOf(folder, record);
   const evaluation = exists(folder.file(EVALUATION_FILE)) ? readEvaluation(folder) : undefined, test = evaluation?.test;
-  const epochs = folder.readMetrics() as unknown as TrainRecord[], above = folderOf(folder.path);
+  const epochs = folder.readMetrics() as unknown as TrainRecord[], above = folderOf(path);
   const again = commandLine(
     [
       "train",
-      folder.file("genotype.json"),
-      ...flagsOf(TRAIN_OPTIONS, config, folder.path),
+      joinPath(path, "genotype.json"),
+      ...flagsOf(TRAIN_OPTIONS, config, path),
       "--out",
-      `${folder.path}-again`,
+      `${path}-again`,
     ],
     { read: [...dataPlaces(config.data), above], write: [above] },
   );
   const shared = {
-    environment: environment(record, folder.path),
+    environment: environment(record, path),
     training: {
       epochs: epochs.map(({ lr, ...epoch }) => ({ ...epoch, learningRate: lr })),
       config: TRAIN_OPTIONS.toRecord(config),
@@ -203,24 +203,31 @@ async function trainingReport(folder: RunFolder): Promise<string> {
     commands: [
       ...(found ? searchCommands(found[0].path, found[1]) : []),
       { purpose: "Train again, to the same bits", command: again },
-      ...modelCommands(folder.path, config),
+      ...modelCommands(path, config),
     ],
   };
   if (found) return await reportHtml({ ...searchPart(...found), ...shared });
   return await trainingReportHtml({ ...shared, data, cell: { genotype, name } });
 }
 
-async function textOf(folder: RunFolder): Promise<string> {
-  return runKind(folder) === "train" ? await trainingReport(folder) : await reportHtml(searchReport(folder));
+async function textOf(folder: RunFolder, path: string): Promise<string> {
+  return runKind(folder) === "train"
+    ? await trainingReport(folder, path)
+    : await reportHtml(searchReport(folder, path));
 }
 
 /**
  * Writes the report of the run in `folder`, by default into it.
+ * @param path where the run is found by those who read the report; other than where it is as long as it is not moved there
  * @returns the path of the report
  * @throws {FailureError} for a search that has not finished, and for damaged files.
  */
-export async function writeReport(folder: RunFolder, file: string = folder.file(REPORT_FILE)): Promise<string> {
-  const text = await textOf(folder).catch((error) => {
+export async function writeReport(
+  folder: RunFolder,
+  file: string = folder.file(REPORT_FILE),
+  path: string = folder.path,
+): Promise<string> {
+  const text = await textOf(folder, path).catch((error) => {
     if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
     throw new FailureError(
       `Cannot report on '${folder.path}' as its files do not fit together (${error.message.split("\n")[0]}): one of ` +

@@ -10,7 +10,7 @@ import { MAX_YAML_BYTES } from "../base/options.ts";
 import { MNIST_FOLDER } from "../data/dataset.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { expectStudy, STUDY_FILE, StudyFolder } from "../study/claims.ts";
-import { DEFAULT_EVERY } from "../study/heartbeat.ts";
+import { DEFAULT_EVERY, LONGEST_EVERY } from "../study/heartbeat.ts";
 import { writeStudyReport } from "../study/report.ts";
 import { parseStudy, type Study } from "../study/study_file.ts";
 import { describeTasks } from "../study/tasks.ts";
@@ -178,9 +178,9 @@ function shardOf(parsed: Parsed): Shard {
 function heartbeatOf(parsed: Parsed): number {
   if (parsed.heartbeat === undefined) return DEFAULT_EVERY;
   const seconds = Number(parsed.heartbeat);
-  if (seconds >= 0.1 && seconds <= 3600) return seconds;
+  if (seconds >= 0.1 && seconds <= LONGEST_EVERY) return seconds;
   throw new UsageError(
-    `Cannot use --heartbeat as it must be a number of seconds from 0.1 to 3600: current value is '${parsed.heartbeat}'`,
+    `Cannot use --heartbeat as it must be a number of seconds from 0.1 to ${LONGEST_EVERY}: current value is '${parsed.heartbeat}'`,
   );
 }
 
@@ -261,10 +261,11 @@ export async function runStudy(parsed: Parsed, [named]: readonly string[]): Prom
     retry: parsed.retry === true,
     perform: (assignment) => perform(assignment, terminal),
     describe: errorText,
-    onFinished: async ({ kind }, path) => {
-      if (kind !== "discretize") await writeReport(RunFolder.view(path));
+    complete: async ({ kind }, path, to) => {
+      if (kind !== "discretize") await writeReport(RunFolder.view(path), undefined, to);
     },
-    onFailure: (why) => terminal.warn(`Cannot write the sign of life in '${folder.path}' (${why}): leaving the study`),
+    onFailure: (error) =>
+      terminal.warn(`${error.message}; leaving the study after the current step, as nobody sees it`),
     onEvent: (event) => tell(event, describeTasks(study, knownTasks(study, folder)), terminal),
   });
   terminal.close();
@@ -274,6 +275,12 @@ export async function runStudy(parsed: Parsed, [named]: readonly string[]): Prom
   }
   return await conclude(study, folder, notBegun, terminal);
 }
+
+const TROUBLE = {
+  "failed": "failed",
+  "not-begun": "could not be begun",
+  "put-off": "is left as it is, to be gone on with",
+} as const;
 
 function tell(event: WorkEvent, names: ReadonlyMap<string, string>, terminal: Terminal): void {
   if (event.event === "wait") {
@@ -285,8 +292,8 @@ function tell(event: WorkEvent, names: ReadonlyMap<string, string>, terminal: Te
   terminal.event({ ...rest, run: name, kind });
   if (event.event === "begin") {
     terminal.line(`[${event.done} of ${event.known} done] ${name}: ${names.get(name) ?? kind}`);
-  } else if (event.event === "failed" || event.event === "not-begun") {
-    terminal.warn(`${name} ${event.event === "failed" ? "failed" : "could not be begun"}: ${event.message}`);
+  } else if (event.event === "failed" || event.event === "not-begun" || event.event === "put-off") {
+    terminal.warn(`${name} ${TROUBLE[event.event]}: ${event.message}`);
   } else if (event.event === "taken-over") {
     terminal.note(`${name} was taken over by another worker, which took this one for dead`);
   }
@@ -344,7 +351,9 @@ export function runStudyStatus(parsed: Parsed, [path]: readonly string[]): Promi
   terminal.event({ event: "status", folder: path, runs });
   const rows = runs.map(({ name, what, ...state }) => [
     name,
-    state.state === "claimed"
+    state.state === "claimed" && state.owner === ""
+      ? "claimed, by whom is not told"
+      : state.state === "claimed"
       ? `under way (worker ${state.owner}${state.worker?.shard ? `, shard ${state.worker.shard}` : ""}, ` +
         `last sign of life ${lastSign(folder.worker(state.owner))} ago)`
       : state.state === "failed"

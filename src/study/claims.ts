@@ -14,9 +14,18 @@
  * @module
  */
 import { FailureError } from "../base/errors.ts";
-import { exists, fileError, joinPath, readText, writeAtomic } from "../base/files.ts";
+import { exists, fileError, joinPath, lacksSpace, readText, writeAtomic } from "../base/files.ts";
 import { METRICS_FILE } from "../run/run_folder.ts";
-import { DEFAULT_EVERY, Heartbeat, readWorker, Watch, type WorkerInfo } from "./heartbeat.ts";
+import {
+  DEFAULT_EVERY,
+  Heartbeat,
+  LONGEST_EVERY,
+  MISSED,
+  readSmall,
+  readWorker,
+  Watch,
+  type WorkerInfo,
+} from "./heartbeat.ts";
 
 /** Why a claim was given up: the run failed, or it could not be begun or was stopped. */
 export interface Over {
@@ -30,6 +39,15 @@ export type TaskState =
   | { readonly state: "failed"; readonly message: string }
   /** Claimed by `owner`; whether that one is alive takes a while to tell. */
   | { readonly state: "claimed"; readonly owner: string; readonly worker: WorkerInfo | undefined };
+
+/** Names of workers. */
+const OWNER = /^[0-9a-f]{8}-[0-9a-f]{4}$/;
+
+/** Seconds without a beat after which the file of a worker is removed whose death nobody watched. */
+const LONG_DEAD = 600;
+
+/** Longest message of an {@linkcode Over}, in characters. */
+const MOST_MESSAGE = 1000;
 
 /** Folders of a study. */
 const FOLDERS = ["claims", "workers", "work", "runs", "cells"] as const;
@@ -82,20 +100,25 @@ export class StudyFolder {
     return claim;
   }
 
-  /** Why a claim was given up; undefined for one that was not. */
+  /** Why a claim was given up; undefined for one that was not, and for what was never finished writing. */
   over(task: string, claim: number): Over | undefined {
-    const file = `${this.claim(task, claim)}.over`;
     try {
-      return exists(file) ? JSON.parse(readText(file)) as Over : undefined;
+      const { why, message } = JSON.parse(readSmall(`${this.claim(task, claim)}.over`) ?? "") as Record<
+        string,
+        unknown
+      >;
+      const known = (why === "failed" || why === "released") && typeof message === "string";
+      return known ? { why, message } as Over : undefined;
     } catch (error) {
-      if (error instanceof SyntaxError) return undefined; // just being written, or never finished
+      if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
       throw error;
     }
   }
 
   /** The worker that made a claim; `""` for one that is just being made, or whose maker died over it. */
   owner(task: string, claim: number): string {
-    return readText(this.claim(task, claim)).trim();
+    const text = (readSmall(this.claim(task, claim)) ?? "").trim();
+    return OWNER.test(text) ? text : "";
   }
 
   /** The sign of life of a worker. */
@@ -132,7 +155,7 @@ export interface ClaimOptions {
   /** Name of this machine, where it may be known. */
   readonly host?: string;
   /** Told when this worker's sign of life cannot be written any more. */
-  readonly onFailure?: (why: string) => void;
+  readonly onFailure?: (error: Error) => void;
 }
 
 /** The claims of this process. */
@@ -177,6 +200,24 @@ export class Claims implements Disposable {
     // A network drive may lose its answer and then say that the file, made by this very call, is there already.
     if (!made && folder.owner(task, mine) !== this.owner) return undefined;
     return Claim.begin(folder, task, mine);
+  }
+
+  /**
+   * Removes the files of workers that have gone: of those whose silence this one has watched, and of those whose last
+   * beat is long past. The times are those that the file system gives to files, this worker's own among them: whichever
+   * clock that is, it is one.
+   */
+  tidy(): void {
+    const { folder } = this;
+    try {
+      const now = Deno.statSync(folder.worker(this.owner)).mtime?.getTime() ?? 0;
+      for (const { name } of Deno.readDirSync(folder.file("workers"))) {
+        const path = folder.worker(name);
+        if (name === this.owner || !OWNER.test(name)) continue;
+        const every = readWorker(path)?.every ?? LONGEST_EVERY, last = Deno.statSync(path).mtime?.getTime() ?? now;
+        if (this.#watch.gone(path) || now - last > (MISSED * every + LONG_DEAD) * 1000) Deno.removeSync(path);
+      }
+    } catch { /* another one was quicker, or it cannot be done: they are in nobody's way */ }
   }
 
   /** Leaves the study: what this worker claims is free. */
@@ -249,9 +290,19 @@ export class Claim {
     return !this.lost() && move(this.path, this.folder.run(this.task));
   }
 
-  /** Gives the task up; `failed` keeps everybody from trying it again unasked. */
+  /**
+   * Gives the task up; `failed` keeps everybody from trying it again unasked. Where the disk is too full to say so, it is
+   * free as soon as this worker has left, and another one will find out.
+   */
   giveUp(why: Over["why"], message: string): void {
-    createNew(`${this.folder.claim(this.task, this.number)}.over`, JSON.stringify({ why, message }) + "\n");
+    try {
+      createNew(
+        `${this.folder.claim(this.task, this.number)}.over`,
+        JSON.stringify({ why, message: message.slice(0, MOST_MESSAGE) }) + "\n",
+      );
+    } catch (error) {
+      if (!lacksSpace(error)) throw error;
+    }
   }
 }
 

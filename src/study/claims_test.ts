@@ -1,7 +1,7 @@
 /** Claims as several workers see them, step by step, and then all at once in processes of their own. */
 import assert from "node:assert/strict";
 import { Claims, expectStudy, StudyFolder } from "./claims.ts";
-import { Watch } from "./heartbeat.ts";
+import { beatScript, Heartbeat, Watch } from "./heartbeat.ts";
 
 /** A study's folder that is removed in the end. */
 class Temporary extends StudyFolder implements Disposable {
@@ -90,6 +90,103 @@ Deno.test("claims: what failed is left alone unless asked for; what was released
   assert.equal(folder.state("u").state, "claimed");
   Deno.writeTextFileSync(`${folder.claim("t", 2)}.over`, '{"why":');
   assert.equal(folder.over("t", 2), undefined);
+});
+
+Deno.test("claims: files that no worker wrote name nobody, and are taken over like those of the dead", async () => {
+  using folder = new Temporary();
+  const strange = ["../../../etc/passwd\n", "..\n", "workers/../x\n", "\x00\xff", "a".repeat(20_000)];
+  using a = await Claims.join(folder);
+  for (const [i, text] of strange.entries()) {
+    Deno.writeTextFileSync(folder.claim(`t${i}`, 0), text);
+    assert.deepEqual(folder.state(`t${i}`), { state: "claimed", owner: "", worker: undefined });
+    assert.equal(a.take(`t${i}`), undefined, "its maker may just not have come to write its name");
+  }
+  Deno.mkdirSync(folder.claim("folder", 0));
+  assert.equal(folder.state("folder").state, "claimed");
+  assert.equal(a.take("folder"), undefined);
+  let now = 0;
+  const watch = new Watch(null, () => now);
+  assert.equal(watch.gone(folder.claim("t0", 0)), false);
+  now = 61;
+  assert.equal(watch.gone(folder.claim("t0", 0)), true);
+  for (const text of ['{"why":"failed"}', '{"why":1,"message":"x"}', "null", "[]", '{"why":"no","message":"x"}']) {
+    Deno.writeTextFileSync(`${folder.claim("t0", 0)}.over`, text);
+    assert.equal(folder.over("t0", 0), undefined, text);
+  }
+  Deno.writeTextFileSync(folder.worker("00000000-0000"), '{"every":1,"pid":2,"shard":{"x":1},"host":null}');
+  Deno.writeTextFileSync(folder.claim("u", 0), "00000000-0000\n");
+  assert.deepEqual(folder.state("u"), { state: "claimed", owner: "00000000-0000", worker: undefined });
+});
+
+Deno.test("workers: the files of those that died are removed, by their silence or their age; no others are", async () => {
+  using folder = new Temporary();
+  const names = ["00000000-0000", "00000000-0001", "00000000-0002", "notes.txt"], info = { shard: null, host: null };
+  for (const name of names) {
+    Deno.writeTextFileSync(folder.worker(name), JSON.stringify({ every: 0.1, pid: 1, beats: 1, ...info }));
+  }
+  const old = new Date(Date.now() - 3600_000);
+  Deno.utimeSync(folder.worker(names[0]), old, old);
+  Deno.utimeSync(folder.worker(names[3]), old, old);
+  using a = await Claims.join(folder, { every: 0.05 });
+  const left = (): string[] => [...Deno.readDirSync(folder.file("workers"))].map(({ name }) => name).sort();
+  a.tidy();
+  assert.deepEqual(left(), [names[1], names[2], a.owner, names[3]].sort());
+  for (let beats = 2; left().length > 3; beats++) { // one of them lives
+    Deno.writeTextFileSync(folder.worker(names[2]), JSON.stringify({ every: 0.1, pid: 1, beats, ...info }));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    a.tidy();
+  }
+  assert.deepEqual(left(), [names[2], a.owner, names[3]].sort());
+});
+
+Deno.test("signs of life: one that was removed is there again with the next beat", async () => {
+  using folder = new Temporary();
+  using a = await Claims.join(folder, { every: 0.05, host: "here" });
+  const path = folder.worker(a.owner), there = (): boolean => [...Deno.readDirSync(folder.file("workers"))].length > 0;
+  Deno.removeSync(path);
+  while (!there()) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (Deno.readTextFileSync(path) === "") await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(new Watch("here").gone(path), false, "and held");
+});
+
+/** The thread of a heartbeat on a disk that is full from the given beat on, for so many beats. */
+function fullDisk(from: number, count: number): string {
+  return `{
+    const write = Deno.FsFile.prototype.writeSync;
+    let beat = 0;
+    Deno.FsFile.prototype.writeSync = function (bytes) {
+      beat++;
+      if (beat >= ${from} && beat < ${
+    from + count
+  }) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
+      return write.call(this, bytes);
+    };
+  }
+  ${beatScript()}`;
+}
+
+Deno.test("signs of life: a full disk is one sentence at the start, and afterwards only if it lasts", async () => {
+  using folder = new Temporary();
+  const info = { every: 0.02, pid: 1, shard: null, host: null }, told: string[] = [];
+  const start = (name: string, script: string): Promise<Heartbeat> =>
+    Heartbeat.start(folder.worker(name), info, (error) => told.push(error.message), script);
+  await assert.rejects(
+    start("a", fullDisk(1, 1)),
+    /^FailureError: Cannot write '.*\/a' as the disk is full: free some/,
+  );
+  assert.deepEqual([...Deno.readDirSync(folder.file("workers"))], []);
+  const beats = (name: string): number => JSON.parse(Deno.readTextFileSync(folder.worker(name)) || "{}").beats ?? 0;
+  const until = async (done: () => boolean): Promise<void> => {
+    while (!done()) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  using _short = await start("b", fullDisk(3, 2));
+  await until(() => beats("b") > 8);
+  assert.deepEqual(told, []);
+  using _long = await start("c", fullDisk(3, 1000));
+  await until(() => told.length > 0);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(told.length, 1);
+  assert.match(told[0], /^Cannot write '.*\/c' as the disk is full: free some space/);
 });
 
 Deno.test("signs of life: whoever changes nothing for six beats of its own is gone, by the watcher's clock", () => {

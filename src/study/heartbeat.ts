@@ -5,7 +5,7 @@
  * @module
  */
 import { FailureError } from "../base/errors.ts";
-import { fileError, readText } from "../base/files.ts";
+import { fileError } from "../base/files.ts";
 
 /** What a worker says of itself. */
 export interface WorkerInfo {
@@ -19,23 +19,57 @@ export interface WorkerInfo {
   readonly host: string | null;
 }
 
-/** The thread's work; it is handed over as text, so it uses nothing from around it. */
+/** What the thread says after each beat: nothing, or what the system said. */
+type Beat = { readonly code: string | null; readonly message: string } | null;
+
+/**
+ * The thread's work; it is handed over as text, so it uses nothing from around it. A beat that fails is told and tried
+ * again, and a file that somebody removed, taking this worker for dead, is made anew.
+ */
 function beat(): void {
+  const { postMessage } = self as unknown as { postMessage(beat: Beat): void };
   self.addEventListener("message", (event) => {
     const { path, info, every } = (event as MessageEvent).data;
-    const file = Deno.openSync(path, { read: true, write: true, create: true });
-    file.lockSync(true); // the system gives it free when the process dies
-    let beats = 0;
+    let file: Deno.FsFile | undefined, beats = 0;
+    const gone = (): boolean => {
+      try {
+        return Deno.statSync(path).ino !== file?.statSync().ino;
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return true;
+        throw error;
+      }
+    };
     const write = (): void => {
+      if (file && gone()) {
+        file.close();
+        file = undefined;
+      }
+      if (!file) {
+        file = Deno.openSync(path, { read: true, write: true, create: true });
+        file.lockSync(true); // the system gives it free when the process dies
+      }
       const bytes = new TextEncoder().encode(JSON.stringify({ ...info, beats: beats++ }) + "\n");
       file.seekSync(0, Deno.SeekMode.Start); // in place: on network drives others see it as soon as they open the file
-      file.writeSync(bytes);
+      for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
       file.syncDataSync();
     };
-    write();
-    setInterval(write, every * 1000);
-    (self as unknown as { postMessage(message: string): void }).postMessage("alive");
+    const tryWrite = (): void => {
+      try {
+        write();
+        postMessage(null);
+      } catch (error) {
+        const { message, code } = error as { message?: string; code?: unknown };
+        postMessage({ message: String(message), code: typeof code === "string" ? code : null });
+      }
+    };
+    tryWrite();
+    setInterval(tryWrite, every * 1000);
   });
+}
+
+/** The thread, as a script. */
+export function beatScript(): string {
+  return `(${beat})()`;
 }
 
 /** A running sign of life. */
@@ -51,32 +85,47 @@ export class Heartbeat implements Disposable {
   /**
    * Starts to beat; the file is there when this returns.
    * @param path the file, of this worker alone
-   * @param onFailure told when the file can no longer be written: others will take the worker for dead
+   * @param onFailure told, once, when half of the beats that a worker may miss have failed one after the other: others
+   *   will take the worker for dead
+   * @param script what the thread runs
    * @throws {FailureError} when the file cannot be written.
    */
-  static async start(path: string, info: WorkerInfo, onFailure: (why: string) => void): Promise<Heartbeat> {
+  static async start(
+    path: string,
+    info: WorkerInfo,
+    onFailure: (error: Error) => void,
+    script: string = beatScript(),
+  ): Promise<Heartbeat> {
     try {
       Deno.writeTextFileSync(path, "", { createNew: true });
     } catch (error) {
       throw fileError(error, "write", path);
     }
-    const url = `data:application/javascript,${encodeURIComponent(`(${beat})()`)}`;
-    const thread = new Worker(url, { type: "module", name: "heartbeat" });
+    const url = `data:application/javascript,${encodeURIComponent(script)}`;
+    const heart = new Heartbeat(new Worker(url, { type: "module", name: "heartbeat" }), path);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    thread.onmessage = () => resolve();
-    thread.onerror = (event) => {
-      event.preventDefault();
-      reject(new FailureError(`Cannot write '${path}' as the system says: ${event.message.split("\n")[0]}`));
-      onFailure(event.message);
+    let failed = 0;
+    heart.#thread.onmessage = ({ data }: MessageEvent<Beat>) => {
+      failed = data === null ? 0 : failed + 1;
+      if (data === null) return resolve();
+      const error = fileError(Object.assign(new Error(data.message), { code: data.code ?? undefined }), "write", path);
+      reject(error); // which is nothing after the first beat
+      if (failed === MISSED / 2) onFailure(error);
     };
-    thread.postMessage({ path, info, every: info.every });
+    heart.#thread.onerror = (event) => {
+      event.preventDefault();
+      const error = new FailureError(`Cannot write '${path}' as the system says: ${event.message.split("\n")[0]}`);
+      reject(error);
+      onFailure(error);
+    };
+    heart.#thread.postMessage({ path, info, every: info.every });
     try {
       await promise;
     } catch (error) {
-      thread.terminate();
+      heart[Symbol.dispose]();
       throw error;
     }
-    return new Heartbeat(thread, path);
+    return heart;
   }
 
   /** Says goodbye: without its file a worker counts as gone at once. */
@@ -88,17 +137,31 @@ export class Heartbeat implements Disposable {
   }
 }
 
-/** What a worker's file says; undefined for one that is gone or just being written. */
-export function readWorker(path: string): WorkerInfo | undefined {
+/** Most bytes of a worker's file. */
+const MOST_BYTES = 16384;
+
+/**
+ * Text of a small file that anybody may have written.
+ * @returns `""` for what is no such file, undefined where there is nothing
+ * @throws {FailureError} where it cannot be told
+ */
+export function readSmall(path: string): string | undefined {
   try {
-    return JSON.parse(readText(path)) as WorkerInfo;
-  } catch {
-    return undefined;
+    const { isFile, size } = Deno.statSync(path);
+    return isFile && size <= MOST_BYTES ? Deno.readTextFileSync(path) : "";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw fileError(error, "read", path);
   }
 }
 
+/** What a worker's file says; undefined for one that is gone, just being written, or no such file. */
+export function readWorker(path: string): WorkerInfo | undefined {
+  return readInfo(readSmall(path) ?? "");
+}
+
 /** Beats that a worker may miss before it counts as dead. */
-const MISSED = 6;
+export const MISSED = 6;
 
 /** Watches the signs of life of other workers. */
 export class Watch {
@@ -112,13 +175,8 @@ export class Watch {
 
   /** Whether the worker with this file has gone or has shown no sign of life for too long. */
   gone(path: string): boolean {
-    let text: string;
-    try {
-      text = Deno.readTextFileSync(path);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return true;
-      throw fileError(error, "read", path);
-    }
+    const text = readSmall(path);
+    if (text === undefined) return true;
     const info = readInfo(text);
     if (info && this.host !== null && info.host === this.host && unlocked(path)) return true;
     const before = this.#seen.get(path), now = this.now();
@@ -133,10 +191,15 @@ export class Watch {
 /** Seconds between two signs of life, unless told otherwise. */
 export const DEFAULT_EVERY = 10;
 
+/** Most seconds between two signs of life. */
+export const LONGEST_EVERY = 3600;
+
 function readInfo(text: string): WorkerInfo | undefined {
   try {
-    const info = JSON.parse(text) as WorkerInfo | null;
-    return typeof info?.every === "number" && info.every > 0 ? info : undefined;
+    const { every, pid, shard, host } = JSON.parse(text) as Record<string, unknown>;
+    const texts = [shard, host].every((value) => value === null || typeof value === "string");
+    const good = typeof every === "number" && every > 0 && every <= LONGEST_EVERY && Number.isSafeInteger(pid) && texts;
+    return good ? { every, pid, shard, host } as WorkerInfo : undefined;
   } catch {
     return undefined;
   }

@@ -26,6 +26,8 @@ export interface Setting {
   readonly values: Values;
   /** One configuration for each seed. */
   readonly configs: readonly SearchConfig[];
+  /** Index of the setting that stands for the random cells of this one's space and data: the first that has both. */
+  readonly control: number;
 }
 
 /** A study. */
@@ -52,6 +54,9 @@ const KEYS: readonly string[] = ["search", "train", "random"];
 
 /** More searches than this are taken for a mistake. */
 const MOST_SEARCHES = 10_000;
+
+/** More trainings than this, as far as can be told before cells are found, are taken for a mistake. */
+const MOST_TRAININGS = 20_000;
 
 /** Most random cells for each space and data set. */
 const MOST_RANDOM = 1000;
@@ -82,25 +87,28 @@ export function parseStudy(path: string, text: string): Study {
   }
   const { preset, ...search } = section(path, file, "search"), lists = gridOf(path, search);
   const { discretizer = [SEARCH_OPTIONS.resolve([]).discretizer], seed = [0], ...varying } = lists;
-  const source = `'${path}' (search)`, settings: Setting[] = [];
+  const source = `'${path}' (search)`, settings: Setting[] = [], controls = new Map<string, number>();
+  countSearches(path, [...Object.values(varying), seed]);
   // A rule that measures the supernet does so after the search, whose own rule is one that costs nothing.
   const free = discretizer.find((rule) => !needsRemovals(String(rule))),
     fallback = SEARCH_OPTIONS.resolve([]).discretizer;
-  for (const values of product(path, varying)) {
+  for (const values of product(varying)) {
     const configs = seed.map((each) => {
       const own = { ...values, seed: each, discretizer: free ?? discretizer[0] };
       const config = resolveSearchConfig([{ source, values: own }], presetOf(path, preset));
       return { ...config, discretizer: free === undefined ? fallback : config.discretizer };
     });
     const varied = Object.fromEntries(Object.entries(values).filter(([key]) => lists[key].length > 1));
-    settings.push({ label: labelOf(varied), values: varied, configs });
+    const key = controlKey(configs[0]), control = controls.get(key) ?? settings.length;
+    controls.set(key, control);
+    settings.push({ label: labelOf(varied), values: varied, configs, control });
   }
-  if (settings.length * seed.length > MOST_SEARCHES) tooMany(path);
   // A rule that does not exist is refused like any other value.
   discretizer.forEach((each) => SEARCH_OPTIONS.resolve([{ source, values: { discretizer: each } }]));
-  const trainConfigs = file.train === undefined ? undefined : trainingOf(path, section(path, file, "train"));
+  const random = randomOf(path, file.random, file.train !== undefined);
+  const cells = settings.length * seed.length * discretizer.length + controls.size * random;
+  const trainConfigs = file.train === undefined ? undefined : trainingOf(path, section(path, file, "train"), cells);
   for (const { configs } of settings) trainConfigs?.(configs[0], 0); // refuses bad values now
-  const random = randomOf(path, file.random, trainConfigs !== undefined);
   return { text, settings, discretizers: discretizer as string[], trainConfigs, random };
 }
 
@@ -143,20 +151,29 @@ function presetOf(path: string, preset: unknown): string | undefined {
   throw new UsageError(`Cannot use key 'preset' of '${path}' as it must be one name: leave out all others`);
 }
 
+/** Refuses a grid of too many searches, before any of them is made. */
+function countSearches(path: string, lists: readonly (readonly Value[])[]): void {
+  const count = lists.reduce((product, { length }) => product * length, 1);
+  if (count <= MOST_SEARCHES) return;
+  throw new UsageError(
+    `Cannot use '${path}' as its grid must have at most ${MOST_SEARCHES} searches: current number is ${count}, so leave ` +
+      "some values out",
+  );
+}
+
 /** Every combination of one value from each list; the last key varies fastest. */
-function product(path: string, lists: Readonly<Record<string, readonly Value[]>>): Values[] {
+function product(lists: Readonly<Record<string, readonly Value[]>>): Values[] {
   let points: Values[] = [{}];
   for (const [key, values] of Object.entries(lists)) {
-    if (points.length * values.length > MOST_SEARCHES) tooMany(path);
     points = points.flatMap((point) => values.map((value) => ({ ...point, [key]: value })));
   }
   return points;
 }
 
-function tooMany(path: string): never {
-  throw new UsageError(
-    `Cannot use '${path}' as its grid must have at most ${MOST_SEARCHES} searches: leave some values out`,
-  );
+/** What random cells are a control for: one space and one data set. */
+function controlKey(config: SearchConfig): string {
+  const values = ownValues(config, "search");
+  return JSON.stringify([config.space, ...DATA_OPTION_LIST.map(({ key }) => values[key] ?? null)]);
 }
 
 function labelOf(values: Values): string {
@@ -165,10 +182,14 @@ function labelOf(values: Values): string {
   ) || "all searches";
 }
 
-/** How cells are trained: the data of their search, then what the file says; without seeds, that of the search. */
+/**
+ * How cells are trained: the data of their search, then what the file says; without seeds, that of the search.
+ * @param cells that are trained, at most
+ */
 function trainingOf(
   path: string,
   { preset, seed, ...values }: Readonly<Record<string, unknown>>,
+  cells: number,
 ): NonNullable<Study["trainConfigs"]> {
   const source = `'${path}' (train)`;
   const list = Object.keys(values).find((key) => Array.isArray(values[key]));
@@ -178,7 +199,13 @@ function trainingOf(
     );
   }
   for (const [key, value] of Object.entries(values)) refuseFile(path, key, value);
-  const seeds = seed === undefined ? undefined : gridOf(path, { seed }).seed;
+  const seeds = seed === undefined ? undefined : gridOf(path, { seed }).seed, count = cells * (seeds?.length ?? 1);
+  if (count > MOST_TRAININGS) {
+    throw new UsageError(
+      `Cannot use '${path}' as it must have at most ${MOST_TRAININGS} trainings: ${cells} cells (of searches, rules and ` +
+        `random ones) are ${count} trainings, so leave out some seeds below train, rules or random cells`,
+    );
+  }
   return (found, own) => {
     const all = SEARCH_OPTIONS.toRecord(found);
     const data = Object.fromEntries(DATA_OPTION_LIST.map(({ key }) => [key, all[key]]));

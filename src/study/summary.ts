@@ -6,7 +6,6 @@
 import type { SearchResult, TrainingResult } from "./results.ts";
 import { difference, type Estimate, estimate, type Verdict, verdictOf } from "./statistics.ts";
 import type { Study } from "./study_file.ts";
-import { controlOf } from "./tasks.ts";
 
 /** The searches of a setting after their last epoch. */
 export interface SearchSummary {
@@ -81,8 +80,7 @@ export function summarise(
     if (of.n > 0) comparisons.push({ setting, what, paired, difference: of, verdict: verdictOf(of) });
   };
   const [firstRule, ...otherRules] = study.discretizers;
-  study.settings.forEach(({ label }, setting) => {
-    const control = controlOf(study, setting);
+  study.settings.forEach(({ label, control }, setting) => {
     for (const rule of [...study.discretizers, ...(control === setting ? [null] : [])]) {
       const own = trainings.filter((each) => each.setting === setting && each.rule === rule);
       if (own.length === 0) continue;
@@ -116,7 +114,7 @@ export function summarise(
 
 /** What random cells of a space and a data set are a control for. */
 function controlLabel(study: Study, control: number): string {
-  const labels = study.settings.filter((_, i) => controlOf(study, i) === control).map(({ label }) => label);
+  const labels = study.settings.filter((each) => each.control === control).map(({ label }) => label);
   return labels.length === study.settings.length ? "all settings" : labels.join("; ");
 }
 

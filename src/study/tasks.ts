@@ -5,14 +5,13 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { DATA_OPTION_LIST } from "../data/options.ts";
 import { needsRemovals } from "../discretize/registry.ts";
 import type { SearchConfig } from "../search/config.ts";
 import { resolveSpace } from "../space/definition.ts";
 import type { Genotype } from "../space/genotype.ts";
 import { randomGenotype } from "../space/random_genotype.ts";
 import type { TrainConfig } from "../train/config.ts";
-import { ownValues, type Setting, type Study } from "./study_file.ts";
+import { ownValues, type Study } from "./study_file.ts";
 
 /** A search to be done. */
 export interface SearchTask {
@@ -117,22 +116,10 @@ export function cellUses(study: Study, setting: number, search: SearchTask, rule
   return configs.map((config) => ({ setting, rule, unit: search.name, task: trainTask(config, genotype) }));
 }
 
-/** What random cells are a control for: settings of one space and one data set. */
-function controlKey({ configs: [config] }: Setting): string {
-  const values = ownValues(config, "search");
-  return JSON.stringify([config.space, ...DATA_OPTION_LIST.map(({ key }) => values[key] ?? null)]);
-}
-
-/** Index of the setting that stands for the random cells that `setting` is compared with. */
-export function controlOf({ settings }: Study, setting: number): number {
-  const key = controlKey(settings[setting]);
-  return settings.findIndex((each) => controlKey(each) === key);
-}
-
 /** Trainings of random cells, for each space and data set; without seeds in the file, cell i is trained with seed i. */
 export function randomUses(study: Study): Use[] {
-  return study.settings.flatMap(({ configs: [config] }, setting) => {
-    if (controlOf(study, setting) !== setting) return [];
+  return study.settings.flatMap(({ configs: [config], control }, setting) => {
+    if (control !== setting) return [];
     return Array.from({ length: study.random }, (_, i) => {
       const genotype = randomGenotype(resolveSpace(config.space), RANDOM_SEED, i);
       return study.trainConfigs!(config, i).map((each) => ({

@@ -4,7 +4,7 @@
  * @module
  */
 import { IdartsError } from "../base/errors.ts";
-import { exists, joinPath, readText, writeAtomic } from "../base/files.ts";
+import { exists, joinPath, lacksSpace, readText, systemCode, writeAtomic } from "../base/files.ts";
 import { needsRemovals } from "../discretize/registry.ts";
 import { formatGenotypeJson, type Genotype, parseGenotypeJson } from "../space/genotype.ts";
 import { type Claim, type ClaimOptions, Claims, type StudyFolder } from "./claims.ts";
@@ -50,7 +50,8 @@ export type WorkEvent =
   /** How many tasks are known, and how many of them are done. */
   | { readonly event: "begin"; readonly task: Task; readonly known: number; readonly done: number }
   | { readonly event: "done" | "taken-over" | "stopped"; readonly task: Task }
-  | { readonly event: "failed" | "not-begun"; readonly task: Task; readonly message: string }
+  /** A run that failed by itself; one that could not be begun; one that the system kept from going on. */
+  | { readonly event: "failed" | "not-begun" | "put-off"; readonly task: Task; readonly message: string }
   /** Nothing to do but to wait for others, who are at so many tasks. */
   | { readonly event: "wait"; readonly claimed: number };
 
@@ -58,8 +59,8 @@ export type WorkEvent =
 export interface WorkOptions extends ClaimOptions {
   /** Does one task; false where it was stopped by the signal. */
   readonly perform: (assignment: Assignment) => Promise<boolean>;
-  /** Told after the run has reached its place in the folder. */
-  readonly onFinished?: (task: Task, path: string) => Promise<void>;
+  /** Adds what belongs to a finished run in `path`, before it is moved to its place `to`: that is done, or not, as a whole. */
+  readonly complete?: (task: Task, path: string, to: string) => Promise<void>;
   /** Where to begin. */
   readonly part?: Shard;
   /** Stop after the current step. */
@@ -115,20 +116,21 @@ export function shardOrder<T>(tasks: readonly T[], { index, count = Infinity }: 
 
 /**
  * Works at a study until all of it is done, or nothing is left that this process can do.
- * @returns tasks that this worker could not begin, and why
+ * @returns tasks that this worker could not begin or go on with, and why
  */
 export async function work(study: Study, folder: StudyFolder, options: WorkOptions): Promise<Map<string, string>> {
   const { signal = new AbortController().signal, wait = true, part = { index: 0 }, onEvent = () => {} } = options;
   const broken = new AbortController(), notBegun = new Map<string, string>(), retried = new Set<string>();
   using claims = await Claims.join(folder, {
     ...options,
-    onFailure: (why) => {
-      options.onFailure?.(why);
+    onFailure: (error) => {
+      options.onFailure?.(error);
       broken.abort();
     },
   });
   const stop = AbortSignal.any([signal, broken.signal]);
   for (let waited = false; !stop.aborted;) {
+    claims.tidy();
     const { tasks } = knownTasks(study, folder);
     const open = shardOrder(tasks, part).filter(({ name }) => !folder.done(name));
     let claim: Claim | undefined, claimed = 0;
@@ -142,7 +144,7 @@ export async function work(study: Study, folder: StudyFolder, options: WorkOptio
       retried.add(task.name);
       waited = false;
       onEvent({ event: "begin", task, known: tasks.length, done: tasks.length - open.length });
-      await perform(task, claim, claims.every, stop, options, notBegun);
+      await perform(task, claim, claims.every, stop, options, notBegun, () => broken.abort());
       break;
     }
     if (claim) continue;
@@ -154,7 +156,7 @@ export async function work(study: Study, folder: StudyFolder, options: WorkOptio
   return notBegun;
 }
 
-/** Does one claimed task to its end, whatever that is. */
+/** Does one claimed task to its end, whatever that is. @param leave called where nothing else can be done either */
 async function perform(
   task: Task,
   claim: Claim,
@@ -162,6 +164,7 @@ async function perform(
   stop: AbortSignal,
   options: WorkOptions,
   notBegun: Map<string, string>,
+  leave: () => void,
 ): Promise<void> {
   const { onEvent = () => {}, describe = ({ message }) => message } = options, lost = new AbortController();
   const looking = setInterval(() => claim.lost() && lost.abort(), every * 1000);
@@ -175,23 +178,21 @@ async function perform(
       signal: AbortSignal.any([stop, lost.signal]),
       started: () => started = true,
     });
-    if (done && claim.finish()) {
-      onEvent({ event: "done", task });
-      await options.onFinished?.(task, claim.folder.run(task.name));
-      return;
-    }
+    if (done) await options.complete?.(task, claim.path, claim.folder.run(task.name));
+    if (done && claim.finish()) return onEvent({ event: "done", task });
     over = "stopped";
     onEvent({ event: claim.lost() ? "taken-over" : "stopped", task });
   } catch (error) {
     if (claim.lost()) return onEvent({ event: "taken-over", task }); // its folder is gone: whatever follows is no news
     if (!(error instanceof IdartsError)) throw error;
     over = describe(error);
-    if (started) {
+    if (started && systemCode(error) === undefined) {
       claim.giveUp("failed", over);
       return onEvent({ event: "failed", task, message: over });
     }
     notBegun.set(task.name, over);
-    onEvent({ event: "not-begun", task, message: over });
+    onEvent({ event: started ? "put-off" : "not-begun", task, message: over });
+    if (lacksSpace(error)) leave();
   } finally {
     clearInterval(looking);
     if (!claim.folder.done(task.name)) claim.giveUp("released", over);

@@ -1,0 +1,109 @@
+/** A worker's way through a study of two searches, with runs that are no more than a file: what becomes of trouble. */
+import assert from "node:assert/strict";
+import { FailureError } from "../base/errors.ts";
+import { fileError } from "../base/files.ts";
+import { StudyFolder } from "./claims.ts";
+import { parseStudy } from "./study_file.ts";
+import { searchTasks } from "./tasks.ts";
+import { type Assignment, work, type WorkEvent, type WorkOptions } from "./worker.ts";
+
+class Temporary extends StudyFolder implements Disposable {
+  readonly events: string[] = [];
+  readonly messages: string[] = [];
+  readonly names: string[];
+  readonly study = parseStudy("study.yaml", "search: { seed: [0, 1] }");
+  notBegun: string[] = [];
+
+  constructor() {
+    super(Deno.makeTempDirSync({ prefix: "worker-" }));
+    this.make();
+    this.names = searchTasks(this.study).map(({ name }) => name);
+  }
+
+  /** Works at the study. @param run what a run does */
+  async go(run: (assignment: Assignment) => void, options: Partial<WorkOptions> = {}): Promise<void> {
+    const perform = (assignment: Assignment): Promise<boolean> => {
+      const { path, started } = assignment;
+      Deno.mkdirSync(path, { recursive: true });
+      Deno.writeTextFileSync(`${path}/config.json`, "{}");
+      started();
+      run(assignment);
+      return Promise.resolve(true);
+    };
+    const onEvent = (event: WorkEvent): void => {
+      this.events.push(event.event === "wait" ? "wait" : `${event.event} ${this.names.indexOf(event.task.name)}`);
+      if ("message" in event) this.messages.push(event.message);
+    };
+    const notBegun = await work(this.study, this, { every: 0.1, wait: false, perform, onEvent, ...options });
+    this.notBegun = [...notBegun.keys()];
+  }
+
+  get states(): string[] {
+    return this.names.map((name) => this.state(name).state);
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+/** What the system says, as a run tells it. */
+const trouble = (code: string): Error =>
+  new FailureError("Cannot go on", {
+    cause: fileError(Object.assign(new Error("system"), { code }), "write", "checkpoint.safetensors"),
+  });
+
+Deno.test("worker: what belongs to a run is there as soon as the run is, or the run is not there", async () => {
+  using folder = new Temporary();
+  const seen: string[] = [];
+  await folder.go(() => {}, {
+    complete: ({ name }, path, to) => {
+      assert.ok(!folder.done(name) && to === folder.run(name));
+      if (seen.push(name) === 1) throw trouble("EIO"); // as good as a kill: the run stays where it is
+      Deno.writeTextFileSync(`${path}/report.html`, "whole");
+      return Promise.resolve();
+    },
+  });
+  assert.deepEqual(folder.states, ["open", "done"]);
+  assert.deepEqual(folder.events, ["begin 0", "put-off 0", "begin 1", "done 1"]);
+  const resumed: boolean[] = [];
+  await folder.go(({ resume }) => resumed.push(resume), {
+    complete: (_, path) => Deno.writeTextFile(`${path}/report.html`, "whole"),
+  });
+  assert.deepEqual([folder.states, resumed], [["done", "done"], [true]]);
+  for (const name of folder.names) assert.equal(Deno.readTextFileSync(`${folder.run(name)}/report.html`), "whole");
+});
+
+Deno.test("worker: a run that lacked space has not failed; the worker leaves, as no other run would have any", async () => {
+  using folder = new Temporary();
+  await folder.go(() => {
+    throw trouble("ENOSPC");
+  });
+  assert.deepEqual([folder.events, folder.states], [["begin 0", "put-off 0"], ["open", "open"]]);
+  assert.deepEqual(folder.notBegun, [folder.names[0]]);
+  await folder.go(() => {});
+  assert.deepEqual(folder.states, ["done", "done"]);
+});
+
+Deno.test("worker: a run that the system stopped is left for later, and the others are done", async () => {
+  using folder = new Temporary();
+  await folder.go(({ task }) => {
+    if (task.name === folder.names[0]) throw trouble("EIO");
+  });
+  assert.deepEqual(folder.events, ["begin 0", "put-off 0", "begin 1", "done 1"]);
+  assert.deepEqual([folder.states, folder.notBegun], [["open", "done"], [folder.names[0]]]);
+});
+
+Deno.test("worker: a run that fails by itself is marked, and not tried again unasked", async () => {
+  using folder = new Temporary();
+  await folder.go(({ task }) => {
+    if (task.name === folder.names[0]) throw new FailureError("the loss is no number");
+  });
+  assert.deepEqual(folder.events, ["begin 0", "failed 0", "begin 1", "done 1"]);
+  assert.deepEqual([folder.states, folder.notBegun, folder.messages], [["failed", "done"], [], [
+    "the loss is no number",
+  ]]);
+  await folder.go(() => assert.fail("nothing is to be done"));
+  await folder.go(() => {}, { retry: true });
+  assert.deepEqual(folder.states, ["done", "done"]);
+});
