@@ -40,13 +40,13 @@
 
 // Searching
 export {
-  type Progress,
   search,
-  SearchInterrupted,
+  type SearchProgress,
   type SearchResult,
   type SearchRunOptions,
   supernetConfig,
 } from "./src/search/search.ts";
+export type { EpochBase, RunOptions, RunProgress } from "./src/run/phase.ts";
 export type { EpochRecord } from "./src/search/records.ts";
 export { changedPicks, changesOf, type Settled, settledOf } from "./src/search/settled.ts";
 export { type ObservedEpoch, type StopConfig, type StopReason, stopReason } from "./src/search/stopping.ts";
@@ -59,6 +59,7 @@ export {
   type SearchConfig,
 } from "./src/search/config.ts";
 export { rediscretize, type RediscretizeOptions } from "./src/search/rediscretize.ts";
+export type { EnginePlan } from "./src/run/engine.ts";
 export { checkMemory, largestBatch, type MemoryBudget, memoryBudget } from "./src/run/memory.ts";
 export { type MetricRecord, METRICS_FILE, RunFolder, type RunFolderOptions } from "./src/run/run_folder.ts";
 export type { Checkpoint } from "./src/run/checkpoint_file.ts";
@@ -72,7 +73,6 @@ export {
   train,
   trainAugment,
   type TrainData,
-  TrainInterrupted,
   validationOf,
 } from "./src/train/train.ts";
 export type { BestEpoch, TrainProgress, TrainRecord, TrainResult, TrainRunOptions } from "./src/train/records.ts";

@@ -13,6 +13,7 @@ import { measure, medianSpan, noiseBatch, type Span } from "../src/commands/meas
 import { openGpu } from "../src/gpu/device.ts";
 import type { Precision } from "../src/graph/tensor_type.ts";
 import { resolveSearchConfig } from "../src/search/config.ts";
+import { hyperValues } from "../src/nn/hyper.ts";
 import { SearchEngine } from "../src/search/engine.ts";
 import { planSearch } from "../src/search/programs.ts";
 import type { NodeNorm, SupernetConfig } from "../src/space/supernet.ts";
@@ -34,7 +35,10 @@ async function ours(config: SupernetConfig) {
   const plan = planSearch(config, optimizer, gpu.limits), planned = performance.now();
   const engine = await SearchEngine.create(gpu, plan), { runtime } = engine;
   engine.initialise(0, 1e-3);
-  const inputs = { ...noiseBatch(config), hyper: new Float32Array([0.025, 3e-4, 0.5, 0.001]) };
+  const inputs = {
+    ...noiseBatch(config),
+    hyper: hyperValues({ weightLr: 0.025, alphaLr: 3e-4, alphaCorrection1: 0.5, alphaCorrection2: 0.001 }),
+  };
   const done: number[] = [];
   for (const name of ["alpha_step", "weight_step"]) {
     await runtime.prepare([name]);

@@ -85,7 +85,7 @@ Deno.test("NAS-Bench-201: a network is trained, resumed to the same bits, kept, 
   const { model } = await train(config, genotype, { train: DATA }, { gpu, folder: reference });
   await interrupted(halted, (options) => train(config, genotype, { train: DATA }, { gpu, ...options }));
   using folder = RunFolder.open(halted);
-  await train(config, genotype, { train: DATA }, { gpu, folder, resume: true });
+  await train(config, genotype, { train: DATA }, { gpu, folder });
   assert.deepEqual(stateOf(folder), stateOf(reference));
   const again = decodeModel(encodeModel(model), "m");
   assert.deepEqual(again.network, model.network);
@@ -179,7 +179,7 @@ Deno.test("NAS-Bench-201: a search is resumed to the same bits, reported, and it
   const halted = temporary();
   await interrupted(halted, (options) => search(config, DATA, { gpu, ...options }));
   using folder = RunFolder.open(halted);
-  assert.deepEqual((await search(config, DATA, { gpu, folder, resume: true })).report, report);
+  assert.deepEqual((await search(config, DATA, { gpu, folder })).report, report);
   assert.deepEqual(stateOf(folder), stateOf(reference));
   const html = await reportHtml({
     environment: { version: "0", adapter: "a" },

@@ -13,14 +13,15 @@ import {
   resolveTrainConfig,
   RunFolder,
   search,
-  SearchInterrupted,
+  type SearchConfig,
   type SearchResult,
   type SearchRunOptions,
   train,
   UsageError,
 } from "../mod.ts";
 import { rulesOf } from "../src/discretize/registry.ts";
-import { bitsOf, DATA, EPOCHS, halves, message, STEPS, tiny } from "./search_support.ts";
+import { encodeCheckpoint } from "../src/run/checkpoint_file.ts";
+import { bitsOf, DATA, EPOCHS, halves, interrupted, message, STEPS, tiny } from "./search_support.ts";
 
 const gpu = await openGpu();
 
@@ -75,26 +76,117 @@ Deno.test("search: the same seed gives the same bits, another seed does not", as
   assert.notEqual(other.epochs[0].trainLoss, epochs[0].trainLoss);
 });
 
-Deno.test("search: stopped in the middle of an epoch and resumed, it gives the same bits", async () => {
-  const path = temporary(), stop = new AbortController();
+Deno.test("search: stopped in the middle of an epoch, the same call goes on to the same bits", async () => {
+  const path = `${temporary()}/new`, config = tiny({ "checkpoint-steps": 1 }); // so that it looks up after each step
+  const before = DATA.images.slice();
+  await interrupted(path, (options) => search(config, DATA, { gpu, ...options }), 1, 2);
   {
-    using folder = RunFolder.create(path);
-    folder.writeJson("config.json", {});
-    await assert.rejects(
-      complete(folder, {
-        signal: stop.signal,
-        onProgress: ({ epoch, step }) => epoch === 1 && step === 2 && stop.abort(),
-      }, tiny({ "checkpoint-steps": 1 })), // so that it looks up after each step
-      message(/^Stopped after step \d+$/, SearchInterrupted),
-    );
-    const { step } = folder.readCheckpoint()!;
-    assert.equal(step, STEPS + 2);
+    using folder = RunFolder.open(path);
+    assert.equal(folder.readCheckpoint()!.step, STEPS + 2);
     folder.appendMetric({ step: 2 * STEPS, stale: true }); // as if it had been killed later
   }
+  const result = await search(config, DATA, { gpu, folder: path });
   using folder = RunFolder.open(path);
-  assert.deepEqual(await complete(folder, { resume: true }), reference);
+  assert.deepEqual(bitsOf(folder, result), reference);
+  assert.deepEqual(DATA.images, before);
   // A finished run is decided again, to the same result.
-  assert.deepEqual(await complete(folder, { resume: true }), reference);
+  assert.deepEqual(await complete(folder), reference);
+});
+
+Deno.test("search: a signal is looked at first, and rejects with its reason between the last measurements too", async () => {
+  const reason = { any: "thing" }, path = `${temporary()}/none`;
+  const wrong = { ...DATA, std: [] }, aborted = { signal: AbortSignal.abort(reason) };
+  const same = (error: unknown): boolean => error === reason;
+  await assert.rejects(search(tiny(), wrong, { folder: path, ...aborted }), same);
+  assert.throws(() => Deno.statSync(path), Deno.errors.NotFound);
+  await assert.rejects(rediscretize(tiny(), wrong, { tensors: new Map() }, aborted), same);
+  await assert.rejects(train(resolveTrainConfig([]), DARTS_V2, { train: wrong }, { folder: path, ...aborted }), same);
+
+  const stop = new AbortController(), stopped: number[] = [], one = tiny({ epochs: 1, discretizer: "perturbation" });
+  const onMeasured = (done: number): void => void (done === 2 && stop.abort(reason));
+  const options = {
+    gpu,
+    folder: path,
+    signal: stop.signal,
+    onMeasured,
+    onStopped: (step: number) => stopped.push(step),
+  };
+  await assert.rejects(search(one, DATA, options), same);
+  assert.deepEqual(stopped, [STEPS]);
+  const { report } = await search(one, DATA, { gpu, folder: path });
+  assert.deepEqual((await search(one, DATA, { gpu })).report, report);
+  const checkpoint = RunFolder.view(path).readCheckpoint()!, again = new AbortController();
+  const measured = (done: number): void => void (done === 1 && again.abort(reason));
+  await assert.rejects(
+    rediscretize(one, DATA, checkpoint, { gpu, methods: ["perturbation"], signal: again.signal, onMeasured: measured }),
+    same,
+  );
+});
+
+Deno.test("search: a run is gone on with only by what makes it: options, images, class names, and its own files", async () => {
+  const path = `${temporary()}/run`, config = tiny({ "checkpoint-steps": 1 });
+  await interrupted(path, (options) => search(config, DATA, { gpu, ...options }), 1, 2);
+  const file = `${path}/config.json`, record = JSON.parse(Deno.readTextFileSync(file));
+  assert.deepEqual([record.format, record.config.seed, record.data.fingerprint], ["idarts-run/1", 5, DATA.fingerprint]);
+  assert.deepEqual(record.data.classNames, ["above", "below"]);
+  const refused = (
+    pattern: RegExp,
+    values = {},
+    data = DATA,
+    type: typeof UsageError | typeof FailureError = UsageError,
+  ) =>
+    assert.rejects(
+      search(tiny({ "checkpoint-steps": 1, ...values }), data, { gpu, folder: path }),
+      message(pattern, type),
+    );
+  await refused(/^Cannot change seed of the run in '.*' as it must stay 5: current value is 6; /, { seed: 6 });
+  await refused(/^Cannot change stopSkips .* as it must stay unset: current value is 2/, { "stop-skips": 2 });
+  await refused(/: the images are not those that the run began with$/, {}, { ...DATA, fingerprint: "other" });
+  const renamed = { ...DATA, classNames: ["above", "under"] };
+  await refused(/: its class 'under' is not the 'below' that the run began with$/, {}, renamed);
+  const more = { ...DATA, classes: 3, classNames: ["above", "below", "else"] };
+  await refused(/: its 3 classes are not the 2 that the run began with$/, {}, more);
+  await assert.rejects(
+    train(resolveTrainConfig([]), DARTS_V2, { train: DATA }, { gpu, folder: path }),
+    message(/as a training as it is a search: name another run$/, UsageError),
+  );
+
+  const edited = async (config: object, pattern: RegExp, values: Record<string, number>): Promise<void> => {
+    Deno.writeTextFileSync(file, JSON.stringify({ ...record, config: { ...record.config, ...config } }));
+    await refused(pattern, values);
+    Deno.writeTextFileSync(file, JSON.stringify(record));
+  };
+  const made = (key: string, was: number, is: number): RegExp =>
+    new RegExp(`its checkpoint of step 8 was made with ${key} ${was} and '.*config.json' says ${is}: put it back`);
+  await edited({ seed: 6 }, made("seed", 5, 6), { seed: 6 });
+  await edited({ "batch-size": 16 }, made("batch-size", 8, 16), { "batch-size": 16 });
+  await edited({ seed: 6 }, /^Cannot change seed .* must stay 6: current value is 5/, {});
+  // What has no effect on the bits may change.
+  Deno.writeTextFileSync(file, JSON.stringify({ ...record, config: { ...record.config, "memory-limit": 99999 } }));
+  const result = await search(tiny({ "checkpoint-steps": 7 }), { ...DATA, name: "moved" }, { gpu, folder: path });
+  using folder = RunFolder.open(path);
+  assert.deepEqual(bitsOf(folder, result), reference);
+});
+
+Deno.test("search: metrics that are missing behind a checkpoint are told of, and refused where they decide", async () => {
+  for (const values of [{}, { "stop-stable-epochs": 3 }] as Record<string, number>[]) {
+    const path = `${temporary()}/run`, config = tiny({ "checkpoint-steps": 1, ...values }), warnings: string[] = [];
+    await interrupted(path, (options) => search(config, DATA, { gpu, ...options }), 2, 1);
+    const file = `${path}/metrics.jsonl`, lines = Deno.readTextFileSync(file).split("\n");
+    Deno.writeTextFileSync(file, lines[1] + "\n");
+    const options = { gpu, folder: path, warn: (text: string) => void warnings.push(text) };
+    const sentence = /metrics.jsonl' has no record of epoch 1, which the checkpoint of step 13 comes after/;
+    if ("stop-stable-epochs" in values) {
+      await assert.rejects(search(config, DATA, options), message(sentence));
+      Deno.writeTextFileSync(file, lines.join("\n"));
+      assert.equal((await search(config, DATA, options)).stopped.epoch, 3);
+      continue;
+    }
+    Deno.removeSync(file);
+    const { report } = await search(config, DATA, options);
+    assert.match(warnings.join(), /metrics.jsonl' has no record of epochs 1, 2, which .*: the run goes on/);
+    assert.deepEqual(report, (reference as { report: SearchResult["report"] }).report);
+  }
 });
 
 Deno.test("search: a lost device is replaced and the bits stay the same", async () => {
@@ -123,15 +215,13 @@ Deno.test("search: a loss that is no number stops it, names the step and keeps t
     await assert.rejects(search(config, DATA, { gpu, folder }), message(new RegExp(none)));
     assert.equal(folder.readCheckpoint(), undefined);
   }
-  const path = temporary(), file = `${path}/checkpoint.safetensors`;
-  Deno.copyFileSync(`${whole}/checkpoint.prev.safetensors`, file);
-  Deno.writeTextFileSync(`${path}/config.json`, "{}");
-  const before = Deno.readFileSync(file);
-  using folder = RunFolder.open(path);
-  const kept = `^(?=.*(at|after) step 1[3-8] ).* \\(epoch 3\\): the checkpoint of step 12 is kept in '.*'; ${remedy}`;
-  await assert.rejects(search(config, DATA, { gpu, folder, resume: true }), message(new RegExp(kept)));
-  const after = Deno.readFileSync(file);
-  assert.ok(before.length === after.length && before.every((byte, i) => byte === after[i]), "it is as it was");
+  using folder = RunFolder.create(temporary());
+  const each = tiny({ "weight-lr": 1e30, "clip": 0, "checkpoint-steps": 1 });
+  const kept = `^(?=.*(at|after) step [2-6] ).* \\(epoch 1\\): the checkpoint of step [1-5] is kept in '.*'; ${remedy}`;
+  await assert.rejects(search(each, DATA, { gpu, folder }), message(new RegExp(kept)));
+  for (const [name, { data }] of folder.readCheckpoint()!.tensors) {
+    assert.ok(Array.from(data as Float32Array).every(Number.isFinite), name);
+  }
 });
 
 Deno.test("search: what does not fit in memory is refused with the largest batch that fits", async () => {
@@ -156,52 +246,54 @@ Deno.test("search: what does not fit in memory is refused with the largest batch
 
 Deno.test("search: a damaged checkpoint is replaced by the one before, and the bits stay the same", async () => {
   const path = temporary(), warnings: string[] = [];
-  for (const name of ["metrics.jsonl", "checkpoint.safetensors", "checkpoint.prev.safetensors"]) {
+  for (const name of ["config.json", "metrics.jsonl", "checkpoint.safetensors", "checkpoint.prev.safetensors"]) {
     Deno.copyFileSync(`${whole}/${name}`, `${path}/${name}`);
   }
-  Deno.writeTextFileSync(`${path}/config.json`, "{}");
   const bytes = Deno.readFileSync(`${path}/checkpoint.safetensors`);
   Deno.writeFileSync(`${path}/checkpoint.safetensors`, bytes.subarray(0, bytes.length - 100));
   using folder = RunFolder.open(path, { warn: (text) => warnings.push(text) });
-  assert.deepEqual(await complete(folder, { resume: true }), reference);
+  assert.deepEqual(await complete(folder), reference);
   assert.equal(warnings.length, 1);
   assert.match(warnings[0], /going on from step 12/);
 });
 
-Deno.test("search: a checkpoint of another supernet or of other images is refused", async () => {
-  const path = temporary();
-  Deno.copyFileSync(`${whole}/checkpoint.safetensors`, `${path}/checkpoint.safetensors`);
-  Deno.writeTextFileSync(`${path}/config.json`, "{}");
-  using folder = RunFolder.open(path);
-  const options = { gpu, folder, resume: true };
+Deno.test("search: a checkpoint of another supernet is refused; one of an older version is gone on with", async () => {
+  /** A folder with the configuration of a run that has not begun to step, and a checkpoint without one. */
+  const older = async (config: SearchConfig): Promise<string> => {
+    const path = `${temporary()}/run`, { step, tensors, state } = RunFolder.view(whole).readCheckpoint()!;
+    const stop = new AbortController();
+    {
+      using folder = RunFolder.create(path);
+      const options = { gpu, folder, signal: stop.signal, onStart: () => stop.abort() };
+      await assert.rejects(search(config, DATA, options), { name: "AbortError" });
+    }
+    const { options: _, classNames: __, ...rest } = state as Record<string, unknown>;
+    Deno.copyFileSync(`${whole}/metrics.jsonl`, `${path}/metrics.jsonl`);
+    Deno.writeFileSync(`${path}/checkpoint.safetensors`, encodeCheckpoint(step, tensors, rest));
+    return path;
+  };
+  const four = tiny({ "init-channels": 4 }), deep = tiny({ cells: 4 });
   await assert.rejects(
-    search(tiny({ "init-channels": 4 }), DATA, options),
+    search(four, DATA, { gpu, folder: await older(four) }),
     message(/^Cannot use '.*' as tensor 'weights\/stem.conv' must be F32/),
   );
   await assert.rejects(
-    search(tiny({ cells: 4 }), DATA, options),
+    search(deep, DATA, { gpu, folder: await older(deep) }),
     message(/must hold the \d+ tensors of this supernet/),
   );
-  await assert.rejects(
-    search(tiny(), { ...DATA, fingerprint: "other" }, options),
-    message(/^Cannot resume .*: the images are not those that the run began with$/, UsageError),
-  );
+  const { report } = await search(tiny(), DATA, { gpu, folder: await older(tiny()) });
+  assert.deepEqual(report, (reference as { report: SearchResult["report"] }).report);
 });
 
 Deno.test("search: a checkpoint is discretised again to the same scores, and with other options to others", async () => {
   const { report } = reference as { report: SearchResult["report"] };
-  using folder = RunFolder.view(withConfig(whole));
+  using folder = RunFolder.view(whole);
   const checkpoint = folder.readCheckpoint()!;
   assert.deepEqual(await rediscretize(tiny(), DATA, checkpoint, { gpu }), report);
   const edge = await rediscretize(tiny(), DATA, checkpoint, { gpu, scope: "edge", images: 16 });
   assert.equal(edge.options.scope, "edge");
   assert.notDeepEqual(edge.methods[0].nodes, report.methods[0].nodes);
 });
-
-function withConfig(path: string): string {
-  Deno.writeTextFileSync(`${path}/config.json`, "{}");
-  return path;
-}
 
 Deno.test("search: odd sizes, two input channels, space s2 and plain DARTS nodes", async () => {
   const values = { "space": "s2", "node-norm": "none", "epochs": 1, "steps-per-epoch": 2, "batch-size": 6 };

@@ -45,7 +45,7 @@ async function stopped(config: SearchConfig, stop: number): Promise<RunFolder> {
 /** A search to its end: without a break, or from `folder`. */
 async function finish(config: SearchConfig, stop?: RunFolder) {
   using folder = stop ?? RunFolder.create(Deno.makeTempDirSync({ dir: TEMPORARY }));
-  const result: SearchResult = await search(config, DATA, { gpu, folder, resume: stop !== undefined });
+  const result: SearchResult = await search(config, DATA, { gpu, folder });
   const records = folder.readMetrics() as unknown as EpochRecord[], { tensors } = folder.readCheckpoint()!;
   return { result, bits: bitsOf(folder, result), records, tensors };
 }

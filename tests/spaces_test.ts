@@ -214,7 +214,7 @@ Deno.test("space s4: stopped and resumed, noise and all has the same bits, and e
   await search(config, DATA, { gpu, folder: reference });
   await interrupted(halted, (options) => search(config, DATA, { gpu, ...options }));
   using folder = RunFolder.open(halted);
-  await search(config, DATA, { gpu, folder, resume: true });
+  await search(config, DATA, { gpu, folder });
   assert.deepEqual(stateOf(folder), stateOf(reference));
 });
 
@@ -239,7 +239,7 @@ Deno.test("space s4: a network with noise is trained, resumed to the same bits, 
   assert.ok(Number.isFinite(test!.loss));
   await interrupted(halted, (options) => train(config, NOISY, data, { gpu, ...options }));
   using folder = RunFolder.open(halted);
-  const resumed = await train(config, NOISY, data, { gpu, folder, resume: true });
+  const resumed = await train(config, NOISY, data, { gpu, folder });
   assert.deepEqual(stateOf(folder), stateOf(reference));
   assert.deepEqual(resumed.test, test);
   // Noise is a function of the batch's number: the same call gives the same, twice the same image does not.

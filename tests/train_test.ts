@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { decodeTensors, encodeTensors } from "../src/base/safetensors.ts";
 import { FailureError, UsageError } from "../src/base/errors.ts";
+import { VERSION } from "../src/base/version.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import { RunFolder } from "../src/run/run_folder.ts";
 import { costOf, parseCount, scaleNetwork } from "../src/space/cost.ts";
@@ -17,9 +18,10 @@ import { drawDropMask } from "../src/train/engine.ts";
 import { evaluateModel, predictImages } from "../src/train/inference.ts";
 import { buildInference, decodeModel, encodeModel, loadModel } from "../src/train/model_file.ts";
 import type { TrainRecord, TrainResult, TrainRunOptions } from "../src/train/records.ts";
+import { readTraining } from "../src/train/run_record.ts";
 import { dropShare, learningRate } from "../src/train/schedule.ts";
-import { BEST_MODEL, LAST_MODEL, networkConfig, train, TrainInterrupted } from "../src/train/train.ts";
-import { halves, message, stateOf } from "./search_support.ts";
+import { BEST_MODEL, LAST_MODEL, networkConfig, train } from "../src/train/train.ts";
+import { halves, interrupted, message, stateOf } from "./search_support.ts";
 
 const gpu = await openGpu();
 const CIFAR = { form: "cifar", classes: 10, inputChannels: 3, height: 32, width: 32 } as const;
@@ -57,7 +59,7 @@ function bitsOf(folder: RunFolder, { test, best, modelFile }: TrainResult): unkn
 }
 
 async function complete(folder: RunFolder, options: TrainRunOptions = {}, config = tiny()): Promise<unknown> {
-  return bitsOf(folder, await train(config, DARTS_V2, DATA, { gpu, folder, version: "1.2.3", ...options }));
+  return bitsOf(folder, await train(config, DARTS_V2, DATA, { gpu, folder, ...options }));
 }
 
 /** The uninterrupted run that others are compared with. */
@@ -66,11 +68,9 @@ const epochs: TrainRecord[] = [];
 let outcome: TrainResult | undefined;
 const reference = await (async () => {
   using folder = RunFolder.create(whole);
-  folder.writeJson("config.json", {});
   outcome = await train(tiny(), DARTS_V2, DATA, {
     gpu,
     folder,
-    version: "1.2.3",
     onEpoch: (record) => epochs.push(record),
   });
   return bitsOf(folder, outcome);
@@ -164,7 +164,7 @@ Deno.test("train: it learns, and measures what it promises", () => {
 Deno.test("model file: what was trained comes back, and evaluates and predicts the same", async () => {
   const { model, test, best } = outcome!, read = loadModel(`${whole}/${BEST_MODEL}`);
   assert.deepEqual({ ...read, tensors: null }, { ...model, tensors: null });
-  assert.deepEqual([read.version, read.notes.valAccuracy], ["1.2.3", best!.accuracy]);
+  assert.deepEqual([read.version, read.notes.valAccuracy], [VERSION, best!.accuracy]);
   assert.ok(![...read.tensors.keys()].some((name) => name.includes("auxiliary")));
   assert.deepEqual(encodeModel(read), Deno.readFileSync(`${whole}/${BEST_MODEL}`));
   const again = await evaluateModel(read, DATA.test, { gpu, batch: 7 });
@@ -196,34 +196,47 @@ Deno.test("model file: other images and other classes are refused", async () => 
   await assert.rejects(predictImages(model, { images: new Uint8Array(10), count: 1 }, { gpu }), UsageError);
 });
 
-Deno.test("train: stopped in the middle of an epoch and resumed, it gives the same bits", async () => {
-  const path = temporary(), stop = new AbortController();
+Deno.test("train: stopped in the middle of an epoch, the same call goes on to the same bits", async () => {
+  const path = `${temporary()}/run`, config = tiny({ "checkpoint-steps": 1 }); // so that it looks up after each step
+  await interrupted(path, (options) => train(config, DARTS_V2, DATA, { gpu, ...options, name: "V2" }), 1, 2);
   {
-    using folder = RunFolder.create(path);
-    folder.writeJson("config.json", {});
-    await assert.rejects(
-      complete(folder, {
-        signal: stop.signal,
-        onProgress: ({ epoch, step }) => epoch === 1 && step === 2 && stop.abort(),
-      }, tiny({ "checkpoint-steps": 1 })), // so that it looks up after each step
-      message(/^Stopped after step 7$/, TrainInterrupted),
-    );
+    using folder = RunFolder.open(path);
+    assert.equal(folder.readCheckpoint()!.step, STEPS + 2);
     folder.appendMetric({ step: 2 * STEPS, stale: true }); // as if it had been killed later
+    const { name, search, genotype } = readTraining(folder);
+    assert.deepEqual([name, search, genotype], ["V2", null, DARTS_V2]);
     const other: Genotype = { ...DARTS_V2, reduce: DARTS_V2.normal };
     await assert.rejects(
-      train(tiny(), other, DATA, { gpu, folder, resume: true }),
+      train(tiny(), other, DATA, { gpu, folder }),
       message(/with this genotype: it is not the one/, UsageError),
     );
     const data = { train: { ...DATA.train, fingerprint: "other" } };
     await assert.rejects(
-      train(tiny(), DARTS_V2, data, { gpu, folder, resume: true }),
+      train(tiny(), DARTS_V2, data, { gpu, folder }),
       message(/the images are not those/, UsageError),
     );
+    const changed = message(/^Cannot change lr .* must stay 0.05: current value is 0.1/, UsageError);
+    await assert.rejects(train(tiny({ lr: 0.1 }), DARTS_V2, DATA, { gpu, folder }), changed);
   }
+  const result = await train(config, DARTS_V2, DATA, { gpu, folder: path });
   using folder = RunFolder.open(path);
-  assert.deepEqual(await complete(folder, { resume: true }), reference);
+  assert.deepEqual(bitsOf(folder, result), reference);
   // A finished run is measured again, to the same result.
-  assert.deepEqual(await complete(folder, { resume: true }), reference);
+  assert.deepEqual(await complete(folder), reference);
+});
+
+Deno.test("train: a signal stops the measurement of the test images too", async () => {
+  const path = `${temporary()}/run`, stop = new AbortController(), reason = Symbol("enough"), stopped: number[] = [];
+  const config = tiny({ "epochs": 1, "batch-size": 8 });
+  const options = { gpu, folder: path, signal: stop.signal, onStopped: (step: number) => void stopped.push(step) };
+  const onTest = (done: number): void => void (done === 8 && stop.abort(reason));
+  await assert.rejects(train(config, DARTS_V2, DATA, { ...options, onTest }), (error) => error === reason);
+  assert.deepEqual(stopped, [10]);
+  const { test, model } = await train(config, DARTS_V2, DATA, { gpu, folder: path });
+  assert.equal(test!.count, 30);
+  const aborted = { gpu, signal: AbortSignal.abort(reason) };
+  await assert.rejects(evaluateModel(model, DATA.test, aborted), (error) => error === reason);
+  await assert.rejects(predictImages(model, DATA.test, aborted), (error) => error === reason);
 });
 
 Deno.test("train: validation images of the data set's own choose the best epoch, resumed or not", async () => {
@@ -237,19 +250,14 @@ Deno.test("train: validation images of the data set's own choose the best epoch,
   assert.deepEqual([step, epoch], [96 / 16, 1]); // nothing is held out of the training images
   assert.equal(Math.round(valAccuracy! * 19) / 19, valAccuracy);
 
-  const path = temporary(), stop = new AbortController();
-  {
-    using folder = RunFolder.create(path);
-    folder.writeJson("config.json", {});
-    const onProgress: TrainRunOptions["onProgress"] = ({ step }) => step === 4 && stop.abort();
-    await assert.rejects(run(folder, { signal: stop.signal, onProgress }), TrainInterrupted);
-    const refused = message(/validation images: they are not those/, UsageError);
-    for (const other of [{ ...val, fingerprint: "other" }, undefined]) {
-      await assert.rejects(run(folder, { resume: true }, { ...DATA, val: other! }), refused);
-    }
-  }
+  const path = `${temporary()}/run`;
+  await interrupted(path, (options) => train(config, DARTS_V2, data, { gpu, ...options }), 0, 4);
+  const refused = message(/validation images: they are not those/, UsageError);
   using folder = RunFolder.open(path);
-  assert.deepEqual(await run(folder, { resume: true }), bits);
+  for (const other of [{ ...val, fingerprint: "other" }, undefined]) {
+    await assert.rejects(run(folder, {}, { ...DATA, val: other! }), refused);
+  }
+  assert.deepEqual(await run(folder), bits);
 
   // All of them, normalised as the training images are: what evaluating the model on them gives.
   const all = await train(tiny({ "epochs": 1, "val-images": 99 }), DARTS_V2, data, { gpu });

@@ -206,7 +206,7 @@ export class UsageError extends IdartsError {
   /** Exit code of the CLI for this error. */
   readonly exitCode = 2;
   /** Name shown in stack traces. */
-  override readonly name = "UsageError";
+  override readonly name: string = "UsageError";
 }
 
 /** Right use, but it cannot be done: bad data, no adapter, too little memory, a full disk. Exit code 1. */
@@ -214,7 +214,7 @@ export class FailureError extends IdartsError {
   /** Exit code of the CLI for this error. */
   readonly exitCode = 1;
   /** Name shown in stack traces. */
-  override readonly name = "FailureError";
+  override readonly name: string = "FailureError";
 }
 
 /** What is wrong with the value of an option. */

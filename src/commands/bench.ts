@@ -12,6 +12,7 @@ import type { Plan } from "../graph/plan.ts";
 import type { DispatchTime } from "../graph/runtime.ts";
 import { dense, image } from "../graph/tensor_type.ts";
 import { tuned } from "../graph/tuning.ts";
+import { hyperValues } from "../nn/hyper.ts";
 import { noiseKey } from "../nn/noise_key.ts";
 import { addN } from "../ops/add_n.ts";
 import { multiplyAdd } from "../ops/multiply_add.ts";
@@ -190,7 +191,7 @@ export async function runBench(parsed: Parsed): Promise<number> {
 }
 
 /** Rates that leave the network as it is. */
-const HYPER = new Float32Array([0, 0, 1, 1, 0, 0, 0, 0]);
+const HYPER = hyperValues({ alphaCorrection1: 1, alphaCorrection2: 1 });
 
 function rateOf(plans: readonly Plan[], milliseconds: number): Rate {
   const total = (of: (plan: Plan) => number) => plans.reduce((sum, plan) => sum + of(plan), 0);

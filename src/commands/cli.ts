@@ -17,7 +17,7 @@ import { stdout } from "./output.ts";
 import { inspectCommand, runInspect } from "./inspect.ts";
 import { predictCommand, runPredict } from "./predict.ts";
 import { reportCommand, runReport } from "./report.ts";
-import { VERSION } from "./run_files.ts";
+import { VERSION } from "../base/version.ts";
 import { runSearch, searchCommand } from "./search.ts";
 import { runStudy, runStudyReport, runStudyStatus, studyCommands } from "./study.ts";
 import { printError, printStack, printText } from "./terminal.ts";

@@ -22,7 +22,8 @@ import { runSearch } from "./search.ts";
 import { openModel } from "./sources.ts";
 import { commandLine, count, duration, pairs, Terminal } from "./terminal.ts";
 import { runTrain } from "./train.ts";
-import { readEvaluation, readTraining } from "./train_files.ts";
+import { readEvaluation } from "./train_files.ts";
+import { readTraining } from "../train/run_record.ts";
 
 /** Options of a search that the demo takes. */
 const KEYS: readonly string[] = [...DATA_OPTION_LIST.map(({ key }) => key), "seed"];

@@ -6,16 +6,19 @@ import { type Command, Option as Flag } from "commander";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import { defineOptions } from "../base/options.ts";
+import { VERSION } from "../base/version.ts";
 import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
 import type { DecorrelationOptions } from "../discretize/scope.ts";
 import { RULES, rulesOf } from "../discretize/registry.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { rediscretize } from "../search/rediscretize.ts";
 import { RunFolder } from "../run/run_folder.ts";
+import type { DataRecord } from "../run/run_record.ts";
+import { readSearch } from "../search/run_record.ts";
 import { openConfigured } from "./data_sets.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { cellLines, comparisonLines, edgeWeightLines, varianceLines } from "./outcome.ts";
-import { type DataRecord, expectFresh, methodReport, readRun, VERSION, writeOutcome } from "./run_files.ts";
+import { expectFresh, methodReport, writeOutcome } from "./run_files.ts";
 import type { Host } from "./stop.ts";
 import { commandLine, pairs, Terminal } from "./terminal.ts";
 
@@ -111,7 +114,7 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[], h
   const terminal = host?.terminal ?? new Terminal(parsed.json === true),
     warn = (message: string): void => terminal.warn(message);
   const options = OPTIONS.resolve([OPTIONS.flagLayer(parsed)]);
-  const folder = RunFolder.view(path, { warn }), run = readRun(folder);
+  const folder = RunFolder.view(path, { warn }), run = readSearch(folder);
   const method = options.method ?? run.config.discretizer;
   const checkpoint = folder.readCheckpoint();
   if (!checkpoint) {
@@ -134,7 +137,6 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[], h
       methods: rulesOf(undefined, method),
       perturbationImages: options.perturbationImages ?? undefined,
       onMeasured: (done, all) => {
-        host?.stop.signal.throwIfAborted();
         if (done === 1) host?.terminal.event({ event: "start" });
         terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`);
       },
@@ -142,6 +144,8 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[], h
       scope: (options.scope ?? undefined) as DecorrelationOptions["scope"] | undefined,
       shrinkage: options.shrinkage ?? undefined,
       source: folder.path,
+      signal: host?.stop.signal,
+      warn,
     });
     const context = { version: VERSION, adapter: gpu.name, run: path, step: checkpoint.step, data: data.name, images };
     if (out !== undefined) await writeOutcome(out, report, method, context);

@@ -17,7 +17,7 @@ import { planSearch, type SearchPlan } from "../search/programs.ts";
 import { S3 } from "../space/space.ts";
 import { type SupernetConfig, weightCount } from "../space/supernet.ts";
 import type { Parsed } from "./flags.ts";
-import { VERSION } from "./run_files.ts";
+import { VERSION } from "../base/version.ts";
 import { commandLine, count, duration, mebibytes, pairs, table, Terminal } from "./terminal.ts";
 
 /** Cases of each operation that are run: the smallest ones. */

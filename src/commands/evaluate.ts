@@ -12,7 +12,7 @@ import type { Model } from "../train/model_file.ts";
 import { openForNetwork } from "./data_sets.ts";
 import { evaluationLines, finePercent } from "./evaluation_text.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
-import { VERSION } from "./run_files.ts";
+import { VERSION } from "../base/version.ts";
 import { MODEL_HELP, openModel } from "./sources.ts";
 import { commandLine, count, duration, pairs, Terminal } from "./terminal.ts";
 

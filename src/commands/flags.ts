@@ -4,17 +4,17 @@
  */
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
-import { joinPath, readText } from "../base/files.ts";
+import { readText } from "../base/files.ts";
 import {
   type Layer,
   MAX_YAML_BYTES,
-  nameOf,
   nearest,
   type Option,
   type OptionSet,
   parseYamlOptions,
   type Resolved,
 } from "../base/options.ts";
+import { changedOption, definitionFile } from "../run/run_record.ts";
 import { resolveSearchConfig, SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 
 /** What commander hands to an action: values by camelCase name. */
@@ -153,23 +153,12 @@ export function refuseChanges<T extends readonly Option[]>(
   wanted: Resolved<T>,
   harmless: readonly string[],
 ): void {
-  const before = options.toRecord(stored), after = options.toRecord(wanted);
-  for (const { key } of options.options) {
-    if (JSON.stringify(after[key]) === JSON.stringify(before[key]) || harmless.includes(key)) continue;
-    const was = before[key], is = after[key];
-    const own = typeof was === "object" && typeof is === "object" && was.name === is.name ? " (changed)" : "";
-    throw new UsageError(
-      `Cannot change --${key} of the run in '${path}' as it must stay ${was === undefined ? "unset" : nameOf(was)}: ` +
-        `current value is ${
-          is === undefined ? "unset" : nameOf(is)
-        }${own}; leave it away, or start a new run with --out`,
-    );
-  }
-}
-
-/** The file of a run's `folder` that holds the definition given for option `key`. */
-export function definitionFile(folder: string, key: string): string {
-  return joinPath(folder, `${key}.yaml`);
+  const changed = changedOption(options.toRecord(stored), options.toRecord(wanted), harmless);
+  if (!changed) return;
+  throw new UsageError(
+    `Cannot change --${changed.key} of the run in '${path}' as it must stay ${changed.was}: current value is ` +
+      `${changed.is}; leave it away, or start a new run with --out`,
+  );
 }
 
 /**

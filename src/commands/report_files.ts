@@ -4,23 +4,27 @@
  */
 import { FailureError, UsageError } from "../base/errors.ts";
 import { exists, folderOf, joinPath, writeAtomic } from "../base/files.ts";
+import { VERSION } from "../base/version.ts";
 import { reportHtml } from "../report/html_report.ts";
 import type { CostPart, Environment, ReportInput } from "../report/report_input.ts";
 import { trainingReportHtml } from "../report/training_report.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import type { EpochRecord } from "../search/records.ts";
 import { METRICS_FILE, RunFolder } from "../run/run_folder.ts";
+import { isRecord, runKind, type RunRecord } from "../run/run_record.ts";
+import { readSearch, type SearchRecord } from "../search/run_record.ts";
 import { costOf, type NetworkCost } from "../space/cost.ts";
 import type { NetworkConfig } from "../space/derived.ts";
 import { type Genotype, parseGenotypeJson } from "../space/genotype.ts";
 import { TRAIN_OPTIONS } from "../train/config.ts";
+import { readTraining, type TrainingRecord } from "../train/run_record.ts";
 import { networkConfig } from "../train/train.ts";
 import type { TrainRecord } from "../train/records.ts";
 import { dataPlaces } from "./data_sets.ts";
 import { flagsOf } from "./flags.ts";
-import { isRecord, otherRule, readRun, type RunBase, runKind, type RunRecord, VERSION } from "./run_files.ts";
+import { otherRule } from "./run_files.ts";
 import { commandLine } from "./terminal.ts";
-import { EVALUATION_FILE, readEvaluation, readResult, readTraining, type TrainingRecord } from "./train_files.ts";
+import { EVALUATION_FILE, readEvaluation, readResult } from "./train_files.ts";
 
 /** Name of the report in a run folder. */
 export const REPORT_FILE = "report.html";
@@ -61,13 +65,13 @@ function costPart(network: NetworkConfig): CostPart {
   };
 }
 
-function environment({ adapter }: RunBase, folder: string): Environment {
+function environment({ adapter }: RunRecord, folder: string): Environment {
   return { version: VERSION, adapter, runtime: `Deno ${Deno.version.deno}`, folder };
 }
 
 type SearchPart = Pick<ReportInput, "data" | "config" | "epochs" | "discretization" | "supernet">;
 
-function searchPart(folder: RunFolder, run: RunRecord): SearchPart {
+function searchPart(folder: RunFolder, run: SearchRecord): SearchPart {
   const file = folder.file("discretization.json");
   if (!exists(file)) {
     throw new FailureError(
@@ -93,7 +97,7 @@ function searchPart(folder: RunFolder, run: RunRecord): SearchPart {
 }
 
 /** The commands that make a search again and go on from it. */
-function searchCommands(path: string, { config }: RunRecord): { purpose: string; command: string }[] {
+function searchCommands(path: string, { config }: SearchRecord): { purpose: string; command: string }[] {
   const data = dataPlaces(config.data);
   return [
     {
@@ -136,7 +140,7 @@ export function modelCommands(path: string, config: TrainingRecord["config"]): {
 
 /** The input of a report on the search in `folder`, which is to be found at `path`. */
 function searchReport(folder: RunFolder, path: string): ReportInput {
-  const run = readRun(folder), part = searchPart(folder, run), { chosen, methods } = part.discretization;
+  const run = readSearch(folder), part = searchPart(folder, run), { chosen, methods } = part.discretization;
   const { genotype } = methods.find(({ method }) => method === chosen)!;
   return {
     environment: environment(run, path),
@@ -150,7 +154,7 @@ function searchReport(folder: RunFolder, path: string): ReportInput {
 }
 
 /** Cost of the cell in the network that papers make of it, on images of this size; nothing for images too small. */
-function publishedCost(genotype: Genotype, { data }: RunRecord): CostPart | undefined {
+function publishedCost(genotype: Genotype, { data }: SearchRecord): CostPart | undefined {
   const { classes, channels: inputChannels, height, width } = data;
   try {
     return costPart({ genotype, form: "cifar", channels: 36, cells: 20, classes, inputChannels, height, width });
@@ -161,12 +165,12 @@ function publishedCost(genotype: Genotype, { data }: RunRecord): CostPart | unde
 }
 
 /** The search that found the cell of a training, where it can still be read: as noted, around it or beside it. */
-function searchOf(folder: RunFolder, { search, genotype }: TrainingRecord): [RunFolder, RunRecord] | undefined {
+function searchOf(folder: RunFolder, { search, genotype }: TrainingRecord): [RunFolder, SearchRecord] | undefined {
   if (search === null) return undefined;
   const around = folderOf(folder.path);
   for (const path of new Set([search, around, joinPath(around, "search")])) {
     try {
-      const found = RunFolder.view(path, { warn: () => {} }), run = readRun(found);
+      const found = RunFolder.view(path, { warn: () => {} }), run = readSearch(found);
       const cell = parseGenotypeJson(JSON.stringify(found.readJson("genotype.json")), path);
       if (JSON.stringify(cell) === JSON.stringify(genotype)) return [found, run];
     } catch (error) {

@@ -5,6 +5,7 @@
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { nameOf } from "../base/options.ts";
+import { VERSION } from "../base/version.ts";
 import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
 import { openGpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
@@ -12,7 +13,8 @@ import type { SearchPlan } from "../search/programs.ts";
 import { METRICS_FILE, RunFolder } from "../run/run_folder.ts";
 import type { EpochRecord } from "../search/records.ts";
 import { settledOf } from "../search/settled.ts";
-import { search, SearchInterrupted, type SearchResult } from "../search/search.ts";
+import { readSearch } from "../search/run_record.ts";
+import { harmlessSearchOptions, search, type SearchResult } from "../search/search.ts";
 import { weightCount } from "../space/supernet.ts";
 import { dataPlaces, dataText, openConfigured } from "./data_sets.ts";
 import {
@@ -34,17 +36,11 @@ import {
   varianceLines,
 } from "./outcome.ts";
 import { trainCommand, writeReport } from "./report_files.ts";
-import { freshPath, methodReport, otherRule, readRun, runName, VERSION, writeOutcome, writeRun } from "./run_files.ts";
+import { freshPath, methodReport, otherRule, runName, writeOutcome } from "./run_files.ts";
 import { StepClock } from "./step_clock.ts";
-import { type Host, listenForStop } from "./stop.ts";
+import { type Host, listenForStop, tellStopped } from "./stop.ts";
 import { commandLine, count, duration, mebibytes, pairs, Terminal } from "./terminal.ts";
 import { writeResult } from "./train_files.ts";
-
-/** Options that a resumed run may change: they have no effect on what the search computes. */
-function harmless({ stopSkips, stopStableEpochs }: SearchConfig): string[] {
-  const watched = stopSkips !== null || stopStableEpochs !== null; // then its choice decides when the search ends
-  return ["data", "checkpoint-steps", "memory-limit", ...(watched ? [] : ["discretizer"])];
-}
 
 /** Declares the verb. */
 export function searchCommand(program: Command): Command {
@@ -98,8 +94,6 @@ interface Job {
   readonly resume: boolean;
   /** Fingerprint of the data that a resumed run began with. */
   readonly fingerprint?: string;
-  /** Adapter that it began on. */
-  readonly adapter?: string;
 }
 
 /**
@@ -120,7 +114,7 @@ export async function runSearch(
     listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
   const job = typeof parsed.resume === "string" ? resumeJob(parsed, parsed.resume, warn) : newJob(parsed, warn);
   using folder = job.folder;
-  let done = false, data: Dataset | undefined;
+  let done = false, data: Dataset | undefined, stoppedAt: number | undefined;
   try {
     data = await openConfigured(job.config, "train", terminal);
     if (job.fingerprint !== undefined && data.fingerprint !== job.fingerprint) {
@@ -129,16 +123,14 @@ export async function runSearch(
           `began with: they differ, so take the same data or start a new run with --out`,
       );
     }
-    const finish = await searchIn(job, data, terminal, stop.signal);
+    const finish = await searchIn(job, data, terminal, stop.signal, (step) => stoppedAt = step);
     if (!host) await finish(hints);
     done = true;
     return 0;
   } catch (error) {
-    if (!(error instanceof SearchInterrupted)) throw error;
-    terminal.close();
+    if (!stop.signal.aborted || error !== stop.signal.reason) throw error;
     const again = commandLine(["search", "--resume", folder.path], places(job.config, folder.path));
-    terminal.event({ event: "stopped", folder: folder.path, message: error.message });
-    terminal.line(`${error.message}; go on with: ${again}`);
+    tellStopped(terminal, folder.path, stoppedAt, again);
     return stop.exitCode();
   } finally {
     terminal.close();
@@ -161,13 +153,13 @@ function resumeJob(parsed: Parsed, path: string, warn: (message: string) => void
   }
   const folder = RunFolder.open(path, { warn });
   try {
-    const run = readRun(folder);
+    const run = readSearch(folder);
     const config = SEARCH_OPTIONS.resolve([
       { source: folder.file("config.json"), values: SEARCH_OPTIONS.toRecord(run.config) },
       ...searchLayers(parsed),
     ]);
-    refuseChanges(SEARCH_OPTIONS, path, run.config, config, harmless(run.config));
-    return { config, folder, resume: true, fingerprint: run.data.fingerprint, adapter: run.adapter };
+    refuseChanges(SEARCH_OPTIONS, path, run.config, config, harmlessSearchOptions(run.config));
+    return { config, folder, resume: true, fingerprint: run.data.fingerprint };
   } catch (error) {
     folder.close();
     throw error;
@@ -185,19 +177,16 @@ async function searchIn(
   data: Dataset,
   terminal: Terminal,
   signal: AbortSignal,
+  onStopped: (step: number) => void,
 ): Promise<(hints: boolean) => Promise<void>> {
   const { config, folder, resume } = job, began = performance.now();
   terminal.progress(() => "opening the GPU and planning the supernet ...");
   const gpu = await openGpu();
-  if (job.adapter !== undefined && job.adapter !== gpu.name) {
-    terminal.warn(`The run began on adapter '${job.adapter}' and goes on on '${gpu.name}': the bits may differ`);
-  }
   const clock = new StepClock(config.epochs);
   let plan: SearchPlan | undefined;
   const onStart = (planned: SearchPlan, _gpu: unknown, stepsPerEpoch: number): void => {
     if (plan) return; // once more, on a new device
     plan = planned;
-    if (!resume) writeRun(folder, config, data, gpu);
     const { bytes, variables } = planned;
     terminal.event({
       event: "start",
@@ -236,10 +225,10 @@ async function searchIn(
   const result = await search(config, data, {
     gpu,
     folder,
-    resume,
     signal,
     onStart,
     onEpoch,
+    onStopped,
     onProgress: (progress) =>
       terminal.progress(() =>
         clock.line(

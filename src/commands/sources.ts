@@ -10,17 +10,13 @@ import { RunFolder } from "../run/run_folder.ts";
 import type { NetworkConfig } from "../space/derived.ts";
 import { type Genotype, parseGenotype } from "../space/genotype.ts";
 import { PUBLISHED_GENOTYPES, PUBLISHED_ORIGINS } from "../space/published.ts";
+import { type RunKind, runKind } from "../run/run_record.ts";
+import { readSearch, type SearchRecord } from "../search/run_record.ts";
 import { loadModel, type Model } from "../train/model_file.ts";
+import { type GenotypeOrigin, readTraining, type TrainingRecord } from "../train/run_record.ts";
 import { BEST_MODEL, LAST_MODEL } from "../train/train.ts";
-import { readRun, type RunKind, runKind, type RunRecord } from "./run_files.ts";
 import { wrapText } from "./terminal.ts";
-import {
-  EVALUATION_FILE,
-  type GenotypeOrigin,
-  readEvaluation,
-  readTraining,
-  type TrainingRecord,
-} from "./train_files.ts";
+import { EVALUATION_FILE, readEvaluation } from "./train_files.ts";
 
 /** What a genotype may be named by, for help texts. */
 export const GENOTYPE_HELP: string =
@@ -45,7 +41,7 @@ const MAX_GENOTYPE_BYTES = 1 << 20;
 /** A genotype with what is known about it. */
 export interface GenotypeSource extends GenotypeOrigin {
   /** The search that found it. */
-  readonly run?: RunRecord;
+  readonly run?: SearchRecord;
   /** The network that was trained of it. */
   readonly network?: NetworkConfig;
 }
@@ -118,7 +114,7 @@ function genotypeOfFolder(path: string): GenotypeSource {
     const { genotype, name, search } = readTraining(folder), model = modelFile(folder);
     return { genotype, name, search, ...(exists(model) ? { network: loadModel(model).network } : {}) };
   }
-  const run = readRun(folder);
+  const run = readSearch(folder);
   if (!exists(file)) {
     throw new FailureError(
       `Cannot find a genotype in '${path}' as its search must have finished: go on with 'search --resume ${path}' first`,

@@ -10,6 +10,12 @@ const CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 type Signal = keyof typeof CODES;
 
+/** The reason of a stop that the user asked for by a signal. */
+export class Interrupted extends Error {
+  /** Name shown in stack traces. */
+  override readonly name = "Interrupted";
+}
+
 /** A listener for the signals that ask a process to stop. */
 export interface Stop extends Disposable {
   /** Raised by the first signal. */
@@ -26,6 +32,18 @@ export interface Host {
   readonly stop: Stop;
 }
 
+/**
+ * Says that a run was stopped.
+ * @param step steps that its checkpoint holds; none if undefined
+ * @param again the command that goes on with it
+ */
+export function tellStopped(terminal: Terminal, folder: string, step: number | undefined, again: string): void {
+  const message = step === undefined ? "Stopped before the first step" : `Stopped after step ${step}`;
+  terminal.close();
+  terminal.event({ event: "stopped", folder, message });
+  terminal.line(step === undefined ? message : `${message}; go on with: ${again}`);
+}
+
 /** Listens until disposed. @param onStop told of the first signal */
 export function listenForStop(onStop: () => void): Stop {
   const controller = new AbortController();
@@ -36,7 +54,7 @@ export function listenForStop(onStop: () => void): Stop {
       const listener = (): void => {
         if (controller.signal.aborted) Deno.exit(CODES[signal]);
         code = CODES[signal];
-        controller.abort();
+        controller.abort(new Interrupted(`Stopped by ${signal}`));
         onStop();
       };
       return { signal: signal as Deno.Signal, listener };

@@ -18,7 +18,7 @@ import { type Assignment, knownTasks, type Shard, work, type WorkEvent } from ".
 import { runDiscretize } from "./discretize.ts";
 import { OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { writeReport } from "./report_files.ts";
-import { VERSION } from "./run_files.ts";
+import { VERSION } from "../base/version.ts";
 import { runSearch } from "./search.ts";
 import { listenForStop, type Stop } from "./stop.ts";
 import { commandLine, duration, pairs, table, Terminal } from "./terminal.ts";

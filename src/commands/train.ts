@@ -6,6 +6,7 @@ import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import type { Layer } from "../base/options.ts";
+import { VERSION } from "../base/version.ts";
 import { type Dataset, MNIST_FOLDER, partsOf } from "../data/dataset.ts";
 import { DATA_OPTION_LIST } from "../data/options.ts";
 import { openGpu } from "../gpu/device.ts";
@@ -15,7 +16,8 @@ import { costOf } from "../space/cost.ts";
 import { resolveTrainConfig, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
 import type { TrainPlan } from "../train/programs.ts";
 import type { TrainRecord, TrainResult } from "../train/records.ts";
-import { networkConfig, train, type TrainData, TrainInterrupted, validationOf } from "../train/train.ts";
+import { type GenotypeOrigin, readTraining } from "../train/run_record.ts";
+import { HARMLESS_TRAIN_OPTIONS, networkConfig, train, type TrainData, validationOf } from "../train/train.ts";
 import { dataPlaces, dataText, openConfigured, openTest, openValidation } from "./data_sets.ts";
 import { evaluationLines, finePercent, trainLine, trainLines } from "./evaluation_text.ts";
 import {
@@ -27,22 +29,12 @@ import {
   refuseChanges,
 } from "./flags.ts";
 import { modelCommands, writeReport } from "./report_files.ts";
-import { freshPath, runName, VERSION } from "./run_files.ts";
+import { freshPath, runName } from "./run_files.ts";
 import { GENOTYPE_HELP, openGenotype, publishedText } from "./sources.ts";
 import { StepClock } from "./step_clock.ts";
-import { type Host, listenForStop } from "./stop.ts";
+import { type Host, listenForStop, tellStopped } from "./stop.ts";
 import { commandLine, count, duration, magnitude, mebibytes, pairs, percent, Terminal } from "./terminal.ts";
-import {
-  EVALUATION_FILE,
-  type GenotypeOrigin,
-  readTraining,
-  writeCells,
-  writeResult,
-  writeTraining,
-} from "./train_files.ts";
-
-/** Options that a resumed run may change: they have no effect on what the training computes. */
-const HARMLESS: readonly string[] = ["data", "checkpoint-steps", "memory-limit"];
+import { EVALUATION_FILE, writeCells, writeResult } from "./train_files.ts";
 
 /** Declares the verb. */
 export function trainCommand(program: Command): Command {
@@ -98,8 +90,6 @@ interface Job {
   readonly origin: GenotypeOrigin;
   readonly folder: RunFolder;
   readonly resume: boolean;
-  /** Adapter that a resumed run began on. */
-  readonly adapter?: string;
 }
 
 /**
@@ -122,26 +112,24 @@ export async function runTrain(
     ? resumeJob(parsed, parsed.resume, source, warn)
     : newJob(parsed, source, warn);
   using folder = job.folder;
-  let done = false;
+  let done = false, stoppedAt: number | undefined;
   const data: { train?: Dataset; val?: Dataset; test?: Dataset } = {};
   try {
     data.train = await openConfigured(job.config, "train", terminal);
     data.val = await openValidation(job.config, terminal);
     // Images that have chosen the epoch can no longer measure it: they do not stand in for test images then.
     if (!data.val || partsOf(job.config.data).includes("test")) data.test = await openTest(job.config, terminal);
-    const finish = await trainIn(job, data as TrainData, terminal, stop.signal);
+    const finish = await trainIn(job, data as TrainData, terminal, stop.signal, (step) => stoppedAt = step);
     if (!host) await finish(hints);
     done = true;
     return 0;
   } catch (error) {
-    if (!(error instanceof TrainInterrupted)) throw error;
-    terminal.close();
+    if (!stop.signal.aborted || error !== stop.signal.reason) throw error;
     const again = commandLine(["train", "--resume", folder.path], {
       read: [...dataPlaces(job.config.data), folder.path],
       write: [folder.path],
     });
-    terminal.event({ event: "stopped", folder: folder.path, message: error.message });
-    terminal.line(`${error.message}; go on with: ${again}`);
+    tellStopped(terminal, folder.path, stoppedAt, again);
     return stop.exitCode();
   } finally {
     terminal.close();
@@ -197,13 +185,13 @@ function resumeJob(parsed: Parsed, path: string, source: string | undefined, war
   }
   const folder = RunFolder.open(path, { warn });
   try {
-    const { config: stored, adapter, ...origin } = readTraining(folder);
+    const { config: stored, genotype, name, search } = readTraining(folder), origin = { genotype, name, search };
     const config = resolveTrainConfig([
       { source: folder.file("config.json"), values: TRAIN_OPTIONS.toRecord(stored) },
       ...configurationLayers(parsed, TRAIN_OPTIONS, TRAIN_PRESETS),
     ]);
-    refuseChanges(TRAIN_OPTIONS, path, stored, config, HARMLESS);
-    return { config, origin, folder, resume: true, adapter };
+    refuseChanges(TRAIN_OPTIONS, path, stored, config, HARMLESS_TRAIN_OPTIONS);
+    return { config, origin, folder, resume: true };
   } catch (error) {
     folder.close();
     throw error;
@@ -223,19 +211,16 @@ async function trainIn(
   data: TrainData,
   terminal: Terminal,
   signal: AbortSignal,
+  onStopped: (step: number) => void,
 ): Promise<(hints: boolean) => Promise<void>> {
   const { config, origin, folder, resume } = job, began = performance.now();
   terminal.progress(() => "opening the GPU and planning the network ...");
   const gpu = await openGpu();
-  if (job.adapter !== undefined && job.adapter !== gpu.name) {
-    terminal.warn(`The run began on adapter '${job.adapter}' and goes on on '${gpu.name}': the bits may differ`);
-  }
   const clock = new StepClock(config.epochs), network = networkConfig(config, origin.genotype, data.train);
   let plan: TrainPlan | undefined;
   const onStart = (planned: TrainPlan, _gpu: unknown, stepsPerEpoch: number): void => {
     if (plan) return; // once more, on a new device
     plan = planned;
-    if (!resume) writeTraining(folder, config, origin, data.train, gpu);
     const { parameters, macs } = costOf(network), { channels, cells, form } = network;
     terminal.event({
       event: "start",
@@ -275,11 +260,12 @@ async function trainIn(
   const result = await train(config, origin.genotype, data, {
     gpu,
     folder,
-    resume,
     signal,
-    version: VERSION,
+    name: origin.name,
+    search: origin.search,
     onStart,
     onEpoch,
+    onStopped,
     onProgress: (progress) =>
       terminal.progress(() =>
         clock.line(progress, `train ${progress.trainLoss.toFixed(3)} ${percent(progress.trainAccuracy)}`)

@@ -3,63 +3,14 @@
  * @module
  */
 import { joinPath, writeAtomic } from "../base/files.ts";
-import type { Dataset } from "../data/dataset.ts";
-import type { Gpu } from "../gpu/device.ts";
 import { cellSvg } from "../report/cell_svg.ts";
 import type { RunFolder } from "../run/run_folder.ts";
-import { checkGenotype, formatGenotypeJson, formatGenotypeText, type Genotype } from "../space/genotype.ts";
-import { resolveTrainConfig, TRAIN_OPTIONS, type TrainConfig } from "../train/config.ts";
+import { isRecord } from "../run/run_record.ts";
+import { formatGenotypeJson, formatGenotypeText, type Genotype } from "../space/genotype.ts";
 import type { Evaluation } from "../train/inference.ts";
-import { isRecord, readConfig, type RunBase, writeConfig } from "./run_files.ts";
 
 /** What `train` writes at its end. */
 export const EVALUATION_FILE = "evaluation.json";
-
-/** Where a genotype came from. */
-export interface GenotypeOrigin {
-  /** The cells. */
-  readonly genotype: Genotype;
-  /** What it is called: a published name, or what the user named. */
-  readonly name: string;
-  /** The run folder of the search that found it, or null. */
-  readonly search: string | null;
-}
-
-/** What a training's `config.json` says. */
-export interface TrainingRecord extends RunBase, GenotypeOrigin {
-  /** The resolved configuration. */
-  readonly config: TrainConfig;
-}
-
-/** Writes the `config.json` of a training. */
-export function writeTraining(
-  folder: RunFolder,
-  config: TrainConfig,
-  origin: GenotypeOrigin,
-  data: Dataset,
-  gpu: Gpu,
-): void {
-  const { genotype, name, search } = origin;
-  writeConfig(folder, "train", TRAIN_OPTIONS.toRecord(config), data, gpu, { genotype, name, search });
-}
-
-/**
- * Reads the `config.json` of a training.
- * @throws {FailureError} where it is damaged or of another program.
- * @throws {UsageError} where the run is a search.
- */
-export function readTraining(folder: RunFolder): TrainingRecord {
-  return readConfig(folder, "train", (config, file, { genotype, name, search }, fail) => {
-    if (typeof name !== "string") return fail("its name must be a text");
-    if (search !== null && typeof search !== "string") return fail("its search must be a path or null");
-    return {
-      config: resolveTrainConfig([{ source: `'${file}'`, values: config }]),
-      genotype: checkGenotype(genotype, `'${file}'`),
-      name,
-      search,
-    };
-  });
-}
 
 /** Writes the cells of a training: `genotype.json`, `genotype.txt` and `cells.svg`. Throws FailureError. */
 export async function writeCells(folder: RunFolder, genotype: Genotype): Promise<void> {

@@ -62,15 +62,13 @@ interface Epoch {
 /**
  * Assembles batches on the host.
  *
- * @example All batches of an epoch; `ready` returns at once unless the data set is streamed
+ * @example A batch; `ready` returns at once unless the data set is streamed
  * ```ts
  * import type { Batcher } from "./batches.ts";
- * async function walk(batcher: Batcher, batch: number, epoch: number): Promise<void> {
- *   const images = new Float32Array(batcher.imageElements), labels = new Int32Array(batch);
- *   for (let step = 0; step < batcher.batchesPerEpoch; step++) {
- *     await batcher.ready(epoch, step);
- *     batcher.fill(epoch, step, images, labels);
- *   }
+ * async function first(batcher: Batcher, epoch: number): Promise<void> {
+ *   const { images, labels } = batcher.host();
+ *   await batcher.ready(epoch, 0);
+ *   batcher.fill(epoch, 0, images, labels);
  * }
  * ```
  */
@@ -258,6 +256,21 @@ export class Batcher {
       if (change?.hole !== undefined) this.#cut(images, n, change.hole);
     }
     return count;
+  }
+
+  /** Arrays that {@linkcode fill} takes. */
+  host(): { images: Float32Array<ArrayBuffer>; labels: Int32Array<ArrayBuffer> } {
+    return { images: new Float32Array(this.imageElements), labels: new Int32Array(this.#options.batch) };
+  }
+
+  /** All batches of an epoch, one after the other in the same arrays. */
+  async *batches(epoch = 0): AsyncGenerator<{ images: Float32Array<ArrayBuffer>; labels: Int32Array<ArrayBuffer> }> {
+    const host = this.host();
+    for (let step = 0; step < this.batchesPerEpoch; step++) {
+      await this.ready(epoch, step);
+      this.fill(epoch, step, host.images, host.labels);
+      yield host;
+    }
   }
 
   /** The samples of an image in memory, and where they begin; changed ones are in the scratch array. */

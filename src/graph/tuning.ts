@@ -105,6 +105,8 @@ const ROUNDS = 5;
 /**
  * Measures the variants of every kernel that `plans` run and `known` has not, one after the other.
  * @param onKernel told after each
+ * @param signal stops after the current kernel
+ * @throws the reason of `signal` when that was raised
  * @returns `known` and what was measured
  */
 export async function tune(
@@ -112,7 +114,9 @@ export async function tune(
   plans: readonly Plan[],
   known: Tuning = { name: adapterText(gpu), kernels: {} },
   onKernel?: (times: KernelTimes, done: number, all: number) => void,
+  signal?: AbortSignal,
 ): Promise<Tuning> {
+  signal?.throwIfAborted();
   const uses = new Map<string, Node[]>();
   for (const { node } of plans.flatMap((plan) => plan.nodes)) {
     const context = contextOf(node, gpu);
@@ -123,6 +127,7 @@ export async function tune(
   const kernels: Record<string, string> = { ...known.kernels }, trials = new Map<string, Trial>();
   let done = 0;
   for (const [key, nodes] of uses) {
+    signal?.throwIfAborted();
     if (!trials.has(key)) {
       const next = [...uses].slice(done, done + AT_ONCE);
       next.forEach(([key, [node]]) => trials.set(key, trialOf(gpu, node)));

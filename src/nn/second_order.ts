@@ -17,6 +17,7 @@ import { Arena } from "../graph/variables.ts";
 import { sum } from "../ops/add_n.ts";
 import { combine, type Term } from "../ops/combine.ts";
 import { squareSum } from "../ops/square_sum.ts";
+import { hyperInput } from "./hyper.ts";
 
 /** Length of the step to w+ and w-, as in DARTS' code. */
 const REACH = 0.01;
@@ -34,7 +35,7 @@ export const SECOND_ORDER_PROGRAMS: readonly (readonly [SecondOrderProgram, "tra
 
 /** A loss in a new graph. */
 export interface BuiltLoss {
-  /** The graph; the learning rate xi is element 0 of its input `hyper` `[8]`. */
+  /** The graph; the learning rate xi is `weightLr` of its {@linkcode hyperInput}. */
   readonly graph: Graph;
   /** What is differentiated. */
   readonly loss: Tensor;
@@ -77,7 +78,7 @@ export function addSecondOrder(problem: Bilevel): readonly Arena[] {
   /** Writes a combination of whole arenas into another one. */
   const write = (graph: Graph, into: Arena, parts: readonly (readonly [Arena, Term])[], label: string): void => {
     const terms = parts.map(([, term]) => term), inputs = parts.map(([arena]) => graph.variable(arena.whole()));
-    if (terms.some((t) => t.rate)) inputs.push(graph.input("hyper", dense([8])));
+    if (terms.some((t) => t.rate)) inputs.push(hyperInput(graph));
     if (terms.some((t) => t.norm)) inputs.push(graph.variable(norm));
     graph.place(graph.apply1(combine, inputs, { terms }, label), into.whole());
   };

@@ -8,6 +8,7 @@ import { dense, pack } from "../graph/tensor_type.ts";
 import { Arena, type Variable } from "../graph/variables.ts";
 import { crossEntropy } from "../ops/cross_entropy.ts";
 import { linear } from "../ops/linear.ts";
+import { hyperValues } from "./hyper.ts";
 import { addSecondOrder, SECOND_ORDER_PROGRAMS } from "./second_order.ts";
 import { finishProgram } from "./weight_step.ts";
 
@@ -119,8 +120,7 @@ Deno.test("second order: the difference quotient is the mixed derivative times t
     put(arenas.weights, weights);
     put(arenas.momentum, momenta);
     runtime.write(alphas.get("x"), pack(dense([N, F]), alpha) as Float32Array<ArrayBuffer>);
-    const hyper = new Float32Array(8).fill(1e9, 1);
-    hyper[0] = RATE;
+    const hyper = hyperValues({ weightLr: RATE, alphaLr: 1e9, alphaCorrection1: 1e9, alphaCorrection2: 1e9 });
     const before = await runtime.readArena(arenas.weights);
     for (const [name, split] of SECOND_ORDER_PROGRAMS) runtime.run(name, { labels: labels[split], hyper });
 

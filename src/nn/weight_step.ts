@@ -8,12 +8,12 @@ import { gradients } from "../graph/autodiff.ts";
 import type { Graph, Tensor } from "../graph/graph.ts";
 import { dropUnused, shareSubexpressions, validate } from "../graph/passes.ts";
 import { type Plan, planProgram, type Pool } from "../graph/plan.ts";
-import { dense } from "../graph/tensor_type.ts";
 import type { Arena } from "../graph/variables.ts";
 import { sum } from "../ops/add_n.ts";
 import { runningUpdate } from "../ops/running_update.ts";
 import { sgd, type SgdAttributes } from "../ops/sgd.ts";
 import { squareSum } from "../ops/square_sum.ts";
+import { hyperInput } from "./hyper.ts";
 import type { NetworkVariables } from "./variables.ts";
 
 /** Momentum of the running statistics, PyTorch's default. */
@@ -33,7 +33,7 @@ export interface WeightStep {
 
 /**
  * Differentiates `losses`, weighted by `seeds` (null: 1), by every weight, and updates the weights and the running
- * statistics. The learning rate is element 0 of the graph input `hyper` `[8]`. Call it when all variables are declared.
+ * statistics. The learning rate is `weightLr` of {@linkcode hyperInput}. Call it when all variables are declared.
  */
 export function addWeightStep(
   graph: Graph,
@@ -47,7 +47,7 @@ export function addWeightStep(
   const leaves = weights.units.map((v) => graph.variable(v));
   gradients(graph, losses, seeds, leaves, (ts, label) => sum(graph, ts, label))
     .forEach((g, i) => g && graph.place(g, grads.get(weights.units[i].name)));
-  const whole = (arena: Arena): Tensor => graph.variable(arena.whole()), hyper = graph.input("hyper", dense([8]));
+  const whole = (arena: Arena): Tensor => graph.variable(arena.whole()), hyper = hyperInput(graph);
   const norm = graph.apply1(squareSum, [whole(grads)], null, "clip");
   const { momentum: rate, weightDecay, clip } = optimizer, attrs = { momentum: rate, weightDecay, clip };
   const updated = graph.apply(sgd, [whole(weights), whole(grads), whole(momentum), norm, hyper], attrs, "sgd");

@@ -63,6 +63,23 @@ export function checkMemory(
   );
 }
 
+/**
+ * A plan that fits in memory.
+ * @param plan plans everything for a batch size
+ * @param purpose what cannot be done otherwise, for the message
+ * @throws {FailureError} when it exceeds the budget; it names the largest batch that fits.
+ */
+export function planWithin<P extends { readonly bytes: number }>(
+  gpu: Pick<Gpu, "software">,
+  { batchSize, memoryLimit }: { readonly batchSize: number; readonly memoryLimit: number | null },
+  plan: (batch: number) => P,
+  purpose?: "search" | "train",
+): P {
+  const planned = plan(batchSize), budget = memoryBudget(gpu, memoryLimit);
+  checkMemory(planned.bytes, budget, batchSize, (batch) => plan(batch).bytes, purpose);
+  return planned;
+}
+
 /** Largest batch size from 2 below `batch` whose plan takes at most `budget` bytes; 0 if none. */
 export function largestBatch(batch: number, budget: number, planned: (batch: number) => number): number {
   const fits = (n: number): boolean => {

@@ -38,7 +38,8 @@ export interface RunFolderOptions {
   readonly warn?: (message: string) => void;
 }
 
-const CONFIG = "config.json";
+/** Name of the file that says what makes a run. */
+export const CONFIG_FILE = "config.json";
 /** Name of the file that holds the metrics of a run. */
 export const METRICS_FILE = "metrics.jsonl";
 const LOCK = "lock";
@@ -124,6 +125,11 @@ export class RunFolder implements Disposable {
     return folder;
   }
 
+  /** {@linkcode open} where the folder holds a run, else {@linkcode create}. */
+  static enter(path: string, options: RunFolderOptions = {}): RunFolder {
+    return exists(joinPath(path, CONFIG_FILE)) ? RunFolder.open(path, options) : RunFolder.create(path, options);
+  }
+
   /** Opens the folder of a run, running or not, to read from it; writing throws. Throws UsageError where there is none. */
   static view(path: string, options: RunFolderOptions = {}): RunFolder {
     RunFolder.#expectRun(path);
@@ -131,9 +137,9 @@ export class RunFolder implements Disposable {
   }
 
   static #expectRun(path: string): void {
-    if (exists(joinPath(path, CONFIG))) return;
+    if (exists(joinPath(path, CONFIG_FILE))) return;
     throw new UsageError(
-      `Cannot open the run in '${path}' as it must hold '${CONFIG}': check the path or start a run there`,
+      `Cannot open the run in '${path}' as it must hold '${CONFIG_FILE}': check the path or start a run there`,
     );
   }
 
@@ -186,6 +192,11 @@ export class RunFolder implements Disposable {
     throw new TypeError(
       `Cannot write to '${this.path}' as the run folder must be opened by create or open: it is closed or a view`,
     );
+  }
+
+  /** Whether a run has begun here. */
+  get begun(): boolean {
+    return exists(this.file(CONFIG_FILE));
   }
 
   /** The path of file `name` in the folder. */
@@ -330,7 +341,7 @@ export class RunFolder implements Disposable {
     if (this.#lock === undefined) return;
     try {
       const names = RunFolder.#list(this.path);
-      if (names.some((name) => name !== LOCK && name !== CONFIG)) return;
+      if (names.some((name) => name !== LOCK && name !== CONFIG_FILE)) return;
       for (const name of names) Deno.removeSync(this.file(name));
       Deno.removeSync(this.path);
     } catch { /* what is left are two small files; the failure that led here matters more */ }

@@ -1,10 +1,9 @@
 /**
- * The state of a search on the device: initial values, one bilevel step, evaluation, statistics, and its tensors to
- * and from the host. Knows nothing of files, epochs or schedules.
+ * A search on the device: initial values, one bilevel step, evaluation and statistics, besides what every engine does
+ * (`src/run/engine.ts`). Knows nothing of files, epochs or schedules.
  * @module
  */
 import { Random } from "../base/random.ts";
-import type { TensorEntry } from "../base/safetensors.ts";
 import { type Architecture, mixtureWeights } from "../discretize/mixture.ts";
 import {
   type Measurement,
@@ -15,20 +14,9 @@ import {
 } from "../discretize/removals.ts";
 import { addBatch, emptyStatistics, type NodeStatistics } from "../discretize/statistics.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { HostInputs } from "../graph/buffers.ts";
-import { Runtime } from "../graph/runtime.ts";
 import { elementCount, pack, unpack } from "../graph/tensor_type.ts";
-import type { Arena } from "../graph/variables.ts";
-import { noiseKey } from "../nn/noise_key.ts";
-import {
-  clearArena,
-  type HostBatch,
-  loadArenas,
-  readTallies,
-  resetTallies,
-  saveArenas,
-  type Tally,
-} from "../nn/state.ts";
+import { hyperValues } from "../nn/hyper.ts";
+import { Engine, type HostBatch, type Tally } from "../run/engine.ts";
 import { type CellKind, perKind, skeletonOf, softmaxColumns } from "../space/space.ts";
 import { betasName, hasBypass } from "../space/supernet.ts";
 import { nodeName, type ProgramName, type SearchPlan } from "./programs.ts";
@@ -58,40 +46,24 @@ export interface StepRates {
   readonly alphaBeta2: number;
 }
 
-type Metric = "train" | "val" | "eval";
+/** Names of the tallies of a search. */
+export type SearchMetric = "train" | "val" | "eval";
 
 /** A search on a device. */
-export class SearchEngine {
-  readonly #runtime: Runtime;
-  readonly #hyper = new Float32Array(8);
-  readonly #seed: number;
-  /** Batches evaluated since the tally was reset. */
-  #evaluated = 0;
-
-  private constructor(readonly plan: SearchPlan, runtime: Runtime, seed: number) {
-    this.#runtime = runtime;
-    this.#seed = seed;
-  }
-
+export class SearchEngine extends Engine<SearchPlan, ProgramName, SearchMetric> {
   /**
    * Allocates everything. Programs are compiled when they are first needed.
    * @param seed of the noise, in spaces that have it
    * @throws {FailureError} when the device has not enough memory.
    */
   static async create(gpu: Gpu, plan: SearchPlan, seed = 0): Promise<SearchEngine> {
-    const engine = new SearchEngine(plan, await Runtime.create(gpu, plan.plans, plan.pool, { prepared: [] }), seed);
-    engine.#runtime.write(plan.arenas.factors, plan.variables.runningFactors());
-    return engine;
-  }
-
-  /** The runtime, for benchmarks. */
-  get runtime(): Runtime {
-    return this.#runtime;
+    return new SearchEngine(plan, await Engine.allocate(gpu, plan), seed);
   }
 
   /** Starts from scratch: a pure function of the seed. */
   initialise(seed: number, alphaInit: number): void {
-    const { arenas, variables, config: { space } } = this.plan, alphas = new Float32Array(arenas.alphas.length);
+    this.start(seed);
+    const { arenas, config: { space } } = this.plan, alphas = new Float32Array(arenas.alphas.length);
     for (const v of arenas.alphas.variables) {
       const random = new Random(seed, `init/alphas.${v.name}`), [, width] = v.type.shape;
       const kind = skeletonOf(space).kinds.find((kind) => kind === v.name),
@@ -102,12 +74,7 @@ export class SearchEngine {
       });
       alphas.set(pack(v.type, values), v.offset);
     }
-    for (const arena of [arenas.momentum, arenas.alphaM, arenas.alphaV, arenas.metrics]) {
-      clearArena(this.#runtime, arena);
-    }
-    this.#runtime.write(arenas.weights, variables.initialWeights(seed));
-    this.#runtime.write(arenas.running, variables.initialRunning());
-    this.#runtime.write(arenas.alphas, alphas);
+    this.runtime.write(arenas.alphas, alphas);
   }
 
   /**
@@ -116,50 +83,36 @@ export class SearchEngine {
    */
   async step(val: HostBatch, train: HostBatch, rates: StepRates): Promise<void> {
     const { weightLr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 } = rates;
-    this.#hyper.set([weightLr, alphaLr, 1 - alphaBeta1 ** alphaStep, 1 - alphaBeta2 ** alphaStep]);
-    await this.#runtime.prepare(this.plan.alphaStep.map(([program]) => program)); // at once, on several threads
+    const hyper = hyperValues({
+      weightLr,
+      alphaLr,
+      alphaCorrection1: 1 - alphaBeta1 ** alphaStep,
+      alphaCorrection2: 1 - alphaBeta2 ** alphaStep,
+    });
+    await this.runtime.prepare(this.plan.alphaStep.map(([program]) => program)); // at once, on several threads
     for (const [program, split] of this.plan.alphaStep) {
       const { images, labels } = split === "val" ? val : train;
-      await this.#run(program, alphaStep, { images, labels, hyper: this.#hyper });
+      await this.run(program, alphaStep, { images, labels, hyper });
     }
     await this.weightStep(train, weightLr, alphaStep);
   }
 
   /** The weights' part of {@linkcode step} alone, on `train`; `step` decides on its noise. */
-  async weightStep(train: HostBatch, weightLr: number, step: number): Promise<void> {
-    this.#hyper[0] = weightLr;
-    await this.#run("weight_step", step, { images: train.images, labels: train.labels, hyper: this.#hyper });
-  }
-
-  /** Runs a program, which is compiled before its first run; `step` and the seed decide on its noise. */
-  async #run(name: ProgramName, step: number, inputs: HostInputs): Promise<void> {
-    await this.#runtime.prepare([name]);
-    const plan = this.plan.plans.find((each) => each.name === name)!;
-    this.#runtime.run(name, { ...inputs, ...noiseKey(plan, this.#seed, step) });
+  async weightStep({ images, labels }: HostBatch, weightLr: number, step: number): Promise<void> {
+    await this.run("weight_step", step, { images, labels, hyper: hyperValues({ weightLr }) });
   }
 
   /**
    * Adds a batch to the `eval` tally, with running statistics.
    * @param weights of the mixed operations (from `mixtureWeights`, of each kind); those of the architecture if left out.
    */
-  async evaluate(batch: HostBatch, weights?: Readonly<Record<CellKind, Float64Array>>): Promise<void> {
+  override async evaluate(batch: HostBatch, weights?: Readonly<Record<CellKind, Float64Array>>): Promise<void> {
     if (weights) {
       for (const v of this.plan.arenas.mixture.variables) {
-        this.#runtime.write(v, pack(v.type, weights[v.name as CellKind]) as Float32Array<ArrayBuffer>);
+        this.runtime.write(v, pack(v.type, weights[v.name as CellKind]) as Float32Array<ArrayBuffer>);
       }
-    } else await this.#run("soften", 0, {});
-    await this.#run("evaluate", this.#evaluated++, { images: batch.images, labels: batch.labels });
-  }
-
-  /** Forgets the tallies. */
-  resetTallies(...metrics: Metric[]): void {
-    if (metrics.includes("eval")) this.#evaluated = 0;
-    resetTallies(this.#runtime, this.plan.arenas.metrics, metrics);
-  }
-
-  /** Waits for the device and reads the tallies. */
-  tallies(): Promise<Record<Metric, Tally>> {
-    return readTallies(this.#runtime, this.plan.arenas.metrics);
+    } else await this.run("soften", 0, {});
+    await super.evaluate(batch);
   }
 
   /** Statistics of every node over batches, with frozen weights and batch statistics in the batch norms. */
@@ -173,8 +126,8 @@ export class SearchEngine {
     const squares = new Float64Array(nodes.length);
     let count = 0;
     for await (const batch of batches) {
-      await this.#run("statistics", count, { images: batch.images, labels: batch.labels });
-      const grams = await this.#runtime.readArena(arenas.grams), norms = await this.#runtime.readArena(arenas.norms);
+      await this.run("statistics", count, { images: batch.images, labels: batch.labels });
+      const grams = await this.runtime.readArena(arenas.grams), norms = await this.runtime.readArena(arenas.norms);
       nodes.forEach((node, i) => {
         const { type, offset } = arenas.grams.get(nodeName(node));
         const gram = unpack(type, grams.subarray(offset, offset + elementCount(type)));
@@ -223,39 +176,12 @@ export class SearchEngine {
   /** The architecture parameters as they are; none of a kind of cell that the space does not have. */
   async architecture(): Promise<Architecture> {
     const { arenas: { alphas }, config: { space, edgeWeights } } = this.plan,
-      data = await this.#runtime.readArena(alphas);
+      data = await this.runtime.readArena(alphas);
     const read = (nameOf: (kind: CellKind) => string) =>
       perKind(space, (kind) => {
         const { type, offset } = alphas.get(nameOf(kind));
         return unpack(type, data.subarray(offset, offset + elementCount(type)));
       }, new Float64Array());
     return { alphas: read((kind) => kind), ...(edgeWeights ? { betas: read(betasName) } : {}) };
-  }
-
-  /** Arenas that make up the state of a search; everything else is recomputed. */
-  #stateArenas(): Arena[] {
-    const { weights, momentum, running, alphas, alphaM, alphaV, metrics } = this.plan.arenas;
-    return [weights, momentum, running, alphas, alphaM, alphaV, metrics];
-  }
-
-  /**
-   * All tensors of a checkpoint, by `arena/variable`.
-   * @throws {FailureError} when a value is not finite.
-   */
-  save(): Promise<[string, TensorEntry][]> {
-    return saveArenas(this.#runtime, this.#stateArenas());
-  }
-
-  /**
-   * Puts the tensors of a checkpoint back.
-   * @throws {FailureError} when it belongs to another supernet.
-   */
-  load(tensors: ReadonlyMap<string, TensorEntry>, file: string): void {
-    loadArenas(this.#runtime, this.#stateArenas(), tensors, file, "supernet");
-  }
-
-  /** Frees the device memory. */
-  destroy(): void {
-    this.#runtime.destroy();
   }
 }

@@ -11,16 +11,18 @@ import { plannedBytes } from "../graph/buffers.ts";
 import { dense } from "../graph/tensor_type.ts";
 import { Arena } from "../graph/variables.ts";
 import { BN_EPS, Builder } from "../nn/layers.ts";
+import { hyperInput } from "../nn/hyper.ts";
 import { tallyArena } from "../nn/state.ts";
 import { NetworkVariables } from "../nn/variables.ts";
 import { addSecondOrder, SECOND_ORDER_PROGRAMS, type SecondOrderProgram } from "../nn/second_order.ts";
-import { addWeightStep, finishProgram } from "../nn/weight_step.ts";
+import { addWeightStep, finishProgram, type WeightStep } from "../nn/weight_step.ts";
 import { accumulateTally } from "../ops/accumulate_tally.ts";
 import { adam } from "../ops/adam.ts";
 import { sum } from "../ops/add_n.ts";
 import { crossEntropy } from "../ops/cross_entropy.ts";
 import { gram } from "../ops/gram.ts";
 import { meanSquare } from "../ops/mean_square.ts";
+import type { EnginePlan } from "../run/engine.ts";
 import { type CellKind, skeletonOf } from "../space/space.ts";
 import {
   alphaArena,
@@ -103,25 +105,17 @@ export const PROGRAM_NAMES: readonly ProgramName[] = [
 ];
 
 /** The planned programs of a search. */
-export interface SearchPlan {
+export interface SearchPlan extends EnginePlan {
   /** The supernet. */
   readonly config: SupernetConfig;
-  /** Weights and statistics by name. */
-  readonly variables: NetworkVariables;
   /** Everything that outlives a step. */
   readonly arenas: SearchArenas;
   /** Further ones, of second-order gradients. */
   readonly ahead: readonly Arena[];
-  /** The programs. */
-  readonly plans: readonly Plan[];
   /** Programs that make an alpha step, in order, each with the batch that it runs on. */
   readonly alphaStep: readonly (readonly [program: ProgramName, batch: "train" | "val"])[];
-  /** Buffers that the programs share. */
-  readonly pool: Pool;
   /** Intermediate nodes in the order of the statistics. */
   readonly nodes: readonly BuiltNode[];
-  /** GPU bytes, all programs and optimiser state included. */
-  readonly bytes: number;
   /** Nodes removed by the shared-subexpression pass, per program. */
   readonly shared: Readonly<Partial<Record<ProgramName, number>>>;
 }
@@ -131,128 +125,193 @@ export function nodeName(node: { cell: number; node: number }): string {
   return `${node.cell}.${node.node}`;
 }
 
+/** What the builders of the programs share while a search is planned. */
+class SearchPlanner {
+  readonly variables = new NetworkVariables();
+  readonly metrics = tallyArena(["train", "val", "eval"]);
+  readonly alphas: Arena;
+  readonly alphaGradients: Arena;
+  readonly alphaM: Arena;
+  readonly alphaV: Arena;
+  readonly mixture = new Arena("mixture");
+  readonly grams = new Arena("grams");
+  readonly norms = new Arena("norms");
+  readonly pool = new Pool();
+  readonly plans: Plan[] = [];
+  readonly shared: Partial<Record<ProgramName, number>> = {};
+  readonly #kinds: readonly CellKind[];
+
+  constructor(
+    readonly config: SupernetConfig,
+    readonly optimizer: OptimizerConfig,
+    readonly limits: GpuLimits,
+  ) {
+    this.alphas = alphaArena(config);
+    [this.alphaGradients, this.alphaM, this.alphaV] = ["alpha_gradients", "alpha_m", "alpha_v"]
+      .map((name) => this.alphas.like(name));
+    this.#kinds = skeletonOf(config.space).kinds;
+  }
+
+  /** Something of every kind of cell. */
+  #perKind(of: (kind: CellKind) => Tensor): CellWeights {
+    return Object.fromEntries(this.#kinds.map((kind) => [kind, of(kind)]));
+  }
+
+  /** The weights of the mixed operations, from the architecture. */
+  #softened(graph: Graph): CellWeights {
+    return this.#perKind((kind) => mixtureOf(graph, this.config, this.alphas, kind));
+  }
+
+  /** A supernet in a new graph. @param weights of its mixed operations; those of the architecture if left out. */
+  #build(training: boolean, network = this.variables, weights = (graph: Graph) => this.#softened(graph)): Built {
+    const { config } = this, graph = new Graph(config.precision), builder = new Builder(graph, network, training);
+    const { images, labels } = supernetInputs(graph, config);
+    return { graph, labels, net: buildSupernet(builder, config, images, weights(graph)) };
+  }
+
+  /** The loss of a supernet, counted in the tally `metric`. */
+  #loss({ graph, net, labels }: Built, metric: "train" | "val" | "eval"): { loss: Tensor; tally: Tensor } {
+    const attrs = { labelSmoothing: metric === "train" ? this.optimizer.labelSmoothing : 0 };
+    const [loss, tally] = graph.apply(crossEntropy, [net.logits, labels], attrs, "loss");
+    const variable = graph.variable(this.metrics.get(metric));
+    return { loss, tally: graph.apply1(accumulateTally, [tally, variable], null, metric) };
+  }
+
+  #finish(name: ProgramName, graph: Graph, roots: Tensor[], results: Record<string, Tensor> = {}): void {
+    const finished = finishProgram(name, graph, roots, results, this.limits, this.pool);
+    this.shared[name] = finished.shared;
+    this.plans.push(finished.plan);
+  }
+
+  /** Trains the weights. Must come first: it declares every weight and statistic, so that their twins can be laid out. */
+  weightStep(): WeightStep {
+    const built = this.#build(true), { loss, tally } = this.#loss(built, "train"), { graph, net } = built;
+    const update = addWeightStep(graph, this.variables, [loss], [null], this.optimizer);
+    this.#finish("weight_step", graph, [tally, ...update.roots], { logits: net.logits });
+    return update;
+  }
+
+  /** Adam's update of the architecture by its gradients. */
+  #updateAlphas(graph: Graph): Tensor[] {
+    const { alphaBeta1: beta1, alphaBeta2: beta2, alphaWeightDecay: weightDecay } = this.optimizer;
+    const states = [this.alphas, this.alphaGradients, this.alphaM, this.alphaV];
+    const inputs = [...states.map((arena) => graph.variable(arena.whole())), hyperInput(graph)];
+    return graph.apply(adam, inputs, { beta1, beta2, eps: ADAM_EPS, weightDecay }, "adam");
+  }
+
+  /** Trains the architecture by the loss on validation images. */
+  alphaStep(): void {
+    const { alphas, alphaGradients } = this, built = this.#build(true), { graph } = built;
+    const { loss, tally } = this.#loss(built, "val"), leaves = alphas.units.map((v) => graph.variable(v));
+    gradients(graph, [loss], [null], leaves, (ts, label) => sum(graph, ts, label))
+      .forEach((g, i) => g && graph.place(g, alphaGradients.get(alphas.units[i].name)));
+    this.#finish("alpha_step", graph, [tally, ...this.#updateAlphas(graph)]);
+  }
+
+  /** The same with gradients of second order. @returns the arenas that they need. */
+  secondOrderAlphaStep({ momentum, gradients }: WeightStep): readonly Arena[] {
+    const { variables, alphas, alphaGradients, optimizer } = this, { weights } = variables;
+    let kept: Tensor[] = [];
+    return addSecondOrder({
+      weights,
+      momentum,
+      gradients,
+      alphas,
+      alphaGradients,
+      optimizer,
+      loss: (split, arena) => {
+        const built = this.#build(true, arena === weights ? variables : new NetworkVariables(variables, arena));
+        const { loss, tally } = this.#loss(built, split);
+        kept = split === "val" ? [tally] : []; // training losses are counted by the weight step
+        return { graph: built.graph, loss, seed: null };
+      },
+      finish: (name, { graph }) =>
+        this.#finish(name, graph, [...kept, ...name === "alpha_minus" ? this.#updateAlphas(graph) : []]),
+    });
+  }
+
+  /** Makes the weights that the evaluation mixes with. */
+  soften(): void {
+    const graph = new Graph(), softened = this.#softened(graph);
+    for (const kind of this.#kinds) graph.place(softened[kind]!, this.mixture.add(kind, softened[kind]!.type));
+    this.#finish("soften", graph, []);
+  }
+
+  /** Evaluates with running statistics. */
+  evaluate(): void {
+    const given = (graph: Graph) => this.#perKind((kind) => graph.variable(this.mixture.get(kind)));
+    const built = this.#build(false, this.variables, given), { tally } = this.#loss(built, "eval");
+    this.#finish("evaluate", built.graph, [tally], { logits: built.net.logits });
+  }
+
+  /** Measures every node. @returns them. */
+  statistics(): readonly BuiltNode[] {
+    const { graph, net: { nodes } } = this.#build(true);
+    for (const node of nodes) {
+      const name = nodeName(node), inputs = node.candidates.flatMap((c) => c.stats ? [c.z, c.stats] : [c.z]);
+      const matrix = graph.apply1(gram, [...inputs, node.sum], {
+        candidates: node.candidates.map((c) => ({ stats: c.stats !== null, group: c.group })),
+        channels: node.sum.type.shape[0],
+        eps: BN_EPS,
+      }, `cells.${name}/gram`);
+      graph.place(matrix, this.grams.add(name, matrix.type));
+      const square = graph.apply1(meanSquare, [node.output], null, `cells.${name}/norm`);
+      graph.place(square, this.norms.add(name, dense([1])));
+    }
+    this.#finish("statistics", graph, []);
+    return nodes;
+  }
+}
+
+/** A supernet in a graph of its own. */
+interface Built {
+  readonly graph: Graph;
+  readonly labels: Tensor;
+  readonly net: BuiltSupernet;
+}
+
 /**
  * Builds, differentiates and plans the programs.
  * @throws {UsageError} when the supernet cannot be built; {FailureError} when the adapter cannot bind a tensor.
  */
 export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, limits: GpuLimits): SearchPlan {
   checkSupernet(config);
-  const variables = new NetworkVariables(), alphas = alphaArena(config);
-  const metrics = tallyArena(["train", "val", "eval"]);
-  const pool = new Pool(), plans: Plan[] = [], shared: Partial<Record<ProgramName, number>> = {};
-
-  const { kinds } = skeletonOf(config.space);
-  const perKind = (of: (kind: CellKind) => Tensor): CellWeights =>
-    Object.fromEntries(kinds.map((kind) => [kind, of(kind)]));
-  const soften = (graph: Graph) => perKind((kind) => mixtureOf(graph, config, alphas, kind));
-  const start = (training: boolean, network = variables, weights = soften) => {
-    const graph = new Graph(config.precision),
-      builder = new Builder(graph, network, training),
-      inputs = supernetInputs(graph, config);
-    return { graph, inputs, net: buildSupernet(builder, config, inputs.images, weights(graph)) };
-  };
-  const lossOf = (
-    graph: Graph,
-    net: BuiltSupernet,
-    labels: Tensor,
-    metric: string,
-  ): { loss: Tensor; tally: Tensor } => {
-    const attrs = { labelSmoothing: metric === "train" ? optimizer.labelSmoothing : 0 };
-    const [loss, tally] = graph.apply(crossEntropy, [net.logits, labels], attrs, "loss");
-    return { loss, tally: graph.apply1(accumulateTally, [tally, graph.variable(metrics.get(metric))], null, metric) };
-  };
-  const finish = (name: ProgramName, graph: Graph, roots: Tensor[], results: Record<string, Tensor> = {}) => {
-    const finished = finishProgram(name, graph, roots, results, limits, pool);
-    shared[name] = finished.shared;
-    plans.push(finished.plan);
-  };
-  const add = (ts: readonly Tensor[], label: string, graph: Graph) => sum(graph, ts, label);
-
-  // The first build declares every weight and statistic, so that their twins can be laid out.
-  const weightStep = start(true);
-  const { loss, tally: trained } = lossOf(weightStep.graph, weightStep.net, weightStep.inputs.labels, "train");
-  const update = addWeightStep(weightStep.graph, variables, [loss], [null], optimizer);
-  finish("weight_step", weightStep.graph, [trained, ...update.roots], { logits: weightStep.net.logits });
-
-  const alphaGrads = alphas.like("alpha_gradients"), alphaM = alphas.like("alpha_m"), alphaV = alphas.like("alpha_v");
-  const updateAlphas = (graph: Graph): Tensor[] => {
-    const whole = (arena: Arena) => graph.variable(arena.whole()), hyper = graph.input("hyper", dense([8]));
-    const { alphaBeta1: beta1, alphaBeta2: beta2, alphaWeightDecay: weightDecay } = optimizer;
-    return graph.apply(
-      adam,
-      [whole(alphas), whole(alphaGrads), whole(alphaM), whole(alphaV), hyper],
-      { beta1, beta2, eps: ADAM_EPS, weightDecay },
-      "adam",
-    );
-  };
-  let ahead: readonly Arena[] = [];
-  const second = optimizer.order === 2;
-  if (second) {
-    let kept: Tensor[] = [];
-    ahead = addSecondOrder({
-      weights: variables.weights,
-      momentum: update.momentum,
-      gradients: update.gradients,
+  const planner = new SearchPlanner(config, optimizer, limits), { variables, pool, plans, shared } = planner;
+  const update = planner.weightStep(), second = optimizer.order === 2;
+  const ahead = second ? planner.secondOrderAlphaStep(update) : [];
+  if (!second) planner.alphaStep();
+  planner.soften();
+  planner.evaluate();
+  const nodes = planner.statistics();
+  const { weights, running, statistics } = variables, { momentum, gradients, factors } = update;
+  const { alphas, alphaGradients, alphaM, alphaV, mixture, metrics, grams, norms } = planner;
+  return {
+    config,
+    variables,
+    arenas: {
+      weights,
+      gradients,
+      momentum,
+      statistics,
+      running,
+      factors,
       alphas,
-      alphaGradients: alphaGrads,
-      optimizer,
-      loss(split, weights) {
-        const network = weights === variables.weights ? variables : new NetworkVariables(variables, weights);
-        const { graph, inputs, net } = start(true, network), { loss, tally } = lossOf(graph, net, inputs.labels, split);
-        kept = split === "val" ? [tally] : []; // training losses are counted by the weight step
-        return { graph, loss, seed: null };
-      },
-      finish: (name, { graph }) => finish(name, graph, [...kept, ...name === "alpha_minus" ? updateAlphas(graph) : []]),
-    });
-  } else {
-    const { graph, inputs, net } = start(true), { loss, tally } = lossOf(graph, net, inputs.labels, "val");
-    const leaves = alphas.units.map((v) => graph.variable(v));
-    const grads = gradients(graph, [loss], [null], leaves, (ts, label) => add(ts, label, graph));
-    grads.forEach((g, i) => g && graph.place(g, alphaGrads.get(alphas.units[i].name)));
-    finish("alpha_step", graph, [tally, ...updateAlphas(graph)]);
-  }
-  const mixture = new Arena("mixture");
-  {
-    const graph = new Graph(), softened = soften(graph);
-    for (const kind of kinds) graph.place(softened[kind]!, mixture.add(kind, softened[kind]!.type));
-    finish("soften", graph, []);
-  }
-  {
-    const given = (graph: Graph) => perKind((kind) => graph.variable(mixture.get(kind)));
-    const { graph, inputs, net } = start(false, variables, given),
-      { tally } = lossOf(graph, net, inputs.labels, "eval");
-    finish("evaluate", graph, [tally], { logits: net.logits });
-  }
-  const grams = new Arena("grams"), norms = new Arena("norms"), { graph, net: { nodes } } = start(true);
-  for (const node of nodes) {
-    const name = nodeName(node), inputs = node.candidates.flatMap((c) => c.stats ? [c.z, c.stats] : [c.z]);
-    const matrix = graph.apply1(gram, [...inputs, node.sum], {
-      candidates: node.candidates.map((c) => ({ stats: c.stats !== null, group: c.group })),
-      channels: node.sum.type.shape[0],
-      eps: BN_EPS,
-    }, `cells.${name}/gram`);
-    graph.place(matrix, grams.add(name, matrix.type));
-    graph.place(graph.apply1(meanSquare, [node.output], null, `cells.${name}/norm`), norms.add(name, dense([1])));
-  }
-  finish("statistics", graph, []);
-
-  const arenas: SearchArenas = {
-    weights: variables.weights,
-    gradients: update.gradients,
-    momentum: update.momentum,
-    statistics: variables.statistics,
-    running: variables.running,
-    factors: update.factors,
-    alphas,
-    alphaGradients: alphaGrads,
-    alphaM,
-    alphaV,
-    mixture,
-    metrics,
-    grams,
-    norms,
+      alphaGradients,
+      alphaM,
+      alphaV,
+      mixture,
+      metrics,
+      grams,
+      norms,
+    },
+    state: [weights, momentum, running, alphas, alphaM, alphaV, metrics],
+    trains: "supernet",
+    ahead,
+    plans,
+    alphaStep: second ? SECOND_ORDER_PROGRAMS : [["alpha_step", "val"]],
+    pool,
+    nodes,
+    bytes: plannedBytes(plans, pool),
+    shared,
   };
-  const bytes = plannedBytes(plans, pool);
-  const alphaStep = second ? SECOND_ORDER_PROGRAMS : [["alpha_step", "val"]] as const;
-  return { config, variables, arenas, ahead, plans, alphaStep, pool, nodes, bytes, shared };
 }

@@ -3,15 +3,12 @@
  * @module
  */
 import type { DiscretizationReport } from "../discretize/discretize.ts";
+import type { EpochBase } from "../run/phase.ts";
 import type { CellKind } from "../space/space.ts";
 import type { NodeNormRecord } from "./engine.ts";
 
 /** What is recorded after each epoch. */
-export interface EpochRecord {
-  /** Steps done since the start. */
-  readonly step: number;
-  /** Epochs done. */
-  readonly epoch: number;
+export interface EpochRecord extends EpochBase {
   /** Mean loss of the weight steps. */
   readonly trainLoss: number;
   /** Accuracy of the weight steps. */

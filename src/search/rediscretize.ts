@@ -2,21 +2,22 @@
  * Discretises the supernet of a checkpoint again: with other options, or by its statistics on other images.
  * @module
  */
-import { FailureError, UsageError } from "../base/errors.ts";
-import { splitHalves } from "../data/batches.ts";
+import { UsageError } from "../base/errors.ts";
 import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
 import { needsRemovals, rulesOf } from "../discretize/registry.ts";
 import type { Rule } from "../discretize/rule.ts";
 import type { DecorrelationOptions } from "../discretize/scope.ts";
-import { type Gpu, openGpu } from "../gpu/device.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { tuned } from "../graph/tuning.ts";
 import type { Checkpoint } from "../run/checkpoint_file.ts";
+import type { HostBatch } from "../run/engine.ts";
+import { planWithin } from "../run/memory.ts";
+import { onDevice } from "../run/step_loop.ts";
 import type { SearchConfig } from "./config.ts";
 import { SearchEngine } from "./engine.ts";
-import { checkMemory, memoryBudget } from "../run/memory.ts";
 import { planSearch } from "./programs.ts";
-import { supernetConfig, wholeBatches } from "./search.ts";
+import { searchHalves, supernetConfig, wholeBatches } from "./search.ts";
 
 /** What a checkpoint is discretised with. */
 export interface RediscretizeOptions extends Partial<DecorrelationOptions> {
@@ -37,6 +38,10 @@ export interface RediscretizeOptions extends Partial<DecorrelationOptions> {
   readonly gpu?: Gpu;
   /** Names the checkpoint in messages. */
   readonly source?: string;
+  /** Stops after the current batch; the call then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Told in one sentence what was repaired. */
+  readonly warn?: (message: string) => void;
 }
 
 /**
@@ -45,6 +50,7 @@ export interface RediscretizeOptions extends Partial<DecorrelationOptions> {
  * @param data images of the shape that it was searched on; the architecture half of them is used
  * @throws {UsageError} for unknown rules, and data whose fields do not fit together.
  * @throws {FailureError} when the checkpoint does not belong to the configuration, or memory does not suffice.
+ * @throws the reason of `options.signal` when that was raised.
  */
 export async function rediscretize(
   config: SearchConfig,
@@ -52,54 +58,56 @@ export async function rediscretize(
   checkpoint: Pick<Checkpoint, "tensors">,
   options: RediscretizeOptions = {},
 ): Promise<DiscretizationReport> {
+  options.signal?.throwIfAborted();
   checkDataset(data);
-  const methods = rulesOf(options.methods);
-  const gpu = tuned(options.gpu ?? await openGpu(), config.tuning), net = supernetConfig(config, data);
-  const sized = { ...net, classes: options.classes ?? net.classes };
-  const plan = planSearch(sized, config, gpu.limits);
-  checkMemory(
-    plan.bytes,
-    memoryBudget(gpu, config.memoryLimit),
-    config.batchSize,
-    (batch) => planSearch({ ...sized, batch }, config, gpu.limits).bytes,
-  );
-  const total = Math.min(config.images ?? data.count, data.count), train = Math.floor(total / 2);
-  const { val } = splitHalves(data, config.seed, { train, val: total - train });
+  const rules = rulesOf(options.methods), { val } = searchHalves(config, data);
   if (val.length < config.batchSize) {
     throw new UsageError(
       `Cannot take statistics of '${data.name}' as half of its images must fill a batch of ${config.batchSize}: ` +
         `current number is ${val.length}, so take more images`,
     );
   }
-  const engine = await SearchEngine.create(gpu, plan, config.seed);
+  return await onDevice(
+    options.gpu,
+    options.warn,
+    (gpu) => decide(tuned(gpu, config.tuning, options.warn), config, data, val, checkpoint, rules, options),
+  );
+}
+
+/** Discretises on a device. @param val the architecture half of the images */
+async function decide(
+  gpu: Gpu,
+  config: SearchConfig,
+  data: Dataset,
+  val: Uint32Array,
+  checkpoint: Pick<Checkpoint, "tensors">,
+  methods: readonly Rule[],
+  options: RediscretizeOptions,
+): Promise<DiscretizationReport> {
+  const { signal, onMeasured } = options, { batchSize, seed } = config;
+  const net = supernetConfig(config, data), classes = options.classes ?? net.classes;
+  const plan = planWithin(gpu, config, (batch) => planSearch({ ...net, classes, batch }, config, gpu.limits));
+  const engine = await SearchEngine.create(gpu, plan, seed);
   try {
     engine.load(checkpoint.tensors, options.source ?? "checkpoint");
-    const images = options.images ?? config.statisticsImages;
-    const batches = (count: number) => wholeBatches(data, val, count, config.batchSize, config.seed);
-    const { statistics } = await engine.statistics(batches(images));
+    const batches = async function* (images: number): AsyncGenerator<HostBatch> {
+      for await (const batch of wholeBatches(data, val, images, batchSize, seed)) {
+        signal?.throwIfAborted();
+        yield batch;
+      }
+    };
+    const { statistics } = await engine.statistics(batches(options.images ?? config.statisticsImages));
     const measured = options.perturbationImages ?? config.perturbationImages;
     const removals = methods.some(needsRemovals)
-      ? await engine.removals(() => batches(measured), options.onMeasured)
+      ? await engine.removals(() => batches(measured), onMeasured)
       : undefined;
     const decorrelation = {
       scope: options.scope ?? config.scope as DecorrelationOptions["scope"],
       shrinkage: options.shrinkage ?? config.shrinkage,
     };
-    return discretize({
-      space: net.space,
-      ...await engine.architecture(),
-      statistics,
-      removals,
-      methods,
-      options: decorrelation,
-      seed: config.seed,
-    });
-  } catch (error) {
-    const lost = gpu.lost();
-    if (lost === undefined) throw error;
-    throw new FailureError(`The GPU device was lost (${lost}): try again, or update the driver`, { cause: error });
+    const evidence = { ...await engine.architecture(), statistics, removals };
+    return discretize({ space: net.space, ...evidence, methods, options: decorrelation, seed });
   } finally {
     engine.destroy();
-    if (!options.gpu) gpu.device.destroy();
   }
 }

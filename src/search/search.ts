@@ -1,12 +1,9 @@
 /**
  * The search: alternating steps of architecture and weights on disjoint halves of the training images (DARTS, first or
- * second order), measured after each epoch, checkpointed, and discretised at the end. Everything that it draws at
- * random is a function of the seed and the step, so a run that resumes from a checkpoint has the same bits as one that
- * never stopped. Not responsible for drawings and reports.
+ * second order), measured after each epoch and discretised at the end. Not responsible for what it has in common with
+ * every run (`src/run`), nor for drawings and reports.
  * @module
  */
-import { FailureError, type Remedy, text, UsageError } from "../base/errors.ts";
-import type { TensorEntry } from "../base/safetensors.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
 import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
@@ -14,66 +11,37 @@ import { needsRemovals, rulesOf } from "../discretize/registry.ts";
 import type { RemovalEvidence } from "../discretize/removals.ts";
 import type { Rule } from "../discretize/rule.ts";
 import type { NodeStatistics } from "../discretize/statistics.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { DeviceLostError } from "../graph/buffers.ts";
-import { tuned } from "../graph/tuning.ts";
-import type { HostBatch } from "../nn/state.ts";
-import type { Genotype } from "../space/genotype.ts";
+import type { Gpu, GpuLimits } from "../gpu/device.ts";
+import type { HostBatch, Tally } from "../run/engine.ts";
+import type { Beginnings, Finished, Phase, RunOptions, RunProgress } from "../run/phase.ts";
+import { runPhase } from "../run/run.ts";
 import { resolveSpace } from "../space/definition.ts";
+import type { Genotype } from "../space/genotype.ts";
 import type { SupernetConfig } from "../space/supernet.ts";
-import { checkStopping, type SearchConfig } from "./config.ts";
-import { SearchEngine } from "./engine.ts";
-import { checkMemory, memoryBudget } from "../run/memory.ts";
+import { checkStopping, resolveSearchConfig, SEARCH_OPTIONS, type SearchConfig } from "./config.ts";
+import { SearchEngine, type SearchMetric } from "./engine.ts";
 import { planSearch, type SearchPlan } from "./programs.ts";
 import { type EpochRecord, imbalanceOf, summariseWeights } from "./records.ts";
-import type { RunFolder } from "../run/run_folder.ts";
 import { cosine } from "./schedule.ts";
-import { onDevice, runSteps } from "../run/step_loop.ts";
 import { type StopReason, stopReason } from "./stopping.ts";
 
 /** Where a search is. */
-export interface Progress {
-  /** Epoch from 0. */
-  readonly epoch: number;
-  /** Epochs of the whole search. */
-  readonly epochs: number;
-  /** Steps done in this epoch. */
-  readonly step: number;
-  /** Steps of an epoch. */
-  readonly stepsPerEpoch: number;
-  /** Mean losses of this epoch so far. */
+export interface SearchProgress extends RunProgress {
+  /** Mean loss of the weight steps of this epoch so far. */
   readonly trainLoss: number;
   /** Mean loss of the alpha steps of this epoch so far; null while the alphas are frozen. */
   readonly valLoss: number | null;
-  /** Seconds per step, lately. */
-  readonly secondsPerStep: number;
 }
 
-/** Callbacks and resources of a search; all optional. */
-export interface SearchRunOptions {
-  /** Device to use; it is opened if left out. */
-  readonly gpu?: Gpu;
-  /** Folder for metrics and checkpoints, open for writing. Without one nothing is written. */
-  readonly folder?: RunFolder;
+/** Resources and callbacks of a search; all optional. */
+export interface SearchRunOptions extends RunOptions<SearchPlan, SearchProgress, EpochRecord> {
   /**
    * Rules that decide: names of built-in ones, or rules of one's own. If left out, all built-in ones that need no
    * measurements of their own. The rule that option `discretizer` names is among them in any case.
    */
   readonly methods?: readonly (string | Rule)[];
-  /** Go on from the folder's checkpoint. */
-  readonly resume?: boolean;
-  /** Stops the search after the current step, with a checkpoint. */
-  readonly signal?: AbortSignal;
-  /** Told once it is known that the plan fits, before anything is allocated; again after a lost device. */
-  readonly onStart?: (plan: SearchPlan, gpu: Gpu, stepsPerEpoch: number) => void;
-  /** Told every so often, when the losses were looked at. */
-  readonly onProgress?: (progress: Progress) => void;
   /** Told how far the measurements are, where a rule needs the supernet measured without each operation. */
   readonly onMeasured?: (done: number, all: number) => void;
-  /** Told after each epoch. */
-  readonly onEpoch?: (record: EpochRecord) => void;
-  /** Told in one sentence what was repaired. */
-  readonly warn?: (message: string) => void;
 }
 
 /** The outcome of a search. */
@@ -91,9 +59,6 @@ export interface SearchResult {
   /** What was run. */
   readonly plan: SearchPlan;
 }
-
-/** The search was stopped by its signal; its folder holds a checkpoint. */
-export class SearchInterrupted extends FailureError {}
 
 /** The supernet that a configuration describes for a data set. */
 export function supernetConfig(
@@ -116,9 +81,6 @@ export function supernetConfig(
   };
 }
 
-/** What to do when numbers grow beyond all bounds. */
-const SMALLER_STEPS: Remedy = { kind: "lower", options: ["weight-lr", "alpha-lr", "clip"], afresh: true };
-
 /**
  * Searches a cell for `data`.
  * @example A search of two steps on noise (use real images and the default options)
@@ -139,197 +101,161 @@ const SMALLER_STEPS: Remedy = { kind: "lower", options: ["weight-lr", "alpha-lr"
  * ```
  * @throws {UsageError} for what cannot be built or does not fit the data.
  * @throws {FailureError} for what cannot be done on this machine, and when the loss stops being finite.
- * @throws {SearchInterrupted} when `options.signal` was raised.
+ * @throws the reason of `run.signal` when that was raised; the folder then holds a checkpoint, and the same call goes on.
  */
-export async function search(
-  config: SearchConfig,
-  data: Dataset,
-  options: SearchRunOptions = {},
-): Promise<SearchResult> {
+export async function search(config: SearchConfig, data: Dataset, run: SearchRunOptions = {}): Promise<SearchResult> {
+  run.signal?.throwIfAborted();
   checkDataset(data);
-  const run = new SearchRun(config, data, options);
-  return await onDevice(options.gpu, options.warn, (gpu) => run.on(tuned(gpu, config.tuning, options.warn)));
+  return await runPhase(new SearchPhase(config, data, run), run);
 }
 
-interface Snapshot {
-  readonly step: number;
-  readonly tensors: ReadonlyMap<string, TensorEntry>;
+/** Options that have no effect on what a search computes. */
+export function harmlessSearchOptions({ stopSkips, stopStableEpochs }: SearchConfig): readonly string[] {
+  const watched = stopSkips !== null || stopStableEpochs !== null; // then its choice decides when the search ends
+  return ["data", "checkpoint-steps", "memory-limit", ...(watched ? [] : ["discretizer"])];
 }
 
-class SearchRun {
-  readonly #config: SearchConfig;
-  readonly #data: Dataset;
-  readonly #options: SearchRunOptions;
+/** The two disjoint halves of the images of a search: for its weights and for its architecture. */
+export function searchHalves(config: SearchConfig, data: Dataset): { train: Uint32Array; val: Uint32Array } {
+  const images = Math.min(config.images ?? data.count, data.count), half = Math.floor(images / 2);
+  return splitHalves(data, config.seed, { train: half, val: images - half });
+}
+
+class SearchPhase implements Phase<SearchPlan, SearchMetric, SearchEngine, SearchProgress, EpochRecord, SearchResult> {
+  readonly beginnings: Beginnings;
+  readonly stepsPerEpoch: number;
+  // Of equal steps the validation loss is the first one: the architecture's step comes before the weights'.
+  readonly losses = [["val", "validation"], ["train", "training"]] as const;
+  readonly remedies = ["weight-lr", "alpha-lr", "clip"];
+  readonly watches: boolean;
   readonly #rules: readonly Rule[];
+  readonly #onMeasured: SearchRunOptions["onMeasured"];
+  readonly #halves: { readonly train: Uint32Array; readonly val: Uint32Array };
   readonly #train: Batcher;
   readonly #val: Batcher;
-  readonly #halves: { train: Uint32Array; val: Uint32Array };
-  readonly #stepsPerEpoch: number;
-  readonly #records: EpochRecord[] = [];
-  /** Newest state on the host: what a new device starts from. */
-  #snapshot: Snapshot | undefined;
+  readonly #hosts: { readonly train: HostBatch; readonly val: HostBatch };
 
-  constructor(config: SearchConfig, data: Dataset, options: SearchRunOptions) {
-    this.#config = config;
-    this.#data = data;
-    this.#options = options;
-    this.#rules = rulesOf(options.methods, config.discretizer);
+  constructor(
+    readonly config: SearchConfig,
+    readonly data: Dataset,
+    { methods, onMeasured }: SearchRunOptions,
+  ) {
+    this.#rules = rulesOf(methods, config.discretizer);
+    this.#onMeasured = onMeasured;
     checkStopping(config, this.#rules);
-    const images = Math.min(config.images ?? data.count, data.count), half = Math.floor(images / 2);
-    this.#halves = splitHalves(data, config.seed, { train: half, val: images - half });
+    this.beginnings = {
+      kind: "search",
+      options: SEARCH_OPTIONS.toRecord(config),
+      read: (values, source) =>
+        SEARCH_OPTIONS.toRecord(resolveSearchConfig([{ source, values }], undefined, this.#rules)),
+      harmless: harmlessSearchOptions(config),
+      data,
+    };
+    this.#halves = searchHalves(config, data);
     const shared = { batch: config.batchSize, seed: config.seed, shuffle: true, last: "drop" } as const;
     const augment = { pad: config.pad, flip: config.flip };
     this.#train = new Batcher(data, { ...shared, indices: this.#halves.train, stream: "batches/train", augment });
     this.#val = new Batcher(data, { ...shared, indices: this.#halves.val, stream: "batches/val", augment });
+    this.#hosts = { train: this.#train.host(), val: this.#val.host() };
     const most = Math.min(this.#train.batchesPerEpoch, this.#val.batchesPerEpoch);
-    this.#stepsPerEpoch = Math.min(config.stepsPerEpoch ?? most, most);
-    if (options.resume && options.folder) this.#snapshot = this.#readSnapshot(options.folder);
+    this.stepsPerEpoch = Math.min(config.stepsPerEpoch ?? most, most);
+    this.watches = config.stopSkips !== null || config.stopStableEpochs !== null;
   }
 
-  #readSnapshot(folder: RunFolder): Snapshot | undefined {
-    const checkpoint = folder.readCheckpoint();
-    if (!checkpoint) return undefined;
-    const state = checkpoint.state as { fingerprint?: unknown } | null;
-    if (state?.fingerprint !== this.#data.fingerprint) {
-      throw new UsageError(
-        `Cannot resume '${folder.path}' with data set '${this.#data.name}': the images are not those that the run began with`,
-      );
-    }
-    return { step: checkpoint.step, tensors: checkpoint.tensors };
+  plan(limits: GpuLimits, batch: number): SearchPlan {
+    return planSearch({ ...supernetConfig(this.config, this.data), batch }, this.config, limits);
   }
 
-  #batch(): { images: Float32Array<ArrayBuffer>; labels: Int32Array<ArrayBuffer> } {
+  create(gpu: Gpu, plan: SearchPlan): Promise<SearchEngine> {
+    return SearchEngine.create(gpu, plan, this.config.seed);
+  }
+
+  initialise(engine: SearchEngine): void {
+    engine.initialise(this.config.seed, this.config.alphaInit);
+  }
+
+  #weightLr(epoch: number): number {
+    return cosine(this.config.weightLr, this.config.weightLrMin, epoch, this.config.epochs);
+  }
+
+  #frozen(epoch: number): boolean {
+    return epoch < this.config.alphaWarmupEpochs;
+  }
+
+  async step(engine: SearchEngine, epoch: number, at: number): Promise<void> {
+    const { alphaLr, alphaBeta1, alphaBeta2, alphaWarmupEpochs } = this.config, { train, val } = this.#hosts;
+    const weightLr = this.#weightLr(epoch), frozen = this.#frozen(epoch);
+    const alphaStep = (epoch - alphaWarmupEpochs) * this.stepsPerEpoch + at + 1;
+    await Promise.all([frozen || this.#val.ready(epoch, at), this.#train.ready(epoch, at)]);
+    this.#train.fill(epoch, at, train.images, train.labels);
+    if (frozen) return await engine.weightStep(train, weightLr, alphaStep);
+    this.#val.fill(epoch, at, val.images, val.labels);
+    await engine.step(val, train, { weightLr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 });
+  }
+
+  progress(at: RunProgress, { train, val }: Readonly<Record<SearchMetric, Tally>>): SearchProgress {
+    return { ...at, trainLoss: train.loss, valLoss: this.#frozen(at.epoch) ? null : val.loss };
+  }
+
+  async measure(engine: SearchEngine, epoch: number, secondsPerStep: number): Promise<EpochRecord> {
+    const { seed, batchSize: batch, evalImages, probeImages } = this.config, { val: half } = this.#halves;
+    const indices = half.subarray(0, Math.min(evalImages, half.length)), stream = "batches/eval";
+    engine.resetTallies("eval");
+    const evaluation = new Batcher(this.data, { batch, seed, indices, stream, shuffle: false, last: "fill" });
+    for await (const host of evaluation.batches()) await engine.evaluate(host);
+    const { train, val, eval: measured } = await engine.tallies();
+    const { statistics, norms } = await engine.statistics(this.#statisticsBatches(probeImages));
+    const report = await this.#discretize(engine, this.#rules.filter((rule) => !needsRemovals(rule)), statistics);
     return {
-      images: new Float32Array(this.#train.imageElements),
-      labels: new Int32Array(this.#config.batchSize),
+      step: (epoch + 1) * this.stepsPerEpoch,
+      epoch: epoch + 1,
+      trainLoss: train.loss,
+      trainAccuracy: train.accuracy,
+      valLoss: val.count > 0 ? val.loss : null,
+      valAccuracy: val.count > 0 ? val.accuracy : null,
+      evalLoss: measured.loss,
+      evalAccuracy: measured.accuracy,
+      weightLr: this.#weightLr(epoch),
+      ...summariseWeights(report),
+      nodes: norms,
+      imbalance: imbalanceOf(norms),
+      skips: Object.fromEntries(report.methods.map((m) => [m.method, m.skips])),
+      genotypes: Object.fromEntries(report.methods.map((m) => [m.method, m.text])),
+      secondsPerStep,
     };
   }
 
-  /** Runs to the end on one device, from the newest snapshot or from the start. */
-  async on(gpu: Gpu): Promise<SearchResult> {
-    const { batchSize, memoryLimit, seed, alphaInit } = this.#config, { folder } = this.#options;
-    const net = supernetConfig(this.#config, this.#data);
-    const plan = planSearch(net, this.#config, gpu.limits);
-    checkMemory(
-      plan.bytes,
-      memoryBudget(gpu, memoryLimit),
-      batchSize,
-      (batch) => planSearch({ ...net, batch }, this.#config, gpu.limits).bytes,
-    );
-    this.#options.onStart?.(plan, gpu, this.#stepsPerEpoch);
-    const engine = await SearchEngine.create(gpu, plan, seed);
-    try {
-      if (this.#snapshot) engine.load(this.#snapshot.tensors, folder?.path ?? "snapshot");
-      else engine.initialise(seed, alphaInit);
-      let step = this.#snapshot?.step ?? 0, stopped: StopReason | undefined;
-      folder?.truncateMetrics(step === 0 ? -1 : step);
-      this.#records.splice(0, this.#records.length, ...this.#records.filter((r) => r.step <= step));
-      while (!(stopped = this.#stopReason(step))) step = await this.#epoch(engine, step);
-      const { statistics } = await engine.statistics(this.#statisticsBatches(this.#config.statisticsImages));
-      const report = await this.#discretize(engine, this.#rules, statistics, await this.#removals(engine, step));
-      const chosen = report.methods.find((m) => m.method === this.#config.discretizer)!;
-      return { genotype: chosen.genotype, report, statistics, epochs: this.#records, stopped, plan };
-    } finally {
-      engine.destroy();
+  /** Why the search ends after `done` epochs; the number is known even where records are missing. */
+  #stopReason(done: number, known: readonly EpochRecord[]): StopReason | undefined {
+    return stopReason(this.config, known) ?? stopReason(this.config, [{ epoch: done, genotypes: {} }]);
+  }
+
+  ended(done: number, known: readonly EpochRecord[]): boolean {
+    return this.#stopReason(done, known) !== undefined;
+  }
+
+  async finish(
+    { engine, step, known, epochs, proceed }: Finished<SearchEngine, EpochRecord>,
+  ): Promise<SearchResult> {
+    const { statisticsImages, discretizer, perturbationImages } = this.config, { plan } = engine;
+    const batches = (images: number): AsyncGenerator<HostBatch> => this.#statisticsBatches(images, proceed);
+    const { statistics } = await engine.statistics(batches(statisticsImages));
+    const removals = this.#rules.some(needsRemovals)
+      ? await engine.removals(() => batches(perturbationImages), this.#onMeasured)
+      : undefined;
+    const report = await this.#discretize(engine, this.#rules, statistics, removals);
+    const { genotype } = report.methods.find((m) => m.method === discretizer)!;
+    const stopped = this.#stopReason(step / this.stepsPerEpoch, known)!;
+    return { genotype, report, statistics, epochs, stopped, plan };
+  }
+
+  /** Batches of the architecture half. @param proceed asked before each one whether to go on */
+  async *#statisticsBatches(images: number, proceed?: () => void): AsyncGenerator<HostBatch> {
+    const { batchSize, seed } = this.config;
+    for await (const batch of wholeBatches(this.data, this.#halves.val, images, batchSize, seed)) {
+      proceed?.();
+      yield batch;
     }
-  }
-
-  /** Runs from `step` to the end of its epoch. @returns the steps done then. */
-  async #epoch(engine: SearchEngine, start: number): Promise<number> {
-    const { epochs, weightLr, weightLrMin, alphaLr, alphaBeta1, alphaBeta2, alphaWarmupEpochs, checkpointSteps } =
-      this.#config;
-    const steps = this.#stepsPerEpoch, epoch = Math.floor(start / steps), train = this.#batch(), val = this.#batch();
-    const lr = cosine(weightLr, weightLrMin, epoch, epochs), frozen = epoch < alphaWarmupEpochs;
-    if (start % steps === 0) engine.resetTallies("train", "val");
-    const secondsPerStep = await runSteps({
-      start,
-      end: (epoch + 1) * steps,
-      checkpointSteps,
-      signal: this.#options.signal,
-      compileSeconds: () => engine.runtime.compileSeconds,
-      submit: async (step) => {
-        const at = step % steps, alphaStep = step + 1 - alphaWarmupEpochs * steps;
-        await Promise.all([frozen || this.#val.ready(epoch, at), this.#train.ready(epoch, at)]);
-        this.#train.fill(epoch, at, train.images, train.labels);
-        if (frozen) return engine.weightStep(train, lr, alphaStep);
-        this.#val.fill(epoch, at, val.images, val.labels);
-        return engine.step(val, train, { weightLr: lr, alphaLr, alphaStep, alphaBeta1, alphaBeta2 });
-      },
-      look: async (step) => {
-        const tallies = await engine.tallies();
-        this.#checkLoss(tallies.train.firstBadStep, tallies.val.firstBadStep, epoch);
-        return (secondsPerStep) =>
-          this.#options.onProgress?.({
-            epoch,
-            epochs,
-            step: (step - 1) % steps + 1,
-            stepsPerEpoch: steps,
-            trainLoss: tallies.train.loss,
-            valLoss: frozen ? null : tallies.val.loss,
-            secondsPerStep,
-          });
-      },
-      checkpoint: (step) => this.#checkpoint(engine, step, epoch),
-      interrupt: (step) => this.#interrupt(step),
-    });
-    const step = (epoch + 1) * steps;
-    await this.#record(engine, step, epoch, lr, secondsPerStep);
-    await this.#checkpoint(engine, step, epoch);
-    if (this.#options.signal?.aborted && !this.#stopReason(step)) this.#interrupt(step);
-    return step;
-  }
-
-  /** Why the search ends after `step` steps, by the epochs so far, those of earlier processes included. */
-  #stopReason(step: number): StopReason | undefined {
-    const { folder } = this.#options, steps = this.#stepsPerEpoch;
-    if (step % steps !== 0) return undefined;
-    const known = folder ? folder.readMetrics() as unknown as EpochRecord[] : this.#records;
-    // The checkpoint knows the epoch even where somebody has removed the metrics.
-    return stopReason(this.#config, known) ?? stopReason(this.#config, [{ epoch: step / steps, genotypes: {} }]);
-  }
-
-  #interrupt(step: number): never {
-    throw new SearchInterrupted(`Stopped after step ${step}`);
-  }
-
-  #checkLoss(train: number, val: number, epoch: number): void {
-    if (train === 0 && val === 0) return;
-    const first = Math.min(train || Infinity, val || Infinity), what = val === first ? "validation" : "training";
-    const step = epoch * this.#stepsPerEpoch + first;
-    throw new FailureError(
-      `The ${what} loss is no longer a finite number at step ${step} (epoch ${epoch + 1})` + this.#keptCheckpoint(),
-      { remedies: [SMALLER_STEPS] },
-    );
-  }
-
-  #keptCheckpoint(): string {
-    if (!this.#options.folder) return "";
-    return this.#snapshot
-      ? `: the checkpoint of step ${this.#snapshot.step} is kept in '${this.#options.folder.path}'`
-      : ": there is no checkpoint yet";
-  }
-
-  async #checkpoint(engine: SearchEngine, step: number, epoch: number): Promise<void> {
-    let tensors: [string, TensorEntry][];
-    try {
-      tensors = await engine.save();
-    } catch (error) {
-      if (!(error instanceof FailureError) || error instanceof DeviceLostError) throw error;
-      throw new FailureError(
-        text`${error} after step ${step} (epoch ${epoch + 1})${this.#keptCheckpoint()}`,
-        { remedies: [SMALLER_STEPS] },
-      );
-    }
-    this.#options.folder?.writeCheckpoint(step, tensors, {
-      fingerprint: this.#data.fingerprint,
-      epoch,
-      stepsPerEpoch: this.#stepsPerEpoch,
-    });
-    this.#snapshot = { step, tensors: new Map(tensors) };
-  }
-
-  #statisticsBatches(images: number): AsyncGenerator<HostBatch> {
-    return wholeBatches(this.#data, this.#halves.val, images, this.#config.batchSize, this.#config.seed);
   }
 
   async #discretize(
@@ -338,61 +264,14 @@ class SearchRun {
     statistics: readonly NodeStatistics[],
     removals?: RemovalEvidence,
   ): Promise<DiscretizationReport> {
-    const { scope, shrinkage, seed } = this.#config, { space } = engine.plan.config;
+    const { scope, shrinkage, seed } = this.config, { space } = engine.plan.config;
     const options = { scope: scope as "node" | "edge", shrinkage };
     return discretize({ space, ...await engine.architecture(), statistics, removals, methods, options, seed });
-  }
-
-  /** What the rules need besides statistics; undefined where that is nothing. */
-  async #removals(engine: SearchEngine, step: number): Promise<RemovalEvidence | undefined> {
-    const { perturbationImages } = this.#config, { onMeasured, signal } = this.#options;
-    if (!this.#rules.some(needsRemovals)) return undefined;
-    return await engine.removals(() => this.#statisticsBatches(perturbationImages), (done, all) => {
-      if (signal?.aborted) this.#interrupt(step);
-      onMeasured?.(done, all);
-    });
-  }
-
-  async #record(engine: SearchEngine, step: number, epoch: number, lr: number, secondsPerStep: number): Promise<void> {
-    const { seed, batchSize, evalImages, probeImages } = this.#config, batch = this.#batch();
-    const indices = this.#halves.val.subarray(0, Math.min(evalImages, this.#halves.val.length));
-    const shared = { batch: batchSize, seed, shuffle: false, last: "fill" } as const;
-    const evaluation = new Batcher(this.#data, { ...shared, indices, stream: "batches/eval" });
-    engine.resetTallies("eval");
-    for (let i = 0; i < evaluation.batchesPerEpoch; i++) {
-      await evaluation.ready(0, i);
-      evaluation.fill(0, i, batch.images, batch.labels);
-      await engine.evaluate(batch);
-    }
-    const { train, val, eval: measured } = await engine.tallies();
-    const { statistics, norms } = await engine.statistics(this.#statisticsBatches(probeImages));
-    const rules = this.#rules.filter((rule) => !needsRemovals(rule));
-    const report = await this.#discretize(engine, rules, statistics);
-    const record: EpochRecord = {
-      step,
-      epoch: epoch + 1,
-      trainLoss: train.loss,
-      trainAccuracy: train.accuracy,
-      valLoss: val.count > 0 ? val.loss : null,
-      valAccuracy: val.count > 0 ? val.accuracy : null,
-      evalLoss: measured.loss,
-      evalAccuracy: measured.accuracy,
-      weightLr: lr,
-      ...summariseWeights(report),
-      nodes: norms,
-      imbalance: imbalanceOf(norms),
-      skips: Object.fromEntries(report.methods.map((m) => [m.method, m.skips])),
-      genotypes: Object.fromEntries(report.methods.map((m) => [m.method, m.text])),
-      secondsPerStep,
-    };
-    this.#records.push(record);
-    this.#options.folder?.appendMetric({ ...record });
-    this.#options.onEpoch?.(record);
   }
 }
 
 /** Full batches of the first images of `indices`, in order, without augmentation; at least one batch. */
-export async function* wholeBatches(
+export function wholeBatches(
   data: Dataset,
   indices: Uint32Array,
   images: number,
@@ -400,14 +279,6 @@ export async function* wholeBatches(
   seed: number,
 ): AsyncGenerator<HostBatch> {
   const count = Math.max(batch, Math.min(indices.length, images)), used = indices.subarray(0, count);
-  const batcher = new Batcher(data, { batch, seed, shuffle: false, last: "drop", indices: used, stream: "statistics" });
-  const host = {
-    images: new Float32Array(batcher.imageElements),
-    labels: new Int32Array(batch),
-  };
-  for (let i = 0; i < batcher.batchesPerEpoch; i++) {
-    await batcher.ready(0, i);
-    batcher.fill(0, i, host.images, host.labels);
-    yield host;
-  }
+  const options = { batch, seed, shuffle: false, last: "drop", indices: used, stream: "statistics" } as const;
+  return new Batcher(data, options).batches();
 }

@@ -35,6 +35,8 @@ export interface InferenceOptions {
   readonly batch?: number;
   /** Told how many images are done, of how many. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Stops after the current batch; the call then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** Images to predict, of the size that the model takes. */
@@ -104,7 +106,8 @@ async function forEachRow(
   options: InferenceOptions,
   visit: (row: Float32Array, label: number) => void,
 ): Promise<void> {
-  const { classes } = model.network;
+  const { classes } = model.network, { signal } = options;
+  signal?.throwIfAborted();
   const gpu = options.gpu ?? await openGpu(), batch = Math.min(options.batch ?? 64, data.count);
   try {
     const predictor = await Predictor.create(gpu, model, batch);
@@ -114,6 +117,7 @@ async function forEachRow(
       const batcher = new Batcher(normalised, { batch, seed: 0, stream: "inference", shuffle: false, last: "fill" });
       const images = new Float32Array(batcher.imageElements), labels = new Int32Array(batch);
       for (let step = 0; step < batcher.batchesPerEpoch; step++) {
+        signal?.throwIfAborted();
         await batcher.ready(0, step);
         batcher.fill(0, step, images, labels);
         const logits = await predictor.logits(images, step);

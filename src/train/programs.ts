@@ -5,7 +5,7 @@
  */
 import type { GpuLimits } from "../gpu/device.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
-import { type Plan, Pool } from "../graph/plan.ts";
+import { Pool } from "../graph/plan.ts";
 import { plannedBytes } from "../graph/buffers.ts";
 import { dense, type Precision } from "../graph/tensor_type.ts";
 import type { Arena } from "../graph/variables.ts";
@@ -15,6 +15,7 @@ import { NetworkVariables } from "../nn/variables.ts";
 import { addWeightStep, finishProgram } from "../nn/weight_step.ts";
 import { accumulateTally } from "../ops/accumulate_tally.ts";
 import { crossEntropy } from "../ops/cross_entropy.ts";
+import type { EnginePlan } from "../run/engine.ts";
 import {
   buildNetwork,
   checkNetwork,
@@ -60,8 +61,8 @@ export interface TrainArenas {
   readonly metrics: Arena;
 }
 
-/** The planned programs of a training. */
-export interface TrainPlan {
+/** The planned programs of a training: `train_step` and `evaluate`. */
+export interface TrainPlan extends EnginePlan {
   /** The network. */
   readonly network: NetworkConfig;
   /** Images per step. */
@@ -70,18 +71,10 @@ export interface TrainPlan {
   readonly auxiliaryWeight: number;
   /** Paths that may be dropped, rows of the graph input `drop_mask`; 0: there is no such input. */
   readonly paths: number;
-  /** Weights and statistics by name. */
-  readonly variables: NetworkVariables;
   /** Weights without the auxiliary classifier: what the finished network has. */
   readonly parameters: number;
   /** Everything that outlives a step. */
   readonly arenas: TrainArenas;
-  /** The programs `train_step` and `evaluate`. */
-  readonly plans: readonly Plan[];
-  /** Buffers that the programs share. */
-  readonly pool: Pool;
-  /** GPU bytes, all programs and optimiser state included. */
-  readonly bytes: number;
 }
 
 /** True for the variables of the auxiliary classifier, which exist in training only. */
@@ -140,6 +133,8 @@ export function planTraining(
     variables,
     parameters: weights.elements - spare.reduce((n, v) => n + v.type.shape.reduce((a, b) => a * b, 1), 0),
     arenas: { weights, gradients, momentum, statistics, running, factors, metrics },
+    state: [weights, momentum, running, metrics],
+    trains: "network",
     plans,
     pool,
     bytes: plannedBytes(plans, pool),

@@ -2,18 +2,13 @@
  * What a training tells while it runs and when it is done.
  * @module
  */
-import type { Gpu } from "../gpu/device.ts";
-import type { RunFolder } from "../run/run_folder.ts";
+import type { EpochBase, RunOptions, RunProgress } from "../run/phase.ts";
 import type { Evaluation } from "./inference.ts";
 import type { Model } from "./model_file.ts";
 import type { TrainPlan } from "./programs.ts";
 
 /** What is recorded after each epoch. */
-export interface TrainRecord {
-  /** Steps done since the start. */
-  readonly step: number;
-  /** Epochs done. */
-  readonly epoch: number;
+export interface TrainRecord extends EpochBase {
   /** Mean loss of the steps, with label smoothing, without the auxiliary loss. */
   readonly trainLoss: number;
   /** Accuracy of the steps: on changed images, with dropped paths. */
@@ -45,45 +40,21 @@ export interface BestEpoch {
 }
 
 /** Where a training is. */
-export interface TrainProgress {
-  /** Epoch from 0. */
-  readonly epoch: number;
-  /** Epochs of the whole training. */
-  readonly epochs: number;
-  /** Steps done in this epoch. */
-  readonly step: number;
-  /** Steps of an epoch. */
-  readonly stepsPerEpoch: number;
+export interface TrainProgress extends RunProgress {
   /** Mean loss of this epoch so far. */
   readonly trainLoss: number;
   /** Accuracy of this epoch so far. */
   readonly trainAccuracy: number;
-  /** Seconds per step, lately. */
-  readonly secondsPerStep: number;
 }
 
-/** Callbacks and resources of a training; all optional. */
-export interface TrainRunOptions {
-  /** Device to use; it is opened if left out. */
-  readonly gpu?: Gpu;
-  /** Folder for metrics, checkpoints and models, open for writing. Without one nothing is written. */
-  readonly folder?: RunFolder;
-  /** Go on from the folder's checkpoint. */
-  readonly resume?: boolean;
-  /** Stops the training after the current step, with a checkpoint. */
-  readonly signal?: AbortSignal;
-  /** Version of the program, for model files. */
-  readonly version?: string;
-  /** Told once it is known that the plan fits, before anything is allocated; again after a lost device. */
-  readonly onStart?: (plan: TrainPlan, gpu: Gpu, stepsPerEpoch: number) => void;
-  /** Told every so often, when the loss was looked at. */
-  readonly onProgress?: (progress: TrainProgress) => void;
-  /** Told after each epoch. */
-  readonly onEpoch?: (record: TrainRecord) => void;
+/** Resources and callbacks of a training; all optional. Its folder gets the models too. */
+export interface TrainRunOptions extends RunOptions<TrainPlan, TrainProgress, TrainRecord> {
+  /** What the genotype is called, for the run's `config.json` and reports. */
+  readonly name?: string;
+  /** The run folder of the search that found the genotype, likewise. */
+  readonly search?: string | null;
   /** Told while the test images are measured. */
   readonly onTest?: (done: number, total: number) => void;
-  /** Told in one sentence what was repaired. */
-  readonly warn?: (message: string) => void;
 }
 
 /** The outcome of a training. */

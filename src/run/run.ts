@@ -1,0 +1,281 @@
+/**
+ * The driver of every run: plans within the memory that there is, goes on from a checkpoint, loops over steps and
+ * epochs, writes configuration, metrics and checkpoints, stops by a signal, and takes a new device where one was lost.
+ * Everything that a run draws at random is a function of the seed and the step, so a run that resumes from a checkpoint
+ * has the same bits as one that never stopped. Not responsible for what a step computes: a {@linkcode Phase} says it.
+ * @module
+ */
+import { FailureError, option, type Text, text, UsageError } from "../base/errors.ts";
+import type { TensorEntry } from "../base/safetensors.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { DeviceLostError } from "../graph/buffers.ts";
+import { tuned } from "../graph/tuning.ts";
+import type { Engine, EnginePlan, Tally } from "./engine.ts";
+import { planWithin } from "./memory.ts";
+import type { EpochBase, Finished, Phase, RunOptions, RunProgress } from "./phase.ts";
+import { CONFIG_FILE, METRICS_FILE, RunFolder } from "./run_folder.ts";
+import { changedOption, checkBeginnings, isRecord, readChecked, writeRecord } from "./run_record.ts";
+import { onDevice, runSteps } from "./step_loop.ts";
+
+/**
+ * Runs a phase to its end, or on to its end where the folder holds a part of it.
+ * @throws {UsageError} where the folder holds another run.
+ * @throws {FailureError} for what cannot be done on this machine, and when a loss stops being finite.
+ * @throws the reason of `options.signal` when that was raised.
+ */
+export async function runPhase<
+  Plan extends EnginePlan,
+  Metric extends string,
+  E extends Engine<Plan, string, Metric>,
+  Progress extends RunProgress,
+  Epoch extends EpochBase,
+  Result,
+>(
+  phase: Phase<Plan, Metric, E, Progress, Epoch, Result>,
+  options: RunOptions<Plan, Progress, Epoch>,
+): Promise<Result> {
+  const { signal, warn } = options, { folder: given } = options;
+  signal?.throwIfAborted();
+  const folder = typeof given === "string" ? RunFolder.enter(given, { warn }) : given;
+  try {
+    const run = new Run(phase, folder, options);
+    return await onDevice(options.gpu, warn, (gpu) => run.on(tuned(gpu, phase.config.tuning, warn)));
+  } finally {
+    if (typeof given === "string") {
+      folder!.discardIfEmpty();
+      folder!.close();
+    }
+  }
+}
+
+/** The newest state on the host: what a device starts from. */
+interface Snapshot {
+  readonly step: number;
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+}
+
+class Run<
+  Plan extends EnginePlan,
+  Metric extends string,
+  E extends Engine<Plan, string, Metric>,
+  Progress extends RunProgress,
+  Epoch extends EpochBase,
+  Result,
+> {
+  readonly #phase: Phase<Plan, Metric, E, Progress, Epoch, Result>;
+  readonly #folder: RunFolder | undefined;
+  readonly #options: RunOptions<Plan, Progress, Epoch>;
+  /** Adapter that a run which goes on began on. */
+  readonly #adapter: string | undefined;
+  #snapshot: Snapshot | undefined;
+  /** Epochs of earlier processes, and of this one. */
+  #earlier: readonly Epoch[] = [];
+  #epochs: readonly Epoch[] = [];
+
+  constructor(
+    phase: Phase<Plan, Metric, E, Progress, Epoch, Result>,
+    folder: RunFolder | undefined,
+    options: RunOptions<Plan, Progress, Epoch>,
+  ) {
+    this.#phase = phase;
+    this.#folder = folder;
+    this.#options = options;
+    if (!folder?.begun) return;
+    this.#adapter = this.#checkRecord(folder);
+    this.#snapshot = this.#readSnapshot(folder);
+    this.#earlier = this.#readEpochs(folder, this.#snapshot?.step ?? 0);
+  }
+
+  /** Compares `config.json` with what is to go on. @returns the adapter that the run began on */
+  #checkRecord(folder: RunFolder): string {
+    const { beginnings } = this.#phase, { options, read, harmless, kind } = beginnings;
+    const record = readChecked(folder, kind, (raw, file) => ({ ...raw, options: read(raw.options, `'${file}'`) }));
+    const changed = changedOption(record.options, options, harmless);
+    if (changed) {
+      const { key, was, is } = changed;
+      throw new UsageError(
+        text`Cannot change ${
+          option(key)
+        } of the run in '${folder.path}' as it must stay ${was}: current value is ${is}`,
+        { option: key, remedies: ["leave it as it was", { kind: "other-folder" }] },
+      );
+    }
+    checkBeginnings(folder.path, beginnings, { ...record.data, fields: record.fields });
+    return record.adapter;
+  }
+
+  #readSnapshot(folder: RunFolder): Snapshot | undefined {
+    const checkpoint = folder.readCheckpoint();
+    if (!checkpoint) return undefined;
+    const { beginnings, stepsPerEpoch } = this.#phase, { options, read, harmless } = beginnings;
+    const state = isRecord(checkpoint.state) ? checkpoint.state : {}, { fingerprint, classNames } = state;
+    const before = isRecord(state.options) ? read(state.options, "the checkpoint") : options; // older ones have none
+    const changed = changedOption(before, options, harmless);
+    if (changed) {
+      const { key, was, is } = changed;
+      throw new UsageError(
+        `Cannot resume '${folder.path}' as its checkpoint of step ${checkpoint.step} was made with ${key} ${was} and ` +
+          `'${folder.file(CONFIG_FILE)}' says ${is}`,
+        { option: key, remedies: ["put it back", { kind: "other-folder" }] },
+      );
+    }
+    checkBeginnings(folder.path, beginnings, { fingerprint, classNames, fields: state });
+    if (state.stepsPerEpoch !== stepsPerEpoch) {
+      throw new UsageError(
+        `Cannot resume '${folder.path}' as its epochs had ${state.stepsPerEpoch} steps and would have ${stepsPerEpoch} now`,
+      );
+    }
+    this.#phase.resume?.(state, folder);
+    return { step: checkpoint.step, tensors: checkpoint.tensors };
+  }
+
+  /** The records of the epochs up to `step`, which must all be there. */
+  #readEpochs(folder: RunFolder, step: number): Epoch[] {
+    const { stepsPerEpoch } = this.#phase;
+    const known = folder.readMetrics().filter((record) => record.step <= step) as unknown as Epoch[];
+    const missing = Array.from({ length: Math.floor(step / stepsPerEpoch) }, (_, i) => i + 1)
+      .filter((epoch) => !known.some((record) => record.step === epoch * stepsPerEpoch && record.epoch === epoch));
+    if (missing.length === 0) return known;
+    const list = `${missing.length === 1 ? "epoch" : "epochs"} ${missing.slice(0, 5).join(", ")}` +
+      (missing.length > 5 ? ", ..." : "");
+    const what = `'${
+      folder.file(METRICS_FILE)
+    }' has no record of ${list}, which the checkpoint of step ${step} comes after`;
+    if (this.#phase.watches) {
+      throw new FailureError(
+        `Cannot resume '${folder.path}' as ${what} and which decide when the run ends`,
+        { remedies: ["put the file back", { kind: "other-folder" }] },
+      );
+    }
+    this.#options.warn?.(`The file ${what}: the run goes on, and its charts will lack them`);
+    return known;
+  }
+
+  /** Runs to the end on one device, from the newest snapshot or from the start. */
+  async on(gpu: Gpu): Promise<Result> {
+    const phase = this.#phase, folder = this.#folder, { config, beginnings, stepsPerEpoch } = phase;
+    const proceed = (): void => this.#options.signal?.throwIfAborted();
+    proceed();
+    const plan = planWithin(gpu, config, (batch) => phase.plan(gpu.limits, batch), beginnings.kind);
+    if (this.#adapter !== undefined && this.#adapter !== gpu.name) {
+      this.#options.warn?.(
+        `The run began on adapter '${this.#adapter}' and goes on on '${gpu.name}': the bits may differ`,
+      );
+    }
+    if (folder && !folder.begun) writeRecord(folder, beginnings, gpu.name);
+    this.#options.onStart?.(plan, gpu, stepsPerEpoch);
+    const engine = await phase.create(gpu, plan);
+    try {
+      let step = this.#begin(engine);
+      for (; !this.#ended(step); step = await this.#epoch(engine, step)) proceed();
+      const known = [...this.#earlier, ...this.#epochs], epochs = this.#epochs;
+      const finished: Finished<E, Epoch> = {
+        gpu,
+        engine,
+        step,
+        known,
+        epochs,
+        tensors: this.#snapshot!.tensors,
+        proceed,
+      };
+      return await phase.finish(finished, folder);
+    } catch (error) {
+      if (error === this.#options.signal?.reason && this.#snapshot) this.#options.onStopped?.(this.#snapshot.step);
+      throw error;
+    } finally {
+      engine.destroy();
+    }
+  }
+
+  /** Puts the newest state onto the device, and the metrics where they were then. @returns steps done */
+  #begin(engine: E): number {
+    const { tensors, step = 0 } = this.#snapshot ?? {};
+    if (tensors) engine.load(tensors, this.#folder?.path ?? "snapshot");
+    else this.#phase.initialise(engine);
+    this.#folder?.truncateMetrics(step === 0 ? -1 : step);
+    this.#epochs = this.#epochs.filter((record) => record.step <= step);
+    return step;
+  }
+
+  #ended(step: number): boolean {
+    const steps = this.#phase.stepsPerEpoch;
+    return step % steps === 0 && step > 0 && this.#phase.ended(step / steps, [...this.#earlier, ...this.#epochs]);
+  }
+
+  /** Runs from `start` to the end of its epoch. @returns the steps done then. */
+  async #epoch(engine: E, start: number): Promise<number> {
+    const phase = this.#phase, { config, stepsPerEpoch } = phase, { signal, onProgress, onEpoch } = this.#options;
+    const epoch = Math.floor(start / stepsPerEpoch), end = (epoch + 1) * stepsPerEpoch;
+    if (start % stepsPerEpoch === 0) engine.resetTallies(...phase.losses.map(([metric]) => metric));
+    const secondsPerStep = await runSteps({
+      start,
+      end,
+      checkpointSteps: config.checkpointSteps,
+      signal,
+      compileSeconds: () => engine.runtime.compileSeconds,
+      submit: (step) => phase.step(engine, epoch, step % stepsPerEpoch),
+      look: async (step) => {
+        const tallies = await engine.tallies();
+        this.#checkLosses(tallies, epoch);
+        const at = { epoch, epochs: config.epochs, step: (step - 1) % stepsPerEpoch + 1, stepsPerEpoch };
+        return (secondsPerStep) => onProgress?.(phase.progress({ ...at, secondsPerStep }, tallies));
+      },
+      checkpoint: (step) => this.#checkpoint(engine, step, epoch),
+    });
+    const record = await phase.measure(engine, epoch, secondsPerStep);
+    this.#folder?.appendMetric({ ...record as EpochBase }); // before the checkpoint: a resumed run drops what came after it
+    await this.#checkpoint(engine, end, epoch, record);
+    this.#epochs = [...this.#epochs, record];
+    onEpoch?.(record);
+    return end;
+  }
+
+  #checkLosses(tallies: Readonly<Record<Metric, Tally>>, epoch: number): void {
+    const bad = this.#phase.losses.map(([metric, name]) => ({ name, at: tallies[metric].firstBadStep || Infinity }));
+    const first = bad.reduce((a, b) => b.at < a.at ? b : a);
+    if (first.at === Infinity) return;
+    const step = epoch * this.#phase.stepsPerEpoch + first.at;
+    throw this.#diverged(text`The ${first.name} loss is no longer a finite number at`, step, epoch);
+  }
+
+  /** What to say of numbers that grew beyond all bounds. */
+  #diverged(what: Text, step: number, epoch: number): FailureError {
+    return new FailureError(text`${what} step ${step} (epoch ${epoch + 1})${this.#kept()}`, {
+      remedies: [{ kind: "lower", options: this.#phase.remedies, afresh: true }],
+    });
+  }
+
+  /** A part of a sentence: which checkpoint is there. */
+  #kept(): string {
+    if (!this.#folder) return "";
+    return this.#snapshot
+      ? `: the checkpoint of step ${this.#snapshot.step} is kept in '${this.#folder.path}'`
+      : ": there is no checkpoint yet";
+  }
+
+  /** Saves the state after `step` steps; after an epoch its `record` is given. */
+  async #checkpoint(engine: E, step: number, epoch: number, record?: Epoch): Promise<void> {
+    const phase = this.#phase,
+      { beginnings, stepsPerEpoch } = phase,
+      { data, parts = {}, options, harmless } = beginnings;
+    let list: [string, TensorEntry][];
+    try {
+      list = await engine.save();
+    } catch (error) {
+      if (!(error instanceof FailureError) || error instanceof DeviceLostError) throw error;
+      throw this.#diverged(text`${error} after`, step, epoch);
+    }
+    const tensors = new Map(list);
+    if (record) phase.keep?.(record, tensors, this.#folder);
+    this.#folder?.writeCheckpoint(step, list, {
+      fingerprint: data.fingerprint,
+      classNames: data.classNames,
+      ...Object.fromEntries(Object.entries(parts).map(([key, { value }]) => [key, value])),
+      options: Object.fromEntries(Object.entries(options).filter(([key]) => !harmless.includes(key))),
+      epoch,
+      stepsPerEpoch,
+      ...phase.state?.(),
+    });
+    this.#snapshot = { step, tensors };
+  }
+}

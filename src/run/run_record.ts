@@ -1,0 +1,188 @@
+/**
+ * `config.json` of a run folder: what makes the run (options, images, and what else it began with), and whether a run
+ * that goes on is the one that began. Not responsible for which options there are.
+ * @module
+ */
+import { FailureError, text, UsageError } from "../base/errors.ts";
+import { joinPath } from "../base/files.ts";
+import { formatYaml, nameOf } from "../base/options.ts";
+import { VERSION } from "../base/version.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { Beginnings, OptionValues } from "./phase.ts";
+import { CONFIG_FILE, type RunFolder } from "./run_folder.ts";
+
+/** Every kind of run: the value of the field `format` of its `config.json`, and what it is called. */
+const KINDS = {
+  search: { format: "idarts-run/1", noun: "a search" },
+  train: { format: "idarts-training/1", noun: "a training" },
+} as const;
+
+/** What a run does. */
+export type RunKind = keyof typeof KINDS;
+
+/** Shape and identity of a data set. */
+export interface DataRecord
+  extends Pick<Dataset, "name" | "fingerprint" | "count" | "channels" | "height" | "width" | "classes"> {
+  /** Name of each class; absent in runs of older versions. */
+  readonly classNames?: readonly string[];
+}
+
+/** What the `config.json` of any run says. */
+export interface RunRecord {
+  /** The data that the run began with. */
+  readonly data: DataRecord;
+  /** Name of the adapter that the run began on. */
+  readonly adapter: string;
+}
+
+/** A `config.json` whose options and further fields are not looked at yet. */
+export interface RawRecord extends RunRecord {
+  /** Options by key. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** All fields. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** Whether `value` is a mapping. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The file of a run's `folder` that holds the definition given for option `key`. */
+export function definitionFile(folder: string, key: string): string {
+  return joinPath(folder, `${key}.yaml`);
+}
+
+/** What the run in `folder` does; undefined for what its `config.json` does not say. */
+export function runKind(folder: RunFolder): RunKind | undefined {
+  const value = folder.readJson(CONFIG_FILE);
+  return (Object.keys(KINDS) as RunKind[]).find((kind) => isRecord(value) && value.format === KINDS[kind].format);
+}
+
+/** Writes `config.json`, which makes a folder a run, and before it each definition among the options as YAML. */
+export function writeRecord(folder: RunFolder, { kind, options, data, notes }: Beginnings, adapter: string): void {
+  const { name, fingerprint, count, channels, height, width, classes, classNames } = data;
+  for (const [key, value] of Object.entries(options)) {
+    if (isRecord(value)) folder.writeFile(`${key}.yaml`, formatYaml(value));
+  }
+  folder.writeJson(CONFIG_FILE, {
+    format: KINDS[kind].format,
+    version: VERSION,
+    adapter,
+    data: { name, fingerprint, count, channels, height, width, classes, classNames },
+    ...notes,
+    config: options,
+  });
+}
+
+/** Says that a file of a run is not what it should be. */
+function refuseFile(file: string, what: string): never {
+  throw new FailureError(`Cannot use '${file}' as ${what}: the file is damaged or of another program`);
+}
+
+/**
+ * Reads the `config.json` of a run of `kind`.
+ * @throws {FailureError} where it is damaged or of another program.
+ * @throws {UsageError} where the run is of another kind.
+ */
+export function readRecord(folder: RunFolder, kind: RunKind): RawRecord {
+  const file = folder.file(CONFIG_FILE), value = folder.readJson(CONFIG_FILE), { format, noun } = KINDS[kind];
+  const other = Object.values(KINDS).find((each) =>
+    each.format !== format && isRecord(value) && value.format === each.format
+  );
+  if (other) {
+    throw new UsageError(`Cannot use '${folder.path}' as ${noun} as it is ${other.noun}: name another run`);
+  }
+  if (!isRecord(value) || value.format !== format) return refuseFile(file, `its format must be '${format}'`);
+  const { data, config, adapter } = value;
+  if (!isRecord(config)) return refuseFile(file, "its config must be a mapping of keys to values");
+  if (!isDataRecord(data)) {
+    return refuseFile(file, "its data must say name, fingerprint, count, channels, height, width and classes");
+  }
+  return { data, adapter: String(adapter), options: config, fields: value };
+}
+
+function isDataRecord(data: unknown): data is DataRecord {
+  if (!isRecord(data) || typeof data.name !== "string" || typeof data.fingerprint !== "string") return false;
+  const { classNames } = data, numbers = ["count", "channels", "height", "width", "classes"] as const;
+  return numbers.every((key) => Number.isSafeInteger(data[key]) && (data[key] as number) > 0) &&
+    (classNames === undefined ||
+      Array.isArray(classNames) && classNames.length === data.classes &&
+        classNames.every((name) => typeof name === "string"));
+}
+
+/**
+ * What {@linkcode readRecord} reads, its fields checked by `read`, which may throw UsageError.
+ * @throws {FailureError} where something is damaged; {UsageError} where the run is of another kind.
+ */
+export function readChecked<T>(
+  folder: RunFolder,
+  kind: RunKind,
+  read: (record: RawRecord, file: string, fail: (what: string) => never) => T,
+): RunRecord & T {
+  const record = readRecord(folder, kind), file = folder.file(CONFIG_FILE), { data, adapter } = record;
+  try {
+    return { ...read(record, file, (what) => refuseFile(file, what)), data, adapter };
+  } catch (error) {
+    if (error instanceof UsageError) throw new FailureError(text`${error}`, { cause: error });
+    throw error;
+  }
+}
+
+/** The first option that differs, but for harmless ones; each side as a part of a sentence. */
+export function changedOption(
+  before: OptionValues,
+  after: OptionValues,
+  harmless: readonly string[],
+): { readonly key: string; readonly was: string; readonly is: string } | undefined {
+  const key = [...new Set([...Object.keys(before), ...Object.keys(after)])].find((key) =>
+    !harmless.includes(key) && canonical(before[key]) !== canonical(after[key])
+  );
+  if (key === undefined) return undefined;
+  const [was, is] = [before[key], after[key]].map((value) => value === undefined ? "unset" : nameOf(value));
+  return { key, was, is: was === is ? `${is} (changed)` : is };
+}
+
+/** JSON with the keys of mappings in order; JSON in a text counts as what it says. */
+function canonical(value: unknown): string {
+  if (typeof value === "string" && value.startsWith("{")) {
+    try {
+      return canonical(JSON.parse(value));
+    } catch { /* just a text */ }
+  }
+  const sorted = (_: string, v: unknown): unknown =>
+    isRecord(v) ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => a < b ? -1 : 1)) : v;
+  return JSON.stringify(value, sorted) ?? "unset";
+}
+
+/**
+ * Refuses to go on with a run of other images, or of other beginnings besides options.
+ * @param said what the run's `config.json` or a checkpoint says; what it does not say is not compared
+ * @throws {UsageError} naming what differs
+ */
+export function checkBeginnings(
+  path: string,
+  { data, parts = {} }: Beginnings,
+  said: {
+    readonly fingerprint?: unknown;
+    readonly classNames?: unknown;
+    readonly fields: Readonly<Record<string, unknown>>;
+  },
+): void {
+  const refuse = (what: string): never => {
+    throw new UsageError(`Cannot resume '${path}' with ${what} that the run began with`);
+  };
+  const { classNames, name } = data, before = said.classNames;
+  if (Array.isArray(before) && canonical(before) !== canonical(classNames)) {
+    const at = classNames.findIndex((each, i) => each !== before[i]);
+    refuse(
+      at < 0 || before[at] === undefined
+        ? `data set '${name}': its ${classNames.length} classes are not the ${before.length}`
+        : `data set '${name}': its class '${classNames[at]}' is not the '${before[at]}'`,
+    );
+  }
+  if (said.fingerprint !== data.fingerprint) refuse(`data set '${name}': the images are not those`);
+  for (const [key, { value, refusal }] of Object.entries(parts)) {
+    if (key in said.fields && canonical(said.fields[key]) !== canonical(value)) refuse(refusal);
+  }
+}
