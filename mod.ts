@@ -12,10 +12,7 @@
  *   const image = Math.floor(p / (side * side)), lower = p % (side * side) >= side * side / 2;
  *   return (lower === (labels[image] === 1) ? 170 : 60) + (p * 7919) % 50;
  * });
- * const data = {
- *   name: "halves", images, labels, count, channels: 1, height: side, width: side, classes: 2,
- *   classNames: ["above", "below"], mean: [0.45], std: [0.23], fingerprint: "halves-1",
- * };
+ * const data = { images, labels, classNames: ["above", "below"], channels: 1, height: side, width: side };
  *
  * // The keys are those of the command line's flags. A run for real has no need of most of these.
  * const config = resolveSearchConfig([{
@@ -130,6 +127,7 @@ export {
   type SkippedFile,
   type Split,
 } from "./src/data/dataset.ts";
+export { datasetOf, type LabelledImages } from "./src/data/labelled_images.ts";
 export { DATA_OPTION_LIST, type DataConfig } from "./src/data/options.ts";
 export type { Augment } from "./src/data/augment.ts";
 export type { Change, Crop, Jitter } from "./src/data/changes.ts";

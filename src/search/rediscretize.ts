@@ -3,7 +3,8 @@
  * @module
  */
 import { UsageError } from "../base/errors.ts";
-import { checkDataset, type Dataset } from "../data/dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { datasetOf, type LabelledImages } from "../data/labelled_images.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
 import { needsRemovals, rulesOf } from "../discretize/registry.ts";
 import type { Rule } from "../discretize/rule.ts";
@@ -47,19 +48,19 @@ export interface RediscretizeOptions extends Partial<DecorrelationOptions> {
 /**
  * Discretises a checkpoint.
  * @param config the configuration of its search
- * @param data images of the shape that it was searched on; the architecture half of them is used
+ * @param images of the shape that it was searched on; the architecture half of them is used
  * @throws {UsageError} for unknown rules, and data whose fields do not fit together.
  * @throws {FailureError} when the checkpoint does not belong to the configuration, or memory does not suffice.
  * @throws the reason of `options.signal` when that was raised.
  */
 export async function rediscretize(
   config: SearchConfig,
-  data: Dataset,
+  images: Dataset | LabelledImages,
   checkpoint: Pick<Checkpoint, "tensors">,
   options: RediscretizeOptions = {},
 ): Promise<DiscretizationReport> {
   options.signal?.throwIfAborted();
-  checkDataset(data);
+  const data = await datasetOf(images);
   const rules = rulesOf(options.methods), { val } = searchHalves(config, data);
   if (val.length < config.batchSize) {
     throw new UsageError(

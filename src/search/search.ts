@@ -5,7 +5,8 @@
  * @module
  */
 import { Batcher, splitHalves } from "../data/batches.ts";
-import { checkDataset, type Dataset } from "../data/dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { datasetOf, type LabelledImages } from "../data/labelled_images.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
 import { needsRemovals, rulesOf } from "../discretize/registry.ts";
 import type { RemovalEvidence } from "../discretize/removals.ts";
@@ -88,10 +89,7 @@ export function supernetConfig(
  * import { resolveSearchConfig, search } from "../../mod.ts";
  * const count = 64, labels = Int32Array.from({ length: count }, (_, i) => i % 2);
  * const images = Uint8Array.from({ length: count * 64 }, (_, i) => (i * 7919) % 251);
- * const data = {
- *   name: "noise", images, labels, count, channels: 1, height: 8, width: 8, classes: 2,
- *   classNames: ["even", "odd"], mean: [0.5], std: [0.3], fingerprint: "0",
- * };
+ * const data = { images, labels, classNames: ["even", "odd"], channels: 1, height: 8, width: 8 };
  * const config = resolveSearchConfig([{
  *   source: "example",
  *   values: { "init-channels": 2, cells: 3, "batch-size": 8, epochs: 1, "steps-per-epoch": 2, space: "s3" },
@@ -103,10 +101,13 @@ export function supernetConfig(
  * @throws {FailureError} for what cannot be done on this machine, and when the loss stops being finite.
  * @throws the reason of `run.signal` when that was raised; the folder then holds a checkpoint, and the same call goes on.
  */
-export async function search(config: SearchConfig, data: Dataset, run: SearchRunOptions = {}): Promise<SearchResult> {
+export async function search(
+  config: SearchConfig,
+  data: Dataset | LabelledImages,
+  run: SearchRunOptions = {},
+): Promise<SearchResult> {
   run.signal?.throwIfAborted();
-  checkDataset(data);
-  return await runPhase(new SearchPhase(config, data, run), run);
+  return await runPhase(new SearchPhase(config, await datasetOf(data), run), run);
 }
 
 /** Options that have no effect on what a search computes. */

@@ -4,6 +4,7 @@
  */
 import type { Augment } from "../data/augment.ts";
 import { type Dataset, defaultAugment } from "../data/dataset.ts";
+import { datasetOf, type LabelledImages } from "../data/labelled_images.ts";
 import { scaleNetwork } from "../space/cost.ts";
 import { type NetworkConfig, type NetworkForm, publishedSize } from "../space/derived.ts";
 import type { Genotype } from "../space/genotype.ts";
@@ -11,13 +12,22 @@ import { budgetOf } from "../space/size_options.ts";
 import type { TrainConfig } from "./config.ts";
 
 /** The data of a training. */
-export interface TrainData {
+export interface TrainData<D = Dataset> {
   /** Training images. */
-  readonly train: Dataset;
+  readonly train: D;
   /** Images to choose the best epoch by; without them, a part of `train` is held out. */
-  readonly val?: Dataset;
+  readonly val?: D;
   /** Test images, looked at once at the end. */
-  readonly test?: Dataset;
+  readonly test?: D;
+}
+
+/** The data sets of what a caller gave. @throws {UsageError} for fields that do not fit together. */
+export async function trainDataOf({ train, val, test }: TrainData<Dataset | LabelledImages>): Promise<TrainData> {
+  return {
+    train: await datasetOf(train),
+    ...(val && { val: await datasetOf(val) }),
+    ...(test && { test: await datasetOf(test) }),
+  };
 }
 
 /** How many images choose the best epoch, and whether they are held out of the training images. */

@@ -11,7 +11,8 @@ import { FailureError } from "../base/errors.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import { VERSION } from "../base/version.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
-import { checkDataset, type Dataset } from "../data/dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { LabelledImages } from "../data/labelled_images.ts";
 import type { Gpu, GpuLimits } from "../gpu/device.ts";
 import type { HostBatch, Tally } from "../run/engine.ts";
 import type { Beginnings, Finished, Phase, RunProgress } from "../run/phase.ts";
@@ -26,7 +27,7 @@ import { encodeModel, loadModel, type Model } from "./model_file.ts";
 import { isAuxiliary, planTraining, type TrainPlan } from "./programs.ts";
 import type { BestEpoch, TrainProgress, TrainRecord, TrainResult, TrainRunOptions } from "./records.ts";
 import { dropShare, learningRate } from "./schedule.ts";
-import { networkConfig, trainAugment, type TrainData, validationOf } from "./setup.ts";
+import { networkConfig, trainAugment, type TrainData, trainDataOf, validationOf } from "./setup.ts";
 
 export { networkConfig, trainAugment, type TrainData, validationOf } from "./setup.ts";
 
@@ -45,10 +46,7 @@ export const HARMLESS_TRAIN_OPTIONS: readonly string[] = ["data", "checkpoint-st
  * import { train } from "./train.ts";
  * const count = 40, labels = Int32Array.from({ length: count }, (_, i) => i % 2);
  * const images = Uint8Array.from({ length: count * 64 }, (_, i) => (i * 7919) % 251);
- * const noise = {
- *   name: "noise", images, labels, count, channels: 1, height: 8, width: 8, classes: 2,
- *   classNames: ["even", "odd"], mean: [0.5], std: [0.3], fingerprint: "0",
- * };
+ * const noise = { images, labels, classNames: ["even", "odd"], channels: 1, height: 8, width: 8 };
  * const config = resolveTrainConfig([{
  *   source: "example",
  *   values: { "init-channels": 4, cells: 3, "batch-size": 8, epochs: 1, "auxiliary-weight": 0 },
@@ -63,11 +61,11 @@ export const HARMLESS_TRAIN_OPTIONS: readonly string[] = ["data", "checkpoint-st
 export async function train(
   config: TrainConfig,
   genotype: Genotype,
-  data: TrainData,
+  images: TrainData<Dataset | LabelledImages>,
   run: TrainRunOptions = {},
 ): Promise<TrainResult> {
   run.signal?.throwIfAborted();
-  for (const part of [data.train, data.val, data.test]) if (part) checkDataset(part);
+  const data = await trainDataOf(images);
   return await runPhase(new TrainPhase(config, networkConfig(config, genotype, data.train), data, run), run);
 }
 
