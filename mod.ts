@@ -268,7 +268,6 @@ export type {
   OpCase,
   OpSpec,
 } from "./src/graph/op.ts";
-export type { Shader } from "./src/gpu/pipelines.ts";
 export type {
   Access,
   BoundArray,

@@ -1,8 +1,5 @@
 // metrics[0..2] += tally[0..2], metrics[3] counts steps, metrics[4] is the first step whose loss was not finite.
 
-@group(0) @binding(0) var<storage, read> tally: array<f32>;
-@group(0) @binding(1) var<storage, read_write> metrics: array<f32>;
-
 @compute @workgroup_size(1)
 fn main() {
 #for i in 0..3

@@ -2,9 +2,6 @@
 // T vec4s of ROWS rows of one plane and slides down. H, W: the pooled image; HO, WO: the pooled result.
 // The padding of the pitch holds zeros, so sums may read it.
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
-
 alias Row = array<vec4f, T>;
 const LANES = vec4i(0, 1, 2, 3);
 
@@ -18,9 +15,9 @@ fn store(row: i32, q: i32, v: vec4f) {
   if (q >= QY) { return; }
 #endif
 #if WY % 4 == 0
-  y[row + q] = v;
+  store_y(u32(row + q), v);
 #else
-  y[row + q] = select(v, vec4f(0), LANES + 4 * q >= vec4i(WY));
+  store_y(u32(row + q), select(v, vec4f(0), LANES + 4 * q >= vec4i(WY)));
 #endif
 }
 
@@ -30,9 +27,9 @@ fn load(row: i32, r: i32, q: i32) -> vec4f {
   if (q < 0 || q >= QX) { return vec4f(0); }
 #endif
 #if GRADIENT
-  return x[row + q] / pixels(r, q);
+  return load_x(u32(row + q)) / pixels(r, q);
 #else
-  return x[row + q];
+  return load_x(u32(row + q));
 #endif
 }
 

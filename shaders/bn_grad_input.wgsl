@@ -3,19 +3,6 @@
 // MASKED: something follows the elements of a row. params = (vec4s of a channel, of the run that a strand of 8
 // invocations walks, vec4s of a row + 65536 * elements in the last of them, elements of a channel).
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> stats: array<f32>;
-@group(0) @binding(2) var<storage, read> sums: array<f32>;
-@group(0) @binding(3) var<storage, read> products: array<f32>;
-@group(0) @binding(4) var<storage, read_write> gx: array<vec4f>;
-#if !IN_PLACE
-@group(0) @binding(5) var<storage, read> gy: array<vec4f>;
-#endif
-#if GAMMA
-@group(0) @binding($(6 - IN_PLACE)) var<storage, read> gamma: array<f32>;
-#endif
-@group(0) @binding($(6 - IN_PLACE + GAMMA)) var<uniform> params: array<vec4u, 1>;
-
 @compute @workgroup_size(SIZE)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -23,8 +10,8 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let c = group.y;
-  let length = params[0].x;
-  let n = f32(params[0].w);
+  let length = params.length;
+  let n = f32(params.elements);
   let rstd = inverseSqrt(stats[groups.y + c] + EPS);
   let mean = stats[c];
   let average = sums[c] / n;
@@ -34,23 +21,23 @@ fn main(
 #else
   let scale = rstd;
 #endif
-  let first = (group.x * $(SIZE / 8) + lane / 8) * params[0].y;
-  let end = c * length + min(length, first + params[0].y);
+  let first = (group.x * $(SIZE / 8) + lane / 8) * params.share;
+  let end = c * length + min(length, first + params.share);
 #if MASKED
-  var rows = rows_at(params[0].z, first + lane % 8);
+  var rows = rows_at(params.row, first + lane % 8);
 #endif
   for (var at = c * length + first + lane % 8; at < end; at += 8) {
 #if IN_PLACE
-    let g = gx[at];
+    let g = load_gx(at);
 #else
-    let g = gy[at];
+    let g = load_gy(at);
 #endif
-    let result = (g - average - (x[at] - mean) * slope) * scale;
+    let result = (g - average - (load_x(at) - mean) * slope) * scale;
 #if MASKED
-    gx[at] = cut(result, rows);
+    store_gx(at, cut(result, rows));
     walk(&rows);
 #else
-    gx[at] = result;
+    store_gx(at, result);
 #endif
   }
 }

@@ -2,13 +2,6 @@
 // channel (SHUFFLED: which is one subgroup of 8 lanes). The padding of gy is zero, so x needs no mask. params = (vec4s
 // of a channel, of the run that a strand of 8 invocations walks, 0, 0).
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> gy: array<vec4f>;
-@group(0) @binding(2) var<storage, read> stats: array<f32>;
-@group(0) @binding(3) var<storage, read_write> sums: array<f32>;
-@group(0) @binding(4) var<storage, read_write> products: array<f32>;
-@group(0) @binding(5) var<uniform> params: array<vec4u, 1>;
-
 #if !SHUFFLED
 var<workgroup> joined: array<vec2f, SIZE>;
 #endif
@@ -23,13 +16,13 @@ fn main(
   let mean = stats[group.x];
   var sum = 0.0;
   var product = 0.0;
-  let length = params[0].x;
-  let first = lane / 8 * params[0].y;
-  let end = group.x * length + min(length, first + params[0].y);
+  let length = params.length;
+  let first = lane / 8 * params.share;
+  let end = group.x * length + min(length, first + params.share);
   for (var at = group.x * length + first + lane % 8; at < end; at += 8) {
-    let g = gy[at];
+    let g = load_gy(at);
     sum += dot(g, vec4f(1.0));
-    product += dot(g, x[at] - mean);
+    product += dot(g, load_x(at) - mean);
   }
   var part = vec2f(sum, product);
 #if SHUFFLED

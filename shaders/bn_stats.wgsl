@@ -6,12 +6,6 @@
 // invocations' (count, mean, sum of squared deviations) are joined by the formula of Chan, Golub and LeVeque: through
 // workgroup memory, or in a workgroup of one subgroup of 8 lanes by shuffles (SHUFFLED).
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-#for p in 0..PARTS
-@group(0) @binding($(p + 1)) var<storage, read_write> stats$p: array<f32>;
-#endfor
-@group(0) @binding($(PARTS + 1)) var<uniform> params: array<vec4u, $(1 + (PARTS + 3) / 4)>;
-
 #if !SHUFFLED
 var<workgroup> joined: array<vec3f, SIZE>;
 #endif
@@ -28,18 +22,18 @@ fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let first = lane / 8 * params[0].y;
-  let origin = (params[0].w + group.x) * params[0].x;
-  let end = origin + min(params[0].x, first + params[0].y);
+  let first = lane / 8 * params.share;
+  let origin = (params.first + group.x) * params.length;
+  let end = origin + min(params.length, first + params.share);
   let start = origin + first + lane % 8;
   var part = vec3f();
   if (start < end) {
-    let shift = x[start].x;
+    let shift = load_x(start).x;
     var sum = 0.0;
     var squares = 0.0;
     var count = 0.0;
 #if MASKED
-    var rows = rows_at(params[0].z, first + lane % 8);
+    var rows = rows_at(params.row, first + lane % 8);
 #else
     count = 4.0 * f32((end - start + 7) / 8);
 #endif
@@ -49,11 +43,11 @@ fn main(
     for (; at + $(24 * (1 - rounds)) < end; at += $(32 - 24 * rounds)) {
 #for k in 0..4-3*rounds
 #if MASKED
-      let d$k = cut(x[at + $(k * 8)] - shift, rows);
+      let d$k = cut(load_x(at + $(k * 8)) - shift, rows);
       count += select(4.0, f32(rows.count), ends(rows));
       walk(&rows);
 #else
-      let d$k = x[at + $(k * 8)] - shift;
+      let d$k = load_x(at + $(k * 8)) - shift;
 #endif
 #endfor
 #for k in 0..4-3*rounds
@@ -85,7 +79,7 @@ fn main(
     var c = group.x;
 #for p in 0..PARTS
     {
-      let channels = params[$(1 + p / 4)][$(p % 4)];
+      let channels = params.parts[$p].channels;
       if (c < channels) {
         stats$p[c] = part.y;
         stats$p[channels + c] = part.z / part.x;

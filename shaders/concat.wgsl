@@ -2,19 +2,6 @@
 // END0, END1, ...: where they end, counted in vec4s from the first; OFFSET: where the first lies in the large one.
 // GROUPS > 1: there the channels (of CHANNEL vec4s) are shuffled in so many groups of SIZE.
 
-#for i in 0..PARTS
-#if SPLIT
-@group(0) @binding($(i + 1)) var<storage, read_write> s$i: array<vec4f>;
-#else
-@group(0) @binding($i) var<storage, read> s$i: array<vec4f>;
-#endif
-#endfor
-#if SPLIT
-@group(0) @binding(0) var<storage, read> large: array<vec4f>;
-#else
-@group(0) @binding($PARTS) var<storage, read_write> large: array<vec4f>;
-#endif
-
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let i = gid.y * GRID_X + gid.x;
@@ -28,9 +15,9 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 #for k in 0..PARTS
   if (i < END$k) {
 #if SPLIT
-    s$k[i - start] = large[at];
+    store_s$k(i - start, load_large(at));
 #else
-    large[at] = s$k[i - start];
+    store_large(at, load_s$k(i - start));
 #endif
     return;
   }

@@ -3,11 +3,6 @@
 // One workgroup does all rows and adds them up in a fixed order. A row with a number that is not finite, or with a
 // label of K or more, has the loss NaN; negative labels do not count.
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> labels: array<i32>;
-@group(0) @binding(2) var<storage, read_write> loss: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> tally: array<vec4f>;
-
 var<workgroup> parts: array<vec4f, LANES>;
 
 fn row(r: u32) -> vec4f {
@@ -51,7 +46,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   }
   if (lane == 0) {
     let all = parts[0];
-    tally[0] = all;
-    loss[0] = vec4f(all.x / max(all.z, 1.0), 0, 0, 0);
+    store_tally(0, all);
+    store_loss(0, vec4f(all.x / max(all.z, 1.0), 0, 0, 0));
   }
 }

@@ -1,16 +1,6 @@
 // Gradient of the mean cross entropy: gx = seed / count * (softmax(x) - (1 - E) [k = label] - E / K); zero for
 // negative labels. One invocation per row.
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> labels: array<i32>;
-@group(0) @binding(2) var<storage, read> tally: array<vec4f>;
-#if SEED
-@group(0) @binding(3) var<storage, read> seed: array<f32>;
-@group(0) @binding(4) var<storage, read_write> gx: array<f32>;
-#else
-@group(0) @binding(3) var<storage, read_write> gx: array<f32>;
-#endif
-
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let r = gid.y * GRID_X + gid.x;
@@ -25,7 +15,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
     for (var i = start; i < end; i++) { gx[i] = 0.0; }
     return;
   }
-  var scale = 1.0 / max(tally[0].z, 1.0);
+  var scale = 1.0 / max(load_tally(0).z, 1.0);
 #if SEED
   scale *= seed[0];
 #endif

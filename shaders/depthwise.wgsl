@@ -10,18 +10,10 @@
 // tiles of columns, which neighbouring invocations take (ACROSS) or those of one image group by group; A window rows
 // that an output row advances by. params[0] = (CI, 0, NG, 0).
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> w: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
-#if NORM
-@group(0) @binding(3) var<storage, read> stats: array<f32>;
-#endif
-@group(0) @binding($(3 + NORM)) var<uniform> params: array<vec4u, 1>;
-
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: vec3u) {
-  let CI = params[0].x;
-  let NG = params[0].z;
+  let CI = params.channels;
+  let NG = params.imageGroups;
   if (gid.x >= NG * CHUNKS * CLASSES * TILES) { return; }
   let channel = wid.y;
 #if ACROSS
@@ -66,7 +58,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
 #if TILES > 1 || (j > 0 && j <= P4)
       {
         let v = column + $j;
-        var a = x[at + clamp(v, 0, P4 - 1)];
+        var a = load_x(u32(at + clamp(v, 0, P4 - 1)));
 #if NORM
         a = (a - mean) * scale;
 #endif
@@ -103,7 +95,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
 #if WO % 4 != 0
           if (v == Q4 - 1) { s$v *= vec4f(1.0, f32(WO % 4 > 1), f32(WO % 4 > 2), 0.0); }
 #endif
-          if (v < Q4) { y[plane_out + out_row * Q4 + v] = s$v; }
+          if (v < Q4) { store_y(u32(plane_out + out_row * Q4 + v), s$v); }
         }
 #endfor
       }

@@ -12,20 +12,6 @@
 // V sums z for each channel, those of the weights first: PARTS partial ones for reduce_partials.wgsl, one of each
 // invocation or of each workgroup (ACROSS). params[0] = (CI, number of e, NG, PARTS).
 
-@group(0) @binding(0) var<storage, read> gy: array<vec4f>;
-@group(0) @binding(1) var<storage, read> w: array<f32>;
-@group(0) @binding(2) var<storage, read_write> gx: array<vec4f>;
-#if MASK || WEIGHTS
-@group(0) @binding(3) var<storage, read> x: array<vec4f>;
-#endif
-#if NORM
-@group(0) @binding(4) var<storage, read> stats: array<f32>;
-#endif
-#if V
-@group(0) @binding($(4 + NORM)) var<storage, read_write> partial: array<f32>;
-#endif
-@group(0) @binding($(BINDINGS)) var<uniform> params: array<vec4u, 1>;
-
 #if ACROSS && V
 var<workgroup> lanes: array<f32, WG * V>;
 #endif
@@ -36,9 +22,9 @@ fn main(
   @builtin(workgroup_id) wid: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let CI = params[0].x;
-  let NG = params[0].z;
-  let PARTS = params[0].w;
+  let CI = params.channels;
+  let NG = params.imageGroups;
+  let PARTS = params.parts;
   let source = wid.y;
 #if ACROSS
   let tile = gid.x % TILES;
@@ -57,7 +43,7 @@ fn main(
 #endif
   let first = i32(chunk * RC);
   let top = i32(row_class) + first * RU - PAD;
-  for (var e = 0u; e < params[0].y; e++) {
+  for (var e = 0u; e < params.edges; e++) {
     let channel = e * CI + source;
 #for k in 0..K*K
     let w$k = w[channel * (K * K) + $k];
@@ -103,10 +89,10 @@ fn main(
         {
           let v = column + $j;
 #if S == 2
-          let g = gy[at + clamp(v / 2, 0, Q4 - 1)];
+          let g = load_gy(u32(at + clamp(v / 2, 0, Q4 - 1)));
           let a = select(vec4f(g.x, 0.0, g.y, 0.0), vec4f(g.z, 0.0, g.w, 0.0), v % 2 == 1);
 #else
-          let a = gy[at + clamp(v, 0, Q4 - 1)];
+          let a = load_gy(u32(at + clamp(v, 0, Q4 - 1)));
 #endif
           r$(K-1)_$j = select(vec4f(0), a, inside && v >= 0 && v < S * Q4);
         }
@@ -128,7 +114,7 @@ fn main(
             let live = v < P4;
             let index = plane + u32(in_row) * P4 + min(v, P4 - 1);
 #if MASK || WEIGHTS
-            var a = x[index];
+            var a = load_x(u32(index));
 #if NORM
             a = (a - mean) * scale;
 #endif
@@ -173,9 +159,9 @@ fn main(
 #endif
             if (live) {
 #if !NORM
-              if (e > 0) { s$v += gx[index]; }
+              if (e > 0) { s$v += load_gx(u32(index)); }
 #endif
-              gx[index] = s$v;
+              store_gx(u32(index), s$v);
 #if SUMS
               sum += s$v;
               product += s$v * a;

@@ -1,6 +1,6 @@
 // depthwise_grad.wgsl for subgroups of 8 lanes, which stand side by side along a row as in depthwise_lanes.wgsl: each
 // loads TV vec4s of gy's rows, gets what lies beside them from its neighbours, and has the S * TV vec4s of x and gx above
-// them. E edges are done at once, so that x is loaded and gx stored once for them, in passes from params[2].y to .z.
+// them. E edges are done at once, so that x is loaded and gx stored once for them, in passes from params.firstEdge to .z.
 //
 // Register r<e>_<k>_<j> is vec4 j - 1 of the lane's part of window row k of edge e, of WINDOW rows, LOW of which lie
 // above. A round of the loop does S rows of x and gx, for which one window row joins the others; RU is from one to the
@@ -10,40 +10,20 @@
 // reduce_partials.wgsl. params = (CI, N, H, W), (HO, P4, Q4, lanes of a row), (images that all workgroups do at once,
 // first edge, last + 1).
 
-@group(0) @binding(0) var<storage, read> gy: array<vec4f>;
-@group(0) @binding(1) var<storage, read> w: array<f32>;
-@group(0) @binding(2) var<storage, read_write> gx: array<vec4f>;
-#if MASK || WEIGHTS
-@group(0) @binding(3) var<storage, read> x: array<vec4f>;
-#endif
-#if NORM
-@group(0) @binding(4) var<storage, read> stats: array<f32>;
-#endif
-#if ALONE
-#if WEIGHTS
-@group(0) @binding($(4 + NORM)) var<storage, read_write> dw: array<f32>;
-#endif
-#else
-#if V
-@group(0) @binding($(4 + NORM)) var<storage, read_write> partial: array<f32>;
-#endif
-#endif
-@group(0) @binding($(BINDINGS)) var<uniform> params: array<vec4u, 3>;
-
 @compute @workgroup_size(8)
 fn main(
   @builtin(workgroup_id) wid: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let CI = params[0].x;
-  let N = params[0].y;
-  let H = params[0].z;
-  let W = params[0].w;
-  let HO = params[1].x;
-  let P4 = params[1].y;
-  let Q4 = params[1].z;
-  let ROW = params[1].w;
+  let CI = params.channels;
+  let N = params.batch;
+  let H = params.height;
+  let W = params.width;
+  let HO = params.outHeight;
+  let P4 = params.pitch;
+  let Q4 = params.outPitch;
+  let ROW = params.rowLanes;
   let source = wid.y;
   let tile = lane % ROW;
   let image = lane / ROW;
@@ -60,7 +40,7 @@ fn main(
   var total = 0.0;
   var product_total = 0.0;
 #endif
-  for (var channel0 = params[2].y * CI + source; channel0 < params[2].z * CI; channel0 += CI * E) {
+  for (var channel0 = params.firstEdge * CI + source; channel0 < params.endEdge * CI; channel0 += CI * E) {
 #for e in 1..E
   let channel$e = channel$(e - 1) + CI;
 #endfor
@@ -79,7 +59,7 @@ fn main(
   var sum = vec4f(0);
   var product = vec4f(0);
 #endif
-  for (var group = wid.x * (8 / ROW); group < N; group += params[2].x) {
+  for (var group = wid.x * (8 / ROW); group < N; group += params.atOnce) {
     let n = min(group + image, N - 1);
     let live = image < 8 / ROW && group + image < N;
     let plane = (source * N + n) * H * P4 + tile * $(S * TV);
@@ -105,7 +85,7 @@ fn main(
         row += RU;
 #for e in 0..E
 #for j in 1..TV+1
-        var r$(e)_$(k)_$j = select(vec4f(0), gy[plane_out$e + at$k + $(j - 1)], inside$k && tile * TV + $j <= Q4);
+        var r$(e)_$(k)_$j = select(vec4f(0), load_gy(plane_out$e + at$k + $(j - 1)), inside$k && tile * TV + $j <= Q4);
 #endfor
         var r$(e)_$(k)_0 = select(vec4f(0), subgroupShuffle(r$(e)_$(k)_$(TV), left), tile > 0);
         var r$(e)_$(k)_$(TV + 1) = select(vec4f(0), subgroupShuffle(r$(e)_$(k)_1, right), tile + 1 < ROW);
@@ -118,10 +98,10 @@ fn main(
           let index = plane + min(first + $y, H - 1) * P4 + $v;
           let here = live && first + $y < H && tile * $(S * TV) + $v < P4;
 #if S == 2 && D == 2 && y == 1
-          if (here) { gx[index] = vec4f(0); } // an even distance from gy's rows only
+          if (here) { store_gx(index, vec4f(0)); } // an even distance from gy's rows only
 #else
 #if MASK || WEIGHTS
-          var a = x[index];
+          var a = load_x(index);
 #if NORM
           a = (a - mean) * scale;
 #endif
@@ -185,12 +165,12 @@ fn main(
           s = select(vec4f(0), s, positive);
 #endif
           s *= mask$v;
-          for (var more = channel0 != source; more; more = false) { s += gx[index]; } // an if would not spare the load
+          for (var more = channel0 != source; more; more = false) { s += load_gx(index); } // an if would not spare the load
 #if SUMS
           sum += select(vec4f(0), s, here);
           product += s * a;
 #endif
-          if (here) { gx[index] = s; }
+          if (here) { store_gx(index, s); }
 #endif
         }
 #endfor
@@ -246,14 +226,14 @@ fn main(
   let count = f32(N * H * W);
   let average = total / count;
   let slope = scale * product_total / count;
-  for (var group = 0u; group < N; group += params[2].x) {
+  for (var group = 0u; group < N; group += params.atOnce) {
     let n = group + image;
     let at = (source * N + n) * H * P4 + tile * $(S * TV);
     for (var row = 0u; row < H; row++) {
 #for v in 0..S*TV
       if (image < 8 / ROW && n < N && tile * $(S * TV) + $v < P4) {
         let index = at + row * P4 + $v;
-        gx[index] = (gx[index] - average - (x[index] - mean) * slope) * scale * mask$v;
+        store_gx(index, (load_gx(index) - average - (load_x(index) - mean) * slope) * scale * mask$v);
       }
 #endfor
     }

@@ -7,24 +7,16 @@
 // the next, CLASSES from an output row to the next. Sizes are parameters, so that layers of all sizes share a pipeline:
 // params = (CI, N, H, W), (HO, P4, Q4, lanes of a row), (images that all workgroups do at once).
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> w: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
-#if NORM
-@group(0) @binding(3) var<storage, read> stats: array<f32>;
-#endif
-@group(0) @binding($(3 + NORM)) var<uniform> params: array<vec4u, 3>;
-
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let CI = params[0].x;
-  let N = params[0].y;
-  let H = params[0].z;
-  let W = params[0].w;
-  let HO = params[1].x;
-  let P4 = params[1].y;
-  let Q4 = params[1].z;
-  let ROW = params[1].w;
+  let CI = params.channels;
+  let N = params.batch;
+  let H = params.height;
+  let W = params.width;
+  let HO = params.outHeight;
+  let P4 = params.pitch;
+  let Q4 = params.outPitch;
+  let ROW = params.rowLanes;
   let source = wid.y % CI;
   let channel0 = wid.y / CI * (E * CI) + source;
 #for e in 1..E
@@ -52,7 +44,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let w$(e)_$k = subgroupShuffle(share$(e)_$(k / 8), $(k % 8)u);
 #endfor
 #endfor
-  for (var group = wid.x * (8 / ROW); group < N; group += params[2].x) {
+  for (var group = wid.x * (8 / ROW); group < N; group += params.atOnce) {
     let n = group + image;
     let live = image < 8 / ROW && n < N;
     let plane = (source * N + min(n, N - 1)) * H * P4 + tile * $(S * TV);
@@ -75,7 +67,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
         let at$k = plane + min(row, H - 1) * P4;
         row += RU;
 #for j in 1..S*TV+1
-        var r$(k)_$j = x[at$k + $(j - 1)];
+        var r$(k)_$j = load_x(at$k + $(j - 1));
 #if NORM
         r$(k)_$j = (r$(k)_$j - mean) * scale;
 #endif
@@ -111,7 +103,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
         if (live && tile * TV + $v < Q4) {
 #for e in 0..E
-          y[plane_out$e + out_row * Q4 + $v] = s$(e)_$v * out_mask$v;
+          store_y(plane_out$e + out_row * Q4 + $v, s$(e)_$v * out_mask$v);
 #endfor
         }
 #endfor

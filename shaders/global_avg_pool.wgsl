@@ -1,14 +1,6 @@
 // Means of the planes of an image [C, N, H, W] as dense [N, C], one invocation per plane;
 // GRADIENT: the way back, one invocation per vec4. LENGTH: vec4s in a plane. COUNT includes the padding of [N, C].
 
-#if GRADIENT
-@group(0) @binding(0) var<storage, read> gy: array<f32>;
-@group(0) @binding(1) var<storage, read_write> gx: array<vec4f>;
-#else
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
-#endif
-
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let i = gid.y * GRID_X + gid.x;
@@ -17,9 +9,9 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   let plane = i / LENGTH;
   let g = vec4f(gy[plane % N * C + plane / N] / f32(H * W));
 #if W % 4 == 0
-  gx[i] = g;
+  store_gx(i, g);
 #else
-  gx[i] = select(g, vec4f(0), vec4u(0, 1, 2, 3) + 4 * (i % Q) >= vec4u(W));
+  store_gx(i, select(g, vec4f(0), vec4u(0, 1, 2, 3) + 4 * (i % Q) >= vec4u(W)));
 #endif
 #else
   if (i >= N * C) {
@@ -28,7 +20,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   }
   var sum = vec4f(0);
   let plane = i % C * N + i / C;
-  for (var k = 0u; k < LENGTH; k++) { sum += x[plane * LENGTH + k]; }
+  for (var k = 0u; k < LENGTH; k++) { sum += load_x(plane * LENGTH + k); }
   y[i] = (sum.x + sum.y + sum.z + sum.w) / f32(H * W);
 #endif
 }

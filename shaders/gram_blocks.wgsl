@@ -4,15 +4,11 @@
 // params[0]: rows, vec4s per row of the matrix, vec4s in use, vec4s of a strand of 8 invocations;
 // params[1]: first lane of this dispatch, lanes of all dispatches.
 
-@group(0) @binding(0) var<storage, read> rows: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> partials: array<f32>;
-@group(0) @binding(2) var<uniform> params: array<vec4u, 2>;
-
 @compute @workgroup_size(SIZE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(global_invocation_id) gid: vec3u) {
   if (group.z < group.y) { return; }
-  let last = params[0].x - 1;
-  let pitch = params[0].y;
+  let last = params.count - 1;
+  let pitch = params.pitch;
 #for k in 0..BLOCK
   let a$k = min(group.y * BLOCK + $k, last) * pitch;
   let b$k = min(group.z * BLOCK + $k, last) * pitch;
@@ -20,20 +16,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(global_invocation_id) gid:
 #for e in 0..BLOCK * BLOCK
   var sum$e = 0.0;
 #endfor
-  let first = gid.x / 8 * params[0].w;
-  let end = min(params[0].z, first + params[0].w);
+  let first = gid.x / 8 * params.share;
+  let end = min(params.length, first + params.share);
   for (var i = first + gid.x % 8; i < end; i += 8) {
 #for k in 0..BLOCK
-    let u$k = rows[a$k + i];
-    let v$k = rows[b$k + i];
+    let u$k = load_rows(a$k + i);
+    let v$k = load_rows(b$k + i);
 #endfor
 #for e in 0..BLOCK * BLOCK
     sum$e += dot(u$(e / BLOCK), v$(e % BLOCK));
 #endfor
   }
-  let lanes = params[1].y;
+  let lanes = params.lanes;
   let pair = group.z * (group.z + 1) / 2 + group.y;
-  let at = pair * $(BLOCK * BLOCK) * lanes + params[1].x + gid.x;
+  let at = pair * $(BLOCK * BLOCK) * lanes + params.firstLane + gid.x;
 #for e in 0..BLOCK * BLOCK
   partials[at + $e * lanes] = sum$e;
 #endfor

@@ -1,9 +1,5 @@
 // gram[i, j] = sum over the lanes of gram_blocks' partial sums; workgroup (i, j). params[0]: vec4s of lanes.
 
-@group(0) @binding(0) var<storage, read> partials: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> gram: array<f32>;
-@group(0) @binding(2) var<uniform> params: array<vec4u, 1>;
-
 var<workgroup> joined: array<f32, SIZE>;
 
 @compute @workgroup_size(SIZE)
@@ -18,10 +14,10 @@ fn main(
   let blockB = high / BLOCK;
   let pair = blockB * (blockB + 1) / 2 + blockA;
   let entry = low % BLOCK * BLOCK + high % BLOCK;
-  let length = params[0].x;
+  let length = params.length;
   let base = (pair * $(BLOCK * BLOCK) + entry) * length;
   var sum = vec4f();
-  for (var i = lane; i < length; i += SIZE) { sum += partials[base + i]; }
+  for (var i = lane; i < length; i += SIZE) { sum += load_partials(base + i); }
   joined[lane] = (sum.x + sum.y) + (sum.z + sum.w);
   workgroupBarrier();
   for (var half = $(SIZE / 2)u; half > 0; half /= 2) {

@@ -1,18 +1,6 @@
 // c[i, j] = sum over k of a(i, k) b(k, j), plus bias[j] (BIAS); 4x4 results per invocation. AI, AK, BK, BJ: strides.
 // With ROW_SUMS also s[i] = sum over k of a(i, k). PADDED and SUMS_PADDED: lengths of c and s in storage.
 
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> b: array<f32>;
-#if BIAS
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
-#else
-@group(0) @binding(2) var<storage, read_write> c: array<f32>;
-#endif
-#if ROW_SUMS
-@group(0) @binding(3) var<storage, read_write> s: array<f32>;
-#endif
-
 @compute @workgroup_size(16)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let t = gid.y * GRID_X + gid.x;

@@ -2,19 +2,16 @@
 // Numbers are compared by their keys (pools.wgsl), so that a NaN in a window is its maximum on every driver. Pixels outside
 // of the image, and lanes in the padding of the pitch, are LOWEST.
 
-@group(0) @binding(0) var<storage, read> x: array<vec4i>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4i>;
-
 alias Row = array<vec4i, T>;
 const LANES = vec4i(0, 1, 2, 3);
 
 // Keys of vec4 q of the row that starts at `row`.
 fn load(row: i32, q: i32) -> vec4i {
 #if TILES == 1 && S == 1
-  let k = key(x[row + q]);
+  let k = key(load_x(u32(row + q)));
 #else
   if (q < 0 || q >= Q) { return vec4i(LOWEST); }
-  let k = key(x[row + q]);
+  let k = key(load_x(u32(row + q)));
 #endif
 #if W % 4 == 0
   return k;
@@ -98,9 +95,9 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 #endif
       let m = value(max(above[$t], max(here[$t], below[$t])));
 #if WO % 4 == 0
-      y[row + q0 + $t] = m;
+      store_y(u32(row + q0 + $t), m);
 #else
-      y[row + q0 + $t] = select(m, vec4i(0), LANES + 4 * (q0 + $t) >= vec4i(WO));
+      store_y(u32(row + q0 + $t), select(m, vec4i(0), LANES + 4 * (q0 + $t) >= vec4i(WO)));
 #endif
     }
 #endfor

@@ -2,21 +2,12 @@
 // maximum in row-major order. One invocation makes one vec4. Q, QO: vec4s in a row of the large and the small image.
 // Compared by the keys of pools.wgsl, so that a NaN in a window is its maximum.
 
-#if GRADIENT
-@group(0) @binding(0) var<storage, read> gy: array<vec4f>;
-@group(0) @binding(1) var<storage, read> x: array<vec4i>;
-@group(0) @binding(2) var<storage, read_write> gx: array<vec4f>;
-#else
-@group(0) @binding(0) var<storage, read> x: array<vec4i>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4i>;
-#endif
-
 const LANES = vec4u(0, 1, 2, 3);
 
 // Keys of vec4 q of row r; LOWEST outside of the image.
 fn load(plane: u32, r: u32, q: u32) -> vec4i {
   if (r >= H || q >= Q) { return vec4i(LOWEST); }
-  let k = key(x[(plane * H + r) * Q + q]);
+  let k = key(load_x((plane * H + r) * Q + q));
 #if W % 4 == 0
   return k;
 #else
@@ -44,12 +35,12 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
     left = (bottom.xz == most) & (above < most);
     right = (bottom.yw == most) & (max(above, bottom.xz) < most);
   }
-  let four = gy[(plane * HO + r / 2) * QO + q / 2];
+  let four = load_gy((plane * HO + r / 2) * QO + q / 2);
   let g = select(four.xy, four.zw, (q & 1) == 1);
   let a = select(vec2f(0), g, left);
   let b = select(vec2f(0), g, right);
   let v = vec4f(a.x, b.x, a.y, b.y);
-  gx[i] = select(v, vec4f(0), LANES + 4 * q >= vec4u(W));
+  store_gx(i, select(v, vec4f(0), LANES + 4 * q >= vec4u(W)));
 #else
   let q = i % QO;
   let r = i / QO % HO * 2;
@@ -58,6 +49,6 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   let b = max(load(plane, r, 2 * q + 1), load(plane, r + 1, 2 * q + 1));
   let k = max(vec4i(a.xz, b.xz), vec4i(a.yw, b.yw));
   let v = value(k);
-  y[i] = select(v, vec4i(0), LANES + 4 * q >= vec4u((W + 1) / 2));
+  store_y(i, select(v, vec4i(0), LANES + 4 * q >= vec4u((W + 1) / 2)));
 #endif
 }

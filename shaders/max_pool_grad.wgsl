@@ -8,10 +8,6 @@
 // ADD: to what gx holds. EL and ER: vec4s of windows looked at to the left and right of the tile. Keys are those of
 // pools.wgsl.
 
-@group(0) @binding(0) var<storage, read> gy: array<vec4f>;
-@group(0) @binding(1) var<storage, read> x: array<vec4i>;
-@group(0) @binding(2) var<storage, read_write> gx: array<vec4f>;
-
 alias Part = array<vec4f, NW>;
 const LANES = vec4i(0, 1, 2, 3);
 
@@ -23,10 +19,10 @@ struct Maxima {
 
 fn load(row: i32, q: i32) -> vec4i {
 #if TILES == 1 && S == 1
-  let k = key(x[row + q]);
+  let k = key(load_x(u32(row + q)));
 #else
   if (q < 0 || q >= Q) { return vec4i(LOWEST); }
-  let k = key(x[row + q]);
+  let k = key(load_x(u32(row + q)));
 #endif
 #if W % 4 == 0
   return k;
@@ -119,14 +115,14 @@ fn store(row: i32, q: i32, v: vec4f) {
   if (q >= Q) { return; }
 #endif
 #if ADD
-  let sum = gx[row + q] + v;
+  let sum = load_gx(u32(row + q)) + v;
 #else
   let sum = v;
 #endif
 #if W % 4 == 0
-  gx[row + q] = sum;
+  store_gx(u32(row + q), sum);
 #else
-  gx[row + q] = select(sum, vec4f(0), LANES + 4 * q >= vec4i(W));
+  store_gx(u32(row + q), select(sum, vec4f(0), LANES + 4 * q >= vec4i(W)));
 #endif
 }
 
@@ -167,9 +163,9 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
     {
       var g = vec4f(0);
 #if TILES == 1
-      if (inside) { g = gy[row + w0 + $t]; }
+      if (inside) { g = load_gy(u32(row + w0 + $t)); }
 #else
-      if (inside && w0 + $t >= 0 && w0 + $t < QO) { g = gy[row + w0 + $t]; }
+      if (inside && w0 + $t >= 0 && w0 + $t < QO) { g = load_gy(u32(row + w0 + $t)); }
 #endif
       let later = max(middle.key[$t], bottom.key[$t]);
       let in_top = top.key[$t] >= later;

@@ -8,27 +8,19 @@
 // Window row o reads input rows top, middle, bottom = S * o - 1 .. S * o + 1, whose maxima of three are key_<row>_<v>,
 // at dx_<row>_<v>; part_<row>_<v> gathers the gradients of the windows whose maximum lies in that row.
 
-@group(0) @binding(0) var<storage, read> gy: array<vec4f>;
-@group(0) @binding(1) var<storage, read> x: array<vec4i>;
-@group(0) @binding(2) var<storage, read_write> gx: array<vec4f>;
-#if AVERAGE
-@group(0) @binding(3) var<storage, read> average_gy: array<vec4f>;
-#endif
-@group(0) @binding($(3 + AVERAGE)) var<uniform> params: array<vec4i, 2>;
-
 const NONE = vec4f(0);
 const COLUMNS = vec4i(0, 1, 2, 3);
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) index: u32) {
   let lane = i32(index);
-  let N = params[0].x;
-  let H = params[0].y;
-  let W = params[0].z;
-  let HO = params[0].w;
-  let P4 = params[1].x;
-  let Q4 = params[1].y;
-  let ROW = params[1].z;
+  let N = params.batch;
+  let H = params.height;
+  let W = params.width;
+  let HO = params.outHeight;
+  let P4 = params.pitch;
+  let Q4 = params.outPitch;
+  let ROW = params.rowLanes;
   let tile = lane % ROW;
   let image = lane / ROW;
   let left = (index + 7) % 8;
@@ -38,7 +30,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
   let across$v = vec4f(inside(S * (COLUMNS + 4 * (tile * TV + $v)), W));
 #endfor
 #endif
-  for (var group = i32(wid.x) * (8 / ROW); group < N; group += params[1].w) {
+  for (var group = i32(wid.x) * (8 / ROW); group < N; group += params.atOnce) {
     let n = min(group + image, N - 1);
     let live = image < 8 / ROW && group + image < N;
     let plane = (i32(wid.y) * N + n) * H * P4 + tile * $(S * TV);
@@ -66,7 +58,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
 #for i in 2-S..2
       let row$i = o * S + $i;
 #for j in 1..S*TV+1
-      let a$(i)_$j = select(key(x[plane + min(row$i, H - 1) * P4 + $(j - 1)]), vec4i(LOWEST),
+      let a$(i)_$j = select(key(load_x(u32(plane + min(row$i, H - 1) * P4 + $(j - 1)))), vec4i(LOWEST),
         vec4<bool>(row$i >= H) | (COLUMNS + 4 * (tile * $(S * TV) + $(j - 1)) >= vec4i(W)));
 #endfor
       let a$(i)_0 = vec4i(select(LOWEST, subgroupShuffle(a$(i)_$(S * TV).w, left), tile > 0));
@@ -94,7 +86,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
 #endfor
 #endfor
 #for v in 0..TV
-      let g$v = select(NONE, gy[windows + clamp(o, 0, HO - 1) * Q4 + $v], o >= 0 && o < HO && tile * TV + $v < Q4);
+      let g$v = select(NONE, load_gy(u32(windows + clamp(o, 0, HO - 1) * Q4 + $v)), o >= 0 && o < HO && tile * TV + $v < Q4);
       let in_top$v = key_top_$v >= max(key_middle_$v, key_bottom_$v);
       let in_bottom$v = key_bottom_$v > key_middle_$v;
       let rest$v = select(g$v, NONE, in_top$v);
@@ -109,7 +101,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
 #if AVERAGE
       let rows = f32(inside(vec4i(S * o), H).x);
 #for v in 0..TV
-      let share_$v = select(NONE, average_gy[windows + clamp(o, 0, HO - 1) * Q4 + $v] / (rows * across$v),
+      let share_$v = select(NONE, load_average_gy(u32(windows + clamp(o, 0, HO - 1) * Q4 + $v)) / (rows * across$v),
         o >= 0 && o < HO && tile * TV + $v < Q4);
 #endfor
 #if S == 1
@@ -173,8 +165,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
       let row_out$f = o * S - 1 + $f;
 #for j in 0..S*TV
       if (live && row_out$f >= 0 && row_out$f < H && tile * $(S * TV) + $j < P4) {
-        gx[plane + row_out$f * P4 + $j] = select(result$(f)_$j, NONE,
-          COLUMNS + 4 * (tile * $(S * TV) + $j) >= vec4i(W));
+        store_gx(u32(plane + row_out$f * P4 + $j), select(result$(f)_$j, NONE,
+          COLUMNS + 4 * (tile * $(S * TV) + $j) >= vec4i(W)));
       }
 #endfor
 #endfor

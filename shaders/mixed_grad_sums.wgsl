@@ -7,17 +7,6 @@
 // With batch statistics (BATCH<k>): p = w r, q = -w r^2 h / n, t = -w r (sum g) / n - q mean, r = 1 / sqrt(var + EPS).
 // Otherwise p = w r (r = 1 without NORM<k>), q = t = 0. Names and params as in mixed_sum.wgsl.
 
-#for k in 0..COUNT
-@group(0) @binding($k) var<storage, read> z$k: array<vec4f>;
-#if NORM$k
-@group(0) @binding($(STATS_AT + STATS_SLOT$k)) var<uniform> stats$k: array<vec4f, STATS_SIZE$k>;
-#endif
-#endfor
-@group(0) @binding($COUNT) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding($(COUNT + 1)) var<uniform> weights: array<vec4f, WEIGHTS>;
-@group(0) @binding($(COUNT + 2)) var<storage, read> g: array<vec4f>;
-@group(0) @binding($PARAMS_AT) var<uniform> params: array<vec4u, PARAMS>;
-
 #if SHUFFLED
 fn across(own: f32) -> f32 {
   let two = own + subgroupShuffleXor(own, 1u);
@@ -30,18 +19,18 @@ var<workgroup> shared_sums: array<array<f32, $(COUNT + 1)>, WG>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let C = params[0].x;
-  let M4 = params[0].y;
+  let C = params.channels;
+  let M4 = params.length;
   let c = wid.y % C;
-  let edge = 2 + COUNT + wid.y / C * COUNT;
-  let own = params[0].w * C + wid.y;
-  let size = f32(params[1].y);
+  let edge = wid.y / C * COUNT;
+  let own = params.firstEdge * C + wid.y;
+  let size = f32(params.elements);
 #for k in 0..COUNT
-  let of$k = params[edge + $k];
-  let base$k = of$(k).x + c * M4;
+  let of$k = params.terms[edge + $k];
+  let base$k = of$(k).first + c * M4;
 #if NORM$k
-  let mean_at$k = of$(k).y + c;
-  let var_at$k = mean_at$k + params[$(k + 2)].x;
+  let mean_at$k = of$(k).channel + c;
+  let var_at$k = mean_at$k + params.candidates[$k].channels;
   let mean$k = stats$k[mean_at$k / 4][mean_at$k % 4];
 #else
   let mean$k = 0.0;
@@ -49,13 +38,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   var s$k = 0.0;
 #endfor
   var total = 0.0;
-  let first = lane / 8 * params[0].z;
-  let end = min(M4, first + params[0].z);
+  let first = lane / 8 * params.share;
+  let end = min(M4, first + params.share);
   for (var m = first + lane % 8; m < end; m += 8) {
-    let a = g[own * M4 + m];
+    let a = load_g(own * M4 + m);
     total += dot(a, vec4f(1));
 #for k in 0..COUNT
-    s$k += dot(a, z$k[base$k + m] - mean$k);
+    s$k += dot(a, load_z$k(base$k + m) - mean$k);
 #endfor
   }
 #if SHUFFLED
@@ -85,7 +74,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endif
 #for k in 0..COUNT
   {
-    let w = weights[of$(k).z / 4][of$(k).z % 4];
+    let w = weights[of$(k).weight / 4][of$(k).weight % 4];
 #if NORM$k
     let r = inverseSqrt(stats$k[var_at$k / 4][var_at$k % 4] + EPS);
 #else
@@ -99,7 +88,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     let q = 0.0;
     let t = 0.0;
 #endif
-    y[params[$(k + 2)].y * params[1].z + own] = vec4f(w * r, q, t, h);
+    store_y(params.candidates[$k].number * params.coefficients + own, vec4f(w * r, q, t, h));
   }
 #endfor
 }

@@ -8,49 +8,39 @@
 // vec4 of the edge's channels in z_k, their first channel in the statistics, index of the weight, 0).
 // STATS_AT is the first binding of statistics.
 
-#for k in 0..COUNT
-@group(0) @binding($k) var<storage, read> z$k: array<vec4f>;
-#if NORM$k
-@group(0) @binding($(STATS_AT + STATS_SLOT$k)) var<uniform> stats$k: array<vec4f, STATS_SIZE$k>;
-#endif
-#endfor
-@group(0) @binding($COUNT) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding($(COUNT + 1)) var<uniform> weights: array<vec4f, WEIGHTS>;
-@group(0) @binding($PARAMS_AT) var<uniform> params: array<vec4u, PARAMS>;
-
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let C = params[0].x;
-  let M4 = params[0].y;
+  let C = params.channels;
+  let M4 = params.length;
   let c = wid.y % C;
-  let edge = 2 + COUNT + wid.y / C * COUNT;
-  let to = (params[0].w * C + wid.y) * M4;
+  let edge = wid.y / C * COUNT;
+  let to = (params.firstEdge * C + wid.y) * M4;
   var shift = 0.0;
 #for k in 0..COUNT
-  let of$k = params[edge + $k];
+  let of$k = params.terms[edge + $k];
 #if NORM$k
-  let mean_at$k = of$(k).y + c;
-  let var_at$k = mean_at$k + params[$(k + 2)].x;
-  let a$k = weights[of$(k).z / 4][of$(k).z % 4] * inverseSqrt(stats$k[var_at$k / 4][var_at$k % 4] + EPS);
+  let mean_at$k = of$(k).channel + c;
+  let var_at$k = mean_at$k + params.candidates[$k].channels;
+  let a$k = weights[of$(k).weight / 4][of$(k).weight % 4] * inverseSqrt(stats$k[var_at$k / 4][var_at$k % 4] + EPS);
   shift -= a$k * stats$k[mean_at$k / 4][mean_at$k % 4];
 #else
-  let a$k = weights[of$(k).z / 4][of$(k).z % 4];
+  let a$k = weights[of$(k).weight / 4][of$(k).weight % 4];
 #endif
-  let base$k = of$(k).x + c * M4;
+  let base$k = of$(k).first + c * M4;
 #endfor
-  let first = (wid.x * (WG / 8) + lane / 8) * params[0].z;
-  let end = min(M4, first + params[0].z);
-  var rows = rows_at(params[1].x, first + lane % 8);
+  let first = (wid.x * (WG / 8) + lane / 8) * params.share;
+  let end = min(M4, first + params.share);
+  var rows = rows_at(params.row, first + lane % 8);
   for (var m = first + lane % 8; m < end; m += 8) {
     var sum = vec4f(shift);
 #for k in 0..COUNT
-    sum += a$k * z$k[base$k + m];
+    sum += a$k * load_z$k(base$k + m);
 #endfor
     sum = cut(sum, rows);
     walk(&rows);
 #if ACCUMULATE
-    sum += y[to + m];
+    sum += load_y(to + m);
 #endif
-    y[to + m] = sum;
+    store_y(to + m, sum);
   }
 }

@@ -2,19 +2,15 @@
 // can compute at most, when nothing waits for memory. llvmpipe copies at the end of a round what the round changes, so a
 // round has many steps; and two chains are as many as stay in the 16 registers of a CPU. params = (vec4s, rounds).
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(2) var<uniform> params: array<vec4u, 1>;
-
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let i = gid.x;
-  if (i >= params[0].x) { return; }
-  let start = x[i];
+  if (i >= params.length) { return; }
+  let start = load_x(i);
 #for k in 0..CHAINS
   var s$k = start + vec4f($k);
 #endfor
-  for (var r = 0u; r < params[0].y; r++) {
+  for (var r = 0u; r < params.rounds; r++) {
 #for step in 0..STEPS
 #for k in 0..CHAINS
     s$k = s$k * 0.5 + 0.25;
@@ -25,5 +21,5 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 #for k in 1..CHAINS
   sum += s$k;
 #endfor
-  y[i] = sum;
+  store_y(i, sum);
 }

@@ -3,10 +3,6 @@
 // (vec4, stream, key.x, key.y), its key (key.z, key.w). params[0] = (vec4s of y, vec4s of a row, stream, 0); TAIL
 // elements fill the last vec4 of a row (0: all four).
 
-@group(0) @binding(0) var<storage, read> key: array<vec4u>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(2) var<uniform> params: array<vec4u, 1>;
-
 fn mul_high(a: u32, b: u32) -> u32 {
   let t = (a >> 16) * (b & 0xffff) + (((a & 0xffff) * (b & 0xffff)) >> 16);
   let u = (a & 0xffff) * (b >> 16) + (t & 0xffff);
@@ -28,14 +24,14 @@ fn philox(counter: vec4u, seed: vec2u) -> vec4u {
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let m = gid.y * groups.x * 64 + gid.x;
-  if (m >= params[0].x) { return; }
-  let words = philox(vec4u(m, params[0].z, key[0].xy), key[0].zw);
+  if (m >= params.length) { return; }
+  let words = philox(vec4u(m, params.stream, key[0].xy), key[0].zw);
   let uniform01 = (vec4f(words >> vec4u(8)) + 0.5) / 16777216.0;
   let radius = sqrt(max(vec2f(0), -2.0 * log(uniform01.xz)));
   let angle = 6.283185307179586 * (uniform01.yw - 0.5);
   var normals = vec4f(radius.x * cos(angle.x), radius.x * sin(angle.x), radius.y * cos(angle.y), radius.y * sin(angle.y));
 #if TAIL
-  if (m % params[0].y == params[0].y - 1) { normals *= vec4f(1.0, f32($(TAIL > 1)), f32($(TAIL > 2)), 0.0); }
+  if (m % params.row == params.row - 1) { normals *= vec4f(1.0, f32($(TAIL > 1)), f32($(TAIL > 2)), 0.0); }
 #endif
-  y[m] = normals;
+  store_y(m, normals);
 }

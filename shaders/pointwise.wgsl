@@ -8,27 +8,11 @@
 // buffer (UNIFORM) or from storage. WG = workgroup size;
 // 8 neighbouring invocations take 8 * PV neighbouring vec4s. params = (GI, number of g, CI, CO), (vec4s of a channel).
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-#if UNIFORM
-@group(0) @binding(1) var<uniform> w: array<vec4f, 4096>;
-#else
-#if VEC
-@group(0) @binding(1) var<storage, read> w: array<vec4f>;
-#else
-@group(0) @binding(1) var<storage, read> w: array<f32>;
-#endif
-#endif
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
-#if TRANSPOSED && RELU
-@group(0) @binding(3) var<storage, read> u: array<vec4f>;
-#endif
-@group(0) @binding($(3 + (TRANSPOSED && RELU))) var<uniform> params: array<vec4u, 2>;
-
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let CI = params[0].z;
-  let CO = params[0].w;
-  let M4 = params[1].x;
+  let CI = params.inChannels;
+  let CO = params.outChannels;
+  let M4 = params.length;
   let first = (wid.x * WG + lane / 8 * 8) * PV + lane % 8;
 #for p in 0..PV
   let m$p = min(first + $(p * 8), M4 - 1);
@@ -42,16 +26,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let block = wid.y % (CI / OB);
   let source = wid.y / (CI / OB);
   let channel = source * CI + block * OB;
-  for (var g = source; g < params[0].y; g += params[0].x) {
+  for (var g = source; g < params.groups; g += params.inputGroups) {
     for (var o = 0u; o < CO; o++) {
       let row = g * CO + o;
 #for p in 0..PV
-      let a$p = x[row * M4 + m$p];
+      let a$p = load_x(row * M4 + m$p);
 #endfor
 #if VEC
       let at = (row * CI + block * OB) / 4;
 #for q in 0..OB/4
-      let w$q = w[at + $q];
+      let w$q = load_w(at + $q);
 #for c in 0..4
 #for p in 0..PV
       s$(q*4+c)_$p += a$p * w$q[$c];
@@ -61,7 +45,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #else
       let at = row * CI + block * OB;
 #for c in 0..OB
-      let w$c = w[at + $c];
+      let w$c = load_w(at + $c);
 #for p in 0..PV
       s$(c)_$p += a$p * w$c;
 #endfor
@@ -71,20 +55,20 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   }
 #else
   let channel = wid.y * OB;
-  let source = ((channel / CO) % params[0].x) * CI;
+  let source = ((channel / CO) % params.inputGroups) * CI;
 #if VEC
   for (var i = 0u; i < CI; i += 4u) {
 #for c in 0..4
 #for p in 0..PV
 #if RELU
-    let a$(c)_$p = max(x[(source + i + $c) * M4 + m$p], vec4f(0));
+    let a$(c)_$p = max(load_x((source + i + $c) * M4 + m$p), vec4f(0));
 #else
-    let a$(c)_$p = x[(source + i + $c) * M4 + m$p];
+    let a$(c)_$p = load_x((source + i + $c) * M4 + m$p);
 #endif
 #endfor
 #endfor
 #for o in 0..OB
-    let w$o = w[((channel + $o) * CI + i) / 4];
+    let w$o = load_w(((channel + $o) * CI + i) / 4);
 #for p in 0..PV
     s$(o)_$p += a0_$p * w$(o).x + a1_$p * w$(o).y + a2_$p * w$(o).z + a3_$p * w$(o).w;
 #endfor
@@ -94,13 +78,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   for (var i = 0u; i < CI; i++) {
 #for p in 0..PV
 #if RELU
-    let a$p = max(x[(source + i) * M4 + m$p], vec4f(0));
+    let a$p = max(load_x((source + i) * M4 + m$p), vec4f(0));
 #else
-    let a$p = x[(source + i) * M4 + m$p];
+    let a$p = load_x((source + i) * M4 + m$p);
 #endif
 #endfor
 #for o in 0..OB
-    let w$o = w[(channel + $o) * CI + i];
+    let w$o = load_w((channel + $o) * CI + i);
 #for p in 0..PV
     s$(o)_$p += a$p * w$o;
 #endfor
@@ -112,9 +96,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   if (first + $(p * 8) < M4) {
 #for o in 0..OB
 #if TRANSPOSED && RELU
-    y[(channel + $o) * M4 + m$p] = select(vec4f(0), s$(o)_$p, u[(channel + $o) * M4 + m$p] > vec4f(0));
+    store_y((channel + $o) * M4 + m$p, select(vec4f(0), s$(o)_$p, load_u((channel + $o) * M4 + m$p) > vec4f(0)));
 #else
-    y[(channel + $o) * M4 + m$p] = s$(o)_$p;
+    store_y((channel + $o) * M4 + m$p, s$(o)_$p);
 #endif
 #endfor
   }

@@ -6,25 +6,8 @@
 //   dw[g*CO + o][i] = sum_m gy[g*CO + o][m] * f(x[g*CI + i][m])
 //
 // f is the identity or ReLU. Workgroup (t, block), one of T for the block and itself one subgroup, does 8 * EACH input
-// channels and walks params[1].y vec4s. It stores a partial sum of dw for reduce_partials.wgsl, which is dw itself where
+// channels and walks params.share vec4s. It stores a partial sum of dw for reduce_partials.wgsl, which is dw itself where
 // T is 1. params = (weights, CI, CO, T), (vec4s of a channel, of a workgroup, 1 for ReLU, 0); CO is constant.
-
-@group(0) @binding(0) var<storage, read> gy: array<vec4f>;
-#if EACH == 4
-@group(0) @binding(1) var<storage, read> w: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> sums: array<vec4f>;
-#else
-#if EACH == 2
-@group(0) @binding(1) var<storage, read> w: array<vec2f>;
-@group(0) @binding(4) var<storage, read_write> sums: array<vec2f>;
-#else
-@group(0) @binding(1) var<storage, read> w: array<f32>;
-@group(0) @binding(4) var<storage, read_write> sums: array<f32>;
-#endif
-#endif
-@group(0) @binding(2) var<storage, read> x: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> gx: array<vec4f>;
-@group(0) @binding(5) var<uniform> params: array<vec4u, 2>;
 
 #if EACH == 1
 alias Weights = f32;
@@ -38,27 +21,27 @@ fn along(v: vec4f, f: Columns) -> Weights { return v * f; }
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let CI = params[0].y;
-  let M4 = params[1].x;
+  let CI = params.inChannels;
+  let M4 = params.length;
   // Below all numbers without ReLU, which costs no more than ReLU. (Had x been no number, the loss would have told.)
-  let floor = vec4f(select(-3.4028234e38, 0.0, params[1].z == 1));
+  let floor = vec4f(select(-3.4028234e38, 0.0, params.relu == 1));
   let channel = wid.y * $(8 * EACH) + lane * EACH;
   let source = channel / CI * CO;
   let column = channel % CI;
 #for o in 0..CO
   let at$o = (source + $o) * CI + column;
 #if EACH == 3
-  let w$o = vec3f(w[at$o], w[at$o + 1], w[at$o + 2]);
+  let w$o = vec3f(load_w(at$o), load_w(at$o + 1), load_w(at$o + 2));
 #else
-  let w$o = w[at$o / EACH];
+  let w$o = load_w(at$o / EACH);
 #endif
   var d$o = Weights();
 #endfor
-  let end = min(M4, (wid.x + 1) * params[1].y);
-  for (var m = wid.x * params[1].y; m < end; m++) {
+  let end = min(M4, (wid.x + 1) * params.share);
+  for (var m = wid.x * params.share; m < end; m++) {
     let own = channel * M4 + m;
 #for i in 0..EACH
-    let x$i = x[own + $i * M4];
+    let x$i = load_x(own + $i * M4);
     var s$i = vec4f(0);
 #endfor
     let f = Columns(
@@ -68,7 +51,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     );
     var at = (source + lane) * M4 + m;
 #for q in 0..CO/8
-    let g$q = gy[at];
+    let g$q = load_gy(at);
     at += 8 * M4;
 #for o in 8*q..8*q+8
     let v$o = subgroupShuffle(g$q, $(o % 8)u);
@@ -83,17 +66,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
 #endfor
 #for i in 0..EACH
-    gx[own + $i * M4] = select(vec4f(0), s$i, x$i > floor);
+    store_gx(own + $i * M4, select(vec4f(0), s$i, x$i > floor));
 #endfor
   }
-  let to = wid.x * params[0].x;
+  let to = wid.x * params.weights;
 #for o in 0..CO
 #if EACH == 3
 #for i in 0..3
-  sums[to + at$o + $i] = d$o[$i];
+  store_sums(to + at$o + $i, d$o[$i]);
 #endfor
 #else
-  sums[(to + at$o) / EACH] = d$o;
+  store_sums((to + at$o) / EACH, d$o);
 #endif
 #endfor
 }

@@ -7,19 +7,11 @@
 // OB results from all IB operands (CI, or CO where TRANSPOSED). f, RELU, u as in pointwise.wgsl. A strand of 8
 // invocations walks SHARE consecutive vec4s. params = (GI, 0, CI, CO), (vec4s of a channel).
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<uniform> w: array<vec4f, 4096>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
-#if TRANSPOSED && RELU
-@group(0) @binding(3) var<storage, read> u: array<vec4f>;
-#endif
-@group(0) @binding($(3 + (TRANSPOSED && RELU))) var<uniform> params: array<vec4u, 2>;
-
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let CI = params[0].z;
-  let CO = params[0].w;
-  let M4 = params[1].x;
+  let CI = params.inChannels;
+  let CO = params.outChannels;
+  let M4 = params.length;
   let channel = wid.y * OB;
 #if TRANSPOSED
   let group = channel / CI;
@@ -30,7 +22,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
 #endfor
 #else
-  let source = ((channel / CO) % params[0].x) * CI;
+  let source = ((channel / CO) % params.inputGroups) * CI;
 #for o in 0..OB
 #for q in 0..IB/4
   let w$(o)_$q = w[(channel + $o) * (IB / 4) + $q];
@@ -43,9 +35,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     var at = source * M4 + m;
 #for i in 0..IB
 #if RELU && !TRANSPOSED
-    let a$i = max(x[at], vec4f(0));
+    let a$i = max(load_x(at), vec4f(0));
 #else
-    let a$i = x[at];
+    let a$i = load_x(at);
 #endif
     at += M4;
 #endfor
@@ -60,9 +52,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endif
 #endfor
 #if TRANSPOSED && RELU
-    y[at] = select(vec4f(0), s$o, u[at] > vec4f(0));
+    store_y(at, select(vec4f(0), s$o, load_u(at) > vec4f(0)));
 #else
-    y[at] = s$o;
+    store_y(at, s$o);
 #endif
     at += M4;
 #endfor

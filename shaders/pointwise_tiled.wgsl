@@ -6,14 +6,6 @@
 //
 // f, RELU, u and params as in pointwise.wgsl.
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> w: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
-#if TRANSPOSED && RELU
-@group(0) @binding(3) var<storage, read> u: array<vec4f>;
-#endif
-@group(0) @binding($(3 + (TRANSPOSED && RELU))) var<uniform> params: array<vec4u, 2>;
-
 var<workgroup> pixels: array<vec4f, DEPTH * 32>;
 var<workgroup> weights: array<f32, DEPTH * ROWS * OB>;
 
@@ -23,14 +15,14 @@ fn main(
   @builtin(local_invocation_id) lid: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let GI = params[0].x;
-  let CI = params[0].z;
-  let CO = params[0].w;
-  let M4 = params[1].x;
+  let GI = params.inputGroups;
+  let CI = params.inChannels;
+  let CO = params.outChannels;
+  let M4 = params.length;
   let first = wid.y * (ROWS * OB);
 #if TRANSPOSED
   let source = first / CI;
-  let operands = params[0].y / GI * CO;
+  let operands = params.groups / GI * CO;
 #else
   let source = (first / CO) % GI;
   let operands = CI;
@@ -48,7 +40,7 @@ fn main(
 #else
         let row = source * CI + i;
 #endif
-        a = x[row * M4 + min(wid.x * 32 + t % 32, M4 - 1)];
+        a = load_x(row * M4 + min(wid.x * 32 + t % 32, M4 - 1));
       }
 #if RELU && !TRANSPOSED
       a = max(a, vec4f(0));
@@ -83,9 +75,9 @@ fn main(
     let channel = first + lid.y * OB;
 #for o in 0..OB
 #if TRANSPOSED && RELU
-    y[(channel + $o) * M4 + m] = select(vec4f(0), s$o, u[(channel + $o) * M4 + m] > vec4f(0));
+    store_y((channel + $o) * M4 + m, select(vec4f(0), s$o, load_u((channel + $o) * M4 + m) > vec4f(0)));
 #else
-    y[(channel + $o) * M4 + m] = s$o;
+    store_y((channel + $o) * M4 + m, s$o);
 #endif
 #endfor
   }

@@ -1,46 +1,41 @@
 // Gradient of the weights of a 1x1 convolution: dw[g*CO + o][i] = sum_m gy[g*CO + o][m] * f(x[(g % GI)*CI + i][m]).
-// A strand of 8 invocations walks params[1].y of the params[1].x vec4s of a channel, and each of the T invocations adds
+// A strand of 8 invocations walks params.share of the params.length vec4s of a channel, and each of the T invocations adds
 // up a BO x BI block. They store T partial sums or, where strands are subgroups (SUBGROUPS), T / 8, which
 // reduce_partials.wgsl adds in order; a single strand (ALONE) stores dw itself. f is the identity or ReLU (RELU).
 // params = (GI, CI, CO, T), (vec4s of a channel, of a strand).
 
-@group(0) @binding(0) var<storage, read> gy: array<vec4f>;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> partial: array<f32>;
-@group(0) @binding(3) var<uniform> params: array<vec4u, 2>;
-
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: vec3u) {
-  let CI = params[0].y;
-  let CO = params[0].z;
-  let T = params[0].w;
-  let M4 = params[1].x;
+  let CI = params.inChannels;
+  let CO = params.outChannels;
+  let T = params.invocations;
+  let M4 = params.length;
   let t = gid.x;
   if (t >= T) { return; }
   let block = wid.y;
   let out_channel = (block / (CI / BI)) * BO;
   let column = (block % (CI / BI)) * BI;
-  let in_channel = ((out_channel / CO) % params[0].x) * CI + column;
+  let in_channel = ((out_channel / CO) % params.inputGroups) * CI + column;
 #for o in 0..BO
 #for i in 0..BI
   var s$(o)_$i = 0.0;
 #endfor
 #endfor
-  let share = params[1].y;
+  let share = params.share;
   let end = min(M4, (t / 8 + 1) * share);
   for (var m = t / 8 * share + t % 8; m < end; m += 8) {
     var at = in_channel * M4 + m;
 #for i in 0..BI
 #if RELU
-    let x$i = max(x[at], vec4f(0));
+    let x$i = max(load_x(at), vec4f(0));
 #else
-    let x$i = x[at];
+    let x$i = load_x(at);
 #endif
     at += M4;
 #endfor
     at = out_channel * M4 + m;
 #for o in 0..BO
-    let g$o = gy[at];
+    let g$o = load_gy(at);
     at += M4;
 #for i in 0..BI
     s$(o)_$i += dot(g$o, x$i);

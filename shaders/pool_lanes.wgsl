@@ -8,15 +8,6 @@
 // params = (N, H, W, rows of windows), (vec4s of an image's row, of a row of windows, lanes of a row, images that all
 // workgroups do at once).
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-#if MAX
-@group(0) @binding(1) var<storage, read_write> maxima: array<vec4i>;
-#endif
-#if AVERAGE || GRADIENT
-@group(0) @binding($(1 + MAX)) var<storage, read_write> y: array<vec4f>;
-#endif
-@group(0) @binding($(1 + MAX + (AVERAGE || GRADIENT))) var<uniform> params: array<vec4i, 2>;
-
 alias Vector0 = vec4i;
 alias Vector1 = vec4f;
 const EMPTY0 = LOWEST;
@@ -29,13 +20,13 @@ fn joined1(a: vec4f, b: vec4f, c: vec4f) -> vec4f { return a + b + c; }
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) index: u32) {
   let lane = i32(index);
-  let N = params[0].x;
-  let H = params[0].y;
-  let W = params[0].z;
-  let HO = params[0].w;
-  let P4 = params[1].x;
-  let Q4 = params[1].y;
-  let ROW = params[1].z;
+  let N = params.batch;
+  let H = params.height;
+  let W = params.width;
+  let HO = params.outHeight;
+  let P4 = params.pitch;
+  let Q4 = params.outPitch;
+  let ROW = params.rowLanes;
   let tile = lane % ROW;
   let image = lane / ROW;
   let left = (index + 7) % 8;
@@ -44,7 +35,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
   let window$v = tile * TV + $v;
   let across$v = vec4f(inside(S * (COLUMNS + 4 * window$v), W));
 #endfor
-  for (var group = i32(wid.x) * (8 / ROW); group < N; group += params[1].w) {
+  for (var group = i32(wid.x) * (8 / ROW); group < N; group += params.atOnce) {
     let n = min(group + image, N - 1);
     let live = image < 8 / ROW && group + image < N;
     let plane = (i32(wid.y) * N + n) * H * P4 + tile * $(S * TV);
@@ -58,7 +49,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
       // The row of windows below; the pixels of row 2 r lie in windows of row r, those of row 2 r + 1 in both.
       let rows = f32(inside(vec4i(2 * r + 2), H).x);
 #for v in 0..TV
-      let below$v = select(vec4f(0), x[windows + min(r + 1, HO - 1) * Q4 + $v] / (rows * across$v),
+      let below$v = select(vec4f(0), load_x(u32(windows + min(r + 1, HO - 1) * Q4 + $v)) / (rows * across$v),
         r + 1 < HO && window$v < Q4);
 #endfor
       let below_next = select(0.0, subgroupShuffle(below0.x, right), tile + 1 < ROW);
@@ -82,8 +73,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
         let a = vec4f(s.x, s.x + s.y, s.y, s.y + s.z);
         let b = vec4f(s.z, s.z + s.w, s.w, s.w + s$(y)_$(v + 1).x);
         let used = live && r >= 0 && 2 * r + $y < H;
-        if (used && 2 * window$v < P4) { y[at] = select(a, vec4f(0), COLUMNS + 8 * window$v >= vec4i(W)); }
-        if (used && 2 * window$v + 1 < P4) { y[at + 1] = select(b, vec4f(0), COLUMNS + 8 * window$v + 4 >= vec4i(W)); }
+        if (used && 2 * window$v < P4) { store_y(u32(at), select(a, vec4f(0), COLUMNS + 8 * window$v >= vec4i(W))); }
+        if (used && 2 * window$v + 1 < P4) { store_y(u32(at + 1), select(b, vec4f(0), COLUMNS + 8 * window$v + 4 >= vec4i(W))); }
       }
 #endfor
 #endfor
@@ -110,7 +101,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
 #endif
 #for j in 1..S*TV+1
       let column$(i)_$j = tile * $(S * TV) + $(j - 1);
-      let x$(i)_$j = x[at$i + $(j - 1)];
+      let x$(i)_$j = load_x(u32(at$i + $(j - 1)));
 #if MAX
       let a0_$(i)_$j = select(key(bitcast<vec4i>(x$(i)_$j)), vec4i(LOWEST),
         vec4<bool>(row$i >= H) | (COLUMNS + 4 * column$(i)_$j >= vec4i(W)));
@@ -166,12 +157,12 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
         if (live && r >= 0 && window$v < Q4) {
           let outside = COLUMNS + 4 * window$v >= vec4i((W + $(S - 1)) / S);
 #if p == 0
-          maxima[windows + r * Q4 + $v] = select(value(all), vec4i(0), outside);
+          store_maxima(u32(windows + r * Q4 + $v), select(value(all), vec4i(0), outside));
 #else
 #if AVERAGE
-          y[windows + r * Q4 + $v] = select(all / (down * across$v), vec4f(0), outside);
+          store_y(u32(windows + r * Q4 + $v), select(all / (down * across$v), vec4f(0), outside));
 #else
-          y[windows + r * Q4 + $v] = select(all, vec4f(0), outside);
+          store_y(u32(windows + r * Q4 + $v), select(all, vec4f(0), outside));
 #endif
 #endif
         }

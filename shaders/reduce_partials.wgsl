@@ -6,10 +6,10 @@
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let T = params.parts;
-  let BO = params.block_rows;
-  let BI = params.block_columns;
+  let BO = params.blockRows;
+  let BI = params.blockColumns;
   let COLUMNS = params.columns;
-  let e = gid.y * params.grid_x + gid.x;
+  let e = gid.y * params.gridX + gid.x;
   if (e >= params.count) {
     if (e < params.length) { y[e] = 0.0; }
     return;

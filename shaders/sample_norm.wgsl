@@ -1,6 +1,6 @@
 // Normalisation of every sample over its channels and positions; one workgroup per sample n, whose data are
-// one run of RUN vec4s per channel, CHANNEL vec4s apart; a strand of 8 invocations walks params[0].z of the
-// params[0].x vec4s of all runs. Two walks in one dispatch: the sums, then the result.
+// one run of RUN vec4s per channel, CHANNEL vec4s apart; a strand of 8 invocations walks params.share of the
+// params.length vec4s of all runs. Two walks in one dispatch: the sums, then the result.
 // Forward (x -> y, stats): CENTER: y = (x - mean) / sqrt(var + EPS), with deviations from every invocation's first
 // element, joined by the formula of Chan, Golub and LeVeque; else y = x / sqrt(mean(x^2) + EPS).
 // BACKWARD (x, gy, stats -> gx), d = x - mean, rstd = 1 / sqrt(stats + EPS):
@@ -8,17 +8,6 @@
 // SHUFFLED: the workgroup is one subgroup of 8 lanes. TAIL: rows end within a vec4; the padding stays zero.
 // params = (vec4s of a sample, its logical elements, vec4s of a strand, RUN), (CHANNEL, 8 % RUN, 8 / RUN * CHANNEL +
 // 8 % RUN, 0), (vec4s of a row, elements in its last vec4, 0, 0).
-
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-#if BACKWARD
-@group(0) @binding(1) var<storage, read> gy: array<vec4f>;
-@group(0) @binding(2) var<storage, read> stats: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
-#else
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> stats: array<f32>;
-#endif
-@group(0) @binding($(3 + BACKWARD)) var<uniform> params: array<vec4u, 3>;
 
 #if !SHUFFLED
 var<workgroup> joined: array<vec4f, SIZE>;
@@ -28,22 +17,22 @@ var<workgroup> joined: array<vec4f, SIZE>;
 struct Walk { at: u32, offset: u32 }
 
 fn start(sample: u32, i: u32) -> Walk {
-  let run = params[0].w;
-  return Walk(sample * run + i / run * params[1].x + i % run, i % run);
+  let run = params.run;
+  return Walk(sample * run + i / run * params.channel + i % run, i % run);
 }
 
 fn next(walk: Walk) -> Walk {
-  let run = params[0].w;
-  let offset = walk.offset + params[1].y;
-  let at = walk.at + params[1].z;
+  let run = params.run;
+  let offset = walk.offset + params.stepInRun;
+  let at = walk.at + params.step;
   let over = offset >= run;
-  return Walk(select(at, at + params[1].x - run, over), select(offset, offset - run, over));
+  return Walk(select(at, at + params.channel - run, over), select(offset, offset - run, over));
 }
 
 fn mask(walk: Walk) -> vec4f {
 #if CENTER && TAIL
-  let row = params[2].x;
-  let last = vec4f(1.0, f32(params[2].y > 1), f32(params[2].y > 2), 0.0);
+  let row = params.row;
+  let last = vec4f(1.0, f32(params.tail > 1), f32(params.tail > 2), 0.0);
   return select(vec4f(1.0), last, walk.offset % row == row - 1);
 #else
   return vec4f(1.0);
@@ -68,9 +57,9 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let sample = group.x;
-  let elements = f32(params[0].y);
-  let first = lane / 8 * params[0].z + lane % 8;
-  let end = min(params[0].x, first - lane % 8 + params[0].z);
+  let elements = f32(params.elements);
+  let first = lane / 8 * params.share + lane % 8;
+  let end = min(params.length, first - lane % 8 + params.share);
   let walk = start(sample, first);
   var i = first;
   var w0 = walk;
@@ -82,8 +71,8 @@ fn main(
   var product = 0.0;
   for (; i + 24 < end; i += 32) {
 #for k in 0..4
-    let g$k = gy[w$k.at];
-    let d$k = x[w$k.at] - mean;
+    let g$k = load_gy(w$k.at);
+    let d$k = load_x(w$k.at) - mean;
     let w$(k + 1) = next(w$k);
 #endfor
 #for k in 0..4
@@ -93,22 +82,22 @@ fn main(
     w0 = w4;
   }
   for (; i < end; i += 8) {
-    let g = gy[w0.at];
+    let g = load_gy(w0.at);
     sum += dot(g, vec4f(1.0));
-    product += dot(g, x[w0.at] - mean);
+    product += dot(g, load_x(w0.at) - mean);
     w0 = next(w0);
   }
   part = vec4f(sum, product, 0.0, 0.0);
 #else
 #if CENTER
-  let shift = x[min(w0.at, arrayLength(&x) - 1)].x;
+  let shift = load_x(min(w0.at, arrayLength(&x) - 1)).x;
   var sum = 0.0;
   var count = 0.0;
 #endif
   var squares = 0.0;
   for (; i + 24 < end; i += 32) {
 #for k in 0..4
-    let v$k = x[w$k.at];
+    let v$k = load_x(w$k.at);
     let w$(k + 1) = next(w$k);
 #endfor
 #for k in 0..4
@@ -125,11 +114,11 @@ fn main(
   }
   for (; i < end; i += 8) {
 #if CENTER
-    let d = x[w0.at] - shift * mask(w0);
+    let d = load_x(w0.at) - shift * mask(w0);
     sum += dot(d, vec4f(1.0));
     count += dot(mask(w0), vec4f(1.0));
 #else
-    let d = x[w0.at];
+    let d = load_x(w0.at);
 #endif
     squares += dot(d, d);
     w0 = next(w0);
@@ -187,22 +176,22 @@ fn main(
   for (; i + 24 < end; i += 32) {
 #for k in 0..4
 #if BACKWARD
-    let y$k = (gy[w$k.at] - average * mask(w$k) - (x[w$k.at] - mean * mask(w$k)) * slope) * rstd;
+    let y$k = (load_gy(w$k.at) - average * mask(w$k) - (load_x(w$k.at) - mean * mask(w$k)) * slope) * rstd;
 #else
-    let y$k = (x[w$k.at] - mean * mask(w$k)) * rstd;
+    let y$k = (load_x(w$k.at) - mean * mask(w$k)) * rstd;
 #endif
     let w$(k + 1) = next(w$k);
 #endfor
 #for k in 0..4
-    y[w$k.at] = y$k;
+    store_y(w$k.at, y$k);
 #endfor
     w0 = w4;
   }
   for (; i < end; i += 8) {
 #if BACKWARD
-    y[w0.at] = (gy[w0.at] - average * mask(w0) - (x[w0.at] - mean * mask(w0)) * slope) * rstd;
+    store_y(w0.at, (load_gy(w0.at) - average * mask(w0) - (load_x(w0.at) - mean * mask(w0)) * slope) * rstd);
 #else
-    y[w0.at] = (x[w0.at] - mean * mask(w0)) * rstd;
+    store_y(w0.at, (load_x(w0.at) - mean * mask(w0)) * rstd);
 #endif
     w0 = next(w0);
   }

@@ -1,42 +1,28 @@
 // Even pixels x[2y, 2x] and odd pixels x[2y+1, 2x+1] as 2 C channels, ReLU on load; GRADIENT: the way back.
 // One invocation makes one vec4. Q, QO: vec4s in a row of the large and the small image.
 
-#if GRADIENT
-@group(0) @binding(0) var<storage, read> gy: array<vec4f>;
-#if RELU
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> gx: array<vec4f>;
-#else
-@group(0) @binding(1) var<storage, read_write> gx: array<vec4f>;
-#endif
-#else
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
-#endif
-
 // params = (vec4s of the result, invocations in a row of the grid, C N of the large image, 0).
-@group(0) @binding($(2 + (GRADIENT && RELU))) var<uniform> params: array<vec4u, 1>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
-  let i = gid.y * params[0].y + gid.x;
-  let planes = params[0].z;
-  if (i >= params[0].x) { return; }
+  let i = gid.y * params.gridX + gid.x;
+  let planes = params.planes;
+  if (i >= params.length) { return; }
 #if GRADIENT
   let q = i % Q;
   let r = i / Q % H;
   let plane = i / (Q * H) + (r & 1) * planes;
-  let four = gy[(plane * HO + r / 2) * QO + q / 2];
+  let four = load_gy((plane * HO + r / 2) * QO + q / 2);
   let two = select(four.xy, four.zw, (q & 1) == 1);
   var g = select(vec4f(two.x, 0, two.y, 0), vec4f(0, two.x, 0, two.y), (r & 1) == 1);
 #if RELU
-  g = select(vec4f(0), g, x[i] > vec4f(0));
+  g = select(vec4f(0), g, load_x(i) > vec4f(0));
 #else
 #if W % 4 != 0
   g = select(g, vec4f(0), vec4u(0, 1, 2, 3) + 4 * q >= vec4u(W));
 #endif
 #endif
-  gx[i] = g;
+  store_gx(i, g);
 #else
   let q = i % QO;
   let plane = i / (QO * HO);
@@ -45,15 +31,15 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   var v = vec4f(0);
   if (r < H) {
     let at = (select(plane, plane - planes, odd) * H + r) * Q + 2 * q;
-    let a = x[at];
+    let a = load_x(at);
     var b = vec4f(0);
-    if (2 * q + 1 < Q) { b = x[at + 1]; }
+    if (2 * q + 1 < Q) { b = load_x(at + 1); }
     v = select(vec4f(a.xz, b.xz), vec4f(a.yw, b.yw), odd);
   }
 #if RELU
   // Written so that a NaN stays one.
   v = select(v, vec4f(0), v <= vec4f(0));
 #endif
-  y[i] = v;
+  store_y(i, v);
 #endif
 }

@@ -2,13 +2,6 @@
 // LENGTH partial sums instead.
 // LAST fills the rest of the vec4 that holds the result with zeros.
 
-#if SUM
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-#else
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-#endif
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
-
 var<workgroup> joined: array<f32, SIZE>;
 
 @compute @workgroup_size(SIZE)
@@ -18,7 +11,7 @@ fn main(
 ) {
 #if SUM
   var total = 0.0;
-  for (var i = lane; i < LENGTH; i += SIZE) { total += x[i]; }
+  for (var i = lane; i < LENGTH; i += SIZE) { total += load_x(i); }
   joined[lane] = total;
 #else
   var total = vec4f();
@@ -27,13 +20,13 @@ fn main(
   var at = first + lane % 8;
   for (; at + 24 < end; at += 32) {
 #for k in 0..4
-    let v$k = x[at + $(k * 8)];
+    let v$k = load_x(at + $(k * 8));
 #endfor
 #for k in 0..4
     total += v$k * v$k;
 #endfor
   }
-  for (; at < end; at += 8) { total += x[at] * x[at]; }
+  for (; at < end; at += 8) { total += load_x(at) * load_x(at); }
   joined[lane] = dot(total, vec4f(1.0));
 #endif
   workgroupBarrier();

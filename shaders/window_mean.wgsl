@@ -2,17 +2,6 @@
 // back. [H, W] is the image, [HO, WO] the result, P and PO their row pitches in numbers. One invocation makes one vec4
 // of the result (of the image's gradient); for the small images of heads.
 
-#if GRADIENT
-@group(0) @binding(0) var<storage, read> gy: array<f32>;
-#if RELU
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-#endif
-@group(0) @binding($(1 + RELU)) var<storage, read_write> gx: array<vec4f>;
-#else
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
-#endif
-
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let i = i32(gid.y * GRID_X + gid.x);
@@ -30,13 +19,13 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
     if (c >= W) { break; }
     let right = min(WO - 1, c / S);
     for (var oy = top; oy <= bottom; oy++) {
-      for (var ox = max(0, (c - K + S) / S); ox <= right; ox++) { sums[lane] += gy[(plane * HO + oy) * PO + ox]; }
+      for (var ox = max(0, (c - K + S) / S); ox <= right; ox++) { sums[lane] += load_gy(u32((plane * HO + oy) * PO + ox)); }
     }
   }
 #if RELU
-  sums = select(vec4f(0), sums, x[i] > vec4f(0));
+  sums = select(vec4f(0), sums, load_x(u32(i)) > vec4f(0));
 #endif
-  gx[i] = sums / f32(K * K);
+  store_gx(u32(i), sums / f32(K * K));
 #else
   let q = i % (PO / 4);
   let r = i / (PO / 4) % HO;
@@ -46,7 +35,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
     if (c >= WO) { break; }
     for (var ky = 0; ky < K; ky++) {
       for (var kx = 0; kx < K; kx++) {
-        let v = x[(plane * H + S * r + ky) * P + S * c + kx];
+        let v = load_x(u32((plane * H + S * r + ky) * P + S * c + kx));
 #if RELU
         // Written so that a NaN stays one.
         sums[lane] += select(v, 0.0, v <= 0.0);
@@ -56,6 +45,6 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
       }
     }
   }
-  y[i] = sums / f32(K * K);
+  store_y(u32(i), sums / f32(K * K));
 #endif
 }

@@ -5,10 +5,8 @@
 import assert from "node:assert/strict";
 import { PORTABLE_LIMITS } from "../src/gpu/device.ts";
 import { shaderText } from "../src/gpu/shader_text.ts";
-import type { Kernel } from "../src/gpu/kernel.ts";
 import { bf16Bindings } from "../src/graph/shaders.ts";
-import type { Graph } from "../src/graph/graph.ts";
-import { Graph as NewGraph } from "../src/graph/graph.ts";
+import { Graph } from "../src/graph/graph.ts";
 import type { OpCase, OpSpec } from "../src/graph/op.ts";
 import { type Precision, storedAs } from "../src/graph/tensor_type.ts";
 import { gradientGraphs } from "../src/ops/check.ts";
@@ -20,7 +18,7 @@ const LIMITS = [
 ];
 
 function graphsOf(op: OpSpec, testCase: OpCase, precision: Precision): Graph[] {
-  const graph = new NewGraph(precision), inputs = testCase.inputs.map((type) => storedAs(type, precision));
+  const graph = new Graph(precision), inputs = testCase.inputs.map((type) => storedAs(type, precision));
   graph.apply(op, inputs.map((type, i) => graph.input(`x${i}`, type)), testCase.attrs);
   return op.gradient
     ? [graph, ...gradientGraphs(op, { ...testCase, inputs }, precision).map(({ graph }) => graph)]
@@ -39,11 +37,10 @@ function check(graph: Graph): string[] {
       const kernels = node.op.kernels({ ...context, limits });
       const plans = "dispatches" in kernels ? [kernels] : kernels.map((variant) => variant.plan());
       for (const dispatch of plans.flatMap(({ dispatches }) => dispatches)) {
-        const { shader, interface: bound, constants } = dispatch;
-        if (!bound) continue;
+        const { kernel, interface: bound, constants } = dispatch;
         try {
           const bf16 = new Set(bf16Bindings(node, dispatch).map((i) => bound.arrays[i].name));
-          shaderText(shader as Kernel, bound, constants, bf16, { words64: limits.software, enableSubgroups: true });
+          shaderText(kernel, bound, constants, bf16, { words64: limits.software, enableSubgroups: true });
         } catch (error) {
           problems.push(`${node.op.name}: ${(error as Error).message}`);
         }

@@ -9,7 +9,7 @@ import { count, magnitude, mebibytes, table } from "./terminal.ts";
 /** Names of the kernels of a node, each with how often it runs. */
 function kernels({ dispatches }: PlannedNode): string {
   const times = new Map<string, number>();
-  for (const { shader } of dispatches) times.set(shader.name, (times.get(shader.name) ?? 0) + 1);
+  for (const { kernel } of dispatches) times.set(kernel.name, (times.get(kernel.name) ?? 0) + 1);
   return [...times].map(([name, n]) => n === 1 ? name : `${name} x${n}`).join(", ") || "-";
 }
 
@@ -47,7 +47,7 @@ export function planRecord(plan: Plan): Record<string, unknown>[] {
   return plan.nodes.map((planned) => ({
     label: planned.node.label,
     op: planned.node.op.name,
-    kernels: planned.dispatches.map(({ shader, workgroups }) => ({ shader: shader.name, workgroups })),
+    kernels: planned.dispatches.map(({ kernel, workgroups }) => ({ shader: kernel.name, workgroups })),
     inputs: planned.node.inputs.map((t) => typeText(t.type)),
     outputs: planned.node.outputs.map((t, i) => ({ type: typeText(t.type), place: where(planned.outputs[i]) })),
     traffic: planned.traffic,

@@ -7,12 +7,9 @@ import { FailureError, UsageError } from "../base/errors.ts";
 import { baseName } from "../base/files.ts";
 import type { Dataset, ImageStream, OpenDataOptions, SkippedFile, Split } from "./dataset.ts";
 import { DecodePool, missingThreadPermission } from "./decode_pool.ts";
-import { ImagesLostError, PATIENCE, patiently } from "./lost_images.ts";
 import type { DataFormat, Place } from "./format.ts";
-import { findCopies, rangeSuspicions, shareOut, suspicions } from "./image_checks.ts";
+import { findCopies, shareOut, skippedSentence, suspicions } from "./image_checks.ts";
 import { checkClasses, type ImageFile, type ImageList, looksLikeImages, partsIn, scanImages } from "./image_files.ts";
-import { FORMAT_NAMES } from "./image_format.ts";
-import { skippedSentence } from "./left_out.ts";
 import { checkLimit } from "./records.ts";
 import { channelStats, evenly, fingerprintOf, textFingerprint } from "./statistics.ts";
 
@@ -29,8 +26,6 @@ interface Facts {
   readonly channels: 1 | 3;
   readonly mean: readonly number[];
   readonly std: readonly number[];
-  /** What looks wrong with them, in sentences. */
-  readonly suspicions: readonly string[];
 }
 
 /** What a folder's training images say, by what it depends on: the test images are opened soon after. */
@@ -39,10 +34,12 @@ const known = new Map<string, Facts>();
 /** Decodes images in order of `files`; those that fail are null and noted. */
 class Decoder {
   readonly skipped: SkippedFile[] = [];
+  readonly #pool: DecodePool;
   readonly #done = new Map<ImageFile, Uint8Array | null>();
-  readonly #stop = new AbortController();
 
-  constructor(readonly pool: DecodePool, readonly patience: number) {}
+  constructor(pool: DecodePool) {
+    this.#pool = pool;
+  }
 
   /** Decodes; what is decoded is kept until {@linkcode forget}. */
   async all(
@@ -55,13 +52,11 @@ class Decoder {
   ): Promise<void> {
     let next = 0, done = 0;
     const run = async (): Promise<void> => {
-      while (next < files.length && !this.#stop.signal.aborted) {
+      while (next < files.length) {
         const i = next++, file = files[i];
         let data = this.#done.get(file);
         if (data === undefined) {
-          const job = { path: file.path, bytes: file.bytes, size, channels };
-          data = await patiently(() => this.pool.run(job), this.patience, this.#stop.signal)
-            .catch((error) => this.#fail(file, error));
+          data = await this.#pool.run({ path: file.path, size, channels }).catch((error) => this.#fail(file, error));
           if (keep || data === null) this.#done.set(file, data);
         }
         visit(data, i);
@@ -82,10 +77,7 @@ class Decoder {
   }
 
   #fail(file: ImageFile, error: unknown): null {
-    if (!(error instanceof FailureError) || error instanceof ImagesLostError) {
-      this.#stop.abort();
-      throw error;
-    }
+    if (!(error instanceof FailureError)) throw error;
     this.skipped.push({ file: file.name, why: shortReason(error) });
     return null;
   }
@@ -98,7 +90,6 @@ function shortReason(error: Error): string {
 
 /** Channels and statistics of the training images, from a sample. */
 async function study(
-  name: string,
   decoder: Decoder,
   train: readonly ImageFile[],
   size: number,
@@ -127,8 +118,7 @@ async function study(
     }
   });
   if (grey) decoder.forget(); // They were decoded in colour.
-  const looked = decoded.flatMap((data, i) => data === null ? [] : [{ name: sample[i].name, data }]);
-  return { channels, ...channelStats(all, channels, plane), suspicions: rangeSuspicions(name, looked) };
+  return { channels, ...channelStats(all, channels, plane) };
 }
 
 /** The images of a split, where `list` has it or by sharing the training images out. */
@@ -197,15 +187,7 @@ async function load(
 }
 
 async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
-  const {
-    split,
-    limit,
-    imageSize: size = 64,
-    testFraction = 0.2,
-    memoryBudget = MEMORY_BUDGET,
-    warn,
-    patience = PATIENCE,
-  } = options;
+  const { split, limit, imageSize: size = 64, testFraction = 0.2, memoryBudget = MEMORY_BUDGET, warn } = options;
   if (!Number.isSafeInteger(size) || size < 8 || size > 1024) {
     throw new UsageError(`Cannot open '${place.path}' as imageSize must be from 8 to 1024: current value is ${size}`);
   }
@@ -223,19 +205,17 @@ async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
   if (flag !== undefined) {
     warn?.(`Images are decoded on one thread as Deno may not read its own modules: add ${flag} to use all cores`);
   }
-  const pool = new DecodePool(), decoder = new Decoder(pool, patience);
+  const pool = new DecodePool(), decoder = new Decoder(pool);
   try {
     const key = JSON.stringify([size, options.channels, train.map((f) => [f.path, f.bytes])]);
     const digest = await textFingerprint(key);
     const keep = split === "train" && train.length <= SAMPLE;
     let facts = known.get(digest);
-    if (facts === undefined) known.set(digest, facts = await study(name, decoder, train, size, options.channels, keep));
-    for (const sentence of facts.suspicions) warn?.(sentence);
+    if (facts === undefined) known.set(digest, facts = await study(decoder, train, size, options.channels, keep));
     checkLimit(place.path, limit ?? 1, chosen.length);
     const files = limit === undefined ? chosen : [...evenly(limit, chosen.length)].map((i) => chosen[i]);
-    const { channels, mean, std } = facts;
     const common = {
-      ...{ channels, mean, std },
+      ...facts,
       name,
       format: IMAGE_FOLDER.name,
       height: size,
@@ -257,14 +237,13 @@ async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
         labels: Int32Array.from(files, (f) => f.label),
         count: files.length,
         fingerprint: await textFingerprint(`streamed ${facts.channels}x${size} ${classNames.join("/")}\n${lines}`),
-        stream: streamOf(files, size, facts.channels, pool, patience, warn),
+        stream: streamOf(files, size, facts.channels, pool, warn),
         skipped: report(),
       };
     }
     const loaded = await load(decoder, place, files, size, common, options.onProgress);
     if (split === "train" && limit === undefined) {
-      const kept = Array.from(loaded.labels, (label) => ({ label }));
-      checkClasses(place.path, classNames, kept, [...list.skipped, ...decoder.skipped], list.others);
+      checkClasses(place.path, classNames, Array.from(loaded.labels, (label) => ({ label })));
     }
     return { ...common, ...loaded, skipped: report() };
   } finally {
@@ -272,42 +251,35 @@ async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
   }
 }
 
-/** Decodes on demand; a damaged file is told of once. */
+/** Decodes on demand; a file that fails is told of once. */
 function streamOf(
   files: readonly ImageFile[],
   size: number,
   channels: number,
   pool: DecodePool,
-  patience: number,
   warn: OpenDataOptions["warn"],
 ): ImageStream {
   const failed = new Set<number>();
-  let stop = new AbortController();
   return {
     async load(index, change) {
       if (failed.has(index)) return null;
-      const { path, bytes } = files[index], { signal } = stop;
       try {
-        return await patiently(() => pool.run({ path, bytes, size, channels, change }), patience, signal);
+        return await pool.run({ path: files[index].path, size, channels, change });
       } catch (error) {
-        if (!(error instanceof FailureError) || error instanceof ImagesLostError || signal.aborted) throw error;
+        if (!(error instanceof FailureError)) throw error;
         if (!failed.has(index)) warn?.(`Left '${files[index].name}' out of its batches as ${shortReason(error)}`);
         failed.add(index);
         return null;
       }
     },
-    close() {
-      stop.abort();
-      stop = new AbortController();
-      pool.close();
-    },
+    close: () => pool.close(),
   };
 }
 
 /** Own images. */
 export const IMAGE_FOLDER: DataFormat = {
   name: "images",
-  help: `a folder with one sub-folder of images (${FORMAT_NAMES}) per class, optionally train/, val/ and test/ above`,
+  help: "a folder with one sub-folder of PNG or JPEG images per class (optionally train/, val/ and test/ above)",
   known: [],
   remedies: ["put the images of each class into a folder of its own"],
   detect: looksLikeImages,

@@ -4,7 +4,7 @@
  * responsible for what is bound (`graph/dispatch.ts`).
  * @module
  */
-import { accessors, ALL_ONES, type Element, isAccessed, type StoredArray } from "./storage.ts";
+import { accessors, ALL_ONES, type Element, type StoredArray } from "./storage.ts";
 import type { Source } from "./template.ts";
 
 /** How a shader uses an array. */
@@ -21,6 +21,10 @@ export interface BufferDeclaration<Kind extends Presence = Presence> {
   readonly elements: readonly Element[];
   /** Whether it may be stored as bfloat16. */
   readonly bf16: boolean;
+  /** Whether it is a uniform range always. Others may be as well, which shaders do not see. */
+  readonly uniform: boolean;
+  /** Names of its elements, where it is no array. */
+  readonly fields?: readonly string[];
   /** Whether there is one, or how many. */
   readonly presence: Kind;
 }
@@ -29,7 +33,7 @@ type Elements = Element | readonly Element[];
 
 const declared = (access: Access, elements: Elements, bf16: boolean): BufferDeclaration<"always"> => {
   const list = typeof elements === "string" ? [elements] : elements;
-  return { access, elements: list, bf16, presence: "always" };
+  return { access, elements: list, bf16, uniform: false, presence: "always" };
 };
 
 /** An array that the shader reads, of one of these types. Where it is bound as a uniform range, it is one. */
@@ -48,6 +52,15 @@ export const optional = (of: BufferDeclaration<"always">): BufferDeclaration<"op
 
 /** Buffers `NAME0`, `NAME1`, ..., as many as are bound. */
 export const list = (of: BufferDeclaration<"always">): BufferDeclaration<"list"> => ({ ...of, presence: "list" });
+
+/** An array that the shader reads from a uniform range of a buffer, and indexes. */
+export const uniform = (element: Element): BufferDeclaration<"always"> => ({ ...read(element), uniform: true });
+
+/** Numbers (f32) that the shader reads as `NAME.FIELD`: a uniform range of a buffer. */
+export const record = (...fields: readonly string[]): BufferDeclaration<"always"> => ({
+  ...uniform("f32"),
+  fields,
+});
 
 /** Type of a parameter. */
 export type Scalar = "u32" | "i32";
@@ -104,6 +117,10 @@ export interface BoundArray extends Omit<StoredArray, "bf16"> {
   readonly access: Access;
   /** Whether it may be stored as bfloat16. */
   readonly mayBeBf16: boolean;
+  /** Whether the shader reads and writes it by functions alone. */
+  readonly byFunctions: boolean;
+  /** Names of its elements, where it is no array. */
+  readonly fields?: readonly string[];
 }
 
 /** What of a kernel's declaration a variant has: arrays in order of `@binding`, and the rows of its tables. */
@@ -157,6 +174,10 @@ export function tableRows(params: Params, values: AnyValues): Record<string, num
   return Object.fromEntries(tables.map(([name]) => [name, (values[name] as readonly unknown[]).length]));
 }
 
+/** Whether a variant has parameters: tables without rows are none. */
+export const hasParams = (params: Params, rows: Readonly<Record<string, number>>): boolean =>
+  Object.keys(params).some((name) => rows[name] !== 0);
+
 /** WGSL of `struct Params` and its tables; empty without parameters. */
 function paramsText(params: Params, rows: Readonly<Record<string, number>>): string[] {
   const structs: string[] = [], members: string[] = [];
@@ -189,24 +210,27 @@ export function wrapping(
   words64: boolean,
   used: ReadonlySet<string>,
 ): Wrapping {
-  const structs = paramsText(params, rows), before = [...structs], after: string[] = [];
-  arrays.forEach((array, binding) => {
-    const { name, access, uniform } = array,
-      { type, load, store } = accessors({ ...array, bf16: bf16.has(name) }, words64);
-    const space = uniform !== undefined ? "uniform" : `storage, ${access === "read" ? "read" : "read_write"}`;
-    before.push(`@group(0) @binding(${binding}) var<${space}> ${name}: ${type};`);
+  const structs = paramsText(params, rows), bindings: string[] = [], after: string[] = [];
+  const bind = (space: string, name: string, type: string) =>
+    bindings.push(`@group(0) @binding(${bindings.length}) var<${space}> ${name}: ${type};`);
+  for (const array of arrays) {
+    const { name, access, uniform, fields } = array;
+    if (fields) {
+      structs.push(`struct Record_${name} { ${fields.map((field) => `${field}: f32`).join(", ")} }`);
+      bind("uniform", name, `Record_${name}`);
+      continue;
+    }
+    const { type, load, store } = accessors({ ...array, bf16: bf16.has(name) }, words64);
+    bind(uniform !== undefined ? "uniform" : `storage, ${access === "read" ? "read" : "read_write"}`, name, type);
     if (used.has(`load_${name}`)) after.push(load);
     if (used.has(`store_${name}`)) after.push(store);
-  });
-  if (structs.length > 0) before.push(`@group(0) @binding(${arrays.length}) var<uniform> params: Params;`);
-  const storage = arrays.find(({ uniform }) => uniform === undefined);
-  if (!storage || !after.some((text) => text.includes(ALL_ONES))) return { before, after };
+  }
+  if (hasParams(params, rows)) bind("uniform", "params", "Params");
+  const before = [...structs, ...bindings], first = arrays.find(({ uniform }) => uniform === undefined);
+  if (!first || !after.some((text) => text.includes(ALL_ONES))) return { before, after };
   return {
     before,
     after: [...after, `var<private> ${ALL_ONES}: u32;`],
-    start: `${ALL_ONES} = select(0u, 0xffffffffu, arrayLength(&${storage.name}) > 0);`,
+    start: `${ALL_ONES} = select(0u, 0xffffffffu, arrayLength(&${first.name}) > 0);`,
   };
 }
-
-/** Whether a shader reads and writes an array by functions. */
-export const byFunctions = ({ element, mayBeBf16 }: BoundArray): boolean => isAccessed(element, mayBeBf16);

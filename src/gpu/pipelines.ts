@@ -5,25 +5,16 @@
 import { type Gpu, INT64 } from "./device.ts";
 import type { Kernel, KernelInterface } from "./kernel.ts";
 import { type Dialect, locatedMessage, shaderText, type Variant } from "./shader_text.ts";
-import { storeArrays } from "./storage_rewrite.ts";
-import { type Constants, expand } from "./template.ts";
-
-/** A hand-written WGSL file. */
-export interface Shader {
-  /** File name without extension. */
-  readonly name: string;
-  /** Text of the file. */
-  readonly source: string;
-}
+import type { Constants } from "./template.ts";
 
 /** What a variant is made from. */
 export interface VariantRequest {
-  readonly shader: Shader | Kernel;
+  readonly kernel: Kernel;
   readonly constants: Constants;
-  readonly interface?: KernelInterface;
+  readonly interface: KernelInterface;
 }
 
-/** Variants by shader and constants, and pipelines of them. */
+/** Variants by kernel and constants, and pipelines of them. */
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #dialect: Dialect;
@@ -32,20 +23,17 @@ export class PipelineCache {
   /** An empty cache on the device of `gpu`. */
   constructor(gpu: Gpu) {
     this.#device = gpu.device;
-    this.#dialect = { words64: gpu.features.includes(INT64), enableSubgroups: gpu.enableSubgroups };
+    this.#dialect = { words64: gpu.features.includes(INT64), enableSubgroups: false };
   }
 
-  /** One variant of a shader, the same object each time. `bf16`: the bindings that are stored so. */
-  variant({ shader, constants, interface: bound }: VariantRequest, bf16: readonly number[]): Variant {
-    const key = `${shader.name} ${JSON.stringify([constants, bound])} ${bf16}`, known = this.#variants.get(key);
+  /**
+   * One variant of a kernel, the same object each time. `bf16`: the bindings that are stored so.
+   * @throws {SyntaxError} that names file and line of what is wrong with the shader.
+   */
+  variant({ kernel, constants, interface: bound }: VariantRequest, bf16: readonly number[]): Variant {
+    const key = `${kernel.name} ${JSON.stringify([constants, bound])} ${bf16}`, known = this.#variants.get(key);
     if (known) return known;
-    const variant = "source" in shader
-      ? {
-        name: shader.name,
-        code: storeArrays(expand(shader.source, constants), bf16, this.#dialect.words64),
-        origins: [],
-      }
-      : shaderText(shader, bound!, constants, new Set(bf16.map((i) => bound!.arrays[i].name)), this.#dialect);
+    const variant = shaderText(kernel, bound, constants, new Set(bf16.map((i) => bound.arrays[i].name)), this.#dialect);
     this.#variants.set(key, variant);
     return variant;
   }

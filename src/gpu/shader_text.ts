@@ -3,7 +3,7 @@
  * Every name is checked, and every line knows which line of a file it comes from.
  * @module
  */
-import { byFunctions, type Kernel, type KernelInterface, wrapping } from "./kernel.ts";
+import { hasParams, type Kernel, type KernelInterface, wrapping } from "./kernel.ts";
 import { type Constants, declarations, errorAt, expandLines, type Line, type Origin, wordsOf } from "./template.ts";
 
 /** What the shaders of an implementation are like. */
@@ -32,7 +32,10 @@ function checkDeclaration({ sources, params, name }: Kernel, constants: Constant
   const file = sources[sources.length - 1].file;
   const unread = [
     ...Object.keys(constants).filter((key) => !words.has(key) && !words.has(key.replace(/\d+$/, "$"))),
-    ...Object.keys(params).filter((key) => !words.has(key)).map((key) => `params.${key}`),
+    ...Object.entries(params).flatMap(([name, param]) =>
+      typeof param === "string" ? [name] : [name, ...Object.keys(param.fields)]
+    )
+      .filter((key) => !words.has(key)).map((key) => `params.${key}`),
   ];
   if (unread.length > 0) throw new SyntaxError(`${file}: no line of kernel '${name}' reads ${unread.join(", ")}`);
 }
@@ -52,11 +55,10 @@ function checkLines(kernel: Kernel, { arrays }: KernelInterface, lines: readonly
         throw errorAt(origin!, `kernel '${kernel.name}' declares no parameter '${param}'`);
       } else if (verb !== undefined && !own.has(`${verb}_${name}`)) {
         if (!array) throw errorAt(origin!, `this variant of kernel '${kernel.name}' binds no buffer '${name}'`);
-        if (!byFunctions(array)) throw errorAt(origin!, `'${name}' is an array of ${array.element}: index it`);
         if (verb === "store" && array.access === "read") {
           throw errorAt(origin!, `kernel '${kernel.name}' declares that it only reads '${name}'`);
         }
-      } else if (indexed !== undefined && array && byFunctions(array)) {
+      } else if (indexed !== undefined && array && array.byFunctions) {
         throw errorAt(origin!, `'${indexed}' may be stored in another form: use load_${indexed} and store_${indexed}`);
       }
     }
@@ -65,13 +67,13 @@ function checkLines(kernel: Kernel, { arrays }: KernelInterface, lines: readonly
 }
 
 /** @throws {SyntaxError} for a buffer that is bound, or parameters that are given, and not used. */
-function checkUses(kernel: Kernel, { arrays }: KernelInterface, used: ReadonlySet<string>, hasParams: boolean): void {
+function checkUses(kernel: Kernel, { arrays, rows }: KernelInterface, used: ReadonlySet<string>): void {
   const { file } = kernel.sources[kernel.sources.length - 1];
   for (const { name } of arrays) {
     if (used.has(name) || used.has(`load_${name}`) || used.has(`store_${name}`)) continue;
     throw new SyntaxError(`${file}: this variant of kernel '${kernel.name}' does not use the buffer '${name}'`);
   }
-  if (hasParams && !used.has("params")) {
+  if (hasParams(kernel.params, rows) && !used.has("params")) {
     throw new SyntaxError(`${file}: this variant of kernel '${kernel.name}' uses none of its parameters`);
   }
 }
@@ -90,7 +92,7 @@ export function shaderText(
   checkDeclaration(kernel, constants, wordsOf(kernel.sources));
   const body = expandLines(kernel.sources, constants), used = checkLines(kernel, bound, body);
   const { before, after, start } = wrapping(kernel, bound, bf16, words64, used);
-  checkUses(kernel, bound, used, before.length > bound.arrays.length);
+  checkUses(kernel, bound, used);
   const extensions = enableSubgroups && [...used].some((word) => /^subgroup[A-Z]/.test(word))
     ? ["enable subgroups;"]
     : [];

@@ -295,12 +295,6 @@ export function expandLines(sources: readonly Source[], constants: Constants): L
 export const declarations = (constants: Constants): string[] =>
   Object.entries(constants).map(([name, value]) => `const ${name} = ${literal(value)};`);
 
-/** WGSL text of one variant: the constants' declarations, then the expanded source. */
-export function expand(source: string, constants: Constants): string {
-  const lines = expandLines([{ file: "shader", text: source }], constants);
-  return [...declarations(constants), ...lines.map(({ text }) => text)].join("\n");
-}
-
 /**
  * The words that the sources read, comments left out: `NORM$` where a name is put together of `NORM` and a number.
  */

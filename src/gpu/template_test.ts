@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { evaluate, expand } from "./template.ts";
+import { type Constants, declarations, evaluate, expandLines } from "./template.ts";
 
-const lines = (text: string) => text.split("\n").map((l) => l.trim()).filter((l) => l && !l.startsWith("const"));
+const FILE = "shaders/some.wgsl";
+const expand = (text: string, constants: Constants) => expandLines([{ file: FILE, text }], constants);
+const lines = (text: string, constants: Constants) => expand(text, constants).map(({ text }) => text.trim());
 
 Deno.test("expressions follow C's precedence; / rounds down and % is never negative", () => {
   const cases: [string, number][] = [
@@ -36,16 +38,16 @@ even$i = x[$(i * 2 + 1)];
 odd$(i)_ = $(N - i);
 #endif
 #endfor`;
-  assert.deepEqual(lines(expand(source, { N: 3 })), ["even0 = x[1];", "odd1_ = 2;", "even2 = x[5];"]);
+  assert.deepEqual(lines(source, { N: 3 }), ["even0 = x[1];", "odd1_ = 2;", "even2 = x[5];"]);
 });
 
 Deno.test("directives and expressions may name constants by number", () => {
   const source = "#for k in 0..2\n#if NORM$k\nstats$k at $(FIRST + SLOT$k)\n#endif\n#endfor";
-  assert.deepEqual(lines(expand(source, { NORM0: false, NORM1: true, SLOT1: 4, FIRST: 10 })), ["stats1 at 14"]);
+  assert.deepEqual(lines(source, { NORM0: false, NORM1: true, SLOT1: 4, FIRST: 10 }), ["stats1 at 14"]);
 });
 
 Deno.test("constants are declared with their kind", () => {
-  const text = expand("", { A: 3, B: true, EPS: 1e-5, BIG: 1e21 });
+  const text = declarations({ A: 3, B: true, EPS: 1e-5, BIG: 1e21 }).join("\n");
   assert.match(text, /const A = 3;/);
   assert.match(text, /const B = true;/);
   assert.match(text, /const EPS = 0\.00001;|const EPS = 1e-5;/);

@@ -12,8 +12,7 @@ import {
   paramWords,
   tableRows,
 } from "../gpu/kernel.ts";
-import type { Shader } from "../gpu/pipelines.ts";
-import type { Element } from "../gpu/storage.ts";
+import { type Element, isAccessed } from "../gpu/storage.ts";
 import type { Constants } from "../gpu/template.ts";
 
 /** Buffer that a dispatch binds. */
@@ -52,13 +51,13 @@ export function as(element: Element, binding: Binding): Binding {
 /** One dispatch of a kernel, as {@linkcode dispatch} makes it. `bindings[i]` is `@group(0) @binding(i)`. */
 export interface Dispatch {
   /** The kernel. */
-  readonly shader: Shader | Kernel;
+  readonly kernel: Kernel;
   /** Makes the variant; shapes are baked in. */
   readonly constants: Constants;
   /** Buffers in order of `@binding`. */
   readonly bindings: readonly Binding[];
   /** What the bindings are to the shader. */
-  readonly interface?: KernelInterface;
+  readonly interface: KernelInterface;
   /** 32-bit words of the last binding, the parameters; absent: no such binding. */
   readonly params?: readonly number[];
   /** Workgroups in x, y, z; each at most 65,535. */
@@ -95,7 +94,7 @@ export function dispatch<B extends Buffers, P extends Params>(
   checkNames(kernel, "buffer", kernel.buffers, given);
   checkNames(kernel, "parameter", kernel.params, values);
   const bindings: Binding[] = [], arrays: KernelInterface["arrays"][number][] = [];
-  for (const [name, { access, elements, bf16, presence }] of Object.entries(kernel.buffers)) {
+  for (const [name, { access, elements, bf16, uniform, fields, presence }] of Object.entries(kernel.buffers)) {
     const of = given[name], several = Array.isArray(of) ? of as (Binding | undefined)[] : [of as Binding | undefined];
     several.forEach((binding, i) => {
       if (!binding) return;
@@ -105,14 +104,21 @@ export function dispatch<B extends Buffers, P extends Params>(
           `Cannot bind '${name}' of kernel '${kernel.name}' as ${element}: it has ${elements.join(", ")}`,
         );
       }
+      if (uniform && binding.uniform === undefined) {
+        throw new TypeError(`Cannot bind '${name}' of kernel '${kernel.name}' as storage: it is a uniform range`);
+      }
       bindings.push(binding);
-      const numbered = presence === "list" ? `${name}${i}` : name, { uniform } = binding;
-      arrays.push({ name: numbered, element, access, mayBeBf16: bf16, ...(uniform !== undefined && { uniform }) });
+      const byFunctions = !uniform && isAccessed(element, bf16);
+      arrays.push({
+        ...{ name: presence === "list" ? `${name}${i}` : name, element, access, mayBeBf16: bf16, byFunctions },
+        ...(binding.uniform !== undefined && { uniform: binding.uniform }),
+        ...(fields && { fields }),
+      });
     });
   }
   const words = paramWords(kernel.params, values);
   return {
-    shader: kernel,
+    kernel,
     constants,
     bindings,
     interface: { arrays, rows: tableRows(kernel.params, values) },

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { kernel } from "../gpu/kernel.ts";
+import { dispatch } from "./dispatch.ts";
 import { FailureError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
 import { PORTABLE_LIMITS } from "../gpu/device.ts";
@@ -23,18 +25,18 @@ const combine: OpSpec<{ inPlace?: boolean; k?: number }> = {
 };
 
 /** Puts images behind each other, takes one apart again: what the plan may do without running anything. */
-const KERNEL = { shader: { name: "copy", source: "" }, constants: {}, bindings: [], workgroups: [1, 1, 1] } as const;
+const COPY = dispatch(kernel("copy", "", { buffers: {} }), { buffers: {}, workgroups: [1, 1, 1] });
 const join: OpSpec<null> = {
   name: "join",
   infer: (inputs) => [image(inputs.reduce((c, t) => c + t.shape[0], 0), 1, 8, 16)],
   copies: () => "join",
-  kernels: () => ({ dispatches: [KERNEL] }),
+  kernels: () => ({ dispatches: [COPY] }),
 };
 const cut: OpSpec<readonly number[]> = {
   name: "cut",
   infer: (_, sizes) => sizes.map((c) => image(c, 1, 8, 16)),
   copies: () => "cut",
-  kernels: () => ({ dispatches: [KERNEL] }),
+  kernels: () => ({ dispatches: [COPY] }),
 };
 const CHANNEL_BYTES = 8 * 16 * 4;
 

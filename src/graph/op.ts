@@ -8,7 +8,17 @@ import type { Dispatch } from "./dispatch.ts";
 import type { TensorType } from "./tensor_type.ts";
 import type { Graph, Node, Tensor } from "./graph.ts";
 
-export { as, type Binding, type Dispatch, dispatch, input, output, scratch, uniformInput } from "./dispatch.ts";
+export {
+  as,
+  type Binding,
+  type Bound,
+  type Dispatch,
+  dispatch,
+  input,
+  output,
+  scratch,
+  uniformInput,
+} from "./dispatch.ts";
 
 /** Attributes of a node: plain data, part of its identity for the shared-subexpression pass. */
 // deno-lint-ignore no-explicit-any

@@ -121,7 +121,7 @@ export function variantsOf(op: OpSpec, context: KernelContext): readonly KernelV
   const kernels = op.kernels(context), seen = new Set<string>();
   if ("dispatches" in kernels) return [];
   return kernels.filter((variant) => {
-    const text = JSON.stringify(variant.plan().dispatches.map(({ shader, ...rest }) => [shader.name, rest]));
+    const text = JSON.stringify(variant.plan().dispatches.map(({ kernel, ...rest }) => [kernel.name, rest]));
     return !seen.has(text) && seen.add(text);
   });
 }

@@ -164,7 +164,7 @@ export class Runtime {
         times.push({
           label: step.node.node.label,
           op: step.node.node.op.name,
-          shader: step.dispatch.shader.name,
+          shader: step.dispatch.kernel.name,
           operands: step.node.node.inputs.map((t) => typeText(t.type)).join(", "),
           nanoseconds: Number(stamps[2 * i + 1] - stamps[2 * i]),
         })

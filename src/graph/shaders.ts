@@ -27,14 +27,14 @@ export interface ShadedDispatch {
 }
 
 /** Which bindings of a dispatch are stored as bf16. @throws {TypeError} where the kernel does not take that. */
-export function bf16Bindings(node: Node, { shader, bindings, interface: bound }: Dispatch): number[] {
+export function bf16Bindings(node: Node, { kernel, bindings, interface: bound }: Dispatch): number[] {
   return bindings.flatMap(({ from, index }, binding) => {
     const tensor = from === "input" ? node.inputs[index] : from === "output" ? node.outputs[index] : undefined;
     if (tensor?.type.dtype !== "bf16") return [];
-    const array = bound?.arrays[binding];
-    if (array && !array.mayBeBf16) {
+    const array = bound.arrays[binding];
+    if (!array.mayBeBf16) {
       throw new TypeError(
-        `Cannot run kernel '${shader.name}' for ${node.op.name} at '${node.label}': '${array.name}' is bf16, which the ` +
+        `Cannot run kernel '${kernel.name}' for ${node.op.name} at '${node.label}': '${array.name}' is bf16, which the ` +
           `kernel's declaration does not allow`,
       );
     }

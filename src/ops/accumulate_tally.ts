@@ -3,9 +3,12 @@
  * @module
  */
 import source from "../../shaders/accumulate_tally.wgsl" with { type: "text" };
-import { input, type OpSpec, output } from "../graph/op.ts";
+import { kernel, read, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense } from "../graph/tensor_type.ts";
 import { expectDense, expectInputs, expectShape } from "./expect.ts";
+
+const shader = kernel("accumulate_tally", source, { buffers: { tally: read("f32"), metrics: write("f32") } });
 
 /**
  * (tally `[4]` of `crossEntropy`, metrics `[8]`) -> metrics, in place: `[0..2]` sums of the tallies (loss, correct,
@@ -23,12 +26,7 @@ export const accumulateTally: OpSpec<null> = {
   },
   inPlace: () => ({ 0: 1 }),
   kernels: () => ({
-    dispatches: [{
-      shader: { name: "accumulate_tally", source },
-      constants: {},
-      bindings: [input(0), output(0)],
-      workgroups: [1, 1, 1],
-    }],
+    dispatches: [dispatch(shader, { buffers: { tally: input(0), metrics: output(0) }, workgroups: [1, 1, 1] })],
   }),
   reference([tally, metrics]) {
     const y = metrics.slice();

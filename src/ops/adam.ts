@@ -3,11 +3,21 @@
  * @module
  */
 import source from "../../shaders/adam.wgsl" with { type: "text" };
-import { input, type OpSpec, output, uniformInput } from "../graph/op.ts";
+import { kernel, read, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense } from "../graph/tensor_type.ts";
+import { boundHyper, hyperRecord } from "./hyper.ts";
 import { overArena, requireArenas } from "./sgd.ts";
 
-const shader = { name: "adam", source };
+const shader = kernel("adam", source, {
+  buffers: {
+    param: write("vec4f"),
+    grad: read("vec4f"),
+    mean: write("vec4f"),
+    variance: write("vec4f"),
+    hyper: hyperRecord,
+  },
+});
 
 /** Attributes of {@linkcode adam}. */
 export interface AdamAttributes {
@@ -22,8 +32,8 @@ export interface AdamAttributes {
 }
 
 /**
- * `(params, grads, m, v [L], hyper [8]) -> params, m, v`, in place, as `torch.optim.Adam`; hyper[1] is the learning
- * rate, hyper[2] = 1 - beta1^t and hyper[3] = 1 - beta2^t in step t = 1, 2, ...
+ * `(params, grads, m, v [L], hyper [8]) -> params, m, v`, in place, as `torch.optim.Adam`; of hyper it
+ * takes `alphaLr` and the corrections `alphaCorrection1` and `alphaCorrection2`.
  */
 export const adam: OpSpec<AdamAttributes> = {
   name: "adam",
@@ -34,8 +44,7 @@ export const adam: OpSpec<AdamAttributes> = {
   kernels({ inputs: [params], attrs: { beta1, beta2, eps, weightDecay } }) {
     const { constants, workgroups } = overArena(params);
     return {
-      dispatches: [{
-        shader,
+      dispatches: [dispatch(shader, {
         constants: {
           ...constants,
           BETA1: beta1,
@@ -45,15 +54,9 @@ export const adam: OpSpec<AdamAttributes> = {
           EPS: eps,
           DECAY: weightDecay,
         },
-        bindings: [
-          output(0),
-          input(1),
-          output(1),
-          output(2),
-          uniformInput(4, 32),
-        ],
+        buffers: { param: output(0), grad: input(1), mean: output(1), variance: output(2), hyper: boundHyper(4) },
         workgroups,
-      }],
+      })],
     };
   },
   inPlace: () => ({ 0: 0, 1: 2, 2: 3 }),

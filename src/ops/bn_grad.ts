@@ -7,13 +7,35 @@ import sumsSource from "../../shaders/bn_grad_sums.wgsl" with { type: "text" };
 import inputSource from "../../shaders/bn_grad_input.wgsl" with {
   type: "text",
 };
-import { type Binding, type Dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { kernel, optional, read, write } from "../gpu/kernel.ts";
+import { type Bound, type Dispatch, dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, sameType, type TensorType } from "../graph/tensor_type.ts";
 import { channelStatistics, channelVec4s, joinedStrands, overChannels, requireDense, requireImage } from "./channel.ts";
-import { withRowEnds } from "./shader_parts.ts";
+import { rowEnds } from "./shader_parts.ts";
 
-const sumsShader = { name: "bn_grad_sums", source: sumsSource };
-const inputShader = { name: "bn_grad_input", source: withRowEnds(inputSource) };
+const sumsShader = kernel("bn_grad_sums", sumsSource, {
+  buffers: {
+    x: read("vec4f", "bf16"),
+    gy: read("vec4f", "bf16"),
+    stats: read("f32"),
+    sums: write("f32"),
+    products: write("f32"),
+  },
+  params: { length: "u32", share: "u32" },
+});
+const inputShader = kernel("bn_grad_input", inputSource, {
+  parts: [rowEnds],
+  buffers: {
+    x: read("vec4f", "bf16"),
+    stats: read("f32"),
+    sums: read("f32"),
+    products: read("f32"),
+    gx: write("vec4f", "bf16"),
+    gy: optional(read("vec4f", "bf16")),
+    gamma: optional(read("f32")),
+  },
+  params: { length: "u32", share: "u32", row: "u32", elements: "u32" },
+});
 
 /** Attributes of the backward operations. */
 export interface BnGradAttributes {
@@ -55,13 +77,12 @@ export const bnGradSums: OpSpec<BnGradAttributes> = {
   kernels({ inputs: [x], attrs: { eps }, limits }) {
     const length = channelVec4s(x), { SIZE, SHARE, SHUFFLED } = joinedStrands(length, limits);
     return {
-      dispatches: [{
-        shader: sumsShader,
+      dispatches: [dispatch(sumsShader, {
         constants: { SIZE, SHUFFLED, EPS: eps },
-        bindings: [input(0), input(1), input(2), output(0), output(1)],
-        params: [length, SHARE, 0, 0],
+        buffers: { x: input(0), gy: input(1), stats: input(2), sums: output(0), products: output(1) },
+        params: { length, share: SHARE },
         workgroups: [x.shape[0], 1, 1],
-      }],
+      })],
     };
   },
   reference: (inputs, _types, { eps }) => sums(inputs, eps),
@@ -75,24 +96,16 @@ export const bnGradSums: OpSpec<BnGradAttributes> = {
 };
 
 /**
- * The dispatch that computes batch norm's gradient for its input, of the type of `x`.
- * @param bindings of x, the statistics, the two sums, and the result, which holds gy where `gy` is left out
+ * The dispatch that computes batch norm's gradient for its input, of the type of `x`; where gy is left out, gx holds it.
  */
-export function inputGradient(
-  x: TensorType,
-  eps: number,
-  bindings: readonly Binding[],
-  gy?: Binding,
-  gamma: readonly Binding[] = [],
-): Dispatch {
-  const { constants, params: { length, share, row }, workgroups } = overChannels(x), [, n, h, w] = x.shape;
-  return {
-    shader: inputShader,
-    constants: { ...constants, IN_PLACE: !gy, GAMMA: gamma.length > 0, EPS: eps },
-    bindings: [...bindings, ...(gy ? [gy] : []), ...gamma],
-    params: [length, share, row, n * h * w],
+export function inputGradient(x: TensorType, eps: number, buffers: Bound<typeof inputShader.buffers>): Dispatch {
+  const { constants, params, workgroups } = overChannels(x), [, n, h, w] = x.shape, { gy, gamma } = buffers;
+  return dispatch(inputShader, {
+    constants: { ...constants, IN_PLACE: !gy, GAMMA: gamma !== undefined, EPS: eps },
+    buffers,
+    params: { ...params, elements: n * h * w },
     workgroups,
-  };
+  });
 }
 
 /**
@@ -110,8 +123,9 @@ export const bnGradInput: OpSpec<BnGradAttributes> = {
     return [inputs[0]];
   },
   kernels({ inputs, attrs: { eps } }) {
-    const [x, gy, stats, sum, product, ...gamma] = inputs.map((_, i) => input(i));
-    return { dispatches: [inputGradient(inputs[0], eps, [x, stats, sum, product, output(0)], gy, gamma)] };
+    const [x, gy, stats, sums, products, gamma] = inputs.map((_, i) => input(i));
+    const buffers = { x, gy, stats, sums, products, gx: output(0), ...(gamma && { gamma }) };
+    return { dispatches: [inputGradient(inputs[0], eps, buffers)] };
   },
   reference([x, gy, stats, sum, product, gamma], _types, { eps }) {
     const c = stats.length / 2, count = x.length / c;

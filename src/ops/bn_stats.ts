@@ -3,12 +3,17 @@
  * @module
  */
 import source from "../../shaders/bn_stats.wgsl" with { type: "text" };
-import { type Dispatch, input, type OpSpec, output } from "../graph/op.ts";
+import { kernel, list, read, table, write } from "../gpu/kernel.ts";
+import { type Dispatch, dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, image } from "../graph/tensor_type.ts";
 import { channelStatistics, channelVec4s, hasTails, joinedStrands, requireImage, rowWord } from "./channel.ts";
-import { withRowEnds } from "./shader_parts.ts";
+import { rowEnds } from "./shader_parts.ts";
 
-const shader = { name: "bn_stats", source: withRowEnds(source) };
+const shader = kernel("bn_stats", source, {
+  parts: [rowEnds],
+  buffers: { x: read("vec4f", "bf16"), stats: list(write("f32")) },
+  params: { length: "u32", share: "u32", row: "u32", first: "u32", parts: table({ channels: "u32" }) },
+});
 
 /** Attributes of {@linkcode bnStats}. */
 export interface BnStatsAttributes {
@@ -35,13 +40,12 @@ export const bnStats: OpSpec<BnStatsAttributes> = {
     const most = limits.maxStorageBuffersPerShaderStage - 1, dispatches: Dispatch[] = [];
     for (let from = 0, first = 0; from < sizes.length; from += most) {
       const part = sizes.slice(from, from + most), channels = part.reduce((a, b) => a + b, 0);
-      dispatches.push({
-        shader,
+      dispatches.push(dispatch(shader, {
         constants: { ...strands, MASKED: hasTails(x), PARTS: part.length },
-        bindings: [input(0), ...part.map((_, i) => output(from + i))],
-        params: [length, SHARE, rowWord(x), first, ...part],
+        buffers: { x: input(0), stats: part.map((_, i) => output(from + i)) },
+        params: { length, share: SHARE, row: rowWord(x), first, parts: part.map((channels) => ({ channels })) },
         workgroups: [channels, 1, 1],
-      });
+      }));
       first += channels;
     }
     return { dispatches };

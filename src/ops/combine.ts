@@ -4,12 +4,21 @@
  * @module
  */
 import source from "../../shaders/combine.wgsl" with { type: "text" };
-import { input, type OpSpec, output, uniformInput } from "../graph/op.ts";
+import { kernel, list, optional, read, record, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, sameType } from "../graph/tensor_type.ts";
 import { requireDense } from "./channel.ts";
-import { overArena } from "./sgd.ts";
+import { boundHyper, hyperRecord } from "./hyper.ts";
+import { overArena, squareInput } from "./sgd.ts";
 
-const shader = { name: "combine", source };
+const shader = kernel("combine", source, {
+  buffers: {
+    x: list(read("vec4f")),
+    y: write("vec4f"),
+    hyper: optional(hyperRecord),
+    square: optional(record("sum")),
+  },
+});
 
 /** The coefficient of one tensor: `factor * rate^(0 or 1) * norm^(-1, 0 or 1)`. */
 export interface Term {
@@ -34,7 +43,7 @@ function needs({ terms }: CombineAttributes): { hyper: boolean; square: boolean 
 
 /**
  * `(x_0 ... x_n-1 [L], hyper [8] where a term has the rate, normSquared [1] where one has the norm) -> y [L]`,
- * `y = sum_k a_k x_k` with the coefficients of {@linkcode Term}; `hyper[0]` is the learning rate. The inverse of a norm
+ * `y = sum_k a_k x_k` with the coefficients of {@linkcode Term}; `weightLr` of hyper is the learning rate. The inverse of a norm
  * of 0 counts as 0: a gradient that vanishes moves nothing.
  */
 export const combine: OpSpec<CombineAttributes> = {
@@ -56,17 +65,13 @@ export const combine: OpSpec<CombineAttributes> = {
   },
   kernels({ inputs, attrs }) {
     const { terms } = attrs, { hyper, square } = needs(attrs), { constants, workgroups } = overArena(inputs[0]);
-    const bindings = [...terms.map((_, k) => input(k)), output(0)];
-    if (hyper) bindings.push(uniformInput(terms.length, 32));
-    if (square) bindings.push(uniformInput(inputs.length - 1, 16));
     const described = terms.flatMap(({ factor, rate = false, norm = 0 }, k) => [
       [`FACTOR${k}`, factor],
       [`RATE${k}`, rate],
       [`NORM${k}`, norm],
     ]);
     return {
-      dispatches: [{
-        shader,
+      dispatches: [dispatch(shader, {
         constants: {
           ...constants,
           TERMS: terms.length,
@@ -74,9 +79,13 @@ export const combine: OpSpec<CombineAttributes> = {
           SQUARE: square,
           ...Object.fromEntries(described),
         },
-        bindings,
+        buffers: {
+          ...{ x: terms.map((_, k) => input(k)), y: output(0) },
+          ...(hyper && { hyper: boundHyper(terms.length) }),
+          ...(square && { square: squareInput(inputs.length - 1) }),
+        },
         workgroups,
-      }],
+      })],
     };
   },
   reference(inputs, _types, attrs) {

@@ -6,13 +6,19 @@
 import source from "../../shaders/concat.wgsl" with { type: "text" };
 import zerosSource from "../../shaders/zeros.wgsl" with { type: "text" };
 import type { GpuLimits } from "../gpu/device.ts";
-import { type Dispatch, input, type KernelPlan, type OpSpec, output } from "../graph/op.ts";
+import { kernel, list, read, write } from "../gpu/kernel.ts";
+import { type Dispatch, dispatch, input, type KernelPlan, type OpSpec, output } from "../graph/op.ts";
 import { elementCount, image, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectInteger } from "./expect.ts";
 import { imageVec4s, linear } from "./launch.ts";
 
-const shader = { name: "concat", source };
-const zerosShader = { name: "zeros", source: zerosSource };
+const shader = kernel("concat", source, {
+  buffers: { s: list(read("vec4f", "bf16")), large: write("vec4f", "bf16") },
+});
+const splitShader = kernel("concat", source, {
+  buffers: { large: read("vec4f", "bf16"), s: list(write("vec4f", "bf16")) },
+});
+const zerosShader = kernel("zeros", zerosSource, { buffers: { y: write("vec4f", "bf16") } });
 
 /** Attributes of {@linkcode split}. */
 export interface SplitAttributes {
@@ -46,22 +52,22 @@ function copies(parts: readonly TensorType[], SPLIT: boolean, GROUPS: number, li
     let end = 0;
     chunk.forEach((t, i) => ends.push([`END${i}`, end += storageLength(t) / 4]));
     const { workgroups, GRID_X } = linear(end, 64);
-    const small = chunk.map((_, i) => SPLIT ? output(from + i) : input(from + i));
-    dispatches.push({
-      shader,
-      constants: {
-        SPLIT,
-        PARTS: chunk.length,
-        OFFSET,
-        GROUPS,
-        SIZE,
-        CHANNEL,
-        GRID_X,
-        ...Object.fromEntries(ends),
-      },
-      bindings: SPLIT ? [input(0), ...small] : [...small, output(0)],
-      workgroups,
-    });
+    const constants = {
+      SPLIT,
+      PARTS: chunk.length,
+      OFFSET,
+      GROUPS,
+      SIZE,
+      CHANNEL,
+      GRID_X,
+      ...Object.fromEntries(ends),
+    };
+    const s = chunk.map((_, i) => SPLIT ? output(from + i) : input(from + i));
+    dispatches.push(
+      SPLIT
+        ? dispatch(splitShader, { constants, buffers: { large: input(0), s }, workgroups })
+        : dispatch(shader, { constants, buffers: { s, large: output(0) }, workgroups }),
+    );
     OFFSET += end;
   }
   return { dispatches };
@@ -78,12 +84,7 @@ export const zeros: OpSpec<ZerosAttributes> = {
     const LENGTH = storageLength(outputs[0]) / 4;
     const { workgroups, GRID_X } = linear(LENGTH, 64);
     return {
-      dispatches: [{
-        shader: zerosShader,
-        constants: { LENGTH, GRID_X },
-        bindings: [output(0)],
-        workgroups,
-      }],
+      dispatches: [dispatch(zerosShader, { constants: { LENGTH, GRID_X }, buffers: { y: output(0) }, workgroups })],
     };
   },
   // As many images as are fed: the N of the graph is that of one batch.

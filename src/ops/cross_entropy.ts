@@ -6,13 +6,24 @@ import source from "../../shaders/cross_entropy.wgsl" with { type: "text" };
 import gradSource from "../../shaders/cross_entropy_grad.wgsl" with {
   type: "text",
 };
-import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { kernel, optional, read, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectInputs, expectShape } from "./expect.ts";
 import { linear } from "./launch.ts";
 
-const shader = { name: "cross_entropy", source };
-const gradShader = { name: "cross_entropy_grad", source: gradSource };
+const shader = kernel("cross_entropy", source, {
+  buffers: { x: read("f32"), labels: read("i32"), loss: write("vec4f"), tally: write("vec4f") },
+});
+const gradShader = kernel("cross_entropy_grad", gradSource, {
+  buffers: {
+    x: read("f32"),
+    labels: read("i32"),
+    tally: read("vec4f"),
+    seed: optional(read("f32")),
+    gx: write("f32"),
+  },
+});
 
 /** Attributes of {@linkcode crossEntropy}. */
 export interface CrossEntropyAttributes {
@@ -51,17 +62,16 @@ export const crossEntropyGrad: OpSpec<CrossEntropyAttributes> = {
   },
   kernels({ inputs, attrs }) {
     const [N, K] = inputs[0].shape, { workgroups, GRID_X } = linear(N, 64);
-    const constants = {
-      SEED: inputs.length === 4,
-      N,
-      K,
-      SMOOTHING: attrs.labelSmoothing,
-      PADDED: storageLength(inputs[0]),
-      GRID_X,
-    };
-    const bindings = [...inputs.map((_, i) => input(i)), output(0)];
+    const SEED = inputs.length === 4;
     return {
-      dispatches: [{ shader: gradShader, constants, bindings, workgroups }],
+      dispatches: [dispatch(gradShader, {
+        constants: { SEED, N, K, SMOOTHING: attrs.labelSmoothing, PADDED: storageLength(inputs[0]), GRID_X },
+        buffers: {
+          ...{ x: input(0), labels: input(1), tally: input(2), gx: output(0) },
+          ...(SEED && { seed: input(3) }),
+        },
+        workgroups,
+      })],
     };
   },
   testedBy: "cross_entropy",
@@ -85,12 +95,11 @@ export const crossEntropy: OpSpec<CrossEntropyAttributes> = {
   kernels({ inputs, attrs }) {
     const [N, K] = inputs[0].shape;
     return {
-      dispatches: [{
-        shader,
+      dispatches: [dispatch(shader, {
         constants: { N, K, LANES: 128, SMOOTHING: attrs.labelSmoothing },
-        bindings: [input(0), input(1), output(0), output(1)],
+        buffers: { x: input(0), labels: input(1), loss: output(0), tally: output(1) },
         workgroups: [1, 1, 1],
-      }],
+      })],
     };
   },
   gradient({ graph, node, grads }) {

@@ -6,16 +6,31 @@
  */
 import lanesSource from "../../shaders/depthwise_lanes.wgsl" with { type: "text" };
 import source from "../../shaders/depthwise.wgsl" with { type: "text" };
-import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { kernel, optional, read, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";
-import { type DepthwiseAttributes, edgesAtOnce, geometry, isNorm, laneVariants, variants } from "./depthwise_cut.ts";
+import {
+  type DepthwiseAttributes,
+  edgesAtOnce,
+  geometry,
+  isNorm,
+  LANE_PARAMS,
+  laneVariants,
+  variants,
+} from "./depthwise_cut.ts";
 import { depthwiseGrad, depthwiseInputGrad } from "./depthwise_grad.ts";
 import { onnxBatchNorm, onnxRelu, onnxRepeat, onnxWeight, onnxWindow } from "./onnx.ts";
 import { channelStatistics } from "./reference.ts";
-import { withRowEnds } from "./shader_parts.ts";
+import { rowEnds } from "./shader_parts.ts";
 
-const shader = { name: "depthwise", source },
-  lanesShader = { name: "depthwise_lanes", source: withRowEnds(lanesSource) };
+const buffers = {
+  x: read("vec4f", "bf16"),
+  w: read("f32"),
+  y: write("vec4f", "bf16"),
+  stats: optional(read("f32")),
+};
+const shader = kernel("depthwise", source, { buffers, params: { channels: "u32", imageGroups: "u32" } });
+const lanesShader = kernel("depthwise_lanes", lanesSource, { parts: [rowEnds], buffers, params: LANE_PARAMS });
 
 /** Depthwise convolution: x `[C, N, H, W]`, w `[e*C, K, K]`, K odd, "same" padding, to `[e*C, N, ceil(H/s), ceil(W/s)]`. */
 export const depthwise: OpSpec<DepthwiseAttributes> = {
@@ -50,28 +65,26 @@ export const depthwise: OpSpec<DepthwiseAttributes> = {
     const CLASSES = g.S === 1 ? g.D : 1, RU = g.D, A = g.D === 1 ? g.S : 1;
     const size = { rows: g.HO, columns: g.Q4, classes: CLASSES, n: g.N, planes: CO };
     const prologue = { RELU: attrs.prologue === "relu", NORM: norm, ...(norm ? { EPS: attrs.eps } : {}) };
-    const bindings = [input(0), input(1), output(0), ...(norm ? [input(2)] : [])];
+    const buffers = { x: input(0), w: input(1), y: output(0), ...(norm && { stats: input(2) }) };
     return [
       ...laneVariants(sizes, limits, [32], ({ parts, constants, params }) => {
         const E = [4, 3, 2, 1].find((edges) => CO / CI % edges === 0 && edges <= edgesAtOnce(constants))!;
         return {
-          dispatches: [{
-            shader: lanesShader,
+          dispatches: [dispatch(lanesShader, {
             constants: { ...constants, E, RU, A, ...prologue },
-            bindings,
-            params: [...params, 0, 0, 0],
+            buffers,
+            params,
             workgroups: [parts, CO / E, 1],
-          }],
+          })],
         };
       }),
       ...variants(size, limits.software, ({ count, NG, constants }) => ({
-        dispatches: [{
-          shader,
+        dispatches: [dispatch(shader, {
           constants: { ...g, ...constants, PAD, RU, A, OUT_STEP: CLASSES, LOADS: g.S * constants.TV + 2, ...prologue },
-          bindings,
-          params: [CI, 0, NG, 0],
+          buffers,
+          params: { channels: CI, imageGroups: NG },
           workgroups: [Math.ceil(count / constants.WG), CO, 1],
-        }],
+        })],
       })),
     ];
   },

@@ -3,6 +3,7 @@
  * @module
  */
 import type { GpuLimits } from "../gpu/device.ts";
+import type { ParamValues } from "../gpu/kernel.ts";
 import type { KernelPlan, KernelVariant } from "../graph/op.ts";
 import { rowPitch, type TensorType } from "../graph/tensor_type.ts";
 import { laneRows, WIDEST_TILE } from "./lanes.ts";
@@ -31,7 +32,7 @@ export interface DepthwiseAttributes {
 export const isNorm = (p: Prologue): boolean => p === "batch-norm-relu" || p === "fixed-norm-relu";
 
 /** Sizes as the shaders name them. */
-type Geometry = Readonly<
+export type Geometry = Readonly<
   Record<"CI" | "CO" | "N" | "H" | "W" | "K" | "S" | "D" | "HO" | "WO" | "P4" | "Q4" | "PAD", number>
 >;
 
@@ -121,6 +122,19 @@ export function variants(size: Size, software: boolean, plan: (cut: Cut) => Kern
   return software ? [...cpu, ...gpu] : [...gpu, ...cpu];
 }
 
+/** Parameters of both kernels of lanes. */
+export const LANE_PARAMS = {
+  channels: "u32",
+  batch: "u32",
+  height: "u32",
+  width: "u32",
+  outHeight: "u32",
+  pitch: "u32",
+  outPitch: "u32",
+  rowLanes: "u32",
+  atOnce: "u32",
+} as const;
+
 /** How the lanes of subgroups share the work. */
 export interface LaneCut {
   /** Subgroups, each a workgroup, that share the images of a channel. */
@@ -128,7 +142,7 @@ export interface LaneCut {
   /** What both kernels of lanes know of it. */
   readonly constants: Readonly<Record<"K" | "S" | "D" | "PAD" | "TV" | "CLASSES", number>>;
   /** Sizes; no constants, so that layers of all sizes share a pipeline. */
-  readonly params: readonly number[];
+  readonly params: ParamValues<typeof LANE_PARAMS>;
 }
 
 /** Most edges that lanes do at once: as many as keep the text of a shader, and its compilation, within bounds. */
@@ -147,7 +161,10 @@ export function laneVariants(
     const rows = laneRows({ columns: Q4, stride: S, n: N, channels: CI }, least, limits);
     if (!rows) return [];
     const { TV, row, parts, atOnce } = rows, constants = { K, S, D, PAD, TV, CLASSES: S === 1 ? D : 1 };
-    const params = [CI, N, H, W, HO, P4, Q4, row, atOnce];
+    const params = {
+      ...{ channels: CI, batch: N, height: H, width: W, outHeight: HO, pitch: P4, outPitch: Q4 },
+      ...{ rowLanes: row, atOnce: atOnce },
+    };
     return { name: `lanes ${least}`, plan: () => plan({ parts, constants, params }) };
   });
 }

@@ -4,13 +4,17 @@
  * @module
  */
 import source from "../../shaders/drop_path.wgsl" with { type: "text" };
-import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { kernel, list, read, table, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, rowPitch, sameType, storageLength } from "../graph/tensor_type.ts";
 import { manyWorkgroups } from "./channel.ts";
 import { expectDense, expectImage, expectInteger } from "./expect.ts";
 import { linear } from "./launch.ts";
 
-const shader = { name: "drop_path", source };
+const shader = kernel("drop_path", source, {
+  buffers: { x: list(read("vec4f", "bf16")), mask: read("f32"), y: write("vec4f", "bf16") },
+  params: { length: "u32", share: "u32", plane: "u32", batch: "u32", rows: table({ row: "u32" }) },
+});
 
 /** Attributes of {@linkcode dropPath}. */
 export interface DropPathAttributes {
@@ -41,15 +45,16 @@ export const dropPath: OpSpec<DropPathAttributes> = {
     const [, n, h, w] = inputs[0].shape, length = storageLength(inputs[0]) / 4;
     const { groups, SHARE, SIZE } = manyWorkgroups(length);
     const free = Object.fromEntries(rows.map((row, k) => [`FREE${k}`, row === null]));
-    const places = [0, 1, 2, 3].map((k) => rows[k] ?? 0);
     return {
-      dispatches: [{
-        shader,
+      dispatches: [dispatch(shader, {
         constants: { COUNT: rows.length, SIZE, ...free },
-        bindings: [...inputs.map((_, i) => input(i)), output(0)],
-        params: [length, SHARE, h * rowPitch(w) / 4, n, ...places],
+        buffers: { x: rows.map((_, i) => input(i)), mask: input(rows.length), y: output(0) },
+        params: {
+          ...{ length, share: SHARE, plane: h * rowPitch(w) / 4, batch: n },
+          rows: rows.map((row) => ({ row: row ?? 0 })),
+        },
         workgroups: linear(groups * SIZE, SIZE).workgroups,
-      }],
+      })],
     };
   },
   gradient({ graph, node, grads: [gy], needs }) {

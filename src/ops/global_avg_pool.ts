@@ -3,24 +3,18 @@
  * @module
  */
 import source from "../../shaders/global_avg_pool.wgsl" with { type: "text" };
-import { input, type OpSpec, output } from "../graph/op.ts";
+import { kernel, read, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectImage, expectInputs } from "./expect.ts";
 import { linear } from "./launch.ts";
 
-const shader = { name: "global_avg_pool", source };
+const shader = kernel("global_avg_pool", source, { buffers: { x: read("vec4f", "bf16"), y: write("f32") } });
+const gradShader = kernel("global_avg_pool", source, { buffers: { gy: read("f32"), gx: write("vec4f", "bf16") } });
 
-function kernels(big: TensorType, COUNT: number, GRADIENT: boolean) {
-  const [C, N, H, W] = big.shape, Q = rowPitch(W) / 4;
-  const { workgroups, GRID_X } = linear(COUNT, 64);
-  return {
-    dispatches: [{
-      shader,
-      constants: { GRADIENT, C, N, H, W, Q, LENGTH: H * Q, COUNT, GRID_X },
-      bindings: [input(0), output(0)],
-      workgroups,
-    }],
-  };
+function launch(big: TensorType, COUNT: number, GRADIENT: boolean) {
+  const [C, N, H, W] = big.shape, Q = rowPitch(W) / 4, { workgroups, GRID_X } = linear(COUNT, 64);
+  return { constants: { GRADIENT, C, N, H, W, Q, LENGTH: H * Q, COUNT, GRID_X }, workgroups };
 }
 
 /** Gradient of {@linkcode globalAvgPool}: gy -> gx. */
@@ -31,7 +25,11 @@ export const globalAvgPoolGrad: OpSpec<{ height: number; width: number }> = {
     const [n, c] = expectDense(inputs[0], "gy", 2);
     return [image(c, n, height, width)];
   },
-  kernels: ({ outputs: [gx] }) => kernels(gx, storageLength(gx) / 4, true),
+  kernels: ({ outputs: [gx] }) => ({
+    dispatches: [
+      dispatch(gradShader, { ...launch(gx, storageLength(gx) / 4, true), buffers: { gy: input(0), gx: output(0) } }),
+    ],
+  }),
   testedBy: "global_avg_pool",
 };
 
@@ -43,7 +41,9 @@ export const globalAvgPool: OpSpec<null> = {
     const [c, n] = expectImage(inputs[0], "x");
     return [dense([n, c])];
   },
-  kernels: ({ inputs: [x], outputs: [y] }) => kernels(x, storageLength(y), false),
+  kernels: ({ inputs: [x], outputs: [y] }) => ({
+    dispatches: [dispatch(shader, { ...launch(x, storageLength(y), false), buffers: { x: input(0), y: output(0) } })],
+  }),
   gradient({ graph, node, grads }) {
     const [, , height, width] = node.inputs[0].type.shape;
     const attrs = { height, width };

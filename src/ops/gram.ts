@@ -6,15 +6,44 @@
 import packSource from "../../shaders/gram_pack.wgsl" with { type: "text" };
 import blocksSource from "../../shaders/gram_blocks.wgsl" with { type: "text" };
 import reduceSource from "../../shaders/gram_reduce.wgsl" with { type: "text" };
-import { type Dispatch, input, type KernelPlan, type OpCase, type OpSpec, output, scratch } from "../graph/op.ts";
+import { kernel, optional, read, write } from "../gpu/kernel.ts";
+import {
+  type Dispatch,
+  dispatch,
+  input,
+  type KernelPlan,
+  type OpCase,
+  type OpSpec,
+  output,
+  scratch,
+} from "../graph/op.ts";
 import { dense, elementCount, image, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { manyWorkgroups, requireDense, requireImage, rowWord } from "./channel.ts";
 import { imageVec4s } from "./launch.ts";
-import { withRowEnds } from "./shader_parts.ts";
+import { rowEnds } from "./shader_parts.ts";
 
-const packShader = { name: "gram_pack", source: withRowEnds(packSource) };
-const blocksShader = { name: "gram_blocks", source: blocksSource };
-const reduceShader = { name: "gram_reduce", source: reduceSource };
+const packShader = kernel("gram_pack", packSource, {
+  parts: [rowEnds],
+  buffers: { x: optional(read("vec4f", "bf16")), stats: optional(read("f32")), rows: write("vec4f") },
+  params: {
+    to: "u32",
+    length: "u32",
+    from: "u32",
+    channel: "u32",
+    channels: "u32",
+    share: "u32",
+    channelLength: "u32",
+    row: "u32",
+  },
+});
+const blocksShader = kernel("gram_blocks", blocksSource, {
+  buffers: { rows: read("vec4f"), partials: write("f32") },
+  params: { count: "u32", pitch: "u32", length: "u32", share: "u32", firstLane: "u32", lanes: "u32" },
+});
+const reduceShader = kernel("gram_reduce", reduceSource, {
+  buffers: { partials: read("vec4f"), gram: write("f32") },
+  params: { length: "u32" },
+});
 
 /** Rows of a register block, invocations of a workgroup. */
 const BLOCK = 8, SIZE = 64;
@@ -95,26 +124,20 @@ function packRow(
 ): Dispatch {
   const { groups, SIZE, SHARE } = manyWorkgroups(part.length);
   const STATS = row?.stats ?? false, y = inputs[inputs.length - 1];
-  return {
-    shader: packShader,
+  return dispatch(packShader, {
     constants: { SIZE, ONES: !row, STATS, EPS: attrs.eps },
-    bindings: [
-      ...(row ? [input(row.input)] : []),
-      ...(row && STATS ? [input(row.input + 1)] : []),
-      scratch(0),
-    ],
-    params: [
-      r * part.pitch,
-      part.length,
-      part.from,
-      (row?.group ?? 0) * attrs.channels,
-      row && STATS ? inputs[row.input].shape[0] : 0,
-      SHARE,
-      imageVec4s(y),
-      rowWord(y),
-    ],
+    buffers: {
+      ...(row && { x: input(row.input), ...(STATS && { stats: input(row.input + 1) }) }),
+      rows: scratch(0),
+    },
+    params: {
+      ...{ to: r * part.pitch, length: part.length, from: part.from, share: SHARE },
+      channel: (row?.group ?? 0) * attrs.channels,
+      channels: row && STATS ? inputs[row.input].shape[0] : 0,
+      ...{ channelLength: imageVec4s(y), row: rowWord(y) },
+    },
     workgroups: [groups, 1, 1],
-  };
+  });
 }
 
 function kernels(
@@ -135,23 +158,21 @@ function kernels(
       dispatches.push(packRow(r, rows[r], inputs, attrs, part));
     }
     const share = 8 * Math.ceil(length / lanes);
-    dispatches.push({
-      shader: blocksShader,
+    dispatches.push(dispatch(blocksShader, {
       constants: { SIZE, BLOCK },
-      bindings: [scratch(0), scratch(1)],
-      params: [count, pitch, length, share, lane, allLanes],
+      buffers: { rows: scratch(0), partials: scratch(1) },
+      params: { count, pitch, length, share, firstLane: lane, lanes: allLanes },
       workgroups: [lanes / SIZE, blocks, blocks],
-    });
+    }));
     from += length;
     lane += lanes;
   }
-  dispatches.push({
-    shader: reduceShader,
+  dispatches.push(dispatch(reduceShader, {
     constants: { SIZE, BLOCK },
-    bindings: [scratch(1), output(0)],
-    params: [allLanes / 4],
+    buffers: { partials: scratch(1), gram: output(0) },
+    params: { length: allLanes / 4 },
     workgroups: [count, count, 1],
-  });
+  }));
   return {
     dispatches,
     scratch: [count * pitch * 4, pairs * BLOCK * BLOCK * allLanes],

@@ -3,12 +3,21 @@
  * @module
  */
 import source from "../../shaders/linear.wgsl" with { type: "text" };
-import { type Binding, input, type KernelPlan, type OpSpec, output } from "../graph/op.ts";
+import { kernel, optional, read, write } from "../gpu/kernel.ts";
+import { type Bound, dispatch, input, type KernelPlan, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectInputs, expectShape } from "./expect.ts";
 import { linear as launch } from "./launch.ts";
 
-const shader = { name: "linear", source };
+const shader = kernel("linear", source, {
+  buffers: {
+    a: read("f32"),
+    b: read("f32"),
+    bias: optional(read("f32")),
+    c: write("f32"),
+    s: optional(write("f32")),
+  },
+});
 
 /** A matrix product: sizes, and strides of a(i, k) and b(k, j). */
 interface Product {
@@ -21,15 +30,12 @@ interface Product {
   readonly BJ: number;
 }
 
-function kernels(
-  product: Product,
-  bindings: readonly Binding[],
-  flags: { BIAS: boolean; ROW_SUMS: boolean },
-): KernelPlan {
+function kernels(product: Product, buffers: Bound<typeof shader.buffers>): KernelPlan {
   const { ROWS, COLUMNS } = product, BLOCKS_J = Math.ceil(COLUMNS / 4);
   const COUNT = Math.ceil(ROWS / 4) * BLOCKS_J;
   const PADDED = storageLength(dense([ROWS, COLUMNS]));
   const SUMS_PADDED = storageLength(dense([ROWS]));
+  const flags = { BIAS: buffers.bias !== undefined, ROW_SUMS: buffers.s !== undefined };
   const { workgroups, GRID_X } = launch(COUNT, 16);
   const constants = {
     ...product,
@@ -40,7 +46,7 @@ function kernels(
     SUMS_PADDED,
     GRID_X,
   };
-  return { dispatches: [{ shader, constants, bindings, workgroups }] };
+  return { dispatches: [dispatch(shader, { constants, buffers, workgroups })] };
 }
 
 const macs = (inputs: readonly TensorType[]): number => inputs[0].shape[0] * inputs[0].shape[1] * inputs[1].shape[1];
@@ -59,8 +65,7 @@ export const linearInputGrad: OpSpec<null> = {
     const [ROWS, DEPTH] = gy.shape, COLUMNS = w.shape[1];
     return kernels(
       { ROWS, COLUMNS, DEPTH, AI: DEPTH, AK: 1, BK: COLUMNS, BJ: 1 },
-      [input(0), input(1), output(0)],
-      { BIAS: false, ROW_SUMS: false },
+      { a: input(0), b: input(1), c: output(0) },
     );
   },
   testedBy: "linear",
@@ -81,8 +86,7 @@ export const linearWeightGrad: OpSpec<null> = {
     const [DEPTH, ROWS] = gy.shape, COLUMNS = x.shape[1];
     return kernels(
       { ROWS, COLUMNS, DEPTH, AI: 1, AK: ROWS, BK: COLUMNS, BJ: 1 },
-      [input(0), input(1), output(0), output(1)],
-      { BIAS: false, ROW_SUMS: true },
+      { a: input(0), b: input(1), c: output(0), s: output(1) },
     );
   },
   testedBy: "linear",
@@ -105,8 +109,7 @@ export const linear: OpSpec<null> = {
     const [ROWS, DEPTH] = x.shape, COLUMNS = w.shape[0];
     return kernels(
       { ROWS, COLUMNS, DEPTH, AI: DEPTH, AK: 1, BK: 1, BJ: DEPTH },
-      [input(0), input(1), input(2), output(0)],
-      { BIAS: true, ROW_SUMS: false },
+      { a: input(0), b: input(1), bias: input(2), c: output(0) },
     );
   },
   gradient({ graph, node, grads, needs }) {

@@ -3,13 +3,21 @@
  * @module
  */
 import source from "../../shaders/max_pool_2x2.wgsl" with { type: "text" };
-import { input, type OpSpec, output } from "../graph/op.ts";
+import { kernel, read, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectShape } from "./expect.ts";
 import { linear } from "./launch.ts";
-import { withPoolParts } from "./shader_parts.ts";
+import { poolParts } from "./shader_parts.ts";
 
-const shader = { name: "max_pool_2x2", source: withPoolParts(source) };
+const shader = kernel("max_pool_2x2", source, {
+  parts: [poolParts],
+  buffers: { x: read("vec4i", "bf16"), y: write("vec4i", "bf16") },
+});
+const gradShader = kernel("max_pool_2x2", source, {
+  parts: [poolParts],
+  buffers: { gy: read("vec4f", "bf16"), x: read("vec4i", "bf16"), gx: write("vec4f", "bf16") },
+});
 
 const half = (size: number): number => Math.ceil(size / 2);
 
@@ -23,7 +31,7 @@ function infer(inputs: readonly TensorType[]): TensorType[] {
 function launch(big: TensorType, result: TensorType, GRADIENT: boolean) {
   const [, , H, W] = big.shape, COUNT = storageLength(result) / 4, { workgroups, GRID_X } = linear(COUNT, 64);
   const sizes = { H, W, Q: rowPitch(W) / 4, HO: half(H), QO: rowPitch(half(W)) / 4 };
-  return { shader, constants: { ...sizes, COUNT, GRID_X, GRADIENT }, workgroups };
+  return { constants: { ...sizes, COUNT, GRID_X, GRADIENT }, workgroups };
 }
 
 /** Gradient of {@linkcode maxPool2x2}: (gy, x) -> gx. The first maximum of a window gets the window's gradient. */
@@ -36,7 +44,9 @@ export const maxPool2x2Grad: OpSpec<null> = {
     return [inputs[1]];
   },
   kernels: ({ inputs: [, x], outputs: [gx] }) => ({
-    dispatches: [{ ...launch(x, gx, true), bindings: [input(0), input(1), output(0)] }],
+    dispatches: [
+      dispatch(gradShader, { ...launch(x, gx, true), buffers: { gy: input(0), x: input(1), gx: output(0) } }),
+    ],
   }),
   testedBy: "max_pool_2x2",
 };
@@ -49,7 +59,7 @@ export const maxPool2x2: OpSpec<null> = {
   name: "max_pool_2x2",
   infer,
   kernels: ({ inputs: [x], outputs: [y] }) => ({
-    dispatches: [{ ...launch(x, y, false), bindings: [input(0), output(0)] }],
+    dispatches: [dispatch(shader, { ...launch(x, y, false), buffers: { x: input(0), y: output(0) } })],
   }),
   gradient: ({ graph, node, grads }) => [
     grads[0] && graph.apply1(maxPool2x2Grad, [grads[0], node.inputs[0]], null),

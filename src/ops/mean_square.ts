@@ -3,11 +3,19 @@
  * @module
  */
 import source from "../../shaders/mean_square.wgsl" with { type: "text" };
-import { input, type OpSpec, output, scratch } from "../graph/op.ts";
+import { kernel, read, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpSpec, output, scratch } from "../graph/op.ts";
 import { dense, elementCount, image, storageLength } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs } from "./expect.ts";
 
-const shader = { name: "mean_square", source };
+const partShader = kernel("mean_square", source, {
+  buffers: { x: read("vec4f", "bf16"), partials: write("f32") },
+  params: { chunk: "u32", length: "u32" },
+});
+const lastShader = kernel("mean_square", source, {
+  buffers: { partials: read("f32"), y: write("vec4f") },
+  params: { count: "u32", elements: "u32" },
+});
 
 /** Image `[C, N, H, W]` -> `[1]`, the mean of the squares of its elements. Not differentiable. */
 export const meanSquare: OpSpec<null> = {
@@ -21,24 +29,21 @@ export const meanSquare: OpSpec<null> = {
     const LENGTH = storageLength(x) / 4;
     const CHUNK = Math.max(16, Math.ceil(LENGTH / 16384));
     const PARTIALS = Math.ceil(LENGTH / (64 * CHUNK)) * 64;
-    const params = [PARTIALS, CHUNK, LENGTH, elementCount(x)];
     return {
       scratch: [PARTIALS],
       dispatches: [
-        {
-          shader,
+        dispatch(partShader, {
           constants: { LANES: 64, LAST: false },
-          bindings: [input(0), scratch(0)],
-          params,
+          buffers: { x: input(0), partials: scratch(0) },
+          params: { chunk: CHUNK, length: LENGTH },
           workgroups: [PARTIALS / 64, 1, 1],
-        },
-        {
-          shader,
+        }),
+        dispatch(lastShader, {
           constants: { LANES: 64, LAST: true },
-          bindings: [scratch(0), output(0)],
-          params,
+          buffers: { partials: scratch(0), y: output(0) },
+          params: { count: PARTIALS, elements: elementCount(x) },
           workgroups: [1, 1, 1],
-        },
+        }),
       ],
     };
   },

@@ -15,18 +15,61 @@ import inputSource from "../../shaders/mixed_input_grad.wgsl" with {
 import weightSource from "../../shaders/mixed_weight_grad.wgsl" with {
   type: "text",
 };
+import type { Constants } from "../gpu/template.ts";
 import type { Tensor } from "../graph/graph.ts";
-import { type Binding, type Dispatch, input, type OpSpec, output, uniformInput } from "../graph/op.ts";
+import { kernel, list, type ParamValues, read, table, uniform, write } from "../gpu/kernel.ts";
+import { type Bound, type Dispatch, dispatch, input, type OpSpec, output, uniformInput } from "../graph/op.ts";
 import { dense, image, sameKind, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { joinedStrands, manyWorkgroups, rowWord } from "./channel.ts";
 import { imageVec4s } from "./launch.ts";
 import { mixedCases, mixedReference } from "./mixed_reference.ts";
-import { withRowEnds } from "./shader_parts.ts";
+import { rowEnds } from "./shader_parts.ts";
 
-const sumShader = { name: "mixed_sum", source: withRowEnds(sumSource) };
-const sumsShader = { name: "mixed_grad_sums", source: sumsSource };
-const inputShader = { name: "mixed_input_grad", source: withRowEnds(inputSource) };
-const weightShader = { name: "mixed_weight_grad", source: weightSource };
+const parts = [rowEnds], stats = list(uniform("vec4f"));
+const edgeParams = { channels: "u32", length: "u32", share: "u32", firstEdge: "u32" } as const;
+const terms = table({ first: "u32", channel: "u32", weight: "u32" });
+const sumShader = kernel("mixed_sum", sumSource, {
+  parts,
+  buffers: { z: list(read("vec4f", "bf16")), y: write("vec4f", "bf16"), weights: uniform("vec4f"), stats },
+  params: { ...edgeParams, row: "u32", candidates: table({ channels: "u32" }), terms },
+});
+const sumsShader = kernel("mixed_grad_sums", sumsSource, {
+  buffers: {
+    z: list(read("vec4f", "bf16")),
+    y: write("vec4f"),
+    weights: uniform("vec4f"),
+    g: read("vec4f", "bf16"),
+    stats,
+  },
+  params: {
+    ...edgeParams,
+    elements: "u32",
+    coefficients: "u32",
+    candidates: table({ channels: "u32", number: "u32" }),
+    terms,
+  },
+});
+const inputShader = kernel("mixed_input_grad", inputSource, {
+  parts,
+  buffers: {
+    g: read("vec4f", "bf16"),
+    coefficients: read("vec4f"),
+    gz: list(write("vec4f", "bf16")),
+    z: list(read("vec4f", "bf16")),
+  },
+  params: {
+    channels: "u32",
+    share: "u32",
+    length: "u32",
+    row: "u32",
+    candidates: table({ first: "u32" }),
+    links: table({ to: "u32" }),
+  },
+});
+const weightShader = kernel("mixed_weight_grad", weightSource, {
+  buffers: { coefficients: read("vec4f"), dw: write("f32") },
+  params: { terms: table({ weight: "u32", first: "u32", channels: "u32" }) },
+});
 
 /** One candidate of a mixed operation. */
 export interface MixedCandidate {
@@ -100,53 +143,61 @@ function runsOf(attrs: MixedAttributes): { readonly first: number; readonly coun
   return runs;
 }
 
-/**
- * What both passes over the candidates share: cuts each run of edges into dispatches that bind at most `most`
- * candidates and describes these to the shader, whose strands walk `share` vec4s.
- */
+/** Rows of a table of parameters, as many as a multiple of `room`; those that fill it up are zero. */
+function filled<Row extends Readonly<Record<string, number>>>(rows: readonly Row[], room: number): Row[] {
+  const zero = Object.fromEntries(Object.keys(rows[0]).map((key) => [key, 0])) as Row;
+  return [...rows, ...Array(Math.ceil(rows.length / room) * room - rows.length).fill(zero)];
+}
+
+/** One dispatch over some candidates of a run of edges, as far as both passes over the candidates agree. */
+interface CandidatePart {
+  /** The candidates. */
+  readonly candidates: readonly number[];
+  readonly constants: Constants;
+  readonly buffers: Pick<Bound<typeof sumShader.buffers>, "z" | "y" | "weights" | "stats">;
+  readonly params: ParamValues<typeof edgeParams & { terms: typeof terms }>;
+  /** Channels of the statistics of each candidate, 0 where it has none. */
+  readonly statistics: readonly number[];
+  /** Channels of the edges. */
+  readonly outputs: number;
+  /** Whether others of the run come before it. */
+  readonly more: boolean;
+}
+
+/** Cuts each run of edges into dispatches that bind at most `most` candidates, and whose strands walk `share` vec4s. */
 function candidateParts(
   inputs: readonly TensorType[],
   attrs: MixedAttributes,
   most: number,
   share: number,
-  firstStatsBinding: number,
-) {
-  const at = operands(attrs), { rows, channels, eps } = attrs, columns = inputs[0].shape[1];
-  const { m4, elements, row } = sizes(inputs[at.z[0]]);
+): CandidatePart[] {
+  const at = operands(attrs), { rows, channels, eps, candidates } = attrs, columns = inputs[0].shape[1];
+  const { m4 } = sizes(inputs[at.z[0]]), weights = uniformInput(0, storageLength(inputs[0]) * 4);
+  const statistics = (k: number) => candidates[k].norm === "none" ? undefined : inputs[at.stats[k]];
   return runsOf(attrs).flatMap(({ first, count, live }) => {
-    const parts = [], room = EDGES_ROOM * Math.ceil(count / EDGES_ROOM);
+    const parts: CandidatePart[] = [];
     for (let from = 0; from < live.length; from += most) {
-      const part = live.slice(from, from + most), stats: Binding[] = [];
-      const constants: Record<string, number | boolean> = {}, described: number[] = [];
-      part.forEach((k, i) => {
-        const normed = attrs.candidates[k].norm !== "none", type = normed ? inputs[at.stats[k]] : null;
-        constants[`NORM${i}`] = normed;
-        if (type) {
-          const bytes = Math.max(STATISTICS_UNIFORM_BYTES, storageLength(type) * 4);
-          constants[`STATS_SLOT${i}`] = stats.length;
-          constants[`STATS_SIZE${i}`] = bytes / 16;
-          stats.push(uniformInput(at.stats[k], bytes));
-        }
-        described.push(type ? type.shape[1] : 0, k, 0, 0);
-      });
-      for (let edge = first; edge < first + count; edge++) {
-        for (const k of part) {
-          const { groups, column } = attrs.candidates[k], channel = groups[edge] * channels;
-          described.push(channel * m4, channel, rows[edge] * columns + column, 0);
-        }
-      }
-      const COUNT = part.length, words = [channels, m4, share, first, row, elements, rows.length * channels, 0];
-      const params = [...words, ...described], PARAMS = 2 + COUNT * (1 + room), statsAt = COUNT + firstStatsBinding;
-      Object.assign(constants, {
-        ...{ COUNT, PARAMS, WEIGHTS: storageLength(inputs[0]) / 4, EPS: eps },
-        ...{ STATS_AT: statsAt, PARAMS_AT: statsAt + stats.length },
-      });
+      const part = live.slice(from, from + most), COUNT = part.length;
+      const described = Array.from({ length: count }, (_, i) =>
+        part.map((k) => {
+          const { groups, column } = candidates[k], channel = groups[first + i] * channels;
+          return { first: channel * m4, channel, weight: rows[first + i] * columns + column };
+        })).flat();
       parts.push({
         candidates: part,
-        zs: part.map((k) => input(at.z[k])),
-        stats,
-        constants,
-        params: [...params, ...Array(4 * PARAMS - params.length).fill(0)],
+        constants: {
+          ...{ COUNT, EPS: eps },
+          ...Object.fromEntries(part.map((k, i) => [`NORM${i}`, statistics(k) !== undefined])),
+        },
+        buffers: {
+          ...{ z: part.map((k) => input(at.z[k])), y: output(0), weights },
+          stats: part.map((k) => {
+            const type = statistics(k), bytes = type && Math.max(STATISTICS_UNIFORM_BYTES, storageLength(type) * 4);
+            return bytes === undefined ? undefined : uniformInput(at.stats[k], bytes);
+          }),
+        },
+        params: { channels, length: m4, share, firstEdge: first, terms: filled(described, COUNT * EDGES_ROOM) },
+        statistics: part.map((k) => statistics(k)?.shape[1] ?? 0),
         outputs: count * channels,
         more: from > 0,
       });
@@ -189,18 +240,17 @@ export const mixed: OpSpec<MixedAttributes> = {
     return sums < 0 ? {} : { 0: sums };
   },
   kernels({ inputs, attrs, limits }) {
-    const { m4 } = sizes(inputs[operands(attrs).z[0]]), { groups, SHARE, SIZE } = manyWorkgroups(m4);
-    const most = Math.min(limits.maxStorageBuffersPerShaderStage - 1, 8), weights = storageLength(inputs[0]) * 4;
+    const { m4, row } = sizes(inputs[operands(attrs).z[0]]), { groups, SHARE, SIZE } = manyWorkgroups(m4);
+    const most = Math.min(limits.maxStorageBuffersPerShaderStage - 1, 8);
     return {
-      dispatches: candidateParts(inputs, attrs, most, SHARE, 2).map((
-        { zs, stats, constants, params, outputs, more },
-      ) => ({
-        shader: sumShader,
-        constants: { ...constants, WG: SIZE, ACCUMULATE: attrs.accumulate || more },
-        bindings: [...zs, output(0), uniformInput(0, weights), ...stats],
-        params,
-        workgroups: [groups, outputs, 1],
-      })),
+      dispatches: candidateParts(inputs, attrs, most, SHARE).map((part) =>
+        dispatch(sumShader, {
+          constants: { ...part.constants, WG: SIZE, ACCUMULATE: attrs.accumulate || part.more },
+          buffers: part.buffers,
+          params: { ...part.params, row, candidates: part.statistics.map((channels) => ({ channels })) },
+          workgroups: [groups, part.outputs, 1],
+        })
+      ),
     };
   },
   gradient({ graph, node, grads: [g], needs }) {
@@ -239,19 +289,20 @@ export const mixedGradSums: OpSpec<MixedAttributes> = {
     { candidates, rows, channels },
   ) => [dense([candidates.length, rows.length, channels, 4])],
   kernels({ inputs, attrs, limits }) {
-    const { m4 } = sizes(inputs[operands(attrs).z[0]]), { SIZE, SHARE, SHUFFLED } = joinedStrands(m4, limits);
-    const most = Math.min(limits.maxStorageBuffersPerShaderStage - 2, 8), weights = storageLength(inputs[0]) * 4;
+    const { m4, elements } = sizes(inputs[operands(attrs).z[0]]), { SIZE, SHARE, SHUFFLED } = joinedStrands(m4, limits);
+    const most = Math.min(limits.maxStorageBuffersPerShaderStage - 2, 8), { rows, channels } = attrs;
     return {
-      dispatches: candidateParts(inputs, attrs, most, SHARE, 3).map((part) => {
-        const { candidates, zs, stats, constants, params, outputs } = part;
+      dispatches: candidateParts(inputs, attrs, most, SHARE).map(({ candidates, statistics, ...part }) => {
         const batch = candidates.map((k, i) => [`BATCH${i}`, attrs.candidates[k].norm === "batch"]);
-        return {
-          shader: sumsShader,
-          constants: { ...constants, ...Object.fromEntries(batch), WG: SIZE, SHUFFLED },
-          bindings: [...zs, output(0), uniformInput(0, weights), input(inputs.length - 1), ...stats],
-          params,
-          workgroups: [1, outputs, 1],
-        };
+        return dispatch(sumsShader, {
+          constants: { ...part.constants, ...Object.fromEntries(batch), WG: SIZE, SHUFFLED },
+          buffers: { ...part.buffers, g: input(inputs.length - 1) },
+          params: {
+            ...{ ...part.params, elements, coefficients: rows.length * channels },
+            candidates: candidates.map((k, i) => ({ channels: statistics[i], number: k })),
+          },
+          workgroups: [1, part.outputs, 1],
+        });
       }),
     };
   },
@@ -283,22 +334,20 @@ export const mixedInputGrad: OpSpec<
       // Those that were normalised come first.
       const several = of.slice(first, first + most).sort((k, l) => +normed(l) - +normed(k)), K = several.length;
       const NORMED = several.filter(normed).length, at = (k: number) => of.indexOf(k);
-      dispatches.push({
-        shader: inputShader,
+      dispatches.push(dispatch(inputShader, {
         constants: { EDGES, K, NORMED, WG: SIZE, SINGLE },
-        bindings: [
-          input(inputs.length - 1),
-          input(0),
-          ...several.map((k) => output(at(k))),
-          ...several.slice(0, NORMED).map((k) => input(1 + at(k))),
-        ],
-        params: [
-          ...[channels, SHARE, m4, row],
-          ...several.flatMap((k) => [k * rows.length * channels, 0, 0, 0]),
-          ...Array.from({ length: EDGES }, (_, e) => [edges[e] ?? NONE, 0, 0, 0]).flat(),
-        ],
+        buffers: {
+          ...{ g: input(inputs.length - 1), coefficients: input(0) },
+          gz: several.map((k) => output(at(k))),
+          z: several.slice(0, NORMED).map((k) => input(1 + at(k))),
+        },
+        params: {
+          ...{ channels, share: SHARE, length: m4, row },
+          candidates: several.map((k) => ({ first: k * rows.length * channels })),
+          links: Array.from({ length: EDGES }, (_, e) => ({ to: edges[e] ?? NONE })),
+        },
         workgroups: [parts, z.shape[0], 1],
-      });
+      }));
     }
     return { dispatches };
   },
@@ -312,22 +361,19 @@ export const mixedWeightGrad: OpSpec<
   testedBy: "mixed",
   infer: (_, { weights }) => [dense(weights)],
   kernels({ outputs: [dw], attrs: { candidates, rows, channels, weights } }) {
-    const params = candidates.flatMap(({ column, groups }, k) =>
-      rows.flatMap((row, e) => [
-        groups[e] < 0 ? NONE : row * weights[1] + column,
-        (k * rows.length + e) * channels,
-        channels,
-        0,
-      ])
+    const terms = candidates.flatMap(({ column, groups }, k) =>
+      rows.map((row, e) => ({
+        weight: groups[e] < 0 ? NONE : row * weights[1] + column,
+        ...{ first: (k * rows.length + e) * channels, channels },
+      }))
     );
     return {
-      dispatches: [{
-        shader: weightShader,
-        constants: { TERMS: params.length / 4, SIZE: storageLength(dw) },
-        bindings: [input(0), output(0)],
-        params,
+      dispatches: [dispatch(weightShader, {
+        constants: { TERMS: terms.length, SIZE: storageLength(dw) },
+        buffers: { coefficients: input(0), dw: output(0) },
+        params: { terms },
         workgroups: [1, 1, 1],
-      }],
+      })],
     };
   },
 };

@@ -4,9 +4,15 @@
  * @module
  */
 import source from "../../shaders/multiply_add.wgsl" with { type: "text" };
-import { input, type OpSpec, output } from "../graph/op.ts";
+import { kernel, read, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { requireDense } from "./channel.ts";
+
+const shader = kernel("multiply_add", source, {
+  buffers: { x: read("vec4f"), y: write("vec4f") },
+  params: { length: "u32", rounds: "u32" },
+});
 
 /** Chains of multiply-adds in an invocation, and steps of each in a round. */
 const CHAINS = 2, STEPS = 16;
@@ -27,13 +33,12 @@ export const multiplyAdd: OpSpec<MultiplyAddAttributes> = {
     return [x];
   },
   kernels: ({ inputs, attrs }) => ({
-    dispatches: [{
-      shader: { name: "multiply_add", source },
+    dispatches: [dispatch(shader, {
       constants: { CHAINS, STEPS },
-      bindings: [input(0), output(0)],
-      params: [vectors(inputs), attrs.rounds, 0, 0],
+      buffers: { x: input(0), y: output(0) },
+      params: { length: vectors(inputs), rounds: attrs.rounds },
       workgroups: [Math.ceil(vectors(inputs) / 64), 1, 1],
-    }],
+    })],
   }),
   reference: ([x], _, { rounds }) => [x.map((v) => {
     let sum = 0;

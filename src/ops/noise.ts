@@ -6,12 +6,16 @@
 import source from "../../shaders/noise.wgsl" with { type: "text" };
 import { FailureError } from "../base/errors.ts";
 import { philox } from "../base/random.ts";
-import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { kernel, read, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, rowPitch, storageLength } from "../graph/tensor_type.ts";
 import { expectInputs, expectInteger } from "./expect.ts";
 import { linear } from "./launch.ts";
 
-const shader = { name: "noise", source };
+const shader = kernel("noise", source, {
+  buffers: { key: read("vec4u"), y: write("vec4f", "bf16") },
+  params: { length: "u32", row: "u32", stream: "u32" },
+});
 
 /** Attributes of {@linkcode noise}. */
 export interface NoiseAttributes {
@@ -36,13 +40,12 @@ export const noise: OpSpec<NoiseAttributes> = {
   kernels({ outputs: [y], attrs: { shape, stream } }) {
     const length = storageLength(y) / 4, width = shape[3];
     return {
-      dispatches: [{
-        shader,
+      dispatches: [dispatch(shader, {
         constants: { TAIL: width % 4 },
-        bindings: [input(0), output(0)],
-        params: [length, rowPitch(width) / 4, stream, 0],
+        buffers: { key: input(0), y: output(0) },
+        params: { length, row: rowPitch(width) / 4, stream },
         workgroups: linear(length, 64).workgroups,
-      }],
+      })],
     };
   },
   reference([key], _, { shape: [c, n, h, w], stream }) {

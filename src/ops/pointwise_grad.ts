@@ -4,8 +4,11 @@
  */
 import gradLanesSource from "../../shaders/pointwise_grad_lanes.wgsl" with { type: "text" };
 import weightGradSource from "../../shaders/pointwise_weight_grad.wgsl" with { type: "text" };
+import { kernel, read, write } from "../gpu/kernel.ts";
 import {
+  as,
   type Binding,
+  dispatch,
   input,
   type KernelContext,
   type KernelPlan,
@@ -20,8 +23,28 @@ import { largestDivisor } from "./launch.ts";
 import { laneChannels, type PointwiseAttributes, product, sizesOf } from "./pointwise_product.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
-const gradLanesShader = { name: "pointwise_grad_lanes", source: gradLanesSource };
-const weightGradShader = { name: "pointwise_weight_grad", source: weightGradSource };
+const pixels = read("vec4f", "bf16");
+const gradLanesShader = kernel("pointwise_grad_lanes", gradLanesSource, {
+  buffers: {
+    gy: pixels,
+    w: read(["vec4f", "vec2f", "f32"]),
+    x: pixels,
+    gx: write("vec4f", "bf16"),
+    sums: write(["vec4f", "vec2f", "f32"]),
+  },
+  params: { weights: "u32", inChannels: "u32", length: "u32", share: "u32", relu: "u32" },
+});
+const weightGradShader = kernel("pointwise_weight_grad", weightGradSource, {
+  buffers: { gy: pixels, x: pixels, partial: write("f32") },
+  params: {
+    inputGroups: "u32",
+    inChannels: "u32",
+    outChannels: "u32",
+    invocations: "u32",
+    length: "u32",
+    share: "u32",
+  },
+});
 
 /** Ways to add up the gradient `dw`; inputs gy, x. */
 function weightGradVariants(
@@ -43,13 +66,15 @@ function weightGradVariants(
       plan: () => ({
         scratch: ALONE ? [] : [count * parts * BO * BI],
         dispatches: [
-          {
-            shader: weightGradShader,
+          dispatch(weightGradShader, {
             constants: { BO, BI, WG, SUBGROUPS, ALONE, RELU: attrs.relu },
-            bindings: [input(0), input(1), ALONE ? output(0) : scratch(0)],
-            params: [GI, CI, CO, 8 * strands, M4, 8 * Math.ceil(M4 / (8 * strands)), 0, 0],
+            buffers: { gy: input(0), x: input(1), partial: ALONE ? output(0) : scratch(0) },
+            params: {
+              ...{ inputGroups: GI, inChannels: CI, outChannels: CO, invocations: 8 * strands },
+              ...{ length: M4, share: 8 * Math.ceil(M4 / (8 * strands)) },
+            },
             workgroups: [Math.ceil(8 * strands / WG), count, 1],
-          },
+          }),
           ...(ALONE ? [] : [reducePartials(sizes)]),
         ],
       }),
@@ -109,22 +134,25 @@ function jointVariant(
   const EACH = laneChannels(CI, Math.min(CO > 32 ? 16 : 32, CO, JOINT_WEIGHTS / CO)), blocks = GI * CI / (8 * EACH);
   // At least 8 subgroups, and an even number, since llvmpipe cuts them into one run for each core.
   const strands = Math.min(Math.ceil(M4 / 64), blocks < 8 ? 2 * Math.ceil(4 / blocks) : 1), ALONE = strands === 1;
+  const element = EACH === 4 ? "vec4f" : EACH === 2 ? "vec2f" : "f32";
   const count = GROUPS * CO * CI, sums = { count, parts: strands, blockRows: 1, blockColumns: count, columns: 1 };
   return {
     name: `joint ${CO}x${8 * EACH}, strands ${strands}`,
     plan: () => ({
       scratch: ALONE ? [] : [count * strands],
       dispatches: [
-        {
-          shader: gradLanesShader,
+        dispatch(gradLanesShader, {
           constants: { CO, EACH },
-          bindings: [
-            ...[input(0), input(1), input(2), output(0)],
-            ALONE ? output(1) : scratch(0),
-          ],
-          params: [count, CI, CO, strands, M4, Math.ceil(M4 / strands), Number(attrs.relu), 0],
+          buffers: {
+            ...{ gy: input(0), w: as(element, input(1)), x: input(2), gx: output(0) },
+            sums: as(element, ALONE ? output(1) : scratch(0)),
+          },
+          params: {
+            ...{ weights: count, inChannels: CI, length: M4 },
+            ...{ share: Math.ceil(M4 / strands), relu: Number(attrs.relu) },
+          },
           workgroups: [strands, blocks, 1],
-        },
+        }),
         ...(ALONE ? [] : [reducePartials(sums, output(1))]),
       ],
     }),

@@ -7,15 +7,37 @@ import heldSource from "../../shaders/pointwise_held.wgsl" with { type: "text" }
 import lanesSource from "../../shaders/pointwise_lanes.wgsl" with { type: "text" };
 import tiledSource from "../../shaders/pointwise_tiled.wgsl" with { type: "text" };
 import type { GpuLimits } from "../gpu/device.ts";
-import { input, type KernelContext, type KernelVariant, output, scratch, uniformInput } from "../graph/op.ts";
+import { kernel, optional, type ParamValues, read, uniform, write } from "../gpu/kernel.ts";
+import {
+  as,
+  type Binding,
+  dispatch,
+  input,
+  type KernelContext,
+  type KernelVariant,
+  output,
+  scratch,
+  uniformInput,
+} from "../graph/op.ts";
 import { elementCount, type TensorType } from "../graph/tensor_type.ts";
 import { hasLanes } from "./lanes.ts";
 import { imageVec4s, largestDivisor } from "./launch.ts";
 
-const shader = { name: "pointwise", source };
-const heldShader = { name: "pointwise_held", source: heldSource };
-const lanesShader = { name: "pointwise_lanes", source: lanesSource };
-const tiledShader = { name: "pointwise_tiled", source: tiledSource };
+const x = read("vec4f", "bf16"), y = write("vec4f", "bf16"), u = optional(x);
+const sizes = { inputGroups: "u32", inChannels: "u32", outChannels: "u32", length: "u32" } as const;
+const shader = kernel("pointwise", source, {
+  buffers: { x, w: read(["vec4f", "f32"]), y, u },
+  params: { ...sizes, groups: "u32" },
+});
+const heldShader = kernel("pointwise_held", heldSource, { buffers: { x, w: uniform("vec4f"), y, u }, params: sizes });
+const lanesShader = kernel("pointwise_lanes", lanesSource, {
+  buffers: { x, w: read(["vec4f", "vec2f", "f32"]), y, u, partial: optional(write("vec4f")) },
+  params: { ...sizes, share: "u32", relu: "u32", walks: "u32" },
+});
+const tiledShader = kernel("pointwise_tiled", tiledSource, {
+  buffers: { x, w: read("f32"), y, u },
+  params: { ...sizes, groups: "u32" },
+});
 
 /** Bytes of the uniform range that weights are bound as; arenas of weights have this much slack. */
 export const WEIGHT_UNIFORM_BYTES = 65536;
@@ -85,6 +107,114 @@ function walkOperands(operands: number): number {
 /** Most operands that 8 lanes share where one walk has to take them all. */
 const SHARED_OPERANDS = 512;
 
+/** A product of input 0 with the weights, input 1: what its kernels have in common. */
+interface Product {
+  readonly sizes: PointwiseSizes;
+  /** Whether it is the gradient of the input. */
+  readonly transposed: boolean;
+  readonly relu: boolean;
+  /** Channels of a group of the result, and those that each of them is added up from. */
+  readonly outputs: number;
+  readonly operands: number;
+  /** Whether the weights can be bound as a uniform range. */
+  readonly fits: boolean;
+  readonly settings: { readonly TRANSPOSED: boolean; readonly RELU: boolean };
+  readonly buffers: { readonly x: Binding; readonly y: Binding; readonly u?: Binding };
+  readonly params: ParamValues<typeof sizes>;
+}
+
+function productOf(
+  { inputs, attrs, limits }: KernelContext<PointwiseAttributes>,
+  w: TensorType,
+  transposed: boolean,
+): Product {
+  const sizes = sizesOf(inputs[0], w, attrs), { CI, CO, GI, M4 } = sizes, { relu } = attrs;
+  const [outputs, operands] = transposed ? [CI, CO] : [CO, CI];
+  return {
+    ...{ sizes, transposed, relu, outputs, operands, fits: fitsUniform(w, limits) },
+    settings: { TRANSPOSED: transposed, RELU: relu },
+    buffers: { x: input(0), y: output(0), ...(transposed && relu && { u: input(2) }) },
+    params: { inputGroups: GI, inChannels: CI, outChannels: CO, length: M4 },
+  };
+}
+
+const uniformWeights = uniformInput(1, WEIGHT_UNIFORM_BYTES);
+
+/** Up to `rows` results of `PV` vec4s of pixels for an invocation. */
+function block(product: Product, rows: number, PV: number): KernelVariant {
+  const { sizes: { CI, GI, GROUPS, M4 }, transposed, outputs, fits, settings, buffers, params } = product;
+  const OB = largestDivisor(outputs, rows), WG = M4 >= 64 * PV * 8 ? 64 : 16;
+  const VEC = CI % 4 === 0 && (!transposed || OB % 4 === 0);
+  return {
+    name: `block ${OB}x${PV}`,
+    plan: () => ({
+      dispatches: [dispatch(shader, {
+        constants: { OB, PV, WG, VEC, ...settings },
+        buffers: { ...buffers, w: VEC ? fits ? uniformWeights : input(1) : as("f32", input(1)) },
+        params: { ...params, groups: GROUPS },
+        workgroups: [Math.ceil(M4 / (WG * PV)), (transposed ? GI : GROUPS) * outputs / OB, 1],
+      })],
+    }),
+  };
+}
+
+/** As many results as `most` weights in registers allow, for 8 or 16 vec4s after each other. */
+function held({ sizes: { GROUPS, M4 }, outputs, operands, settings, ...common }: Product, most: number): KernelVariant {
+  const OB = largestDivisor(outputs, Math.min(16, most / operands));
+  const WG = 32, SHARE = 8 * (M4 >= 2048 ? 16 : 8);
+  return {
+    name: `held ${OB}x${operands}`,
+    plan: () => ({
+      dispatches: [dispatch(heldShader, {
+        constants: { OB, IB: operands, WG, SHARE, ...settings },
+        buffers: { ...common.buffers, w: uniformWeights },
+        params: common.params,
+        workgroups: [Math.ceil(M4 / (SHARE * WG / 8)), GROUPS * outputs / OB, 1],
+      })],
+    }),
+  };
+}
+
+/** Up to `most` results, one of every 8 in each of 8 lanes, which hold the weights and share the operands. */
+function lanes(product: Product, most: number): KernelVariant {
+  const { sizes: { GROUPS, M4 }, transposed, relu, outputs, operands, buffers, params } = product;
+  const sums = GROUPS * outputs * M4 * 4;
+  const IB = sums <= MOST_WAITING ? walkOperands(operands) : operands, walks = operands / IB, SPLIT = walks > 1;
+  const EACH = laneChannels(outputs, Math.min(most, Math.max(16, SHARED_WEIGHTS / IB))),
+    blocks = GROUPS * outputs / (8 * EACH);
+  const share = Math.ceil(M4 / Math.ceil(16 / blocks));
+  const w = !transposed || EACH === 4 ? input(1) : as(EACH === 2 ? "vec2f" : "f32", input(1));
+  return {
+    name: `lanes ${8 * EACH}x${operands}`,
+    plan: () => ({
+      scratch: SPLIT ? [sums] : [],
+      dispatches: [dispatch(lanesShader, {
+        constants: { EACH, IB, TRANSPOSED: transposed, MASKED: buffers.u !== undefined, SPLIT },
+        buffers: { ...buffers, w, ...(SPLIT && { partial: scratch(0) }) },
+        params: { ...params, share, relu: Number(relu), walks },
+        workgroups: [Math.ceil(M4 / share), blocks, 1],
+      })],
+    }),
+  };
+}
+
+/** Up to 32 results and as many vec4s of pixels for a workgroup, which shares operands and weights. */
+function tiled({ sizes: { GI, GROUPS, M4 }, transposed, outputs, settings, ...common }: Product): KernelVariant {
+  const OB = largestDivisor(outputs, 8), blocks = outputs / OB;
+  const ROWS = [4, 3, 2, 1].find((rows) => blocks % rows === 0)!;
+  return {
+    name: `tiled ${ROWS * OB}x32`,
+    plan: () => ({
+      dispatches: [dispatch(tiledShader, {
+        constants: { OB, ROWS, DEPTH: 8, ...settings },
+        buffers: { ...common.buffers, w: input(1) },
+        params: { ...common.params, groups: GROUPS },
+        workgroups: [Math.ceil(M4 / 32), (transposed ? GI : GROUPS) * outputs / (ROWS * OB), 1],
+      })],
+    }),
+  };
+}
+
 /**
  * Ways to multiply input 0 of `context` with the weights of type `w`, input 1; `transposed`: for the gradient of the
  * input, input 0 being that of the output and input 2, where there is a ReLU, the input.
@@ -94,95 +224,22 @@ export function product(
   w: TensorType,
   transposed: boolean,
 ): KernelVariant[] {
-  const { CI, CO, GI, GROUPS, M4 } = sizesOf(context.inputs[0], w, context.attrs), { relu } = context.attrs;
-  const [outputs, operands] = transposed ? [CI, CO] : [CO, CI], { software } = context.limits;
-  const mask = transposed && relu ? [input(2)] : [], settings = { TRANSPOSED: transposed, RELU: relu };
-  const fits = fitsUniform(w, context.limits);
-  const weights = uniformInput(1, WEIGHT_UNIFORM_BYTES);
-  /** Up to `rows` results of `PV` vec4s of pixels for an invocation. */
-  const block = (rows: number, PV: number): KernelVariant => {
-    const OB = largestDivisor(outputs, rows), WG = M4 >= 64 * PV * 8 ? 64 : 16;
-    const VEC = CI % 4 === 0 && (!transposed || OB % 4 === 0), UNIFORM = VEC && fits;
-    return {
-      name: `block ${OB}x${PV}`,
-      plan: () => ({
-        dispatches: [{
-          shader,
-          constants: { OB, PV, WG, VEC, UNIFORM, ...settings },
-          bindings: [input(0), UNIFORM ? weights : input(1), output(0), ...mask],
-          params: [GI, GROUPS, CI, CO, M4, 0, 0, 0],
-          workgroups: [Math.ceil(M4 / (WG * PV)), (transposed ? GI : GROUPS) * outputs / OB, 1],
-        }],
-      }),
-    };
-  };
-  /** As many results as `most` weights in registers allow, for 8 or 16 vec4s after each other. */
-  const held = (most: number): KernelVariant => {
-    const OB = largestDivisor(outputs, Math.min(16, most / operands));
-    const WG = 32, SHARE = 8 * (M4 >= 2048 ? 16 : 8);
-    return {
-      name: `held ${OB}x${operands}`,
-      plan: () => ({
-        dispatches: [{
-          shader: heldShader,
-          constants: { OB, IB: operands, WG, SHARE, ...settings },
-          bindings: [input(0), weights, output(0), ...mask],
-          params: [GI, 0, CI, CO, M4, 0, 0, 0],
-          workgroups: [Math.ceil(M4 / (SHARE * WG / 8)), GROUPS * outputs / OB, 1],
-        }],
-      }),
-    };
-  };
-  /** Up to `most` results, one of every 8 in each of 8 lanes, which hold the weights and share the operands. */
-  const lanes = (most: number): KernelVariant => {
-    const sums = GROUPS * outputs * M4 * 4;
-    const IB = sums <= MOST_WAITING ? walkOperands(operands) : operands, walks = operands / IB, SPLIT = walks > 1;
-    const EACH = laneChannels(outputs, Math.min(most, Math.max(16, SHARED_WEIGHTS / IB))),
-      blocks = GROUPS * outputs / (8 * EACH);
-    const share = Math.ceil(M4 / Math.ceil(16 / blocks));
-    return {
-      name: `lanes ${8 * EACH}x${operands}`,
-      plan: () => ({
-        scratch: SPLIT ? [sums] : [],
-        dispatches: [{
-          shader: lanesShader,
-          constants: { EACH, IB, TRANSPOSED: transposed, MASKED: mask.length > 0, SPLIT },
-          bindings: [input(0), input(1), output(0), ...mask, ...(SPLIT ? [scratch(0)] : [])],
-          params: [GI, 0, CI, CO, M4, share, Number(relu), walks],
-          workgroups: [Math.ceil(M4 / share), blocks, 1],
-        }],
-      }),
-    };
-  };
-  /** Up to 32 results and as many vec4s of pixels for a workgroup, which shares operands and weights. */
-  const tiled = (): KernelVariant => {
-    const OB = largestDivisor(outputs, 8), blocks = outputs / OB;
-    const ROWS = [4, 3, 2, 1].find((rows) => blocks % rows === 0)!;
-    return {
-      name: `tiled ${ROWS * OB}x32`,
-      plan: () => ({
-        dispatches: [{
-          shader: tiledShader,
-          constants: { OB, ROWS, DEPTH: 8, ...settings },
-          bindings: [input(0), input(1), output(0), ...mask],
-          params: [GI, GROUPS, CI, CO, M4, 0, 0, 0],
-          workgroups: [Math.ceil(M4 / 32), (transposed ? GI : GROUPS) * outputs / (ROWS * OB), 1],
-        }],
-      }),
-    };
-  };
-  const small = largestDivisor(outputs, 16) <= 8,
-    holds = fits && CI % 4 === 0 && operands <= HELD_OPERANDS &&
-      (!transposed || GROUPS === GI);
+  const all = productOf(context, w, transposed), { sizes: { CI, GI, GROUPS }, outputs, operands, fits } = all;
+  const small = largestDivisor(outputs, 16) <= 8, direct = !transposed || GROUPS === GI;
+  const holds = fits && CI % 4 === 0 && operands <= HELD_OPERANDS && direct;
   const shares = hasLanes(context.limits) && outputs % 8 === 0 && operands % 8 === 0 &&
-    walkOperands(operands) <= SHARED_OPERANDS && (!transposed || GROUPS === GI);
-  const holding = holds ? [held(256), held(128)] : [], sharing = shares ? [lanes(32), lanes(16)] : [];
-  return software
+    walkOperands(operands) <= SHARED_OPERANDS && direct;
+  const holding = holds ? [held(all, 256), held(all, 128)] : [],
+    sharing = shares ? [lanes(all, 32), lanes(all, 16)] : [];
+  return context.limits.software
     ? [
       // The gradient by itself runs in alpha steps only, for which another long shader is not worth its compilation.
       ...(!transposed && Math.max(operands, outputs) <= 16 ? [...holding, ...sharing] : [...sharing, ...holding]),
-      block(16, small && transposed ? 4 : 2),
-      block(8, 4),
+      block(all, 16, small && transposed ? 4 : 2),
+      block(all, 8, 4),
     ]
-    : [...(outputs >= 32 ? [tiled(), block(8, 2)] : [block(8, 2), tiled()]), block(16, 2), block(8, 1), block(4, 4)];
+    : [
+      ...(outputs >= 32 ? [tiled(all), block(all, 8, 2)] : [block(all, 8, 2), tiled(all)]),
+      ...[block(all, 16, 2), block(all, 8, 1), block(all, 4, 4)],
+    ];
 }

@@ -10,22 +10,58 @@ import lanesSource from "../../shaders/pool_lanes.wgsl" with { type: "text" };
 import maxGradLanesSource from "../../shaders/max_pool_grad_lanes.wgsl" with { type: "text" };
 import avgSource from "../../shaders/avg_pool.wgsl" with { type: "text" };
 import type { GpuLimits } from "../gpu/device.ts";
-import type { Shader } from "../gpu/pipelines.ts";
-import type { Constants } from "../gpu/template.ts";
-import { type Binding, input, type KernelVariant, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { kernel, optional, type ParamValues, read, write } from "../gpu/kernel.ts";
+import {
+  type Binding,
+  type Bound,
+  type Dispatch,
+  dispatch,
+  input,
+  type KernelVariant,
+  type OpCase,
+  type OpSpec,
+  output,
+} from "../graph/op.ts";
 import type { Graph, Node, Tensor } from "../graph/graph.ts";
 import { image, rowPitch, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectInteger, expectShape } from "./expect.ts";
 import { laneRows } from "./lanes.ts";
 import { linear } from "./launch.ts";
 import { onnxWindow } from "./onnx.ts";
-import { withPoolParts } from "./shader_parts.ts";
+import { poolParts } from "./shader_parts.ts";
 
-const maxShader = { name: "max_pool", source: withPoolParts(maxSource) };
-const maxGradShader = { name: "max_pool_grad", source: withPoolParts(maxGradSource) };
-const avgShader = { name: "avg_pool", source: withPoolParts(avgSource) };
-const maxGradLanesShader = { name: "max_pool_grad_lanes", source: withPoolParts(maxGradLanesSource) };
-const lanesShader = { name: "pool_lanes", source: withPoolParts(lanesSource) };
+const parts = [poolParts], gy = read("vec4f", "bf16"), gx = write("vec4f", "bf16"), bits = read("vec4i", "bf16");
+const maxShader = kernel("max_pool", maxSource, { parts, buffers: { x: bits, y: write("vec4i", "bf16") } });
+const maxGradShader = kernel("max_pool_grad", maxGradSource, { parts, buffers: { gy, x: bits, gx } });
+const avgShader = kernel("avg_pool", avgSource, {
+  parts,
+  buffers: { x: read("vec4f", "bf16"), y: write("vec4f", "bf16") },
+});
+/** Parameters of the kernels of lanes. */
+const LANE_PARAMS = {
+  batch: "i32",
+  height: "i32",
+  width: "i32",
+  outHeight: "i32",
+  pitch: "i32",
+  outPitch: "i32",
+  rowLanes: "i32",
+  atOnce: "i32",
+} as const;
+const maxGradLanesShader = kernel("max_pool_grad_lanes", maxGradLanesSource, {
+  parts,
+  buffers: { gy, x: bits, gx, average_gy: optional(gy) },
+  params: LANE_PARAMS,
+});
+const lanesShader = kernel("pool_lanes", lanesSource, {
+  parts,
+  buffers: {
+    x: read("vec4f", "bf16"),
+    maxima: optional(write("vec4i", "bf16")),
+    y: optional(write("vec4f", "bf16")),
+  },
+  params: LANE_PARAMS,
+});
 
 /** Attributes of the pools. */
 export interface PoolAttributes {
@@ -87,14 +123,18 @@ function tiles(
   return { constants, workgroups };
 }
 
-type Tiles = ReturnType<typeof tiles>["constants"];
+type Tiles = ReturnType<typeof tiles>;
 
-/** What is special about a kernel: `constants` go with the sizes of its kind. */
-interface Special {
-  readonly shader: Shader;
-  readonly bindings: readonly Binding[];
-  readonly constants: Constants;
+/** Sizes that a kernel of lanes runs with. */
+interface LaneSizes {
+  readonly constants: { readonly S: number; readonly TV: number };
+  readonly params: ParamValues<typeof LANE_PARAMS>;
+  readonly workgroups: readonly [number, number, number];
 }
+
+/** Makes dispatches of one kind. */
+type LaneKernel = (sizes: LaneSizes) => Dispatch;
+type TileKernel = (sizes: Tiles) => Dispatch;
 
 /**
  * Kernels of an operation: one of lanes along the rows of windows, where these go, and some of tiles after each other.
@@ -104,23 +144,20 @@ function variants(
   big: TensorType,
   stride: number,
   limits: GpuLimits,
-  ofLanes: Special,
-  ofTiles: (sizes: Tiles) => Special[],
+  ofLanes: LaneKernel,
+  ofTiles: readonly TileKernel[],
 ): KernelVariant[] {
   const [c, n, H, W] = big.shape, HO = pooled(H, stride), Q4 = rowPitch(pooled(W, stride)) / 4;
   const rows = laneRows({ columns: Q4, stride, n, channels: c }, 32, limits);
-  const lanes = rows && {
-    ...ofLanes,
-    constants: { S: stride, TV: rows.TV, ...ofLanes.constants },
-    params: [n, H, W, HO, rowPitch(W) / 4, Q4, rows.row, rows.atOnce],
-    workgroups: [rows.parts, c, 1] as const,
-  };
-  const { constants, workgroups } = tiles(big, stride, 8);
-  const tiled = ofTiles(constants).map((one) => ({
-    ...one,
-    constants: { ...constants, ...one.constants },
-    workgroups,
-  }));
+  const lanes = rows && ofLanes({
+    constants: { S: stride, TV: rows.TV },
+    params: {
+      ...{ batch: n, height: H, width: W, outHeight: HO, pitch: rowPitch(W) / 4, outPitch: Q4 },
+      ...{ rowLanes: rows.row, atOnce: rows.atOnce },
+    },
+    workgroups: [rows.parts, c, 1],
+  });
+  const sizes = tiles(big, stride, 8), tiled = ofTiles.map((kernel) => kernel(sizes));
   return [
     ...(lanes ? [{ name: "lanes", plan: () => ({ dispatches: [lanes] }) }] : []),
     { name: "tiles", plan: () => ({ dispatches: tiled }) },
@@ -184,16 +221,27 @@ export const maxPoolGrad: OpSpec<PoolAttributes> = {
     return [inputs[1]];
   },
   kernels: ({ inputs: [, x], attrs: { stride }, limits }) => {
-    const bindings = [input(0), input(1), output(0)];
-    const lanes = { shader: maxGradLanesShader, bindings, constants: { AVERAGE: false } };
-    return variants(x, stride, limits, lanes, (sizes) => [maxGradTiles(sizes, bindings, false)]);
+    const buffers = { gy: input(0), x: input(1), gx: output(0) };
+    return variants(x, stride, limits, maxGradLanes(buffers), [maxGradTiles(buffers, false)]);
   },
   testedBy: "max_pool",
 };
 
-function maxGradTiles({ S, T, TILES }: Tiles, bindings: readonly Binding[], ADD: boolean): Special {
-  const edge = +(TILES > 1), EL = S === 1 ? edge : 0;
-  return { shader: maxGradShader, bindings, constants: { EL, ER: edge, NW: T + EL + edge, ADD } };
+function maxGradLanes(buffers: Bound<typeof maxGradLanesShader.buffers>): LaneKernel {
+  const AVERAGE = buffers.average_gy !== undefined;
+  return ({ constants, ...sizes }) =>
+    dispatch(maxGradLanesShader, { ...sizes, constants: { ...constants, AVERAGE }, buffers });
+}
+
+function maxGradTiles(buffers: Bound<typeof maxGradShader.buffers>, ADD: boolean): TileKernel {
+  return ({ constants: { WO: _, ...constants }, workgroups }) => {
+    const { S, T, TILES } = constants, edge = +(TILES > 1), EL = S === 1 ? edge : 0;
+    return dispatch(maxGradShader, {
+      constants: { ...constants, EL, ER: edge, NW: T + EL + edge, ADD },
+      buffers,
+      workgroups,
+    });
+  };
 }
 
 /**
@@ -204,7 +252,7 @@ export const maxPool: OpSpec<PoolAttributes> = {
   name: "max_pool",
   infer,
   kernels: ({ inputs: [x], attrs: { stride }, limits }) =>
-    variants(x, stride, limits, poolLanes([output(0)], { MAX: true }), () => [maxTiles(output(0))]),
+    variants(x, stride, limits, poolLanes({ maxima: output(0) }), [maxTiles(output(0))]),
   gradient: ({ graph, node, grads }) => [
     grads[0] &&
     graph.apply1(maxPoolGrad, [grads[0], node.inputs[0]], node.attrs),
@@ -221,20 +269,28 @@ export const maxPool: OpSpec<PoolAttributes> = {
   onnx: (context) => [context.emit("MaxPool", [context.input(0)], onnxWindow(3, context.node.attrs.stride, 1))],
 };
 
-/** Pools of input 0 on lanes; `results` in the order of the kinds. */
-function poolLanes(
-  results: readonly Binding[],
-  { MAX = false, AVERAGE = false, GRADIENT = false }: { MAX?: boolean; AVERAGE?: boolean; GRADIENT?: boolean },
-): Special {
-  return { shader: lanesShader, bindings: [input(0), ...results], constants: { MAX, AVERAGE, GRADIENT } };
+/** Pools of input 0 on lanes, or the gradient of average pooling. */
+function poolLanes(results: { readonly maxima?: Binding; readonly y?: Binding }, GRADIENT = false): LaneKernel {
+  const MAX = results.maxima !== undefined, AVERAGE = results.y !== undefined && !GRADIENT;
+  return ({ constants, ...sizes }) =>
+    dispatch(lanesShader, {
+      ...sizes,
+      constants: { ...constants, MAX, AVERAGE, GRADIENT },
+      buffers: { x: input(0), ...results },
+    });
 }
 
-const maxTiles = (to: Binding): Special => ({ shader: maxShader, bindings: [input(0), to], constants: {} });
+const maxTiles = (y: Binding): TileKernel => (sizes) => dispatch(maxShader, { ...sizes, buffers: { x: input(0), y } });
 
-function avgTiles({ H, W, HO, WO, Q, QO }: Tiles, from: Binding, to: Binding, GRADIENT: boolean): Special {
+const avgTiles = (x: Binding, y: Binding, GRADIENT: boolean): TileKernel => ({ constants, workgroups }) => {
+  const { H, W, HO, WO, Q, QO, ...tile } = constants;
   const sizes = GRADIENT ? { HX: HO, QX: QO, HY: H, QY: Q, WY: W } : { HX: H, QX: Q, HY: HO, QY: QO, WY: WO };
-  return { shader: avgShader, bindings: [from, to], constants: { ...sizes, GRADIENT } };
-}
+  return dispatch(avgShader, {
+    constants: { ...tile, H, W, HO, ...sizes, GRADIENT },
+    buffers: { x, y },
+    workgroups,
+  });
+};
 
 /** Gradient of {@linkcode avgPool}: gy -> gx. */
 export const avgPoolGrad: OpSpec<AvgPoolGradAttributes> = {
@@ -247,9 +303,7 @@ export const avgPoolGrad: OpSpec<AvgPoolGradAttributes> = {
     return [big];
   },
   kernels: ({ outputs: [x], attrs: { stride }, limits }) =>
-    variants(x, stride, limits, poolLanes([output(0)], { GRADIENT: true }), (sizes) => [
-      avgTiles(sizes, input(0), output(0), true),
-    ]),
+    variants(x, stride, limits, poolLanes({ y: output(0) }, true), [avgTiles(input(0), output(0), true)]),
   testedBy: "avg_pool",
 };
 
@@ -266,9 +320,7 @@ export const avgPool: OpSpec<PoolAttributes> = {
   name: "avg_pool",
   infer,
   kernels: ({ inputs: [x], attrs: { stride }, limits }) =>
-    variants(x, stride, limits, poolLanes([output(0)], { AVERAGE: true }), (sizes) => [
-      avgTiles(sizes, input(0), output(0), false),
-    ]),
+    variants(x, stride, limits, poolLanes({ y: output(0) }), [avgTiles(input(0), output(0), false)]),
   gradient: ({ graph, node, grads }) => [grads[0] && avgGradient(graph, node, grads[0])],
   reference([x], [type], attrs) {
     const [{ shape }] = infer([type], attrs);
@@ -298,11 +350,10 @@ export const bothPoolsGrad: OpSpec<PoolAttributes> = {
     return [inputs[2]];
   },
   kernels({ inputs: [, , x], attrs: { stride }, limits }) {
-    const bindings = [input(0), input(2), output(0)];
-    const lanes = { shader: maxGradLanesShader, bindings: [...bindings, input(1)], constants: { AVERAGE: true } };
-    return variants(x, stride, limits, lanes, (sizes) => [
-      avgTiles(sizes, input(1), output(0), true),
-      maxGradTiles(sizes, bindings, true),
+    const buffers = { gy: input(0), x: input(2), gx: output(0) };
+    return variants(x, stride, limits, maxGradLanes({ ...buffers, average_gy: input(1) }), [
+      avgTiles(input(1), output(0), true),
+      maxGradTiles(buffers, true),
     ]);
   },
   testedBy: "both_pools",
@@ -316,9 +367,9 @@ export const bothPools: OpSpec<PoolAttributes> = {
     return [type, type];
   },
   kernels: ({ inputs: [x], attrs: { stride }, limits }) =>
-    variants(x, stride, limits, poolLanes([output(0), output(1)], { MAX: true, AVERAGE: true }), (sizes) => [
+    variants(x, stride, limits, poolLanes({ maxima: output(0), y: output(1) }), [
       maxTiles(output(0)),
-      avgTiles(sizes, input(0), output(1), false),
+      avgTiles(input(0), output(1), false),
     ]),
   gradient({ graph, node, grads: [max, avg] }) {
     const { inputs: [x], attrs } = node;

@@ -12,10 +12,10 @@ const shader = kernel("reduce_partials", source, {
   params: {
     count: "u32",
     parts: "u32",
-    block_rows: "u32",
-    block_columns: "u32",
+    blockRows: "u32",
+    blockColumns: "u32",
     columns: "u32",
-    grid_x: "u32",
+    gridX: "u32",
     length: "u32",
     stride: "u32",
     offset: "u32",
@@ -45,7 +45,7 @@ export function reducePartials(
     buffers: { partial: scratch(0), y: to },
     params: {
       ...{ count, parts, columns, length, stride },
-      ...{ block_rows: blockRows, block_columns: blockColumns, grid_x: GRID_X, offset: from },
+      ...{ blockRows, blockColumns, gridX: GRID_X, offset: from },
     },
     workgroups,
   });

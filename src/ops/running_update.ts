@@ -3,11 +3,14 @@
  * @module
  */
 import source from "../../shaders/running_update.wgsl" with { type: "text" };
-import { input, type OpSpec, output } from "../graph/op.ts";
+import { kernel, read, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, sameType, storageLength } from "../graph/tensor_type.ts";
 import { linear } from "./launch.ts";
 
-const shader = { name: "running_update", source };
+const shader = kernel("running_update", source, {
+  buffers: { stats: read("vec4f"), correction: read("vec4f"), running: write("vec4f") },
+});
 
 /** Attributes of {@linkcode runningUpdate}. */
 export interface RunningUpdateAttributes {
@@ -31,12 +34,11 @@ export const runningUpdate: OpSpec<RunningUpdateAttributes> = {
     const LENGTH = storageLength(inputs[2]) / 4,
       { workgroups, GRID_X } = linear(LENGTH, 64);
     return {
-      dispatches: [{
-        shader,
+      dispatches: [dispatch(shader, {
         constants: { LENGTH, GRID_X, MOMENTUM: momentum },
-        bindings: [input(0), input(1), output(0)],
+        buffers: { stats: input(0), correction: input(1), running: output(0) },
         workgroups,
-      }],
+      })],
     };
   },
   inPlace: () => ({ 0: 2 }),

@@ -5,11 +5,30 @@
  */
 import source from "../../shaders/sample_norm.wgsl" with { type: "text" };
 import type { GpuLimits } from "../gpu/device.ts";
-import { type Dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { kernel, read, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, elementCount, image, rowPitch, sameType, type TensorType } from "../graph/tensor_type.ts";
 import { channelVec4s, joinedStrands, requireDense, requireImage } from "./channel.ts";
 
-const shader = { name: "sample_norm", source };
+const params = {
+  length: "u32",
+  elements: "u32",
+  share: "u32",
+  run: "u32",
+  channel: "u32",
+  stepInRun: "u32",
+  step: "u32",
+  row: "u32",
+  tail: "u32",
+} as const;
+const shader = kernel("sample_norm", source, {
+  buffers: { x: read("vec4f", "bf16"), y: write("vec4f", "bf16"), stats: write("f32") },
+  params,
+});
+const gradShader = kernel("sample_norm", source, {
+  buffers: { x: read("vec4f", "bf16"), gy: read("vec4f", "bf16"), stats: read("f32"), y: write("vec4f", "bf16") },
+  params,
+});
 
 /** Attributes of {@linkcode sampleNorm}. */
 export interface SampleNormAttributes {
@@ -19,24 +38,16 @@ export interface SampleNormAttributes {
   readonly eps: number;
 }
 
-function dispatch(
-  x: TensorType,
-  { center, eps }: SampleNormAttributes,
-  backward: boolean,
-  limits: GpuLimits,
-): Dispatch {
+function launch(x: TensorType, { center, eps }: SampleNormAttributes, backward: boolean, limits: GpuLimits) {
   const [c, n, h, w] = x.shape, LENGTH = channelVec4s(x), VECS = rowPitch(w) / 4, TAIL = w % 4;
   const RUN = h * VECS, { SIZE, SHARE, SHUFFLED } = joinedStrands(c * RUN, limits);
   return {
-    shader,
     constants: { TAIL: center && TAIL > 0, CENTER: center, BACKWARD: backward, EPS: eps, SIZE, SHUFFLED },
-    bindings: backward ? [input(0), input(1), input(2), output(0)] : [input(0), output(0), output(1)],
-    params: [
-      ...[c * RUN, c * h * w, SHARE, RUN],
-      ...[LENGTH, 8 % RUN, Math.floor(8 / RUN) * LENGTH + 8 % RUN, 0],
-      ...[VECS, TAIL, 0, 0],
-    ],
-    workgroups: [n, 1, 1],
+    params: {
+      ...{ length: c * RUN, elements: c * h * w, share: SHARE, run: RUN, channel: LENGTH, row: VECS, tail: TAIL },
+      ...{ stepInRun: 8 % RUN, step: Math.floor(8 / RUN) * LENGTH + 8 % RUN },
+    },
+    workgroups: [n, 1, 1] as const,
   };
 }
 
@@ -49,7 +60,12 @@ export const sampleNormGrad: OpSpec<SampleNormAttributes> = {
     requireDense(stats, [2, x.shape[1]], "stats");
     return [x];
   },
-  kernels: ({ inputs: [x], attrs, limits }) => ({ dispatches: [dispatch(x, attrs, true, limits)] }),
+  kernels: ({ inputs: [x], attrs, limits }) => ({
+    dispatches: [dispatch(gradShader, {
+      ...launch(x, attrs, true, limits),
+      buffers: { x: input(0), gy: input(1), stats: input(2), y: output(0) },
+    })],
+  }),
   testedBy: "sample_norm",
 };
 
@@ -63,7 +79,12 @@ export const sampleNorm: OpSpec<SampleNormAttributes> = {
     requireImage(x, "x");
     return [x, dense([2, x.shape[1]])];
   },
-  kernels: ({ inputs: [x], attrs, limits }) => ({ dispatches: [dispatch(x, attrs, false, limits)] }),
+  kernels: ({ inputs: [x], attrs, limits }) => ({
+    dispatches: [dispatch(shader, {
+      ...launch(x, attrs, false, limits),
+      buffers: { x: input(0), y: output(0), stats: output(1) },
+    })],
+  }),
   gradient({ graph, node, grads: [gy, gStats] }) {
     if (gStats) {
       throw new TypeError(

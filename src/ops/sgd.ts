@@ -3,11 +3,24 @@
  * @module
  */
 import source from "../../shaders/sgd.wgsl" with { type: "text" };
-import { input, type OpSpec, output, uniformInput } from "../graph/op.ts";
+import { kernel, optional, read, record, write } from "../gpu/kernel.ts";
+import { type Binding, dispatch, input, type OpSpec, output, uniformInput } from "../graph/op.ts";
 import { dense, sameType, storageLength, type TensorType } from "../graph/tensor_type.ts";
+import { boundHyper, HYPER_LENGTH, hyperRecord } from "./hyper.ts";
 import { manyWorkgroups, requireDense, type Strands } from "./channel.ts";
 
-const shader = { name: "sgd", source };
+/** Input `index` of a node, a sum of squares, as the shaders' `square`. */
+export const squareInput = (index: number): Binding => uniformInput(index, 16);
+
+const shader = kernel("sgd", source, {
+  buffers: {
+    param: write("vec4f"),
+    grad: read("vec4f"),
+    buffer: write("vec4f"),
+    hyper: hyperRecord,
+    square: optional(record("sum")),
+  },
+});
 
 /** Attributes of {@linkcode sgd}. */
 export interface SgdAttributes {
@@ -33,7 +46,7 @@ export function requireArenas(
       "parameters, gradients and optimiser state must be dense f32 tensors of one type",
     );
   }
-  requireDense(hyper, [8], "hyper");
+  requireDense(hyper, [HYPER_LENGTH], "hyper");
 }
 
 /** Launch of an optimiser's kernel over a flat arena. */
@@ -47,8 +60,8 @@ export function overArena(type: TensorType): {
 }
 
 /**
- * `(params, grads, momentum [L], normSquared [1], hyper [8]) -> params, momentum`, in place; hyper[0] is the
- * learning rate, normSquared the squared norm of all gradients. As `torch.optim.SGD` after `clip_grad_norm_`: its
+ * `(params, grads, momentum [L], normSquared [1], hyper [8]) -> params, momentum`, in place; `weightLr` of it
+ * is the learning rate, normSquared the squared norm of all gradients. As `torch.optim.SGD` after `clip_grad_norm_`: its
  * first step is the same as one with a zero buffer.
  */
 export const sgd: OpSpec<SgdAttributes> = {
@@ -60,20 +73,15 @@ export const sgd: OpSpec<SgdAttributes> = {
   },
   kernels({ inputs: [params], attrs: { momentum, weightDecay, clip } }) {
     const { constants, workgroups } = overArena(params);
-    const bindings = [output(0), input(1), output(1), uniformInput(4, 32)];
-    if (clip > 0) bindings.push(uniformInput(3, 16));
     return {
-      dispatches: [{
-        shader,
-        constants: {
-          ...constants,
-          MOMENTUM: momentum,
-          DECAY: weightDecay,
-          CLIP: clip,
+      dispatches: [dispatch(shader, {
+        constants: { ...constants, MOMENTUM: momentum, DECAY: weightDecay, CLIP: clip },
+        buffers: {
+          ...{ param: output(0), grad: input(1), buffer: output(1), hyper: boundHyper(4) },
+          ...(clip > 0 && { square: squareInput(3) }),
         },
-        bindings,
         workgroups,
-      }],
+      })],
     };
   },
   inPlace: () => ({ 0: 0, 1: 2 }),

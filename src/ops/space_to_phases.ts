@@ -4,13 +4,22 @@
  * @module
  */
 import source from "../../shaders/space_to_phases.wgsl" with { type: "text" };
-import { input, type OpSpec, output } from "../graph/op.ts";
+import { kernel, optional, read, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectShape } from "./expect.ts";
 import { linear } from "./launch.ts";
 import { onnxRelu } from "./onnx.ts";
 
-const shader = { name: "space_to_phases", source };
+const params = { length: "u32", gridX: "u32", planes: "u32" } as const;
+const shader = kernel("space_to_phases", source, {
+  buffers: { x: read("vec4f", "bf16"), y: write("vec4f", "bf16") },
+  params,
+});
+const gradShader = kernel("space_to_phases", source, {
+  buffers: { gy: read("vec4f", "bf16"), x: optional(read("vec4f", "bf16")), gx: write("vec4f", "bf16") },
+  params,
+});
 
 /** Attributes of {@linkcode spaceToPhases}. */
 export interface PhasesAttributes {
@@ -55,13 +64,12 @@ export const spaceToPhasesGrad: OpSpec<PhasesGradAttributes> = {
     const COUNT = storageLength(outputs[0]) / 4;
     const { workgroups, GRID_X } = linear(COUNT, 64);
     return {
-      dispatches: [{
-        shader,
+      dispatches: [dispatch(gradShader, {
         constants: constants(outputs[0].shape, true, attrs.relu),
-        bindings: attrs.relu ? [input(0), input(1), output(0)] : [input(0), output(0)],
-        params: [COUNT, GRID_X, planes(outputs[0]), 0],
+        buffers: { gy: input(0), ...(attrs.relu && { x: input(1) }), gx: output(0) },
+        params: { length: COUNT, gridX: GRID_X, planes: planes(outputs[0]) },
         workgroups,
-      }],
+      })],
     };
   },
   testedBy: "space_to_phases",
@@ -82,13 +90,12 @@ export const spaceToPhases: OpSpec<PhasesAttributes> = {
     const COUNT = storageLength(outputs[0]) / 4;
     const { workgroups, GRID_X } = linear(COUNT, 64);
     return {
-      dispatches: [{
-        shader,
+      dispatches: [dispatch(shader, {
         constants: constants(inputs[0].shape, false, attrs.relu),
-        bindings: [input(0), output(0)],
-        params: [COUNT, GRID_X, planes(inputs[0]), 0],
+        buffers: { x: input(0), y: output(0) },
+        params: { length: COUNT, gridX: GRID_X, planes: planes(inputs[0]) },
         workgroups,
-      }],
+      })],
     };
   },
   gradient({ graph, node, grads }) {

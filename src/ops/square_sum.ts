@@ -3,11 +3,12 @@
  * @module
  */
 import source from "../../shaders/square_sum.wgsl" with { type: "text" };
-import { input, type OpSpec, output, scratch } from "../graph/op.ts";
+import { kernel, read, write } from "../gpu/kernel.ts";
+import { as, dispatch, input, type OpSpec, output, scratch } from "../graph/op.ts";
 import { dense, storageLength } from "../graph/tensor_type.ts";
 import { manyWorkgroups } from "./channel.ts";
 
-const shader = { name: "square_sum", source };
+const shader = kernel("square_sum", source, { buffers: { x: read(["vec4f", "f32"]), y: write("f32") } });
 
 /** `x [L] -> [1]`: the sum of its squares, in a fixed order. */
 export const squareSum: OpSpec<null> = {
@@ -22,26 +23,22 @@ export const squareSum: OpSpec<null> = {
     const LENGTH = storageLength(x) / 4;
     const { groups, ...strands } = manyWorkgroups(LENGTH);
     const single = groups === 1;
-    const first = {
-      shader,
+    const first = dispatch(shader, {
       constants: { LENGTH, ...strands, SUM: false, LAST: single },
-      bindings: [input(0), single ? output(0) : scratch(0)],
-      workgroups: [groups, 1, 1] as [number, number, number],
-    };
+      buffers: { x: input(0), y: single ? output(0) : scratch(0) },
+      workgroups: [groups, 1, 1],
+    });
     if (single) return { dispatches: [first] };
     return {
       scratch: [groups],
-      dispatches: [first, {
-        shader,
-        constants: {
-          LENGTH: groups,
-          SIZE: 64,
-          SUM: true,
-          LAST: true,
-        },
-        bindings: [scratch(0), output(0)],
-        workgroups: [1, 1, 1],
-      }],
+      dispatches: [
+        first,
+        dispatch(shader, {
+          constants: { LENGTH: groups, SIZE: 64, SUM: true, LAST: true },
+          buffers: { x: as("f32", scratch(0)), y: output(0) },
+          workgroups: [1, 1, 1],
+        }),
+      ],
     };
   },
   reference: ([x]) => [Float64Array.of(x.reduce((a, v) => a + v * v, 0))],

@@ -4,13 +4,17 @@
  * @module
  */
 import source from "../../shaders/window_mean.wgsl" with { type: "text" };
-import { input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { kernel, optional, read, write } from "../gpu/kernel.ts";
+import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectInteger, expectShape } from "./expect.ts";
 import { linear } from "./launch.ts";
 import { onnxRelu, onnxWindow } from "./onnx.ts";
 
-const shader = { name: "window_mean", source };
+const shader = kernel("window_mean", source, { buffers: { x: read("f32", "bf16"), y: write("vec4f", "bf16") } });
+const gradShader = kernel("window_mean", source, {
+  buffers: { gy: read("f32", "bf16"), x: optional(read("vec4f", "bf16")), gx: write("vec4f", "bf16") },
+});
 
 /** Attributes of {@linkcode windowMean}. */
 export interface WindowMeanAttributes {
@@ -55,8 +59,8 @@ export const windowMeanGrad: OpSpec<WindowMeanGradAttributes> = {
     return [x];
   },
   kernels({ inputs, outputs: [gx], attrs }) {
-    const bindings = [...inputs.map((_, i) => input(i)), output(0)];
-    return { dispatches: [{ shader, bindings, ...launch(gx, inputs[0], attrs, true) }] };
+    const buffers = { gy: input(0), ...(attrs.relu && { x: input(1) }), gx: output(0) };
+    return { dispatches: [dispatch(gradShader, { ...launch(gx, inputs[0], attrs, true), buffers })] };
   },
   testedBy: "window_mean",
 };
@@ -72,7 +76,7 @@ export const windowMean: OpSpec<WindowMeanAttributes> = {
     return [infer(inputs[0], attrs)];
   },
   kernels: ({ inputs: [x], outputs: [y], attrs }) => ({
-    dispatches: [{ shader, bindings: [input(0), output(0)], ...launch(x, y, attrs, false) }],
+    dispatches: [dispatch(shader, { ...launch(x, y, attrs, false), buffers: { x: input(0), y: output(0) } })],
   }),
   gradient({ graph, node, grads: [gy] }) {
     const [x] = node.inputs, [, , height, width] = x.type.shape, { attrs } = node;

@@ -8,7 +8,7 @@ import { Batcher, splitHalves } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { datasetOf, type LabelledImages } from "../data/labelled_images.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
-import { needsRemovals, RULES, rulesOf } from "../discretize/registry.ts";
+import { needsRemovals, rulesOf } from "../discretize/registry.ts";
 import type { RemovalEvidence } from "../discretize/removals.ts";
 import type { Rule } from "../discretize/rule.ts";
 import type { NodeStatistics } from "../discretize/statistics.ts";
@@ -148,7 +148,7 @@ class SearchPhase implements Phase<SearchPlan, SearchMetric, SearchEngine, Searc
       kind: "search",
       options: SEARCH_OPTIONS.toRecord(config),
       read: (values, source) =>
-        SEARCH_OPTIONS.toRecord(resolveSearchConfig([{ source, values }], undefined, [...RULES, ...this.#rules])),
+        SEARCH_OPTIONS.toRecord(resolveSearchConfig([{ source, values }], undefined, this.#rules)),
       harmless: harmlessSearchOptions(config),
       data,
     };

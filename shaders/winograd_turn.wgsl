@@ -3,7 +3,7 @@
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
-  let at = gid.y * params.grid_x + gid.x;
+  let at = gid.y * params.gridX + gid.x;
   if (at >= params.count) { return; }
   let o = at / 9 % params.outputs;
   let i = at / (9 * params.outputs);
