@@ -83,11 +83,15 @@ export {
 } from "./src/train/config.ts";
 export {
   evaluateModel,
-  type Evaluation,
   type InferenceOptions,
   type PixelImages,
   predictImages,
+  type Prediction,
+  type PredictOptions,
+  Predictor,
 } from "./src/train/inference.ts";
+export type { Evaluation } from "./src/train/evaluation.ts";
+export type { ImageInput, RgbaPixels } from "./src/data/image_input.ts";
 export { decodeModel, encodeModel, loadModel, type Model, MODEL_FORMAT, saveModel } from "./src/train/model_file.ts";
 export { planTraining, type TrainArenas, type TrainingConstants, type TrainPlan } from "./src/train/programs.ts";
 

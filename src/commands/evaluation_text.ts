@@ -2,7 +2,7 @@
  * How a trained network does, as text for people: epochs, accuracy per class, what it confuses.
  * @module
  */
-import type { Evaluation } from "../train/inference.ts";
+import type { Evaluation } from "../train/evaluation.ts";
 import type { TrainRecord } from "../train/records.ts";
 import { count, percent, table } from "./terminal.ts";
 

@@ -3,13 +3,11 @@
  * @module
  */
 import { type Command, Option as Flag } from "commander";
-import { FailureError, UsageError } from "../base/errors.ts";
+import { FailureError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import { defineOptions } from "../base/options.ts";
 import { printable } from "../base/printable.ts";
-import { loadImage } from "../data/load.ts";
-import { openGpu } from "../gpu/device.ts";
-import { predictImages } from "../train/inference.ts";
+import { Predictor } from "../train/inference.ts";
 import type { Model } from "../train/model_file.ts";
 import { finePercent } from "./evaluation_text.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
@@ -85,14 +83,7 @@ export async function predictFiles(
   failed: (error: FailureError) => void,
   done: (prediction: Prediction) => void,
 ): Promise<void> {
-  const { inputChannels: channels, height, width } = model.network;
-  if (height !== width || (channels !== 1 && channels !== 3)) {
-    throw new UsageError(
-      `Cannot bring image files to the ${channels}x${height}x${width} of the model as they become grey or colour ` +
-        "squares: use 'evaluate' with data of that shape",
-    );
-  }
-  const gpu = await openGpu();
+  await using predictor = await Predictor.open(model);
   for (let start = 0; start < files.length; start += CHUNK) {
     const names: string[] = [], samples: Uint8Array[] = [];
     for (const path of files.slice(start, start + CHUNK)) {
@@ -103,7 +94,7 @@ export async function predictFiles(
               `as in ${joinPath(path, "*.png")}`,
           );
         }
-        samples.push(await loadImage({ path, size: height, channels }));
+        samples.push(await predictor.prepare(path));
         names.push(path);
       } catch (error) {
         if (!(error instanceof FailureError)) throw error;
@@ -111,15 +102,14 @@ export async function predictFiles(
       }
     }
     if (samples.length === 0) continue;
-    const size = channels * height * width, images = new Uint8Array(samples.length * size);
+    const size = samples[0].length, images = new Uint8Array(samples.length * size);
     samples.forEach((sample, i) => images.set(invert ? sample.map((v) => 255 - v) : sample, i * size));
-    const rows = await predictImages(model, { images, count: samples.length }, { gpu });
+    const rows = await predictor.probabilities({ images, count: samples.length });
     rows.forEach((row, i) => {
       const classes = [...row].map((probability, k) => ({ name: model.classNames[k], probability }));
       done({ file: names[i], classes: classes.sort((a, b) => b.probability - a.probability) });
     });
   }
-  gpu.device.destroy();
 }
 
 /** An image and its most probable classes. */

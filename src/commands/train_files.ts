@@ -7,7 +7,7 @@ import { cellSvg } from "../report/cell_svg.ts";
 import type { RunFolder } from "../run/run_folder.ts";
 import { isRecord } from "../run/run_record.ts";
 import { formatGenotypeJson, formatGenotypeText, type Genotype } from "../space/genotype.ts";
-import type { Evaluation } from "../train/inference.ts";
+import type { Evaluation } from "../train/evaluation.ts";
 
 /** What `train` writes at its end. */
 export const EVALUATION_FILE = "evaluation.json";

@@ -1,42 +1,32 @@
 /**
- * A trained network at work: predictions for single images, and accuracy, loss and confusion on a data set. Batch norms
- * use the running statistics, images get no random changes. Not responsible for files.
+ * A trained network at work: a predictor for images of any kind, and accuracy, loss and confusion on data sets. Batch
+ * norms use the running statistics, images get no random changes. Not responsible for files.
  * @module
  */
 import { UsageError } from "../base/errors.ts";
 import { Batcher } from "../data/batches.ts";
-import { checkDataset, type Dataset } from "../data/dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { type ImageInput, prepareInput } from "../data/image_input.ts";
+import { datasetOf, type LabelledImages } from "../data/labelled_images.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
-import { type Plan, Pool } from "../graph/plan.ts";
-import { Runtime } from "../graph/runtime.ts";
-import { noiseKey } from "../nn/noise_key.ts";
-import { finishProgram } from "../nn/weight_step.ts";
-import { buildInference, type Model } from "./model_file.ts";
+import { checkMeasurable, type Evaluation, logSoftmax, Tally } from "./evaluation.ts";
+import { InferenceProgram } from "./inference_program.ts";
+import { loadModel, type Model } from "./model_file.ts";
 
-/** How well a model does on a data set. */
-export interface Evaluation {
-  /** Images that were counted. */
-  readonly count: number;
-  /** Mean cross-entropy. */
-  readonly loss: number;
-  /** Share of images whose most probable class is theirs. */
-  readonly accuracy: number;
-  /** The same for the images of each class; null for a class without images. */
-  readonly perClass: readonly (number | null)[];
-  /** Row: class of the image; column: predicted class. */
-  readonly confusion: readonly (readonly number[])[];
-}
-
-/** Resources of an evaluation; all optional. */
-export interface InferenceOptions {
-  /** Device to use; it is opened if left out. */
-  readonly gpu?: Gpu;
-  /** Images at a time; 64 if left out. */
+/** Settings of a prediction or an evaluation; all optional. */
+export interface PredictOptions {
+  /** Images at a time, at most; 64 if left out. */
   readonly batch?: number;
   /** Told how many images are done, of how many. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** Stops after the current batch; the call then rejects with the signal's reason. */
+  /** Stops it after the current batch. */
   readonly signal?: AbortSignal;
+}
+
+/** {@linkcode PredictOptions}, and the device. */
+export interface InferenceOptions extends PredictOptions {
+  /** Device to use; it is opened if left out. */
+  readonly gpu?: Gpu;
 }
 
 /** Images to predict, of the size that the model takes. */
@@ -47,168 +37,251 @@ export interface PixelImages {
   readonly count: number;
 }
 
-/** A model on a device. */
-export class Predictor {
-  readonly #runtime: Runtime;
-  readonly #plan: Plan;
+/** What a model takes an image for. */
+export interface Prediction {
+  /** Name of the most probable class. */
+  readonly className: string;
+  /** Its probability. */
+  readonly probability: number;
+  /** The probability of every class, in the order of the model's class names. */
+  readonly probabilities: Float64Array;
+}
+
+/** Images at a time where nothing else is asked for. */
+const BATCH = 64;
+
+/**
+ * A model on a device, made once and used often: what a batch of some size needs is compiled the first time. Calls at
+ * the same time wait for each other.
+ *
+ * @example What a model takes the images of a folder and of a canvas for
+ * ```ts
+ * import { Predictor } from "./inference.ts";
+ * async function classify(canvas: OffscreenCanvas): Promise<void> {
+ *   await using predictor = await Predictor.open("runs/flowers/train/best.safetensors");
+ *   const pixels = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+ *   const [first, second] = await predictor.predict(["rose.jpg", pixels]);
+ *   console.log(first.className, second.probability);
+ * }
+ * ```
+ */
+export class Predictor implements Disposable, AsyncDisposable {
+  readonly #gpu: Gpu;
+  readonly #ownsGpu: boolean;
+  readonly #programs = new Map<number, InferenceProgram>();
+  /** Ends when the device has done what it was given last. */
+  #last: Promise<unknown> = Promise.resolve();
+  /** Ends when all calls have. */
+  #calls: Promise<unknown> = Promise.resolve();
+  #closed = false;
+  #freed = false;
 
   private constructor(
     /** The model. */
     readonly model: Model,
-    /** Images at a time. */
-    readonly batch: number,
-    runtime: Runtime,
-    plan: Plan,
+    gpu: Gpu,
+    ownsGpu: boolean,
   ) {
-    this.#runtime = runtime;
-    this.#plan = plan;
+    this.#gpu = gpu;
+    this.#ownsGpu = ownsGpu;
   }
 
   /**
-   * Allocates, compiles and fills everything.
-   * @throws {FailureError} when the device has not enough memory.
+   * Reads a model and opens the device.
+   * @param model a model, or the path of its file
+   * @throws {FailureError} for a file that is no model, and without an adapter.
+   * @throws the reason of `signal` when that was raised.
    */
-  static async create(gpu: Gpu, model: Model, batch: number): Promise<Predictor> {
-    const { graph, logits, values } = buildInference(model, batch), pool = new Pool();
-    const { plan } = finishProgram("predict", graph, [], { logits }, gpu.limits, pool);
-    const predictor = new Predictor(model, batch, await Runtime.create(gpu, [plan], pool), plan);
-    for (const [arena, data] of values) predictor.#runtime.write(arena, data);
-    return predictor;
+  static async open(
+    model: Model | string,
+    { gpu, signal }: { readonly gpu?: Gpu; readonly signal?: AbortSignal } = {},
+  ): Promise<Predictor> {
+    signal?.throwIfAborted();
+    const loaded = typeof model === "string" ? loadModel(model) : model;
+    return new Predictor(loaded, gpu ?? await openGpu(), gpu === undefined);
   }
 
   /**
-   * Logits `[batch, classes]` of normalised images in the layout of `Batcher`.
-   * @param step number of the batch, which decides on noise
+   * What the model takes images of any size for: files, bytes of files, or raw pixels. Of each the largest square in
+   * the middle is resized to what the model takes.
+   * @throws {FailureError} for an image that cannot be read, which `image 2`, say, names by its place.
+   * @throws {UsageError} for a model that does not take squares of 1 or 3 channels.
    */
-  async logits(images: Float32Array<ArrayBuffer>, step = 0): Promise<Float32Array> {
-    this.#runtime.run("predict", { images, ...noiseKey(this.#plan, 0, step) });
-    const stored = await this.#runtime.readResult("predict", "logits");
-    return stored.subarray(0, this.batch * this.model.network.classes);
-  }
-
-  /** Frees the device memory. */
-  destroy(): void {
-    this.#runtime.destroy();
-  }
-}
-
-/** Natural logarithms of the softmax of one row. */
-function logSoftmax(row: Float32Array): Float64Array {
-  const most = row.reduce((a, b) => Math.max(a, b), -Infinity);
-  const sum = row.reduce((total, v) => total + Math.exp(v - most), 0);
-  return Float64Array.from(row, (v) => v - most - Math.log(sum));
-}
-
-/** Visits the logits of every image of a data set, in order, with its label. */
-async function forEachRow(
-  model: Model,
-  data: Dataset,
-  options: InferenceOptions,
-  visit: (row: Float32Array, label: number) => void,
-): Promise<void> {
-  const { classes } = model.network, { signal } = options;
-  signal?.throwIfAborted();
-  const gpu = options.gpu ?? await openGpu(), batch = Math.min(options.batch ?? 64, data.count);
-  try {
-    const predictor = await Predictor.create(gpu, model, batch);
-    try {
-      // Images are normalised as in training, whatever the statistics of these are.
-      const normalised = { ...data, mean: model.mean, std: model.std };
-      const batcher = new Batcher(normalised, { batch, seed: 0, stream: "inference", shuffle: false, last: "fill" });
-      const images = new Float32Array(batcher.imageElements), labels = new Int32Array(batch);
-      for (let step = 0; step < batcher.batchesPerEpoch; step++) {
-        signal?.throwIfAborted();
-        await batcher.ready(0, step);
-        batcher.fill(0, step, images, labels);
-        const logits = await predictor.logits(images, step);
-        labels.forEach((label, n) => label >= 0 && visit(logits.subarray(n * classes, (n + 1) * classes), label));
-        options.onProgress?.(Math.min(data.count, (step + 1) * batch), data.count);
+  predict(images: readonly ImageInput[], options: PredictOptions = {}): Promise<Prediction[]> {
+    return this.#during(async () => {
+      const size = this.#imageSize(), all = new Uint8Array(images.length * size);
+      for (const [i, image] of images.entries()) {
+        options.signal?.throwIfAborted();
+        all.set(await this.prepare(image, `image ${i}`), i * size);
       }
-    } finally {
-      predictor.destroy();
+      if (images.length === 0) return [];
+      const rows = await this.#probabilities({ images: all, count: images.length }, options);
+      return rows.map((probabilities) => {
+        const probability = Math.max(...probabilities), best = probabilities.indexOf(probability);
+        return { className: this.model.classNames[best], probability, probabilities };
+      });
+    });
+  }
+
+  /**
+   * An image as the model takes it, for {@linkcode probabilities}: `[channels, height, width]`, 0 to 255.
+   * @param name names it in errors, where it is not a file
+   * @throws as {@linkcode predict} does.
+   */
+  async prepare(image: ImageInput, name = "the image"): Promise<Uint8Array> {
+    const { inputChannels: channels, height, width } = this.model.network;
+    if (height !== width || (channels !== 1 && channels !== 3)) {
+      throw new UsageError(
+        `Cannot bring images to the ${channels}x${height}x${width} of the model as they become grey or colour ` +
+          "squares: measure it on a data set of that shape",
+      );
     }
-  } finally {
-    if (!options.gpu) gpu.device.destroy();
+    return await prepareInput(image, { size: height, channels }, name);
+  }
+
+  #imageSize(): number {
+    const { inputChannels, height, width } = this.model.network;
+    return inputChannels * height * width;
+  }
+
+  /**
+   * Probabilities of every class for images of the model's size, `count` rows in the order of the images.
+   * @throws {UsageError} when the pixels are not `count` images of that size.
+   */
+  probabilities(images: PixelImages, options: PredictOptions = {}): Promise<Float64Array[]> {
+    return this.#during(() => this.#probabilities(images, options));
+  }
+
+  async #probabilities({ images, count }: PixelImages, options: PredictOptions): Promise<Float64Array[]> {
+    const { inputChannels: channels, height, width, classes } = this.model.network, size = this.#imageSize();
+    if (!Number.isSafeInteger(count) || count < 1 || images.length !== count * size) {
+      throw new UsageError(
+        `Cannot predict ${count} images as they must be ${channels}x${height}x${width} (${size} bytes each): there ` +
+          `are ${images.length} bytes`,
+      );
+    }
+    const { classNames, mean, std } = this.model, labels = new Int32Array(count);
+    const data: Dataset = {
+      ...{ name: "images to predict", images, labels, count, channels, height, width },
+      ...{ classes, classNames, mean, std, fingerprint: "" },
+    };
+    // Few sizes, so that little is compiled whatever the numbers of images are.
+    const most = options.batch ?? BATCH, batch = Math.min(most, 2 ** Math.ceil(Math.log2(count)));
+    const rows: Float64Array[] = [];
+    await this.#forEachRow(data, batch, options, (row) => rows.push(logSoftmax(row).map(Math.exp)));
+    return rows;
+  }
+
+  /**
+   * Measures the model on a data set.
+   * @throws {UsageError} when the images or classes are not those that the model knows.
+   */
+  evaluate(images: Dataset | LabelledImages, options: PredictOptions = {}): Promise<Evaluation> {
+    return this.#during(async () => {
+      const data = await datasetOf(images), tally = new Tally(this.model.network.classes);
+      checkMeasurable(this.model, data);
+      const batch = Math.min(options.batch ?? BATCH, data.count);
+      await this.#forEachRow(data, batch, options, (row, label) => tally.add(row, label));
+      return tally.result();
+    });
+  }
+
+  /** Does what a caller asked for, unless the predictor is closed. */
+  async #during<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new TypeError("Cannot use a predictor that has been closed: open another one");
+    const done = work();
+    this.#calls = Promise.allSettled([this.#calls, done]);
+    return await done;
+  }
+
+  /** Visits the logits of every image of a data set, in order, with its label. */
+  async #forEachRow(
+    data: Dataset,
+    batch: number,
+    { signal, onProgress }: PredictOptions,
+    visit: (row: Float32Array, label: number) => void,
+  ): Promise<void> {
+    const { mean, std, network: { classes } } = this.model;
+    signal?.throwIfAborted();
+    // Images are normalised as in training, whatever the statistics of these are.
+    const normalised = { ...data, mean, std };
+    const batcher = new Batcher(normalised, { batch, seed: 0, stream: "inference", shuffle: false, last: "fill" });
+    const images = new Float32Array(batcher.imageElements), labels = new Int32Array(batch);
+    for (let step = 0; step < batcher.batchesPerEpoch; step++) {
+      signal?.throwIfAborted();
+      await batcher.ready(0, step);
+      batcher.fill(0, step, images, labels);
+      const logits = await this.#inTurn(async () => (await this.#program(batch)).logits(images, step));
+      labels.forEach((label, n) => label >= 0 && visit(logits.subarray(n * classes, (n + 1) * classes), label));
+      onProgress?.(Math.min(data.count, (step + 1) * batch), data.count);
+    }
+  }
+
+  /** Does something on the device when all that came before is done. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  async #program(batch: number): Promise<InferenceProgram> {
+    if (this.#freed) throw new TypeError("Cannot go on as the predictor was closed meanwhile: wait for what it does");
+    const known = this.#programs.get(batch);
+    if (known) return known;
+    const program = await InferenceProgram.create(this.#gpu, this.model, batch);
+    this.#programs.set(batch, program);
+    return program;
+  }
+
+  /** Frees the memory on the device, and the device where it was opened for this. What still runs fails. */
+  [Symbol.dispose](): void {
+    if (this.#freed) return;
+    this.#closed = this.#freed = true;
+    for (const program of this.#programs.values()) program.destroy();
+    if (this.#ownsGpu) this.#gpu.device.destroy();
+  }
+
+  /** Waits for what still runs, then frees everything, as `using` does at once. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#calls;
+    this[Symbol.dispose]();
+  }
+
+  /** {@linkcode close}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 }
 
 /**
- * Whether a network can be measured on a data set.
- * @throws {UsageError} when the images or classes are not those that the network knows.
- */
-export function checkMeasurable({ network, classNames }: Pick<Model, "network" | "classNames">, data: Dataset): void {
-  const { inputChannels, height, width, classes } = network;
-  if (data.channels !== inputChannels || data.height !== height || data.width !== width) {
-    throw new UsageError(
-      `Cannot use images of ${data.channels}x${data.height}x${data.width} ('${data.name}') as the model takes ` +
-        `${inputChannels}x${height}x${width}: take the data that it was trained on, or resize the images`,
-    );
-  }
-  const names = (list: readonly string[]) => list.slice(0, 5).join(", ") + (list.length > 5 ? ", ..." : "");
-  const reordered = data.classNames.some((name, i) => name !== classNames[i] && classNames.includes(name));
-  if (data.classes !== classes || reordered) {
-    throw new UsageError(
-      `Cannot evaluate on '${data.name}' as its classes must be the model's ${classes} (${names(classNames)}): ` +
-        `it has ${data.classes} (${names(data.classNames)})`,
-    );
-  }
-}
-
-/**
- * Measures a model on a data set.
+ * Measures a model on a data set, once; {@linkcode Predictor.evaluate} for more than once.
  * @throws {UsageError} when the images or classes are not those that the model knows.
+ * @throws the reason of `options.signal` when that was raised.
  */
-export async function evaluateModel(model: Model, data: Dataset, options: InferenceOptions = {}): Promise<Evaluation> {
-  checkDataset(data);
-  checkMeasurable(model, data);
-  const { classes } = model.network;
-  const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  let loss = 0, correct = 0, count = 0;
-  await forEachRow(model, data, options, (row, label) => {
-    const predicted = row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity));
-    loss -= logSoftmax(row)[label];
-    if (predicted === label) correct++;
-    if (predicted >= 0) confusion[label][predicted]++;
-    count++;
-  });
-  const perClass = confusion.map((row, k) => {
-    const total = row.reduce((a, b) => a + b, 0);
-    return total === 0 ? null : row[k] / total;
-  });
-  return { count, loss: loss / count, accuracy: correct / count, perClass, confusion };
+export async function evaluateModel(
+  model: Model,
+  images: Dataset | LabelledImages,
+  options: InferenceOptions = {},
+): Promise<Evaluation> {
+  options.signal?.throwIfAborted();
+  const data = await datasetOf(images);
+  checkMeasurable(model, data); // before anything is opened
+  await using predictor = await Predictor.open(model, options);
+  return await predictor.evaluate(data, options);
 }
 
 /**
- * Probabilities of every class for some images, `count` rows in the order of the images.
+ * Probabilities of every class for some images of the model's size, once; a {@linkcode Predictor} for more than once,
+ * and for images of any size.
  * @throws {UsageError} when the pixels are not `count` images of the model's size.
+ * @throws the reason of `options.signal` when that was raised.
  */
 export async function predictImages(
   model: Model,
-  { images, count }: PixelImages,
+  images: PixelImages,
   options: InferenceOptions = {},
 ): Promise<Float64Array[]> {
-  const { inputChannels: channels, height, width, classes } = model.network, size = channels * height * width;
-  if (!Number.isSafeInteger(count) || count < 1 || images.length !== count * size) {
-    throw new UsageError(
-      `Cannot predict ${count} images as they must be ${channels}x${height}x${width} (${size} bytes each): there are ` +
-        `${images.length} bytes`,
-    );
-  }
-  const data: Dataset = {
-    name: "images to predict",
-    images,
-    labels: new Int32Array(count),
-    count,
-    channels,
-    height,
-    width,
-    classes,
-    classNames: model.classNames,
-    mean: model.mean,
-    std: model.std,
-    fingerprint: "",
-  };
-  const rows: Float64Array[] = [];
-  await forEachRow(model, data, options, (row) => rows.push(logSoftmax(row).map(Math.exp)));
-  return rows;
+  await using predictor = await Predictor.open(model, options);
+  return await predictor.probabilities(images, options);
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import type { EpochBase, RunOptions, RunProgress } from "../run/phase.ts";
-import type { Evaluation } from "./inference.ts";
+import type { Evaluation } from "./evaluation.ts";
 import type { Model } from "./model_file.ts";
 import type { TrainPlan } from "./programs.ts";
 

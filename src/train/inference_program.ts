@@ -1,0 +1,50 @@
+/**
+ * The program of a model for batches of one size, on a device.
+ * @module
+ */
+import type { Gpu } from "../gpu/device.ts";
+import { type Plan, Pool } from "../graph/plan.ts";
+import { Runtime } from "../graph/runtime.ts";
+import { noiseKey } from "../nn/noise_key.ts";
+import { finishProgram } from "../nn/weight_step.ts";
+import { buildInference, type Model } from "./model_file.ts";
+
+/** A model on a device, compiled for a size of batches. */
+export class InferenceProgram {
+  readonly #logits: number;
+  readonly #runtime: Runtime;
+  readonly #plan: Plan;
+
+  private constructor(logits: number, runtime: Runtime, plan: Plan) {
+    this.#logits = logits;
+    this.#runtime = runtime;
+    this.#plan = plan;
+  }
+
+  /**
+   * Allocates, compiles and fills everything.
+   * @throws {FailureError} when the device has not enough memory.
+   */
+  static async create(gpu: Gpu, model: Model, batch: number): Promise<InferenceProgram> {
+    const { graph, logits, values } = buildInference(model, batch), pool = new Pool();
+    const { plan } = finishProgram("predict", graph, [], { logits }, gpu.limits, pool);
+    const runtime = await Runtime.create(gpu, [plan], pool);
+    for (const [arena, data] of values) runtime.write(arena, data);
+    return new InferenceProgram(batch * model.network.classes, runtime, plan);
+  }
+
+  /**
+   * Logits `[batch, classes]` of normalised images in the layout of `Batcher`.
+   * @param step number of the batch, which decides on noise
+   */
+  async logits(images: Float32Array<ArrayBuffer>, step = 0): Promise<Float32Array> {
+    this.#runtime.run("predict", { images, ...noiseKey(this.#plan, 0, step) });
+    const stored = await this.#runtime.readResult("predict", "logits");
+    return stored.subarray(0, this.#logits);
+  }
+
+  /** Frees the device memory. */
+  destroy(): void {
+    this.#runtime.destroy();
+  }
+}

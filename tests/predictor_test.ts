@@ -1,0 +1,203 @@
+/**
+ * The predictor: images of every kind take one way, what it needs is compiled once, and what it opened it closes.
+ */
+import assert from "node:assert/strict";
+import {
+  DARTS_V2,
+  evaluateModel,
+  FailureError,
+  type LabelledImages,
+  openGpu,
+  predictImages,
+  Predictor,
+  resolveTrainConfig,
+  saveModel,
+  train,
+  UsageError,
+} from "../mod.ts";
+import { loadImage } from "../src/data/load.ts";
+import { encodePng, sampleJpeg } from "../src/data/testing.ts";
+import { halves, message } from "./search_support.ts";
+
+const gpu = await openGpu();
+const folder = Deno.makeTempDirSync({ prefix: "predictor-" });
+
+/** A model of `channels` x `height` x `width` after two steps. */
+async function modelOf(channels: number, height: number, width: number) {
+  const { images, labels } = halves(48, [channels, height, width]), classNames = ["above", "below"];
+  const config = resolveTrainConfig([{
+    source: "test",
+    values: {
+      ...{ "cells": 3, "init-channels": 4, "batch-size": 16, "epochs": 1, "steps-per-epoch": 2 },
+      ...{ "auxiliary-weight": 0, "val-images": 0 },
+    },
+  }]);
+  const data: LabelledImages = { images, labels, classNames, channels, height, width, name: "halves" };
+  return { data, model: (await train(config, DARTS_V2, { train: data }, { gpu })).model };
+}
+
+const { model, data } = await modelOf(3, 8, 8), size = 3 * 8 * 8;
+
+/** Pixels of 14 x 10 with an alpha of every kind, raw and as a file. */
+const sample = (y: number, x: number, c: number): number =>
+  c < 3 ? (37 * x + 11 * y + 60 * c) & 255 : [0, 255, 128, 3][(x + y) % 4];
+const raw = {
+  width: 14,
+  height: 10,
+  data: Uint8ClampedArray.from({ length: 4 * 140 }, (_, i) => sample((i >> 2) / 14 | 0, (i >> 2) % 14, i & 3)),
+};
+const png = encodePng({ width: 14, height: 10, depth: 8, colour: 6, sample });
+
+/** Counts the shader modules that are made while `work` is done. */
+async function modules(work: () => Promise<unknown>): Promise<number> {
+  const { device } = gpu, make = device.createShaderModule;
+  let count = 0;
+  device.createShaderModule = (descriptor) => {
+    count++;
+    return make.call(device, descriptor);
+  };
+  try {
+    await work();
+  } finally {
+    device.createShaderModule = make;
+  }
+  return count;
+}
+
+Deno.test("predictor: a file, its bytes and its pixels are one image, prepared as data sets are", async () => {
+  const path = `${folder}/image.png`, photo = `${folder}/photo.jpg`, jpeg = sampleJpeg(3, 33, 21);
+  Deno.writeFileSync(path, png);
+  Deno.writeFileSync(photo, jpeg);
+  await using predictor = await Predictor.open(model, { gpu });
+  const said = await predictor.predict([path, png, raw, photo, jpeg]);
+  const prepared = await loadImage({ path, size: 8, channels: 3 });
+  assert.deepEqual([...prepared.subarray(0, 4)].map(Number.isInteger), Array(4).fill(true));
+  assert.deepEqual(await predictor.prepare(raw), prepared);
+  const [row] = await predictImages(model, { images: prepared, count: 1 }, { gpu });
+  for (const { probabilities } of said.slice(0, 3)) assert.deepEqual(probabilities, row);
+  assert.deepEqual(said[3].probabilities, said[4].probabilities);
+  assert.notDeepEqual(said[3].probabilities, row);
+  for (const { className, probability, probabilities } of said) {
+    assert.ok(Math.abs(probabilities.reduce((a, b) => a + b) - 1) < 1e-6);
+    assert.equal(probability, Math.max(...probabilities));
+    assert.equal(className, ["above", "below"][probabilities.indexOf(probability)]);
+  }
+  assert.deepEqual(await predictor.predict([]), []);
+});
+
+Deno.test("predictor: grey is grey from raw pixels too", async () => {
+  const { model } = await modelOf(1, 8, 8), grey = (y: number, x: number): number => (20 * x + 9 * y) & 255;
+  const file = encodePng({ width: 12, height: 9, depth: 8, colour: 0, sample: grey });
+  const pixels = Uint8Array.from(
+    { length: 4 * 108 },
+    (_, i) => (i & 3) === 3 ? 255 : grey((i >> 2) / 12 | 0, (i >> 2) % 12),
+  );
+  await using predictor = await Predictor.open(model, { gpu });
+  const [a, b] = await predictor.predict([file, { data: pixels, width: 12, height: 9 }]);
+  assert.deepEqual(a.probabilities, b.probabilities);
+});
+
+Deno.test("predictor: programs are compiled once for a few sizes, with the bits of every other size", async () => {
+  const images = data.images as Uint8Array,
+    some = (count: number) => ({ images: images.slice(0, count * size), count });
+  await using predictor = await Predictor.open(model, { gpu });
+  assert.ok(await modules(() => predictor.probabilities(some(1))) > 0);
+  assert.equal(await modules(() => predictor.probabilities(some(1))), 0);
+  assert.ok(await modules(() => predictor.probabilities(some(7))) > 0);
+  assert.equal(await modules(() => Promise.all([predictor.probabilities(some(5)), predictor.predict([png])])), 0);
+  const all = await predictor.probabilities(some(48));
+  assert.equal(all.length, 48);
+  for (const batch of [1, 3, 7, 64]) {
+    assert.deepEqual(await predictImages(model, some(48), { gpu, batch }), all, `batches of ${batch}`);
+  }
+  assert.deepEqual(await Promise.all([5, 1, 48].map((n) => predictor.probabilities(some(n)))), [
+    all.slice(0, 5),
+    all.slice(0, 1),
+    all,
+  ]);
+});
+
+Deno.test("predictor: measures images in memory as evaluateModel does", async () => {
+  await using predictor = await Predictor.open(model, { gpu });
+  const seen: number[] = [];
+  const measured = await predictor.evaluate(data, { batch: 20, onProgress: (done) => seen.push(done) });
+  assert.deepEqual([measured.count, seen], [48, [20, 40, 48]]);
+  assert.deepEqual(await evaluateModel(model, halves(48, [3, 8, 8]), { gpu }), measured);
+  await assert.rejects(
+    evaluateModel(model, { ...data, channels: 1 }, { gpu }),
+    message(/length of its images/, UsageError),
+  );
+  await assert.rejects(predictor.evaluate(halves(4, [1, 8, 8])), message(/takes 3x8x8/, UsageError));
+});
+
+Deno.test("predictor: what it opened it closes, and nothing else", async () => {
+  const file = `${folder}/model.safetensors`;
+  saveModel(file, model);
+  const open = { count: 0, destroyed: 0 }, request = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = async function (descriptor) {
+    const device = await request.call(this, descriptor), destroy = device.destroy;
+    open.count++;
+    device.destroy = () => {
+      open.destroyed++;
+      destroy.call(device);
+    };
+    return device;
+  };
+  try {
+    {
+      using predictor = await Predictor.open(file);
+      assert.deepEqual(open, { count: 1, destroyed: 0 });
+      assert.equal((await predictor.predict([png])).length, 1);
+    }
+    assert.deepEqual(open, { count: 1, destroyed: 1 });
+    const closed = await Predictor.open(model, { gpu });
+    const pending = closed.predict([png]);
+    await closed.close();
+    assert.equal((await pending).length, 1, "what runs is waited for");
+    await assert.rejects(closed.predict([png]), /has been closed: open another one/);
+    assert.deepEqual(open, { count: 1, destroyed: 1 });
+  } finally {
+    GPUAdapter.prototype.requestDevice = request;
+  }
+  assert.equal((await predictImages(model, { images: new Uint8Array(size), count: 1 }, { gpu })).length, 1);
+});
+
+Deno.test("predictor: a signal stops it with its reason, before anything is opened too", async () => {
+  const reason = new Error("enough"), signal = AbortSignal.abort(reason), is = (error: unknown) => error === reason;
+  await assert.rejects(Predictor.open(`${folder}/none`, { signal }), is);
+  await assert.rejects(evaluateModel(model, data, { signal }), is);
+  await assert.rejects(predictImages(model, { images: new Uint8Array(size), count: 1 }, { signal }), is);
+  await using predictor = await Predictor.open(model, { gpu });
+  await assert.rejects(predictor.predict([png], { signal }), is);
+  const stop = new AbortController(), seen: number[] = [];
+  const onProgress = (done: number) => {
+    seen.push(done);
+    if (done === 20) stop.abort(reason);
+  };
+  await assert.rejects(predictor.evaluate(data, { batch: 10, onProgress, signal: stop.signal }), is);
+  assert.deepEqual(seen, [10, 20]);
+  assert.equal((await predictor.predict([png])).length, 1, "it can be used again");
+});
+
+Deno.test("predictor: what is no image is refused by its place", async () => {
+  await using predictor = await Predictor.open(model, { gpu });
+  await assert.rejects(predictor.predict([png, new Uint8Array(9)]), message(/^Cannot read 'image 1' as /));
+  await assert.rejects(predictor.predict([png.subarray(0, 90)]), message(/^Cannot read 'image 0' as /));
+  await assert.rejects(
+    predictor.predict([`${folder}/none.png`]),
+    message(/none.png' as it does not exist/, FailureError),
+  );
+  await assert.rejects(
+    predictor.predict([{ ...raw, width: 13 }]),
+    message(/^Cannot read 'image 0' as its data must be 4 bytes .* each of its 13 x 10 pixels: .* is 560$/, UsageError),
+  );
+  await assert.rejects(
+    predictor.predict([{ width: 0, height: 0, data: new Uint8Array() }]),
+    message(/0 x 0/),
+  );
+  await assert.rejects(Predictor.open(`${folder}/image.png`, { gpu }), message(/image.png' as safetensors/));
+  await using oblong = await Predictor.open((await modelOf(3, 8, 10)).model, { gpu });
+  await assert.rejects(oblong.predict([png]), message(/^Cannot bring images to the 3x8x10 of the model/, UsageError));
+});
+
+Deno.test.afterAll(() => Deno.removeSync(folder, { recursive: true }));
