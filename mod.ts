@@ -4,7 +4,7 @@
  *
  * @example Search a cell on images in memory, write it as papers do, and train a network of it
  * ```ts
- * import { cellSvg, formatGenotypePython, resolveSearchConfig, resolveTrainConfig, search, train } from "./mod.ts";
+ * import { cellSvg, formatGenotypePython, search, train } from "./mod.ts";
  *
  * // 96 tiny images of two classes: bright above, or bright below. `openData` reads real ones.
  * const count = 96, side = 8, labels = Int32Array.from({ length: count }, (_, i) => i % 2);
@@ -14,20 +14,19 @@
  * });
  * const data = { images, labels, classNames: ["above", "below"], channels: 1, height: side, width: side };
  *
- * // The keys are those of the command line's flags. A run for real has no need of most of these.
- * const config = resolveSearchConfig([{
- *   source: "example",
- *   values: { space: "s3", cells: 3, "init-channels": 2, "batch-size": 16, epochs: 2, "steps-per-epoch": 2, pad: 0 },
- * }]);
- * const { genotype, report, epochs } = await search(config, data);
+ * // A search for real has no need of most of these.
+ * const { genotype, report, epochs } = await search(
+ *   { space: "s3", cells: 3, initChannels: 2, batchSize: 16, epochs: 2, stepsPerEpoch: 2, pad: 0 },
+ *   data,
+ * );
  *
  * console.log(formatGenotypePython(genotype)); // Genotype(normal=[('sep_conv_3x3', 0), ...
  * console.log(report.methods.map((m) => `${m.method}: ${m.skips} skip-connections`));
  * console.assert(epochs.length === 2 && genotype.normal.nodes.length === 4);
  * console.assert((await cellSvg(genotype)).startsWith("<svg"));
  *
- * const size = { "init-channels": 4, cells: 3, "batch-size": 16, epochs: 2, "auxiliary-weight": 0, pad: 0 };
- * const { model, best } = await train(resolveTrainConfig([{ source: "example", values: size }]), genotype, {
+ * const size = { initChannels: 4, cells: 3, batchSize: 16, epochs: 2, auxiliaryWeight: 0, pad: 0 };
+ * const { model, best } = await train(size, genotype, {
  *   train: data, // and `test`, to be measured at the end, and `val`; without it a tenth is held out for validation
  * });
  * console.log(model.classNames, best?.accuracy); // for predictImages, evaluateModel, saveModel, exportOnnx
@@ -48,13 +47,9 @@ export type { EpochRecord } from "./src/search/records.ts";
 export { changedPicks, changesOf, type Settled, settledOf } from "./src/search/settled.ts";
 export { type ObservedEpoch, type StopConfig, type StopReason, stopReason } from "./src/search/stopping.ts";
 export type { NodeNormRecord } from "./src/search/engine.ts";
-export {
-  resolveSearchConfig,
-  SEARCH_OPTION_LIST,
-  SEARCH_OPTIONS,
-  SEARCH_PRESETS,
-  type SearchConfig,
-} from "./src/search/config.ts";
+export { resolveSearchConfig, SEARCH_PRESETS, type SearchConfig } from "./src/search/config.ts";
+export type { SearchOptions } from "./src/search/options.ts";
+export type { TrainOptions } from "./src/train/options.ts";
 export { rediscretize, type RediscretizeOptions } from "./src/search/rediscretize.ts";
 export type { EnginePlan } from "./src/run/engine.ts";
 export { checkMemory, largestBatch, type MemoryBudget, memoryBudget } from "./src/run/memory.ts";
@@ -73,14 +68,7 @@ export {
   validationOf,
 } from "./src/train/train.ts";
 export type { BestEpoch, TrainProgress, TrainRecord, TrainResult, TrainRunOptions } from "./src/train/records.ts";
-export { budgetOf, SIZE_OPTION_LIST, type SizeConfig } from "./src/space/size_options.ts";
-export {
-  resolveTrainConfig,
-  TRAIN_OPTION_LIST,
-  TRAIN_OPTIONS,
-  TRAIN_PRESETS,
-  type TrainConfig,
-} from "./src/train/config.ts";
+export { resolveTrainConfig, TRAIN_PRESETS, type TrainConfig } from "./src/train/config.ts";
 export {
   evaluateModel,
   type InferenceOptions,
@@ -101,24 +89,6 @@ export { ONNX_OPSET } from "./src/export/onnx_file.ts";
 export { exportWeights } from "./src/export/weights.ts";
 export { type ExportOptions, PIXEL_SCALES, type PixelScale } from "./src/export/model_info.ts";
 
-// Options: how configurations are declared and resolved
-export {
-  type BooleanOption,
-  type ChoiceOption,
-  type Layer,
-  type Named,
-  type NamedOption,
-  type NumberOption,
-  type Option,
-  type OptionBase,
-  OptionSet,
-  type OptionValue,
-  parseYamlOptions,
-  type Resolved,
-  type StringOption,
-} from "./src/base/options.ts";
-export type { Camel } from "./src/base/option_key.ts";
-
 // Data
 export {
   type Dataset,
@@ -132,7 +102,6 @@ export {
   type Split,
 } from "./src/data/dataset.ts";
 export { datasetOf, type LabelledImages } from "./src/data/labelled_images.ts";
-export { DATA_OPTION_LIST, type DataConfig } from "./src/data/options.ts";
 export type { Augment } from "./src/data/augment.ts";
 export type { Change, Crop, Jitter } from "./src/data/changes.ts";
 export { type ImageJob, loadImage, type Reserve } from "./src/data/load.ts";

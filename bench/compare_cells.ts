@@ -21,30 +21,30 @@ const seeds = flag("seeds", 3), randoms = flag("random", 2);
 const spec = Deno.args.find((a) => a.startsWith("--data="))?.slice(7) ?? "/usr/share/datasets/fashion-mnist";
 
 const SEARCH = {
-  "init-channels": 4,
+  initChannels: 4,
   cells: 3,
-  "batch-size": 32,
+  batchSize: 32,
   images: 8000,
   epochs: 4,
-  "steps-per-epoch": 40,
+  stepsPerEpoch: 40,
   pad: 2,
-  "weight-lr": 0.05,
-  "alpha-lr": 6e-3,
-  "eval-images": 512,
-  "statistics-images": 256,
-  "probe-images": 64,
+  weightLr: 0.05,
+  alphaLr: 6e-3,
+  evalImages: 512,
+  statisticsImages: 256,
+  probeImages: 64,
 };
 const TRAIN = {
-  "init-channels": 8,
+  initChannels: 8,
   cells: 5,
-  "batch-size": 64,
+  batchSize: 64,
   epochs: 2,
-  "steps-per-epoch": 100,
+  stepsPerEpoch: 100,
   pad: 2,
   lr: 0.1,
-  "auxiliary-weight": 0,
-  "drop-path": 0,
-  "val-images": 0,
+  auxiliaryWeight: 0,
+  dropPath: 0,
+  valImages: 0,
 };
 
 const freeOps = (g: Genotype): number =>
@@ -53,7 +53,7 @@ const freeOps = (g: Genotype): number =>
 const results = new Map<string, { accuracy: number[]; free: number[] }>();
 
 async function measure(rule: string, genotype: Genotype, seed: number, data: { train: Dataset; test: Dataset }) {
-  const config = resolveTrainConfig([{ source: "bench", values: { ...TRAIN, seed } }]), began = performance.now();
+  const config = resolveTrainConfig({ ...TRAIN, seed }), began = performance.now();
   const { test } = await train(config, genotype, data);
   const row = results.get(rule) ?? { accuracy: [], free: [] };
   row.accuracy.push(100 * test!.accuracy);
@@ -67,7 +67,7 @@ async function measure(rule: string, genotype: Genotype, seed: number, data: { t
 
 const data = { train: await openData(spec, { split: "train" }), test: await openData(spec, { split: "test" }) };
 for (let seed = 0; seed < seeds; seed++) {
-  const config = resolveSearchConfig([{ source: "bench", values: { ...SEARCH, seed } }]), began = performance.now();
+  const config = resolveSearchConfig({ ...SEARCH, seed }), began = performance.now();
   const { report } = await search(config, data.train);
   console.log(`seed ${seed}  search       ${((performance.now() - began) / 1000).toFixed(0)} s`);
   for (const rule of ["semipartial", "alpha"]) {

@@ -47,7 +47,7 @@ interface Shape {
   readonly total: number;
 }
 
-const nodes = planSearch(config, resolveSearchConfig([]), gpu.limits).plans
+const nodes = planSearch(config, resolveSearchConfig(), gpu.limits).plans
   .filter(({ name }) => name === "weight_step" || name === "alpha_step")
   .flatMap((plan) => plan.nodes.filter(({ dispatches }) => dispatches.length > 0));
 const shapes = [...Map.groupBy(nodes, title).values()]

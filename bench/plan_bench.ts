@@ -15,6 +15,6 @@ for (const size of SIZES) {
     name: `plan C=${size.channels}, ${size.cells} cells, batch ${size.batch}`,
     n: 5,
     warmup: 2,
-    fn: () => void planSearch(size, resolveSearchConfig([]), { ...PORTABLE_LIMITS, software: true }),
+    fn: () => void planSearch(size, resolveSearchConfig(), { ...PORTABLE_LIMITS, software: true }),
   });
 }

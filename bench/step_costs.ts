@@ -30,7 +30,7 @@ const ADAPTERS: Readonly<Record<string, GpuLimits>> = {
 
 /** Costs of both sizes on both adapters. */
 export function stepCosts(): Record<string, StepCosts> {
-  const optimizer = resolveSearchConfig([]), cases = SIZES.flatMap((c) => Object.keys(ADAPTERS).map((a) => ({ c, a })));
+  const optimizer = resolveSearchConfig(), cases = SIZES.flatMap((c) => Object.keys(ADAPTERS).map((a) => ({ c, a })));
   return Object.fromEntries(cases.map(({ c: config, a: adapter }) => {
     const { plans, bytes } = planSearch(config, optimizer, ADAPTERS[adapter]);
     const steps = plans.filter(({ name }) => name === "weight_step" || name === "alpha_step");

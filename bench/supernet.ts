@@ -31,7 +31,7 @@ const precision: Precision = flags.has("--f32") ? "f32" : "bf16";
 const SIZES = STANDARD_SIZES.map((size): SupernetConfig => ({ ...size, nodeNorm: normFlag as NodeNorm, precision }));
 
 async function ours(config: SupernetConfig) {
-  const began = performance.now(), gpu = await openGpu(), optimizer = resolveSearchConfig([]);
+  const began = performance.now(), gpu = await openGpu(), optimizer = resolveSearchConfig();
   const plan = planSearch(config, optimizer, gpu.limits), planned = performance.now();
   const engine = await SearchEngine.create(gpu, plan), { runtime } = engine;
   engine.initialise(0, 1e-3);

@@ -37,7 +37,7 @@ function readGolden(name: string): Golden {
 }
 
 const gpu = await openGpu();
-const optimizer = resolveSearchConfig([{ source: "test", values: { "alpha-lr": 3e-3 } }]);
+const optimizer = resolveSearchConfig({ alphaLr: 3e-3 });
 
 async function start(config: SupernetConfig, order = 1): Promise<SearchEngine> {
   const plan = planSearch(config, { ...optimizer, order }, gpu.limits), engine = await SearchEngine.create(gpu, plan);

@@ -21,7 +21,6 @@ import {
   resolveTrainConfig,
   RunFolder,
   search,
-  SEARCH_OPTIONS,
   supernetConfig,
   train,
 } from "../mod.ts";
@@ -29,6 +28,7 @@ import { comparisonLines, epochLines, varianceLines } from "../src/commands/outc
 import { rulesOf } from "../src/discretize/registry.ts";
 import type { Rule } from "../src/discretize/rule.ts";
 import { PORTABLE_LIMITS } from "../src/gpu/device.ts";
+import { SEARCH_OPTIONS } from "../src/search/config.ts";
 import { meanEntropy } from "../src/search/records.ts";
 import { planSearch } from "../src/search/programs.ts";
 import { NAS_BENCH_SIZE } from "../src/space/nas_bench_network.ts";
@@ -68,19 +68,16 @@ Deno.test("NAS-Bench-201: parameters and MACs are those of its skeleton, counted
 
 Deno.test("NAS-Bench-201: a network is trained, resumed to the same bits, kept, read and drawn", async () => {
   const genotype = parseGenotype(NAS_BENCH, "arch"), halted = temporary();
-  const config = resolveTrainConfig([{
-    source: "test",
-    values: {
-      "init-channels": 4,
-      "cells": 3,
-      "batch-size": 8,
-      "epochs": 2,
-      "steps-per-epoch": 3,
-      "checkpoint-steps": 1,
-      "auxiliary-weight": 0.4,
-      "drop-path": 0.2,
-    },
-  }]);
+  const config = resolveTrainConfig({
+    initChannels: 4,
+    cells: 3,
+    batchSize: 8,
+    epochs: 2,
+    stepsPerEpoch: 3,
+    checkpointSteps: 1,
+    auxiliaryWeight: 0.4,
+    dropPath: 0.2,
+  });
   using reference = RunFolder.create(temporary());
   const { model } = await train(config, genotype, { train: DATA }, { gpu, folder: reference });
   await interrupted(halted, (options) => train(config, genotype, { train: DATA }, { gpu, ...options }));
@@ -111,7 +108,7 @@ Deno.test("NAS-Bench-201: the supernet has the edges, alphas and parameters that
     { edge: 1, from: 0, op: "avg_pool_3x3" },
     { edge: 2, from: 1, op: "none" },
   ]);
-  const config = tiny({ "space": "nas-bench-201", "cells": 15, "init-channels": 16 });
+  const config = tiny({ space: "nas-bench-201", cells: 15, initChannels: 16 });
   const data = { ...DATA, classes: 10, channels: 3, height: 32, width: 32 };
   const plan = planSearch(supernetConfig(config, data), config, PORTABLE_LIMITS);
   // The skeleton of the test above (73,306), and on each of 6 edges of 5 cells of a stage both convolutions, without
@@ -194,10 +191,7 @@ Deno.test("NAS-Bench-201: a search is resumed to the same bits, reported, and it
   assert.match(lines, / normal 1 .*\n +normal 2 .*\n {8,}\S.*\n +normal 3 /);
   assert.match(lines, /skips +\d of 6/);
   assert.doesNotMatch(lines, /reduce|NaN|undefined/);
-  const trainConfig = resolveTrainConfig([{
-    source: "test",
-    values: { "init-channels": 4, "cells": 3, "batch-size": 8, "epochs": 1, "steps-per-epoch": 2 },
-  }]);
+  const trainConfig = resolveTrainConfig({ initChannels: 4, cells: 3, batchSize: 8, epochs: 1, stepsPerEpoch: 2 });
   const { model } = await train(trainConfig, genotype, { train: DATA }, { gpu });
   assert.deepEqual(decodeModel(encodeModel(model), "m").network.genotype, genotype);
 });

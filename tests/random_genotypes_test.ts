@@ -29,18 +29,15 @@ const gpu = await openGpu();
 /** The whole way of a cell; `extras` are drop path and the auxiliary classifier. */
 async function goThrough(genotype: Genotype, extras: boolean): Promise<void> {
   const text = formatGenotypeText(genotype), noisy = text.includes("noise");
-  const config = resolveTrainConfig([{
-    source: "test",
-    values: {
-      "init-channels": 4,
-      "cells": 3,
-      "batch-size": 8,
-      "epochs": 1,
-      "steps-per-epoch": 2,
-      "drop-path": extras ? 0.2 : 0,
-      "auxiliary-weight": extras ? 0.4 : 0,
-    },
-  }]);
+  const config = resolveTrainConfig({
+    initChannels: 4,
+    cells: 3,
+    batchSize: 8,
+    epochs: 1,
+    stepsPerEpoch: 2,
+    dropPath: extras ? 0.2 : 0,
+    auxiliaryWeight: extras ? 0.4 : 0,
+  });
   const { model, test, epochs } = await train(config, genotype, { train: DATA, test: DATA }, { gpu });
   assert.ok(epochs.every(({ trainLoss }) => Number.isFinite(trainLoss)), text);
   const again = decodeModel(encodeModel(model), "m"), { loss } = await evaluateModel(again, DATA, { gpu });

@@ -66,7 +66,7 @@ function epochRecord(found: Found, epoch: number): EpochRecord {
 /** A report of the search alone. */
 function searched(epochs = 3, space = DARTS, cells?: readonly CellKind[]): ReportInput {
   const found = discretization(space, cells);
-  const config = resolveSearchConfig([{ source: "test", values: { space: space.name, epochs: 3 } }]);
+  const config = resolveSearchConfig({ space: space.name as "s3", epochs: 3 });
   return {
     environment: { version: "0.1.0", adapter: "a software adapter" },
     data: { name: "mnist", fingerprint: "00ff", count: 60000, channels: 1, height: 28, width: 28, classes: 3 },
@@ -100,7 +100,7 @@ function complete(name: (what: string) => string = (what) => what): ReportInput 
         valAccuracy: 1 - 1 / (1.5 + epoch),
         learningRate: 0.025 / epoch,
       })),
-      config: { "batch-size": 96, note: name("note") },
+      config: { batchSize: 96, note: name("note") },
       seconds: 512,
     },
     cost: {

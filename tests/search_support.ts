@@ -11,6 +11,7 @@ import {
   resolveSearchConfig,
   RunFolder,
   type SearchConfig,
+  type SearchOptions,
   type SearchResult,
 } from "../mod.ts";
 
@@ -58,23 +59,23 @@ export const DATA = halves(128, [1, 8, 8]);
 export const STEPS = 6, EPOCHS = 3;
 
 /** A search of seconds. */
-export function tiny(values: Record<string, string | number | boolean> = {}): SearchConfig {
-  const base = {
-    "space": "s3",
-    "cells": 3,
-    "init-channels": 2,
-    "batch-size": 8,
-    "epochs": EPOCHS,
-    "steps-per-epoch": STEPS,
-    "pad": 1,
-    "weight-lr": 0.1,
-    "alpha-lr": 0.05,
-    "eval-images": 64,
-    "probe-images": 16,
-    "statistics-images": 32,
-    "seed": 5,
+export function tiny(values: SearchOptions = {}): SearchConfig {
+  const base: SearchOptions = {
+    space: "s3",
+    cells: 3,
+    initChannels: 2,
+    batchSize: 8,
+    epochs: EPOCHS,
+    stepsPerEpoch: STEPS,
+    pad: 1,
+    weightLr: 0.1,
+    alphaLr: 0.05,
+    evalImages: 64,
+    probeImages: 16,
+    statisticsImages: 32,
+    seed: 5,
   };
-  return resolveSearchConfig([{ source: "test", values: { ...base, ...values } }]);
+  return resolveSearchConfig({ ...base, ...values });
 }
 
 /** What a run folder holds of a finished search or training that must not depend on how it came about. */

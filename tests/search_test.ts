@@ -72,12 +72,12 @@ Deno.test("search: the shares of a node's variance add up to 1", () => {
 Deno.test("search: the same seed gives the same bits, another seed does not", async () => {
   using folder = RunFolder.create(temporary());
   assert.deepEqual(await complete(folder), reference);
-  const other = await search(tiny({ seed: 6, epochs: 1, "steps-per-epoch": 1 }), DATA, { gpu });
+  const other = await search(tiny({ seed: 6, epochs: 1, stepsPerEpoch: 1 }), DATA, { gpu });
   assert.notEqual(other.epochs[0].trainLoss, epochs[0].trainLoss);
 });
 
 Deno.test("search: stopped in the middle of an epoch, the same call goes on to the same bits", async () => {
-  const path = `${temporary()}/new`, config = tiny({ "checkpoint-steps": 1 }); // so that it looks up after each step
+  const path = `${temporary()}/new`, config = tiny({ checkpointSteps: 1 }); // so that it looks up after each step
   const before = DATA.images.slice();
   await interrupted(path, (options) => search(config, DATA, { gpu, ...options }), 1, 2);
   {
@@ -100,7 +100,7 @@ Deno.test("search: a signal is looked at first, and rejects with its reason betw
   await assert.rejects(search(tiny(), wrong, { folder: path, ...aborted }), same);
   assert.throws(() => Deno.statSync(path), Deno.errors.NotFound);
   await assert.rejects(rediscretize(tiny(), wrong, { tensors: new Map() }, aborted), same);
-  await assert.rejects(train(resolveTrainConfig([]), DARTS_V2, { train: wrong }, { folder: path, ...aborted }), same);
+  await assert.rejects(train(resolveTrainConfig(), DARTS_V2, { train: wrong }, { folder: path, ...aborted }), same);
 
   const stop = new AbortController(), stopped: number[] = [], one = tiny({ epochs: 1, discretizer: "perturbation" });
   const onMeasured = (done: number): void => void (done === 2 && stop.abort(reason));
@@ -124,7 +124,7 @@ Deno.test("search: a signal is looked at first, and rejects with its reason betw
 });
 
 Deno.test("search: a run is gone on with only by what makes it: options, images, class names, and its own files", async () => {
-  const path = `${temporary()}/run`, config = tiny({ "checkpoint-steps": 1 });
+  const path = `${temporary()}/run`, config = tiny({ checkpointSteps: 1 });
   await interrupted(path, (options) => search(config, DATA, { gpu, ...options }), 1, 2);
   const file = `${path}/config.json`, record = JSON.parse(Deno.readTextFileSync(file));
   assert.deepEqual([record.format, record.config.seed, record.data.fingerprint], ["idarts-run/1", 5, DATA.fingerprint]);
@@ -136,18 +136,18 @@ Deno.test("search: a run is gone on with only by what makes it: options, images,
     type: typeof UsageError | typeof FailureError = UsageError,
   ) =>
     assert.rejects(
-      search(tiny({ "checkpoint-steps": 1, ...values }), data, { gpu, folder: path }),
+      search(tiny({ checkpointSteps: 1, ...values }), data, { gpu, folder: path }),
       message(pattern, type),
     );
   await refused(/^Cannot change seed of the run in '.*' as it must stay 5: current value is 6; /, { seed: 6 });
-  await refused(/^Cannot change stopSkips .* as it must stay unset: current value is 2/, { "stop-skips": 2 });
+  await refused(/^Cannot change stopSkips .* as it must stay unset: current value is 2/, { stopSkips: 2 });
   await refused(/: the images are not those that the run began with$/, {}, { ...DATA, fingerprint: "other" });
   const renamed = { ...DATA, classNames: ["above", "under"] };
   await refused(/: its class 'under' is not the 'below' that the run began with$/, {}, renamed);
   const more = { ...DATA, classes: 3, classNames: ["above", "below", "else"] };
   await refused(/: its 3 classes are not the 2 that the run began with$/, {}, more);
   await assert.rejects(
-    train(resolveTrainConfig([]), DARTS_V2, { train: DATA }, { gpu, folder: path }),
+    train(resolveTrainConfig(), DARTS_V2, { train: DATA }, { gpu, folder: path }),
     message(/as a training as it is a search: name another run$/, UsageError),
   );
 
@@ -159,24 +159,24 @@ Deno.test("search: a run is gone on with only by what makes it: options, images,
   const made = (key: string, was: number, is: number): RegExp =>
     new RegExp(`its checkpoint of step 8 was made with ${key} ${was} and '.*config.json' says ${is}: put it back`);
   await edited({ seed: 6 }, made("seed", 5, 6), { seed: 6 });
-  await edited({ "batch-size": 16 }, made("batch-size", 8, 16), { "batch-size": 16 });
+  await edited({ "batch-size": 16 }, made("batch-size", 8, 16), { batchSize: 16 });
   await edited({ seed: 6 }, /^Cannot change seed .* must stay 6: current value is 5/, {});
   // What has no effect on the bits may change.
   Deno.writeTextFileSync(file, JSON.stringify({ ...record, config: { ...record.config, "memory-limit": 99999 } }));
-  const result = await search(tiny({ "checkpoint-steps": 7 }), { ...DATA, name: "moved" }, { gpu, folder: path });
+  const result = await search(tiny({ checkpointSteps: 7 }), { ...DATA, name: "moved" }, { gpu, folder: path });
   using folder = RunFolder.open(path);
   assert.deepEqual(bitsOf(folder, result), reference);
 });
 
 Deno.test("search: metrics that are missing behind a checkpoint are told of, and refused where they decide", async () => {
-  for (const values of [{}, { "stop-stable-epochs": 3 }] as Record<string, number>[]) {
-    const path = `${temporary()}/run`, config = tiny({ "checkpoint-steps": 1, ...values }), warnings: string[] = [];
+  for (const values of [{}, { stopStableEpochs: 3 }] as Record<string, number>[]) {
+    const path = `${temporary()}/run`, config = tiny({ checkpointSteps: 1, ...values }), warnings: string[] = [];
     await interrupted(path, (options) => search(config, DATA, { gpu, ...options }), 2, 1);
     const file = `${path}/metrics.jsonl`, lines = Deno.readTextFileSync(file).split("\n");
     Deno.writeTextFileSync(file, lines[1] + "\n");
     const options = { gpu, folder: path, warn: (text: string) => void warnings.push(text) };
     const sentence = /metrics.jsonl' has no record of epoch 1, which the checkpoint of step 13 comes after/;
-    if ("stop-stable-epochs" in values) {
+    if ("stopStableEpochs" in values) {
       await assert.rejects(search(config, DATA, options), message(sentence));
       Deno.writeTextFileSync(file, lines.join("\n"));
       assert.equal((await search(config, DATA, options)).stopped.epoch, 3);
@@ -208,7 +208,7 @@ Deno.test("search: a lost device is replaced and the bits stay the same", async 
 });
 
 Deno.test("search: a loss that is no number stops it, names the step and keeps the last good checkpoint", async () => {
-  const config = tiny({ "weight-lr": 1e30, "clip": 0 }), remedy = "start again with a smaller weightLr";
+  const config = tiny({ weightLr: 1e30, clip: 0 }), remedy = "start again with a smaller weightLr";
   {
     using folder = RunFolder.create(temporary());
     const none = `^(?=.*(at|after) step [1-6] ).* \\(epoch 1\\): there is no checkpoint yet; ${remedy}`;
@@ -216,7 +216,7 @@ Deno.test("search: a loss that is no number stops it, names the step and keeps t
     assert.equal(folder.readCheckpoint(), undefined);
   }
   using folder = RunFolder.create(temporary());
-  const each = tiny({ "weight-lr": 1e30, "clip": 0, "checkpoint-steps": 1 });
+  const each = tiny({ weightLr: 1e30, clip: 0, checkpointSteps: 1 });
   const kept = `^(?=.*(at|after) step [2-6] ).* \\(epoch 1\\): the checkpoint of step [1-5] is kept in '.*'; ${remedy}`;
   await assert.rejects(search(each, DATA, { gpu, folder }), message(new RegExp(kept)));
   for (const [name, { data }] of folder.readCheckpoint()!.tensors) {
@@ -225,7 +225,7 @@ Deno.test("search: a loss that is no number stops it, names the step and keeps t
 });
 
 Deno.test("search: what does not fit in memory is refused with the largest batch that fits", async () => {
-  const values = { "batch-size": 48, "memory-limit": 2, "epochs": 1, "steps-per-epoch": 1 };
+  const values = { batchSize: 48, memoryLimit: 2, epochs: 1, stepsPerEpoch: 1 };
   let batch = 0;
   await assert.rejects(search(tiny(values), DATA, { gpu }), (error: unknown) => {
     assert.ok(error instanceof FailureError);
@@ -236,10 +236,10 @@ Deno.test("search: what does not fit in memory is refused with the largest batch
     return true;
   });
   assert.ok(batch >= 2 && batch < 48);
-  const { plan } = await search(tiny({ ...values, "batch-size": batch }), DATA, { gpu });
+  const { plan } = await search(tiny({ ...values, batchSize: batch }), DATA, { gpu });
   assert.ok(plan.bytes <= 2 * 2 ** 20);
   await assert.rejects(
-    search(tiny({ ...values, "init-channels": 8, "memory-limit": 1 }), DATA, { gpu }),
+    search(tiny({ ...values, initChannels: 8, memoryLimit: 1 }), DATA, { gpu }),
     message(/use a smaller initChannels or cells$/),
   );
 });
@@ -272,7 +272,7 @@ Deno.test("search: a checkpoint of another supernet is refused; one of an older 
     Deno.writeFileSync(`${path}/checkpoint.safetensors`, encodeCheckpoint(step, tensors, rest));
     return path;
   };
-  const four = tiny({ "init-channels": 4 }), deep = tiny({ cells: 4 });
+  const four = tiny({ initChannels: 4 }), deep = tiny({ cells: 4 });
   await assert.rejects(
     search(four, DATA, { gpu, folder: await older(four) }),
     message(/^Cannot use '.*' as tensor 'weights\/stem.conv' must be F32/),
@@ -296,7 +296,7 @@ Deno.test("search: a checkpoint is discretised again to the same scores, and wit
 });
 
 Deno.test("search: odd sizes, two input channels, space s2 and plain DARTS nodes", async () => {
-  const values = { "space": "s2", "node-norm": "none", "epochs": 1, "steps-per-epoch": 2, "batch-size": 6 };
+  const values = { space: "s2", nodeNorm: "none", epochs: 1, stepsPerEpoch: 2, batchSize: 6 } as const;
   const { epochs: [record], genotype, report } = await search(tiny(values), halves(40, [2, 9, 7]), { gpu });
   assert.ok(Number.isFinite(record.trainLoss) && Number.isFinite(record.evalLoss));
   assert.ok(Math.abs(record.imbalance.before / record.imbalance.after - 1) < 1e-5);
@@ -321,7 +321,7 @@ Deno.test("data sets of one's own: what does not fit together is refused by fiel
   }
   const data = { ...DATA, std: [] }, error = message(/its std/, UsageError);
   await assert.rejects(rediscretize(config, data, { tensors: new Map() }, { gpu }), error);
-  const training = resolveTrainConfig([]);
+  const training = resolveTrainConfig();
   await assert.rejects(train(training, DARTS_V2, { train: data }, { gpu }), error);
   await assert.rejects(train(training, DARTS_V2, { train: DATA, val: data }, { gpu }), error);
   await assert.rejects(train(training, DARTS_V2, { train: DATA, test: data }, { gpu }), error);
@@ -330,9 +330,9 @@ Deno.test("data sets of one's own: what does not fit together is refused by fiel
 Deno.test("search: impossible sizes are refused by name", async () => {
   await assert.rejects(search(tiny(), halves(64, [1, 3, 8]), { gpu }), message(/at least 4x4/, UsageError));
   await assert.rejects(
-    search(tiny({ "init-channels": 3 }), DATA, { gpu }),
+    search(tiny({ initChannels: 3 }), DATA, { gpu }),
     message(/initChannels .* even/, UsageError),
   );
   const large = /at most the number of images, 64 of 128 in this part: lower the batch size/;
-  await assert.rejects(search(tiny({ "batch-size": 100 }), DATA, { gpu }), message(large, UsageError));
+  await assert.rejects(search(tiny({ batchSize: 100 }), DATA, { gpu }), message(large, UsageError));
 });

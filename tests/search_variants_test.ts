@@ -55,7 +55,7 @@ function alphasOf({ tensors }: Pick<Checkpoint, "tensors">): number[] {
 }
 
 Deno.test("warm-up: the alphas stay, then take a first step of Adam, and a resumed search has the same bits", async () => {
-  const config = tiny({ "alpha-warmup-epochs": 1, "epochs": 2, "checkpoint-steps": 1 });
+  const config = tiny({ alphaWarmupEpochs: 1, epochs: 2, checkpointSteps: 1 });
   using frozen = await stopped(config, STEPS - 1);
   using begun = await stopped(config, STEPS + 1);
   const [first, moved] = [frozen, begun].map((folder) => alphasOf(folder.readCheckpoint()!));
@@ -73,14 +73,14 @@ Deno.test("warm-up: the alphas stay, then take a first step of Adam, and a resum
 });
 
 Deno.test("second order: it searches another way, and a resumed search has the same bits", async () => {
-  const values = { "epochs": 1, "checkpoint-steps": 1 }, config = tiny({ ...values, "order": 2 });
+  const values = { epochs: 1, checkpointSteps: 1 }, config = tiny({ ...values, order: 2 });
   const whole = await finish(config), first = await finish(tiny(values));
   assert.notDeepEqual(whole.records[0].meanWeights, first.records[0].meanWeights);
   assert.deepEqual((await finish(config, await stopped(config, 3))).bits, whole.bits);
 });
 
 Deno.test("second order: looking ahead leaves weights, momenta and running statistics alone", async () => {
-  const values = { "epochs": 1, "alpha-lr": 0 }, [one, two] = [1, 2].map((order) => tiny({ ...values, order }));
+  const values = { epochs: 1, alphaLr: 0 }, [one, two] = [1, 2].map((order) => tiny({ ...values, order }));
   const trained = async (config: SearchConfig) => {
     const { tensors } = await finish(config);
     return [...tensors].filter(([name]) => /^(weights|momentum|running)\//.test(name));
@@ -89,8 +89,8 @@ Deno.test("second order: looking ahead leaves weights, momenta and running stati
 });
 
 Deno.test("stopping: it is the beginning of the whole search, and ends there however often it is resumed", async () => {
-  const values = { "epochs": 4, "alpha-lr": 1e-6, "discretizer": "alpha", "checkpoint-steps": 1 }; // slow: settled at once
-  const whole = await finish(tiny(values)), config = tiny({ ...values, "stop-stable-epochs": 2 });
+  const values = { epochs: 4, alphaLr: 1e-6, discretizer: "alpha", checkpointSteps: 1 }; // slow: settled at once
+  const whole = await finish(tiny(values)), config = tiny({ ...values, stopStableEpochs: 2 });
   const ends = [1, 2, 3, 4].find((n) => stopReason(config, whole.records.slice(0, n)))!;
   assert.ok(ends < 4, "the test needs a choice that settles");
   assert.equal(whole.result.stopped.rule, "epochs");
@@ -106,7 +106,7 @@ Deno.test("stopping: it is the beginning of the whole search, and ends there how
 
 for (const order of [1, 2]) {
   Deno.test(`edge weights, order ${order}: they are learnt and recorded, and a resumed search has the same bits`, async () => {
-    const config = tiny({ epochs: 1, "checkpoint-steps": 1, order, "edge-weights": true, "alpha-init": 0 });
+    const config = tiny({ epochs: 1, checkpointSteps: 1, order, edgeWeights: true, alphaInit: 0 });
     const whole = await finish(config), [{ edgeWeights }] = whole.records;
     for (const kind of ["normal", "reduce"] as const) {
       const weights = edgeWeights![kind];
@@ -124,15 +124,15 @@ for (const order of [1, 2]) {
 }
 
 Deno.test("partial channels: the operations have fewer weights, and a resumed search has the same bits", async () => {
-  const values = { epochs: 1, "checkpoint-steps": 1, order: 2 }, all = await finish(tiny(values));
+  const values = { epochs: 1, checkpointSteps: 1, order: 2 }, all = await finish(tiny(values));
   for (const weighted of [false, true]) {
-    const config = tiny({ ...values, "partial-channels": 2, "edge-weights": weighted }), whole = await finish(config);
+    const config = tiny({ ...values, partialChannels: 2, edgeWeights: weighted }), whole = await finish(config);
     const rows = ({ tensors }: typeof whole) => tensors.get("weights/cells.0.from0.sep_conv_3x3.pw1")!.shape;
     assert.deepEqual([rows(whole), rows(all)], [[4, 1], [8, 2]]);
     assert.deepEqual((await finish(config, await stopped(config, 3))).bits, whole.bits);
     for (const { rSquared } of whole.result.report.nodes!.normal) assert.ok(Math.abs(rSquared.mean - 1) < 1e-2);
   }
-  const net = supernetConfig(tiny({ "partial-channels": 3 }), DATA), { limits } = gpu;
+  const net = supernetConfig(tiny({ partialChannels: 3 }), DATA), { limits } = gpu;
   assert.throws(
     () => planSearch(net, tiny(), limits),
     message(/^Cannot use partialChannels as it must be a divisor of initChannels 2: current value is 3$/, UsageError),
@@ -141,8 +141,8 @@ Deno.test("partial channels: the operations have fewer weights, and a resumed se
 
 Deno.test("partial channels, edge weights: the supernet with the mixture of the host is that of the device", async () => {
   for (const [channels, weighted] of [[2, false], [1, true], [2, true]] as const) {
-    const options = { "partial-channels": channels, "edge-weights": weighted };
-    const config = tiny({ ...options, "alpha-init": 1, precision: "f32" }), net = supernetConfig(config, DATA);
+    const options = { partialChannels: channels, edgeWeights: weighted };
+    const config = tiny({ ...options, alphaInit: 1, precision: "f32" }), net = supernetConfig(config, DATA);
     const engine = await SearchEngine.create(gpu, planSearch(net, config, gpu.limits));
     try {
       engine.initialise(1, config.alphaInit);
@@ -246,7 +246,7 @@ Deno.test("perturbation: a removal is what alphas say that prefer none instead",
 });
 
 Deno.test("perturbation: decides at the end of a search, again from its checkpoint, and only when asked", async () => {
-  const values = { "epochs": 1, "discretizer": "perturbation", "perturbation-images": 16 };
+  const values = { epochs: 1, discretizer: "perturbation", perturbationImages: 16 };
   const { result, records, tensors } = await finish(tiny(values)), { report, genotype } = result;
   const free = rulesOf().map(({ name }) => name);
   assert.deepEqual(report.methods.map((m) => m.method), [...free, "perturbation"]);
@@ -260,7 +260,7 @@ Deno.test("perturbation: decides at the end of a search, again from its checkpoi
   const other = await rediscretize(tiny(values), DATA, { tensors }, { gpu });
   assert.deepEqual(other.methods, report.methods.slice(0, free.length));
   assert.throws(
-    () => tiny({ ...values, "stop-skips": 2 }),
+    () => tiny({ ...values, stopSkips: 2 }),
     message(/^Cannot use stop-skips with .* perturbation/, UsageError),
   );
 });
@@ -292,7 +292,7 @@ Deno.test("a rule of one's own decides after every epoch, at the end, and again 
 
 Deno.test("warm-up: one that leaves no epoch for the architecture is refused", () => {
   assert.throws(
-    () => tiny({ "alpha-warmup-epochs": 3 }),
+    () => tiny({ alphaWarmupEpochs: 3 }),
     message(/^Cannot use alpha-warmup-epochs .* less than epochs 3/, UsageError),
   );
 });

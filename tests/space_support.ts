@@ -12,6 +12,7 @@ import {
   parseGenotype,
   resolveSearchConfig,
   type SearchConfig,
+  type SearchOptions,
 } from "../mod.ts";
 import { halves } from "./search_support.ts";
 
@@ -19,21 +20,21 @@ import { halves } from "./search_support.ts";
 export const DATA: Dataset = halves(96, [1, 8, 8]);
 
 /** A search of two epochs of three steps. */
-export function tiny(values: Record<string, unknown> = {}): SearchConfig {
-  const base = {
-    "cells": 3,
-    "init-channels": 2,
-    "batch-size": 8,
-    "epochs": 2,
-    "steps-per-epoch": 3,
-    "checkpoint-steps": 1,
-    "alpha-lr": 0.05,
-    "alpha-init": 0.1,
-    "eval-images": 24,
-    "probe-images": 16,
-    "statistics-images": 16,
+export function tiny(values: SearchOptions = {}): SearchConfig {
+  const base: SearchOptions = {
+    cells: 3,
+    initChannels: 2,
+    batchSize: 8,
+    epochs: 2,
+    stepsPerEpoch: 3,
+    checkpointSteps: 1,
+    alphaLr: 0.05,
+    alphaInit: 0.1,
+    evalImages: 24,
+    probeImages: 16,
+    statisticsImages: 16,
   };
-  return resolveSearchConfig([{ source: "test", values: { ...base, ...values } }]);
+  return resolveSearchConfig({ ...base, ...values });
 }
 
 /** Both texts of a genotype give it back. */

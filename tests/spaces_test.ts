@@ -24,13 +24,13 @@ import {
   RunFolder,
   S1,
   search,
-  SEARCH_OPTIONS,
   skeletonOf,
   SPACES,
   supernetConfig,
   train,
 } from "../mod.ts";
 import { noiseKey } from "../src/nn/noise_key.ts";
+import { resolveSearchLayers, SEARCH_OPTIONS } from "../src/search/config.ts";
 import { alphaCount, PRIMITIVE_NAMES } from "../src/space/space.ts";
 
 import { halves, interrupted, stateOf } from "./search_support.ts";
@@ -44,7 +44,7 @@ const temporary = (): string => Deno.makeTempDirSync({ dir: TEMPORARY });
 
 for (const space of SPACES) {
   Deno.test(`space ${space.name}: searched, decided, decided again and costed`, async () => {
-    const config = tiny({ space: space.name });
+    const config = tiny({ space: space.name as "s3" });
     using folder = RunFolder.create(temporary());
     const { genotype, report, epochs } = await search(config, DATA, { gpu, folder });
     assert.ok(epochs.every((e) => Number.isFinite(e.trainLoss) && Number.isFinite(e.evalLoss)));
@@ -169,7 +169,8 @@ reduce-at: [0.5]
 
 Deno.test("a space of one's own: searched, kept in the configuration, and its network stacked with its reductions", async () => {
   const config = tiny({ space: MINE, cells: 4 });
-  assert.deepEqual(tiny(SEARCH_OPTIONS.toRecord(config)), config, "what a run's folder keeps gives the same");
+  const kept = { source: "config.json", values: SEARCH_OPTIONS.toRecord(config) };
+  assert.deepEqual(resolveSearchLayers([kept]), config, "what a run's folder keeps gives the same");
   using folder = RunFolder.create(temporary());
   const { genotype, report } = await search(config, DATA, { gpu, folder });
   assert.equal(report.space, "mine");
@@ -184,10 +185,7 @@ Deno.test("a space of one's own: searched, kept in the configuration, and its ne
   assert.deepEqual([...sizes], ["8x8x8", "16x4x4"], "one reduction");
   const { reduceAt: _, ...thirds } = genotype;
   assert.notEqual(costOf({ genotype: thirds, ...size }).parameters, atHalf.parameters);
-  const trainConfig = resolveTrainConfig([{
-    source: "test",
-    values: { "init-channels": 4, "cells": 4, "batch-size": 8, "epochs": 1, "steps-per-epoch": 2 },
-  }]);
+  const trainConfig = resolveTrainConfig({ initChannels: 4, cells: 4, batchSize: 8, epochs: 1, stepsPerEpoch: 2 });
   const { model } = await train(trainConfig, genotype, { train: DATA }, { gpu });
   assert.deepEqual(decodeModel(encodeModel(model), "m").network.genotype, genotype);
 });
@@ -219,20 +217,17 @@ Deno.test("space s4: stopped and resumed, noise and all has the same bits, and e
 });
 
 Deno.test("space s4: a network with noise is trained, resumed to the same bits, measured and used", async () => {
-  const config = resolveTrainConfig([{
-    source: "test",
-    values: {
-      "init-channels": 4,
-      "cells": 3,
-      "batch-size": 8,
-      "epochs": 2,
-      "steps-per-epoch": 3,
-      "checkpoint-steps": 1,
-      "auxiliary-weight": 0,
-      "drop-path": 0.2,
-      "seed": 7,
-    },
-  }]);
+  const config = resolveTrainConfig({
+    initChannels: 4,
+    cells: 3,
+    batchSize: 8,
+    epochs: 2,
+    stepsPerEpoch: 3,
+    checkpointSteps: 1,
+    auxiliaryWeight: 0,
+    dropPath: 0.2,
+    seed: 7,
+  });
   const data = { train: DATA, test: halves(24, [1, 8, 8]) }, halted = temporary();
   using reference = RunFolder.create(temporary());
   const { model, test } = await train(config, NOISY, data, { gpu, folder: reference });

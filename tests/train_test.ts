@@ -17,6 +17,7 @@ import { resolveTrainConfig, type TrainConfig } from "../src/train/config.ts";
 import { drawDropMask } from "../src/train/engine.ts";
 import { evaluateModel, predictImages } from "../src/train/inference.ts";
 import { buildInference, decodeModel, encodeModel, loadModel } from "../src/train/model_file.ts";
+import type { TrainOptions } from "../src/train/options.ts";
 import type { TrainRecord, TrainResult, TrainRunOptions } from "../src/train/records.ts";
 import { readTraining } from "../src/train/run_record.ts";
 import { dropShare, learningRate } from "../src/train/schedule.ts";
@@ -32,21 +33,21 @@ const DATA = { train: halves(96, [1, 9, 8], FAINT), test: halves(30, [1, 9, 8], 
 /** Epochs enough for every seed tried: after three, the network is at chance or has learnt all, by the last bits. */
 const STEPS = 5, EPOCHS = 6;
 
-function tiny(values: Record<string, string | number> = {}): TrainConfig {
-  const base = {
-    "cells": 3,
-    "init-channels": 4,
-    "batch-size": 16,
-    "epochs": EPOCHS,
-    "lr": 0.05,
-    "pad": 1,
-    "cutout": 2,
-    "flip": "on",
-    "val-images": 12,
-    "drop-path": 0.3,
-    "seed": 3,
+function tiny(values: TrainOptions = {}): TrainConfig {
+  const base: TrainOptions = {
+    cells: 3,
+    initChannels: 4,
+    batchSize: 16,
+    epochs: EPOCHS,
+    lr: 0.05,
+    pad: 1,
+    cutout: 2,
+    flip: "on",
+    valImages: 12,
+    dropPath: 0.3,
+    seed: 3,
   };
-  return resolveTrainConfig([{ source: "test", values: { ...base, ...values } }]);
+  return resolveTrainConfig({ ...base, ...values });
 }
 
 const temporary = (): string => Deno.makeTempDirSync({ prefix: "train-" });
@@ -108,7 +109,7 @@ Deno.test("cost: budgets pick the deepest network of at least 16 channels, then 
   for (const bad of ["", "M", "1MB", "-1", "0", "1e99", "0x10"]) {
     assert.throws(() => parseCount(bad, "params"), message(/^Cannot use params as it must be a count/, UsageError));
   }
-  const config = resolveTrainConfig([{ source: "test", values: { params: "1M" } }]);
+  const config = resolveTrainConfig({ params: "1M" });
   assert.equal(networkConfig(config, DARTS_V2, { ...halves(2, [3, 32, 32]), classes: 10 }).channels, 18);
 });
 
@@ -197,7 +198,7 @@ Deno.test("model file: other images and other classes are refused", async () => 
 });
 
 Deno.test("train: stopped in the middle of an epoch, the same call goes on to the same bits", async () => {
-  const path = `${temporary()}/run`, config = tiny({ "checkpoint-steps": 1 }); // so that it looks up after each step
+  const path = `${temporary()}/run`, config = tiny({ checkpointSteps: 1 }); // so that it looks up after each step
   await interrupted(path, (options) => train(config, DARTS_V2, DATA, { gpu, ...options, name: "V2" }), 1, 2);
   {
     using folder = RunFolder.open(path);
@@ -227,7 +228,7 @@ Deno.test("train: stopped in the middle of an epoch, the same call goes on to th
 
 Deno.test("train: a signal stops the measurement of the test images too", async () => {
   const path = `${temporary()}/run`, stop = new AbortController(), reason = Symbol("enough"), stopped: number[] = [];
-  const config = tiny({ "epochs": 1, "batch-size": 8 });
+  const config = tiny({ epochs: 1, batchSize: 8 });
   const options = { gpu, folder: path, signal: stop.signal, onStopped: (step: number) => void stopped.push(step) };
   const onTest = (done: number): void => void (done === 8 && stop.abort(reason));
   await assert.rejects(train(config, DARTS_V2, DATA, { ...options, onTest }), (error) => error === reason);
@@ -241,7 +242,7 @@ Deno.test("train: a signal stops the measurement of the test images too", async 
 
 Deno.test("train: validation images of the data set's own choose the best epoch, resumed or not", async () => {
   const val = { ...halves(21, [1, 9, 8], { ...FAINT, start: 2e6 }), mean: [0], std: [1] }, data = { ...DATA, val };
-  const config = tiny({ "val-images": 19, "epochs": 2, "checkpoint-steps": 1 });
+  const config = tiny({ valImages: 19, epochs: 2, checkpointSteps: 1 });
   const run = async (folder: RunFolder, options: TrainRunOptions = {}, from = data) =>
     bitsOf(folder, await train(config, DARTS_V2, from, { gpu, folder, ...options }));
   using once = RunFolder.create(temporary());
@@ -260,12 +261,12 @@ Deno.test("train: validation images of the data set's own choose the best epoch,
   assert.deepEqual(await run(folder), bits);
 
   // All of them, normalised as the training images are: what evaluating the model on them gives.
-  const all = await train(tiny({ "epochs": 1, "val-images": 99 }), DARTS_V2, data, { gpu });
+  const all = await train(tiny({ epochs: 1, valImages: 99 }), DARTS_V2, data, { gpu });
   const measured = await evaluateModel(all.model, val, { gpu });
   assert.equal(measured.count, 21);
   assert.equal(measured.accuracy, all.best!.accuracy);
   assert.ok(Math.abs(measured.loss - all.best!.loss) < 1e-4 && measured.loss !== valLoss);
-  const none = await train(tiny({ "epochs": 1, "val-images": 0 }), DARTS_V2, data, { gpu });
+  const none = await train(tiny({ epochs: 1, valImages: 0 }), DARTS_V2, data, { gpu });
   assert.deepEqual([none.best, none.modelFile, none.epochs[0].valLoss], [null, LAST_MODEL, null]);
   const wrong = { ...DATA, val: halves(4, [1, 8, 8]) };
   await assert.rejects(train(tiny(), DARTS_V2, wrong, { gpu }), message(/images of 1x8x8 \('halves'\)/, UsageError));
@@ -290,7 +291,7 @@ Deno.test("train: a lost device is replaced and the bits stay the same", async (
 
 Deno.test("train: a loss that is no number stops it, names the step and keeps the last good checkpoint", async () => {
   using folder = RunFolder.create(temporary());
-  const config = tiny({ "lr": 1e30, "checkpoint-steps": 1, "clip": 0 });
+  const config = tiny({ lr: 1e30, checkpointSteps: 1, clip: 0 });
   await assert.rejects(train(config, DARTS_V2, DATA, { gpu, folder }), message(/(at|after) step \d.* smaller lr/));
   for (const [name, { data }] of folder.readCheckpoint()?.tensors ?? []) {
     assert.ok(Array.from(data as Float32Array).every(Number.isFinite), name);
@@ -301,32 +302,31 @@ Deno.test("train: what does not fit is refused by name", async () => {
   const run = (values: Record<string, string | number>, data = DATA.train) =>
     train(tiny(values), DARTS_V2, { train: data }, { gpu });
   await assert.rejects(
-    run({ "memory-limit": 5 }),
+    run({ memoryLimit: 5 }),
     message(/^Cannot train with batchSize 16: it needs \d+ MiB .* use (batchSize \d+ or less|a smaller initChannels)/),
   );
-  await assert.rejects(run({ "init-channels": 3 }), message(/initChannels .* even/, UsageError));
+  await assert.rejects(run({ initChannels: 3 }), message(/initChannels .* even/, UsageError));
   await assert.rejects(run({ form: "imagenet" }), message(/9x8 with the imagenet form: .* 32x32/, UsageError));
   await assert.rejects(run({}, halves(96, [1, 4, 4])), message(/; use auxiliaryWeight 0$/, UsageError));
-  await assert.rejects(run({ "batch-size": 90 }), message(/lower the batch size/, UsageError));
-  await assert.rejects(run({ "val-images": 96 }), UsageError);
+  await assert.rejects(run({ batchSize: 90 }), message(/lower the batch size/, UsageError));
+  await assert.rejects(run({ valImages: 96 }), UsageError);
   assert.throws(() => tiny({ params: "1M" }), message(/initChannels together with params/, UsageError));
-  assert.throws(() => tiny({ "lr-min": 1 }), message(/lrMin/, UsageError));
-  assert.throws(() => resolveTrainConfig([], "constructor"), message(/must be one of demo/, UsageError));
+  assert.throws(() => tiny({ lrMin: 1 }), message(/lrMin/, UsageError));
 });
 
 Deno.test("train: the ImageNet form, odd sizes, nothing held out, a linear schedule", async () => {
-  const values = {
-    "form": "imagenet",
-    "epochs": 1,
-    "steps-per-epoch": 2,
-    "val-images": 0,
-    "images": 20,
-    "batch-size": 6,
-    "schedule": "linear",
-    "warmup-epochs": 1,
-    "label-smoothing": 0.1,
-    "drop-path": 0,
-    "cutout": 0,
+  const values: TrainOptions = {
+    form: "imagenet",
+    epochs: 1,
+    stepsPerEpoch: 2,
+    valImages: 0,
+    images: 20,
+    batchSize: 6,
+    schedule: "linear",
+    warmupEpochs: 1,
+    labelSmoothing: 0.1,
+    dropPath: 0,
+    cutout: 0,
   };
   const data = { train: halves(40, [2, 41, 35]), test: halves(5, [2, 41, 35]) };
   const { epochs: [record], best, modelFile, model, test } = await train(tiny(values), DARTS_V2, data, { gpu });

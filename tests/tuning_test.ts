@@ -1,15 +1,6 @@
 /** Tunings: measured on the real device, kept in a file, checked where they come from, and part of a run. */
 import assert from "node:assert/strict";
-import {
-  openGpu,
-  parseSpace,
-  planSearch,
-  resolveSearchConfig,
-  search,
-  SEARCH_OPTIONS,
-  supernetConfig,
-  UsageError,
-} from "../mod.ts";
+import { openGpu, parseSpace, planSearch, resolveSearchConfig, search, supernetConfig, UsageError } from "../mod.ts";
 import { adapterText, checkTuning, type KernelTimes, tune, tuned, type Tuning } from "../src/graph/tuning.ts";
 import { events, Workplace } from "./cli_support.ts";
 import { DATA, message, tiny } from "./search_support.ts";
@@ -18,10 +9,13 @@ const gpu = await openGpu(), place = new Workplace("tuning-", [".cache/mnist"]);
 const { path, read, idarts, refused, works } = place;
 const SMALL = ["--cells", "3", "--init-channels", "2", "--batch-size", "4"];
 const TWO = parseSpace("two", "name: two\nnodes: 1\nprimitives: [skip_connect, sep_conv_3x3]\n");
-const TINY = resolveSearchConfig([{
-  source: "test",
-  values: { ...SEARCH_OPTIONS.toRecord(tiny()), "space": TWO, "epochs": 1, "steps-per-epoch": 2, "precision": "f32" },
-}]);
+const TINY = resolveSearchConfig({
+  ...tiny(),
+  space: TWO,
+  epochs: 1,
+  stepsPerEpoch: 2,
+  precision: "f32",
+});
 
 /** A tuning that takes the last variant of every kernel of {@linkcode TINY}, which differs from the first one. */
 function lastVariants(): Tuning {

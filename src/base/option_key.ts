@@ -11,3 +11,8 @@ export type Camel<S extends string> = S extends `${infer A}-${infer B}` ? `${A}$
 export function camelCase(key: string): string {
   return key.replace(/-(.)/g, (_, c: string) => c.toUpperCase());
 }
+
+/** `"alphaLr"` as `"alpha-lr"`. */
+export function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+}

@@ -54,6 +54,8 @@ export interface ChoiceOption extends OptionBase {
   readonly kind: "choice";
   /** The words. */
   readonly choices: readonly string[];
+  /** Whether a program may add words of its own (see {@linkcode OptionSet.withChoices}). */
+  readonly open?: boolean;
   /** Value where no layer has one; null: may be left unset. */
   readonly default: string | null;
 }
@@ -91,7 +93,7 @@ export type Option =
 
 /** The type of an option's value. */
 export type OptionValue<O extends Option> =
-  | (O extends NamedOption<infer D> ? string | D
+  | (O extends NamedOption<infer D> ? O["choices"][number] | D
     : O extends ChoiceOption ? O["choices"][number]
     : O extends NumberOption ? number
     : O extends BooleanOption ? boolean
@@ -105,11 +107,11 @@ export type Resolved<T extends readonly Option[]> = {
 
 /** Some values and where they come from; keys in kebab-case. */
 export interface Layer {
-  /** For messages: a path or `"preset 'small'"`; not used for flags. */
-  readonly source: string;
+  /** What messages blame for a key: a path or `"preset 'small'"`. If left out, they name the option alone. */
+  readonly source?: string;
   /** The values by key. */
   readonly values: Readonly<Record<string, unknown>>;
-  /** True for the command line: numbers arrive as text, and messages say `--key`. */
+  /** True for the command line: numbers arrive as text. */
   readonly flags?: boolean;
 }
 
@@ -169,6 +171,9 @@ export function describeOption(option: Option): string {
     }
   }
 }
+
+/** Named sets of values, keys in camelCase. */
+export type Presets = Readonly<Record<string, object>>;
 
 /** A value from outside, in few words: a hostile one may be huge when written out. */
 export function showValue(value: unknown): string {
@@ -267,23 +272,24 @@ export class OptionSet<const T extends readonly Option[]> {
       out[camelCase(option.key)] = option.default;
     }
     for (const { source, values, flags = false } of layers) {
+      const noun = source === undefined ? "option" : "key";
       for (const [key, given] of Object.entries(values)) {
         if (given === undefined) continue;
         const option = this.#byKey.get(key);
         // Where a file is at fault, its key is what is to be looked for there; else the option goes by the name that
         // the reader knows it by.
-        const subject = flags ? sentence`${mention(showValue(key).slice(1, -1))}` : keyOf(key, source);
+        const subject = source === undefined ? sentence`${mention(showValue(key).slice(1, -1))}` : keyOf(key, source);
         if (option === undefined) {
           const near = nearest(key, this.#byKey.keys());
           if (near === undefined) {
             throw new UsageError(
-              sentence`Cannot use ${subject} as there is no such ${flags ? "option" : "key"}: remove it`,
+              sentence`Cannot use ${subject} as there is no such ${noun}: remove it`,
             );
           }
-          const meant = flags ? mention(near) : near;
+          const meant = source === undefined ? mention(near) : near;
           throw new UsageError(sentence`Cannot use ${subject}: did you mean '${meant}'?`);
         }
-        const value = accept(option, given, flags, String(subject));
+        const value = accept(option, given, flags, source === undefined ? "the options" : String(subject));
         if (value === undefined) {
           const near = "choices" in option && typeof given === "string" ? nearest(given, option.choices) : undefined;
           throw new UsageError(
@@ -306,7 +312,42 @@ export class OptionSet<const T extends readonly Option[]> {
       const name = camelCase(key);
       if (Object.hasOwn(parsed, name)) values[key] = parsed[name];
     }
-    return { source: "command line", values, flags: true };
+    return { values, flags: true };
+  }
+
+  /**
+   * The layer of an object of the library, whose keys are in camelCase.
+   * @throws {UsageError} for a key of no option, naming the nearest one.
+   */
+  objectLayer(given: object): Layer {
+    const keys = new Map([...this.#byKey.keys()].map((key) => [camelCase(key), key])),
+      values: Record<string, unknown> = {};
+    for (const [name, value] of Object.entries(given) as [string, unknown][]) {
+      const key = keys.get(name);
+      if (key === undefined) {
+        const near = nearest(name, keys.keys()), what = `Cannot use option ${showValue(name)}`;
+        throw new UsageError(
+          near ? `${what}: did you mean '${near}'?` : `${what} as there is no such option: remove it`,
+        );
+      }
+      values[key] = value;
+    }
+    return { values };
+  }
+
+  /**
+   * The layer of a preset.
+   * @throws {UsageError} when there is none of that name; the message suggests the nearest one.
+   */
+  presetLayer(presets: Presets, name: string): Layer {
+    if (Object.hasOwn(presets, name)) return this.objectLayer(presets[name]);
+    const names = Object.keys(presets), near = nearest(name, names);
+    throw new UsageError(
+      sentence`Cannot use ${mention("preset")} as it must be one of ${names.join(", ")}: current value is ${
+        showValue(name)
+      }${near === undefined ? "" : ` (did you mean '${near}'?)`}`,
+      { option: "preset", value: name },
+    );
   }
 
   /** A resolved object with its keys in kebab-case again, in the order of the list: what a config file holds. */

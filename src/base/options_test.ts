@@ -66,7 +66,6 @@ const file = (values: Record<string, unknown>) => ({
   values,
 });
 const flags = (values: Record<string, unknown>) => ({
-  source: "command line",
   values,
   flags: true,
 });
@@ -104,6 +103,32 @@ Deno.test("options: later layers win and the result is typed", () => {
     select: "perturb",
   });
   assert.deepEqual(SET.resolve([file(SET.toRecord(got))]), got);
+});
+
+Deno.test("options: an object of the library has camelCase keys, and numbers that are numbers", () => {
+  const resolve = (given: object) => SET.resolve([SET.objectLayer(given)]);
+  assert.deepEqual(resolve({ alphaLr: 1, out: undefined }), SET.resolve([flags({ "alpha-lr": "1" })]));
+  const all = SET.resolve([flags({ "alpha-lr": "2" })]);
+  assert.deepEqual(resolve(all), all, "a resolved object is one too");
+  assert.throws(() => resolve({ alphaLrr: 1 }), usage("Cannot use option 'alphaLrr': did you mean 'alphaLr'?"));
+  assert.throws(() => resolve({ "alpha-lr": 1 }), usage("Cannot use option 'alpha-lr': did you mean 'alphaLr'?"));
+  assert.throws(() => resolve({ constructor: 1 }), usage(/there is no such option: remove it$/));
+  assert.throws(() => resolve({ alphaLr: "1" }), usage(/^Cannot use alphaLr as it must be a number above 0/));
+});
+
+Deno.test("options: a preset is a layer; one that does not exist names the nearest one", () => {
+  const presets = { small: { epochs: 5, alphaLr: 1 } };
+  assert.deepEqual(SET.resolve([SET.presetLayer(presets, "small")]), SET.resolve([file({ epochs: 5, "alpha-lr": 1 })]));
+  assert.throws(() => SET.presetLayer(presets, "smal"), usage(/^Cannot use preset as it must be one of small: /));
+  assert.throws(() => SET.presetLayer(presets, "smal"), usage(/did you mean 'small'\?/));
+  assert.throws(() => SET.presetLayer(presets, "constructor"), usage(/^Cannot use preset/));
+});
+
+Deno.test("options: the words of a choice may be others", () => {
+  const mine = SET.withChoices("select", ["alpha", "mine"]), select = (value: string) => file({ select: value });
+  assert.equal(String(mine.resolve([select("mine")]).select), "mine");
+  assert.throws(() => mine.resolve([select("perturb")]), usage(/must be one of alpha, mine/));
+  assert.throws(() => SET.resolve([select("mine")]), usage(/must be one of alpha, perturb/));
 });
 
 Deno.test("options: unknown keys name the nearest one", () => {

@@ -181,7 +181,7 @@ interface StepResult {
 
 async function checkStep(gpu: Gpu, terminal: Terminal): Promise<StepResult> {
   terminal.progress(() => "compiling a small supernet ...");
-  const config = resolveSearchConfig([]);
+  const config = resolveSearchConfig();
   const net: SupernetConfig = {
     space: S3,
     channels: 4,

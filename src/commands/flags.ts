@@ -5,6 +5,7 @@
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { readText } from "../base/files.ts";
+import { kebabCase } from "../base/option_key.ts";
 import {
   type Layer,
   MAX_YAML_BYTES,
@@ -12,10 +13,11 @@ import {
   type Option,
   type OptionSet,
   parseYamlOptions,
+  type Presets,
   type Resolved,
 } from "../base/options.ts";
 import { changedOption, definitionFile } from "../run/run_record.ts";
-import { resolveSearchConfig, SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
+import { resolveSearchLayers, SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 
 /** What commander hands to an action: values by camelCase name. */
 export type Parsed = Readonly<Record<string, unknown>>;
@@ -57,14 +59,11 @@ function describe(option: Option): string {
 /** Heading of the flags that say where results go. */
 export const OUTPUT_GROUP = "Output:";
 
-/** Named sets of values. */
-export type Presets = Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>>;
-
 /** What presets stand for, for the end of a help text. */
 export function presetText(presets: Presets): string {
   return "Presets:\n" +
     Object.entries(presets).map(([name, values]) =>
-      wrap(`${name}:`, Object.entries(values).map(([key, value]) => `${key} ${value}`))
+      wrap(`${name}:`, Object.entries(values).map(([name, value]) => `${kebabCase(name)} ${value}`))
     ).join("\n");
 }
 
@@ -104,10 +103,7 @@ export function configurationLayers<T extends readonly Option[]>(
 ): Layer[] {
   const layers: Layer[] = [], { preset, config } = parsed;
   if (typeof preset === "string") {
-    if (!Object.hasOwn(presets, preset)) {
-      throw new UsageError(chooseMessage("--preset", preset, Object.keys(presets)));
-    }
-    layers.push({ source: `preset '${preset}'`, values: presets[preset] });
+    layers.push(options.presetLayer(presets, preset));
   }
   if (typeof config === "string") {
     const text = readText(config, { maxBytes: MAX_YAML_BYTES });
@@ -138,7 +134,7 @@ export function searchLayers(parsed: Parsed): Layer[] {
  * @throws {UsageError} for unknown presets, keys and values
  */
 export function searchConfig(parsed: Parsed): SearchConfig {
-  return resolveSearchConfig(searchLayers(parsed));
+  return resolveSearchLayers(searchLayers(parsed));
 }
 
 /**

@@ -157,7 +157,7 @@ function resumeJob(parsed: Parsed, path: string, warn: (message: string) => void
     const config = SEARCH_OPTIONS.resolve([
       { source: folder.file("config.json"), values: SEARCH_OPTIONS.toRecord(run.config) },
       ...searchLayers(parsed),
-    ]);
+    ]) as SearchConfig;
     refuseChanges(SEARCH_OPTIONS, path, run.config, config, harmlessSearchOptions(run.config));
     return { config, folder, resume: true, fingerprint: run.data.fingerprint };
   } catch (error) {

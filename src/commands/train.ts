@@ -13,7 +13,7 @@ import { openGpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import { METRICS_FILE, RunFolder } from "../run/run_folder.ts";
 import { costOf } from "../space/cost.ts";
-import { resolveTrainConfig, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
+import { resolveTrainLayers, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
 import type { TrainPlan } from "../train/programs.ts";
 import type { TrainRecord, TrainResult } from "../train/records.ts";
 import { type GenotypeOrigin, readTraining } from "../train/run_record.ts";
@@ -157,7 +157,7 @@ export function trainingOf(
       values: Object.fromEntries(DATA_OPTION_LIST.map(({ key }) => [key, values[key]])),
     });
   }
-  const config = resolveTrainConfig([...layers, ...configurationLayers(parsed, TRAIN_OPTIONS, TRAIN_PRESETS)]);
+  const config = resolveTrainLayers([...layers, ...configurationLayers(parsed, TRAIN_OPTIONS, TRAIN_PRESETS)]);
   return { config, origin };
 }
 
@@ -186,7 +186,7 @@ function resumeJob(parsed: Parsed, path: string, source: string | undefined, war
   const folder = RunFolder.open(path, { warn });
   try {
     const { config: stored, genotype, name, search } = readTraining(folder), origin = { genotype, name, search };
-    const config = resolveTrainConfig([
+    const config = resolveTrainLayers([
       { source: folder.file("config.json"), values: TRAIN_OPTIONS.toRecord(stored) },
       ...configurationLayers(parsed, TRAIN_OPTIONS, TRAIN_PRESETS),
     ]);

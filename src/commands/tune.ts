@@ -12,6 +12,7 @@ import type { DataConfig } from "../data/options.ts";
 import { type GpuLimits, openGpu } from "../gpu/device.ts";
 import type { Plan } from "../graph/plan.ts";
 import { adapterText, checkTuning, type KernelTimes, tune } from "../graph/tuning.ts";
+import type { Presets } from "../base/options.ts";
 import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import { checkMemory, memoryBudget } from "../run/memory.ts";
 import { planSearch } from "../search/programs.ts";
@@ -19,15 +20,7 @@ import { supernetConfig } from "../search/search.ts";
 import { TRAIN_OPTIONS, TRAIN_PRESETS } from "../train/config.ts";
 import { planTraining } from "../train/programs.ts";
 import { networkConfig } from "../train/train.ts";
-import {
-  addConfiguration,
-  addOptions,
-  addSearchOptions,
-  type Parsed,
-  type Presets,
-  presetText,
-  searchConfig,
-} from "./flags.ts";
+import { addConfiguration, addOptions, addSearchOptions, type Parsed, presetText, searchConfig } from "./flags.ts";
 import { type ImageShape, SHAPE_OPTIONS, shapeOf } from "./image_shape.ts";
 import { makeFolder } from "./run_files.ts";
 import { GENOTYPE_HELP } from "./sources.ts";

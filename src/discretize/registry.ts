@@ -53,7 +53,12 @@ export function rulesOf(methods?: readonly (string | Rule)[], chosen?: string): 
     }
   }
   if (chosen === undefined || rules.some(({ name }) => name === chosen)) return rules;
-  return [...rules, findRule(chosen, [...rules, ...RULES.filter((rule) => !rules.includes(rule))])];
+  return [...rules, findRule(chosen, withBuiltIn(rules))];
+}
+
+/** `rules`, and the built-in ones that are not among them: what may be named. */
+export function withBuiltIn(rules: readonly Rule[]): Rule[] {
+  return [...rules, ...RULES.filter((rule) => !rules.includes(rule))];
 }
 
 /**

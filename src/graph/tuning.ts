@@ -31,8 +31,7 @@ export const TUNING_OPTION = {
   check: checkTuning,
   default: "off",
   group: "Run",
-  help:
-    "which of several kernels runs an operation: the ones for this kind of adapter, or a .yaml file of measured ones",
+  help: "which of several kernels runs an operation: the ones for this kind of adapter, or measured ones",
 } as const;
 
 /**

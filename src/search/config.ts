@@ -3,7 +3,7 @@
  * the published recipe (DARTS' public code); where the method leaves a choice, what small studies favoured.
  * @module
  */
-import { defineOptions, type Layer, type OptionSet, type Resolved } from "../base/options.ts";
+import { defineOptions, type Layer, type OptionSet } from "../base/options.ts";
 import { option, optionError, text, UsageError } from "../base/errors.ts";
 import { DATA_OPTION_LIST } from "../data/options.ts";
 import { RULES } from "../discretize/registry.ts";
@@ -13,6 +13,7 @@ import { TUNING_OPTION } from "../graph/tuning.ts";
 import { checkSpace } from "../space/definition.ts";
 import { SPACES } from "../space/space.ts";
 import { NODE_NORMS } from "../space/supernet.ts";
+import type { SearchOptions } from "./options.ts";
 
 const SPACE_NAMES: readonly string[] = SPACES.map((s) => s.name);
 const RULE_NAMES: readonly string[] = RULES.map(({ name }) => name);
@@ -37,7 +38,7 @@ export const SEARCH_OPTION_LIST = [
     check: checkSpace,
     default: "darts",
     group: "Supernet",
-    help: "search space, or a .yaml file that defines one",
+    help: "search space, or the definition of one's own",
   },
   {
     key: "init-channels",
@@ -199,6 +200,7 @@ export const SEARCH_OPTION_LIST = [
     key: "discretizer",
     kind: "choice",
     choices: RULE_NAMES,
+    open: true,
     default: RULES[0].name,
     group: "Discretisation",
     help: "rule whose cell is the result (the others are written beside it; perturbation only when it is this one)",
@@ -274,56 +276,67 @@ export const SEARCH_OPTION_LIST = [
 /** Options of `search`. */
 export const SEARCH_OPTIONS: OptionSet<typeof SEARCH_OPTION_LIST> = defineOptions(SEARCH_OPTION_LIST);
 
-/** A resolved configuration of a search. */
-export type SearchConfig = Resolved<typeof SEARCH_OPTION_LIST>;
+/** What a search works with: every option, defaults filled in. */
+export type SearchConfig = Required<SearchOptions>;
 
-/** Named sets of values. */
-export const SEARCH_PRESETS: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>> = {
+/** Named sets of options, to be spread: `{ ...SEARCH_PRESETS.demo, seed: 1 }`. */
+export const SEARCH_PRESETS: Readonly<Record<"demo" | "darts" | "pc-darts", SearchOptions>> = {
   demo: {
-    "init-channels": 4,
-    "cells": 3,
-    "batch-size": 32,
-    "images": 4000,
-    "epochs": 4,
-    "steps-per-epoch": 32,
-    "pad": 2,
-    "weight-lr": 0.05,
-    "alpha-lr": 6e-3,
-    "statistics-images": 256,
-    "probe-images": 64,
-    "eval-images": 512,
+    initChannels: 4,
+    cells: 3,
+    batchSize: 32,
+    images: 4000,
+    epochs: 4,
+    stepsPerEpoch: 32,
+    pad: 2,
+    weightLr: 0.05,
+    alphaLr: 6e-3,
+    statisticsImages: 256,
+    probeImages: 64,
+    evalImages: 512,
   },
-  "darts": { "node-norm": "none", "discretizer": "alpha" },
+  darts: { nodeNorm: "none", discretizer: "alpha" },
   "pc-darts": {
-    "node-norm": "none",
-    "discretizer": "alpha",
-    "partial-channels": 4,
-    "edge-weights": true,
-    "batch-size": 256,
-    "weight-lr": 0.1,
-    "alpha-lr": 6e-4,
-    "alpha-warmup-epochs": 15,
+    nodeNorm: "none",
+    discretizer: "alpha",
+    partialChannels: 4,
+    edgeWeights: true,
+    batchSize: 256,
+    weightLr: 0.1,
+    alphaLr: 6e-4,
+    alphaWarmupEpochs: 15,
   },
 };
 
 /**
- * Defaults, then the preset, then the layers (file, flags).
+ * The options of a search, defaults filled in.
  * @param rules those that may decide
- * @throws {UsageError} for an unknown preset, key or value.
+ * @example PC-DARTS' recipe on fewer channels
+ * ```ts
+ * import { resolveSearchConfig, SEARCH_PRESETS } from "../../mod.ts";
+ * const { initChannels, partialChannels, momentum } = resolveSearchConfig({ ...SEARCH_PRESETS["pc-darts"], initChannels: 8 });
+ * console.assert(initChannels === 8 && partialChannels === 4 && momentum === 0.9);
+ * ```
+ * @throws {UsageError} for an unknown key, naming the nearest one, and for a value that an option does not take.
  */
 export function resolveSearchConfig(
-  layers: readonly Layer[],
-  preset?: string,
+  options: SearchOptions = {},
   rules: readonly Pick<Rule, "name" | "needs">[] = RULES,
 ): SearchConfig {
-  const chosen = preset === undefined ? undefined : SEARCH_PRESETS[preset];
-  if (preset !== undefined && !chosen) {
-    throw new UsageError(`Cannot use preset '${preset}': it must be one of ${Object.keys(SEARCH_PRESETS).join(", ")}`);
-  }
-  const config = SEARCH_OPTIONS.withChoices("discretizer", rules.map(({ name }) => name)).resolve([
-    ...(chosen ? [{ source: `preset '${preset}'`, values: chosen }] : []),
-    ...layers,
-  ]);
+  return resolveSearchLayers([SEARCH_OPTIONS.objectLayer(options)], rules);
+}
+
+/**
+ * Defaults, then the layers (preset, file, flags).
+ * @param rules those that may decide
+ * @throws {UsageError} for an unknown key or value.
+ */
+export function resolveSearchLayers(
+  layers: readonly Layer[],
+  rules: readonly Pick<Rule, "name" | "needs">[] = RULES,
+): SearchConfig {
+  const names = rules.map(({ name }) => name);
+  const config = SEARCH_OPTIONS.withChoices("discretizer", names).resolve(layers) as SearchConfig;
   if (config.alphaWarmupEpochs >= config.epochs) {
     throw optionError({
       key: "alpha-warmup-epochs",
@@ -347,17 +360,16 @@ export function resolveSearchConfig(
  * @param rules those that decide
  * @throws {UsageError} for a rule that does not decide after each epoch
  */
-export function checkStopping(config: SearchConfig, rules: readonly Pick<Rule, "name" | "needs">[]): void {
-  const stop = config.stopSkips !== null
-    ? "stop-skips"
-    : config.stopStableEpochs !== null
-    ? "stop-stable-epochs"
-    : null;
-  if (stop === null || !rules.find(({ name }) => name === config.discretizer)?.needs?.includes("removals")) return;
+function checkStopping(config: SearchConfig, rules: readonly Pick<Rule, "name" | "needs">[]): void {
+  const { stopSkips, stopStableEpochs, discretizer } = config;
+  const stop = stopSkips !== null ? "stop-skips" : stopStableEpochs !== null ? "stop-stable-epochs" : null;
+  if (stop === null || !rules.find(({ name }) => name === discretizer)?.needs?.includes("removals")) return;
+  const rule = option("discretizer");
   throw new UsageError(
-    text`Cannot use ${option(stop)} with ${
-      option("discretizer")
-    } ${config.discretizer}, which does not decide after each epoch`,
-    { option: stop, remedies: [{ kind: "rediscretize", method: config.discretizer }] },
+    text`Cannot use ${option(stop)} with ${rule} ${discretizer}, which does not decide after each epoch`,
+    {
+      option: stop,
+      remedies: [{ kind: "rediscretize", method: discretizer }],
+    },
   );
 }

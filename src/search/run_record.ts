@@ -5,7 +5,7 @@
 import { RULES } from "../discretize/registry.ts";
 import type { RunFolder } from "../run/run_folder.ts";
 import { readChecked, type RunRecord } from "../run/run_record.ts";
-import { resolveSearchConfig, type SearchConfig } from "./config.ts";
+import { resolveSearchLayers, type SearchConfig } from "./config.ts";
 
 /** What a search's `config.json` says. */
 export interface SearchRecord extends RunRecord {
@@ -22,6 +22,6 @@ export function readSearch(folder: RunFolder): SearchRecord {
   return readChecked(folder, "search", ({ options: values }, file) => {
     const { discretizer } = values, own = typeof discretizer === "string" ? [{ name: discretizer }] : [];
     // The rule may be one of the program that began the search.
-    return { config: resolveSearchConfig([{ source: `'${file}'`, values }], undefined, [...RULES, ...own]) };
+    return { config: resolveSearchLayers([{ source: `'${file}'`, values }], [...RULES, ...own]) };
   });
 }

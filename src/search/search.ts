@@ -8,7 +8,7 @@ import { Batcher, splitHalves } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { datasetOf, type LabelledImages } from "../data/labelled_images.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
-import { needsRemovals, rulesOf } from "../discretize/registry.ts";
+import { needsRemovals, rulesOf, withBuiltIn } from "../discretize/registry.ts";
 import type { RemovalEvidence } from "../discretize/removals.ts";
 import type { Rule } from "../discretize/rule.ts";
 import type { NodeStatistics } from "../discretize/statistics.ts";
@@ -19,8 +19,9 @@ import { runPhase } from "../run/run.ts";
 import { resolveSpace } from "../space/definition.ts";
 import type { Genotype } from "../space/genotype.ts";
 import type { SupernetConfig } from "../space/supernet.ts";
-import { checkStopping, resolveSearchConfig, SEARCH_OPTIONS, type SearchConfig } from "./config.ts";
+import { resolveSearchConfig, resolveSearchLayers, SEARCH_OPTIONS, type SearchConfig } from "./config.ts";
 import { SearchEngine, type SearchMetric } from "./engine.ts";
+import type { SearchOptions } from "./options.ts";
 import { planSearch, type SearchPlan } from "./programs.ts";
 import { type EpochRecord, imbalanceOf, summariseWeights } from "./records.ts";
 import { cosine } from "./schedule.ts";
@@ -84,17 +85,15 @@ export function supernetConfig(
 
 /**
  * Searches a cell for `data`.
+ * @param options what is left out has its default; a resolved configuration is one too
  * @example A search of two steps on noise (use real images and the default options)
  * ```ts
- * import { resolveSearchConfig, search } from "../../mod.ts";
+ * import { search } from "../../mod.ts";
  * const count = 64, labels = Int32Array.from({ length: count }, (_, i) => i % 2);
  * const images = Uint8Array.from({ length: count * 64 }, (_, i) => (i * 7919) % 251);
  * const data = { images, labels, classNames: ["even", "odd"], channels: 1, height: 8, width: 8 };
- * const config = resolveSearchConfig([{
- *   source: "example",
- *   values: { "init-channels": 2, cells: 3, "batch-size": 8, epochs: 1, "steps-per-epoch": 2, space: "s3" },
- * }]);
- * const { genotype } = await search(config, data);
+ * const options = { space: "s3", initChannels: 2, cells: 3, batchSize: 8, epochs: 1, stepsPerEpoch: 2 } as const;
+ * const { genotype } = await search(options, data);
  * console.assert(genotype.normal.nodes.length === 4);
  * ```
  * @throws {UsageError} for what cannot be built or does not fit the data.
@@ -102,11 +101,12 @@ export function supernetConfig(
  * @throws the reason of `run.signal` when that was raised; the folder then holds a checkpoint, and the same call goes on.
  */
 export async function search(
-  config: SearchConfig,
+  options: SearchOptions,
   data: Dataset | LabelledImages,
   run: SearchRunOptions = {},
 ): Promise<SearchResult> {
   run.signal?.throwIfAborted();
+  const config = resolveSearchConfig(options, withBuiltIn(rulesOf(run.methods)));
   return await runPhase(new SearchPhase(config, await datasetOf(data), run), run);
 }
 
@@ -143,12 +143,11 @@ class SearchPhase implements Phase<SearchPlan, SearchMetric, SearchEngine, Searc
   ) {
     this.#rules = rulesOf(methods, config.discretizer);
     this.#onMeasured = onMeasured;
-    checkStopping(config, this.#rules);
     this.beginnings = {
       kind: "search",
       options: SEARCH_OPTIONS.toRecord(config),
       read: (values, source) =>
-        SEARCH_OPTIONS.toRecord(resolveSearchConfig([{ source, values }], undefined, this.#rules)),
+        SEARCH_OPTIONS.toRecord(resolveSearchLayers([{ source, values }], withBuiltIn(this.#rules))),
       harmless: harmlessSearchOptions(config),
       data,
     };

@@ -4,13 +4,21 @@
  * @module
  */
 import { UsageError } from "../base/errors.ts";
-import { type Named, nameOf, type Option, parseYamlOptions } from "../base/options.ts";
+import {
+  type Layer,
+  type Named,
+  nameOf,
+  type Option,
+  type OptionSet,
+  parseYamlOptions,
+  type Presets,
+} from "../base/options.ts";
 import { DATA_OPTION_LIST } from "../data/options.ts";
 import { needsRemovals } from "../discretize/registry.ts";
-import { resolveSearchConfig, SEARCH_OPTIONS, type SearchConfig } from "../search/config.ts";
+import { resolveSearchLayers, SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import { resolveSpace } from "../space/definition.ts";
 import type { Space } from "../space/space.ts";
-import { resolveTrainConfig, TRAIN_OPTIONS, type TrainConfig } from "../train/config.ts";
+import { resolveTrainLayers, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
 
 /** A value of a configuration key. */
 export type Value = string | number | boolean | Named | null;
@@ -88,6 +96,7 @@ export function parseStudy(path: string, text: string): Study {
   const { preset, ...search } = section(path, file, "search"), lists = gridOf(path, search);
   const { discretizer = [SEARCH_OPTIONS.resolve([]).discretizer], seed = [0], ...varying } = lists;
   const source = `'${path}' (search)`, settings: Setting[] = [], controls = new Map<string, number>();
+  const searchPreset = presetOf(path, preset, SEARCH_OPTIONS, SEARCH_PRESETS);
   countSearches(path, [...Object.values(varying), seed]);
   // A rule that measures the supernet does so after the search, whose own rule is one that costs nothing.
   const free = discretizer.find((rule) => !needsRemovals(String(rule))),
@@ -95,7 +104,7 @@ export function parseStudy(path: string, text: string): Study {
   for (const values of product(varying)) {
     const configs = seed.map((each) => {
       const own = { ...values, seed: each, discretizer: free ?? discretizer[0] };
-      const config = resolveSearchConfig([{ source, values: own }], presetOf(path, preset));
+      const config = resolveSearchLayers([...searchPreset, { source, values: own }]);
       return { ...config, discretizer: free === undefined ? fallback : config.discretizer };
     });
     const varied = Object.fromEntries(Object.entries(values).filter(([key]) => lists[key].length > 1));
@@ -146,8 +155,15 @@ function refuseFile(path: string, key: string, value: unknown): void {
   );
 }
 
-function presetOf(path: string, preset: unknown): string | undefined {
-  if (preset === undefined || typeof preset === "string") return preset;
+/** The layer of a preset, if one is named. */
+function presetOf<T extends readonly Option[]>(
+  path: string,
+  preset: unknown,
+  options: OptionSet<T>,
+  presets: Presets,
+): Layer[] {
+  if (preset === undefined) return [];
+  if (typeof preset === "string") return [options.presetLayer(presets, preset)];
   throw new UsageError(`Cannot use key 'preset' of '${path}' as it must be one name: leave out all others`);
 }
 
@@ -200,6 +216,7 @@ function trainingOf(
   }
   for (const [key, value] of Object.entries(values)) refuseFile(path, key, value);
   const seeds = seed === undefined ? undefined : gridOf(path, { seed }).seed, count = cells * (seeds?.length ?? 1);
+  const base = presetOf(path, preset, TRAIN_OPTIONS, TRAIN_PRESETS);
   if (count > MOST_TRAININGS) {
     throw new UsageError(
       `Cannot use '${path}' as it must have at most ${MOST_TRAININGS} trainings: ${cells} cells (of searches, rules and ` +
@@ -210,10 +227,10 @@ function trainingOf(
     const all = SEARCH_OPTIONS.toRecord(found);
     const data = Object.fromEntries(DATA_OPTION_LIST.map(({ key }) => [key, all[key]]));
     return (seeds ?? [own]).map((each) =>
-      resolveTrainConfig(
-        [{ source: "the search", values: data }, { source, values: { ...values, seed: each } }],
-        presetOf(path, preset),
-      )
+      resolveTrainLayers([...base, { source: "the search", values: data }, {
+        source,
+        values: { ...values, seed: each },
+      }])
     );
   };
 }

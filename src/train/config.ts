@@ -4,12 +4,13 @@
  * training images that is held out.
  * @module
  */
-import { option, optionError, text, UsageError } from "../base/errors.ts";
-import { defineOptions, type Layer, type OptionSet, type Resolved } from "../base/options.ts";
+import { option, optionError, text } from "../base/errors.ts";
+import { defineOptions, type Layer, type OptionSet } from "../base/options.ts";
 import { DATA_OPTION_LIST } from "../data/options.ts";
 import { TUNING_OPTION } from "../graph/tuning.ts";
 import { NETWORK_FORMS } from "../space/derived.ts";
 import { budgetOf, SIZE_OPTION_LIST } from "../space/size_options.ts";
+import type { TrainOptions } from "./options.ts";
 import { SCHEDULES } from "./schedule.ts";
 
 /** The list behind {@linkcode TRAIN_OPTIONS}. */
@@ -197,63 +198,59 @@ export const TRAIN_OPTION_LIST = [
 /** Options of `train`. */
 export const TRAIN_OPTIONS: OptionSet<typeof TRAIN_OPTION_LIST> = defineOptions(TRAIN_OPTION_LIST);
 
-/** A resolved configuration of a training. */
-export type TrainConfig = Resolved<typeof TRAIN_OPTION_LIST>;
+/** What a training works with: every option, defaults filled in. */
+export type TrainConfig = Required<TrainOptions>;
 
-/** Named sets of values. */
-export const TRAIN_PRESETS: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>> = {
+/** Named sets of options, to be spread: `{ ...TRAIN_PRESETS.demo, seed: 1 }`. */
+export const TRAIN_PRESETS: Readonly<Record<"demo" | "imagenet", TrainOptions>> = {
   /** A small network and a few hundred steps: a minute or two on two cores, for images of about 28x28. */
   demo: {
-    "init-channels": 8,
-    "cells": 5,
-    "images": 3300,
-    "batch-size": 64,
-    "epochs": 3,
-    "pad": 2,
-    "lr": 0.1,
-    "auxiliary-weight": 0,
-    "drop-path": 0,
+    initChannels: 8,
+    cells: 5,
+    images: 3300,
+    batchSize: 64,
+    epochs: 3,
+    pad: 2,
+    lr: 0.1,
+    auxiliaryWeight: 0,
+    dropPath: 0,
   },
   /** DARTS' published recipe for ImageNet. */
   imagenet: {
-    "form": "imagenet",
-    "batch-size": 128,
-    "epochs": 250,
-    "lr": 0.1,
-    "schedule": "exponential",
-    "weight-decay": 3e-5,
-    "label-smoothing": 0.1,
-    "drop-path": 0,
-    "cutout": 0,
-    "flip": "on",
-    "resized-crop": 0.08,
-    "jitter": 0.4,
+    form: "imagenet",
+    batchSize: 128,
+    epochs: 250,
+    lr: 0.1,
+    schedule: "exponential",
+    weightDecay: 3e-5,
+    labelSmoothing: 0.1,
+    dropPath: 0,
+    cutout: 0,
+    flip: "on",
+    resizedCrop: 0.08,
+    jitter: 0.4,
   },
 };
 
 /**
- * Defaults, then the preset, then the layers (file, flags).
- * @throws {UsageError} for an unknown preset, key or value.
+ * The options of a training, defaults filled in.
+ * @throws {UsageError} for an unknown key, naming the nearest one, and for a value that an option does not take.
  */
-export function resolveTrainConfig(layers: readonly Layer[], preset?: string): TrainConfig {
-  const chosen = preset !== undefined && Object.hasOwn(TRAIN_PRESETS, preset) ? TRAIN_PRESETS[preset] : undefined;
-  if (preset !== undefined && !chosen) {
-    throw new UsageError(`Cannot use preset '${preset}': it must be one of ${Object.keys(TRAIN_PRESETS).join(", ")}`);
-  }
-  const config = TRAIN_OPTIONS.resolve([
-    ...(chosen ? [{ source: `preset '${preset}'`, values: chosen }] : []),
-    ...layers,
-  ]);
-  if (config.lrMin > config.lr) {
-    throw optionError({ key: "lr-min", must: text`at most ${option("lr")} ${config.lr}`, value: config.lrMin });
-  }
-  if (config.warmupEpochs > config.epochs) {
-    throw optionError({
-      key: "warmup-epochs",
-      must: text`at most ${option("epochs")} ${config.epochs}`,
-      value: config.warmupEpochs,
-    });
-  }
+export function resolveTrainConfig(options: TrainOptions = {}): TrainConfig {
+  return resolveTrainLayers([TRAIN_OPTIONS.objectLayer(options)]);
+}
+
+/**
+ * Defaults, then the layers (preset, file, flags).
+ * @throws {UsageError} for an unknown key or value.
+ */
+export function resolveTrainLayers(layers: readonly Layer[]): TrainConfig {
+  const config = TRAIN_OPTIONS.resolve(layers);
+  const atMost = (key: string, value: number, other: string, limit: number) => {
+    if (value > limit) throw optionError({ key, must: text`at most ${option(other)} ${limit}`, value });
+  };
+  atMost("lr-min", config.lrMin, "lr", config.lr);
+  atMost("warmup-epochs", config.warmupEpochs, "epochs", config.epochs);
   budgetOf(config);
   return config;
 }

@@ -5,7 +5,7 @@
 import type { RunFolder } from "../run/run_folder.ts";
 import { readChecked, type RunRecord } from "../run/run_record.ts";
 import { checkGenotype, type Genotype } from "../space/genotype.ts";
-import { resolveTrainConfig, type TrainConfig } from "./config.ts";
+import { resolveTrainLayers, type TrainConfig } from "./config.ts";
 
 /** Where a genotype came from. */
 export interface GenotypeOrigin {
@@ -33,7 +33,7 @@ export function readTraining(folder: RunFolder): TrainingRecord {
     if (typeof name !== "string") return fail("its name must be a text");
     if (search !== null && typeof search !== "string") return fail("its search must be a path or null");
     return {
-      config: resolveTrainConfig([{ source: `'${file}'`, values }]),
+      config: resolveTrainLayers([{ source: `'${file}'`, values }]),
       genotype: checkGenotype(genotype, `'${file}'`),
       name,
       search,

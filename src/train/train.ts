@@ -20,11 +20,12 @@ import { runPhase } from "../run/run.ts";
 import type { RunFolder } from "../run/run_folder.ts";
 import type { NetworkConfig } from "../space/derived.ts";
 import type { Genotype } from "../space/genotype.ts";
-import { resolveTrainConfig, TRAIN_OPTIONS, type TrainConfig } from "./config.ts";
+import { resolveTrainConfig, resolveTrainLayers, TRAIN_OPTIONS, type TrainConfig } from "./config.ts";
 import { drawDropMask, TrainEngine, type TrainMetric } from "./engine.ts";
 import { checkMeasurable } from "./evaluation.ts";
 import { evaluateModel } from "./inference.ts";
 import { encodeModel, loadModel, type Model } from "./model_file.ts";
+import type { TrainOptions } from "./options.ts";
 import { isAuxiliary, planTraining, type TrainPlan } from "./programs.ts";
 import type { BestEpoch, TrainProgress, TrainRecord, TrainResult, TrainRunOptions } from "./records.ts";
 import { dropShare, learningRate } from "./schedule.ts";
@@ -40,19 +41,16 @@ export const HARMLESS_TRAIN_OPTIONS: readonly string[] = ["data", "checkpoint-st
 
 /**
  * Trains a network of `genotype`.
+ * @param options what is left out has its default; a resolved configuration is one too
  * @example A training of four steps on noise (use real images and more of everything)
  * ```ts
  * import { DARTS_V2 } from "../space/published.ts";
- * import { resolveTrainConfig } from "./config.ts";
  * import { train } from "./train.ts";
  * const count = 40, labels = Int32Array.from({ length: count }, (_, i) => i % 2);
  * const images = Uint8Array.from({ length: count * 64 }, (_, i) => (i * 7919) % 251);
  * const noise = { images, labels, classNames: ["even", "odd"], channels: 1, height: 8, width: 8 };
- * const config = resolveTrainConfig([{
- *   source: "example",
- *   values: { "init-channels": 4, cells: 3, "batch-size": 8, epochs: 1, "auxiliary-weight": 0 },
- * }]);
- * const { model, epochs } = await train(config, DARTS_V2, { train: noise });
+ * const options = { initChannels: 4, cells: 3, batchSize: 8, epochs: 1, auxiliaryWeight: 0 };
+ * const { model, epochs } = await train(options, DARTS_V2, { train: noise });
  * console.assert(epochs[0].step === 4 && model.network.cells === 3);
  * ```
  * @throws {UsageError} for what cannot be built or does not fit the data.
@@ -60,13 +58,13 @@ export const HARMLESS_TRAIN_OPTIONS: readonly string[] = ["data", "checkpoint-st
  * @throws the reason of `run.signal` when that was raised; the folder then holds a checkpoint, and the same call goes on.
  */
 export async function train(
-  config: TrainConfig,
+  options: TrainOptions,
   genotype: Genotype,
   images: TrainData<Dataset | LabelledImages>,
   run: TrainRunOptions = {},
 ): Promise<TrainResult> {
   run.signal?.throwIfAborted();
-  const data = await trainDataOf(images);
+  const config = resolveTrainConfig(options), data = await trainDataOf(images);
   return await runPhase(new TrainPhase(config, networkConfig(config, genotype, data.train), data, run), run);
 }
 
@@ -123,7 +121,7 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
     this.beginnings = {
       kind: "train",
       options: TRAIN_OPTIONS.toRecord(config),
-      read: (values, source) => TRAIN_OPTIONS.toRecord(resolveTrainConfig([{ source, values }])),
+      read: (values, source) => TRAIN_OPTIONS.toRecord(resolveTrainLayers([{ source, values }])),
       harmless: HARMLESS_TRAIN_OPTIONS,
       data: train,
       parts: {

@@ -149,11 +149,8 @@ Deno.test({
   ignore: withoutRuntime,
   async fn() {
     const data = await openData("mnist", { split: "train", limit: 2000 });
-    const size = { "init-channels": 4, "cells": 3, "batch-size": 32, "val-images": 0, "auxiliary-weight": 0 };
-    const config = resolveTrainConfig([{
-      source: "test",
-      values: { ...size, "epochs": 1, "lr": 0.2, "drop-path": 0 },
-    }]);
+    const size = { initChannels: 4, cells: 3, batchSize: 32, valImages: 0, auxiliaryWeight: 0 };
+    const config = resolveTrainConfig({ ...size, epochs: 1, lr: 0.2, dropPath: 0 });
     const { model } = await train(config, DARTS_V2, { train: data }, { gpu }), count = 64;
     const images = readIdxImages(".cache/mnist/t10k-images-idx3-ubyte").data.slice(0, count * 784);
     const labels = readIdxLabels(".cache/mnist/t10k-labels-idx1-ubyte").data.slice(0, count);
