@@ -10,7 +10,6 @@ import {
   openGpu,
   predictImages,
   Predictor,
-  resolveTrainConfig,
   saveModel,
   train,
   UsageError,
@@ -25,15 +24,17 @@ const folder = Deno.makeTempDirSync({ prefix: "predictor-" });
 /** A model of `channels` x `height` x `width` after two steps. */
 async function modelOf(channels: number, height: number, width: number) {
   const { images, labels } = halves(48, [channels, height, width]), classNames = ["above", "below"];
-  const config = resolveTrainConfig([{
-    source: "test",
-    values: {
-      ...{ "cells": 3, "init-channels": 4, "batch-size": 16, "epochs": 1, "steps-per-epoch": 2 },
-      ...{ "auxiliary-weight": 0, "val-images": 0 },
-    },
-  }]);
+  const size = {
+    cells: 3,
+    initChannels: 4,
+    batchSize: 16,
+    epochs: 1,
+    stepsPerEpoch: 2,
+    auxiliaryWeight: 0,
+    valImages: 0,
+  };
   const data: LabelledImages = { images, labels, classNames, channels, height, width, name: "halves" };
-  return { data, model: (await train(config, DARTS_V2, { train: data }, { gpu })).model };
+  return { data, model: (await train(size, DARTS_V2, { train: data }, { gpu })).model };
 }
 
 const { model, data } = await modelOf(3, 8, 8), size = 3 * 8 * 8;
