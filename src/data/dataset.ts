@@ -76,6 +76,22 @@ export function checkDataset(data: Dataset): void {
   if (bad >= 0) refuse(`label ${bad}`, `from 0 to ${classes - 1}`, labels[bad]);
 }
 
+/**
+ * Checks that there is something to learn: that not every image is the same. Of streamed images the statistics tell.
+ * @throws {FailureError} where all are the same.
+ */
+export function checkLearnable(data: Dataset): void {
+  const { name, images, count, stream, std } = data, size = images.length / count;
+  const plain = std.every((deviation) => deviation === 0);
+  const same = stream ? plain : images.every((value, i) => value === images[i % size]);
+  if (count < 2 || !same) return;
+  const what = plain ? "in each channel all pixels of all images have one value" : "all of them are one and the same";
+  throw new FailureError(
+    `Cannot learn from data set '${name}' as its ${count} images must differ: ${what}`,
+    { remedies: ["look at the files, and at how they were made"] },
+  );
+}
+
 /** Images that are decoded when they are needed. */
 export interface ImageStream {
   /** The image of this index, `[channels, height, width]`, changed as told; null for one that cannot be read. */

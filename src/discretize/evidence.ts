@@ -22,7 +22,7 @@ import { mixtureWeights } from "./mixture.ts";
 import { removalsOfNode } from "./removals.ts";
 import type { NodeEvidence, Rule } from "./rule.ts";
 import type { DecorrelationOptions } from "./scope.ts";
-import { correlate, type Correlation, type NodeStatistics } from "./statistics.ts";
+import { correlate, type Correlation, type NodeStatistics, SMALLER_STEPS } from "./statistics.ts";
 
 /** What is known about the nodes of all cells. */
 export interface GatheredEvidence {
@@ -119,7 +119,15 @@ function correlateCells(
         );
       }
     }
-    return found.map(correlate);
+    const correlations = found.map(correlate);
+    if (correlations.every(({ dead }) => dead.length > 0 && dead.every(Boolean))) {
+      throw new FailureError(
+        `Cannot discretise, some candidate of node ${node} (${kind}) must differ from image to image: all of them are ` +
+          `constant, in every cell`,
+        { remedies: ["take other images", SMALLER_STEPS] },
+      );
+    }
+    return correlations;
   });
 }
 
@@ -134,13 +142,24 @@ function checkAlphas(space: Space, kind: CellKind, alphas: Float64Array): void {
   for (const { index } of edges) {
     for (const op of primitivesOf(space, kind, index)) {
       const value = alphas[index * width + space.primitives.indexOf(op)];
-      if (!Number.isFinite(value)) {
-        throw new FailureError(
-          `Cannot discretise, alpha of ${kind} on edge ${index} for ${op} must be finite: current value is ${value}`,
-        );
-      }
+      checkParameter(`alpha of ${kind} on edge ${index} for ${op}`, value);
     }
   }
+}
+
+/** Largest difference from 0 of alphas and betas: exp(-104) is 0 in 32 bits, and such a weight gets no gradient. */
+const MOST = 100;
+
+function checkParameter(what: string, value: number): void {
+  if (Math.abs(value) <= MOST) return;
+  throw new FailureError(
+    Number.isFinite(value)
+      ? `Cannot discretise, ${what} must be from -${MOST} to ${MOST}, beyond which softmax gives weights of 0: current value is ${
+        value.toPrecision(3)
+      }`
+      : `Cannot discretise, ${what} must be finite: current value is ${value}`,
+    { remedies: [{ kind: "lower", options: ["alpha-lr"], afresh: true }] },
+  );
 }
 
 function checkBetas(space: Space, kind: CellKind, betas: Float64Array): void {
@@ -150,10 +169,5 @@ function checkBetas(space: Space, kind: CellKind, betas: Float64Array): void {
       `Cannot discretise, beta of ${kind} must have ${edges} numbers for space ${space.name}: current value is ${betas.length}`,
     );
   }
-  const bad = betas.findIndex((beta) => !Number.isFinite(beta));
-  if (bad >= 0) {
-    throw new FailureError(
-      `Cannot discretise, beta of ${kind} on edge ${bad} must be finite: current value is ${betas[bad]}`,
-    );
-  }
+  betas.forEach((beta, edge) => checkParameter(`beta of ${kind} on edge ${edge}`, beta));
 }

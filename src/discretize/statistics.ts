@@ -3,7 +3,7 @@
  * into correlations. Not responsible for computing the sums (the graph does, on the GPU) nor for scores.
  * @module
  */
-import { FailureError } from "../base/errors.ts";
+import { FailureError, type Remedy } from "../base/errors.ts";
 import type { Candidate, CellKind } from "../space/space.ts";
 
 /** Accumulated second moments of one node in one cell of the supernet. */
@@ -37,6 +37,9 @@ export interface Correlation {
   /** Which candidates are constant (zero included) and so say nothing about the node. */
   readonly dead: readonly boolean[];
 }
+
+/** What to do where the numbers of a supernet grew beyond all bounds. */
+export const SMALLER_STEPS: Remedy = { kind: "lower", options: ["weight-lr", "alpha-lr", "clip"], afresh: true };
 
 /** A variance below this part of the mean square is the rounding of 32-bit sums: the row is constant. */
 const DEAD_TOLERANCE = 1e-6;
@@ -148,6 +151,7 @@ function checkSums(statistics: NodeStatistics): void {
       `Cannot correlate ${describe(statistics)}, the sum of products of ${name(Math.floor(bad / rows))} and ${
         name(bad % rows)
       } must be finite: current value is ${gram[bad]}`,
+      { remedies: [SMALLER_STEPS] },
     );
   }
   if (!(count > 0)) {

@@ -94,6 +94,8 @@ export interface EpochBase {
   readonly step: number;
   /** Epochs done. */
   readonly epoch: number;
+  /** Mean loss of the epoch's steps. */
+  readonly trainLoss: number;
 }
 
 /** What is known when all epochs are done. */

@@ -7,6 +7,7 @@
  */
 import { FailureError, option, type Text, text, UsageError } from "../base/errors.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
+import { checkLearnable } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { DeviceLostError } from "../graph/buffers.ts";
 import { tuned } from "../graph/tuning.ts";
@@ -20,7 +21,8 @@ import { onDevice, runSteps } from "./step_loop.ts";
 /**
  * Runs a phase to its end, or on to its end where the folder holds a part of it.
  * @throws {UsageError} where the folder holds another run.
- * @throws {FailureError} for what cannot be done on this machine, and when a loss stops being finite.
+ * @throws {FailureError} where all images are the same, for what cannot be done on this machine, when a loss stops being
+ * finite, and where the last epoch was far worse than guessing.
  * @throws the reason of `options.signal` when that was raised.
  */
 export async function runPhase<
@@ -36,6 +38,7 @@ export async function runPhase<
 ): Promise<Result> {
   const { signal, warn } = options, { folder: given } = options;
   signal?.throwIfAborted();
+  checkLearnable(phase.beginnings.data);
   const folder = typeof given === "string" ? RunFolder.enter(given, { warn }) : given;
   try {
     const run = new Run(phase, folder, options);
@@ -48,11 +51,19 @@ export async function runPhase<
   }
 }
 
+/**
+ * How many times the loss of guessing the mean training loss of an epoch may be. Beyond that the numbers are finite and
+ * what was learnt is lost: weights have become so large that the network is sure of the wrong class.
+ */
+const WORST_LOSS = 5;
+
 /** The newest state on the host: what a device starts from. */
 interface Snapshot {
   readonly step: number;
   readonly tensors: ReadonlyMap<string, TensorEntry>;
 }
+
+const shown = (loss: number): string => loss < 1e4 ? loss.toFixed(2) : loss.toExponential(2);
 
 class Run<
   Plan extends EnginePlan,
@@ -168,7 +179,8 @@ class Run<
     try {
       let step = this.#begin(engine);
       for (; !this.#ended(step); step = await this.#epoch(engine, step)) proceed();
-      const known = [...this.#earlier, ...this.#epochs], epochs = this.#epochs;
+      const known = [...this.#earlier, ...this.#epochs], epochs = this.#epochs, last = known.at(-1);
+      if (last && this.#isLost(last)) throw this.#diverged(this.#lostText(last), step, last.epoch - 1);
       const finished: Finished<E, Epoch> = {
         gpu,
         engine,
@@ -225,6 +237,10 @@ class Run<
     const record = await phase.measure(engine, epoch, secondsPerStep);
     this.#folder?.appendMetric({ ...record as EpochBase }); // before the checkpoint: a resumed run drops what came after it
     await this.#checkpoint(engine, end, epoch, record);
+    if (this.#isLost(record) && ![...this.#earlier, ...this.#epochs].some((before) => this.#isLost(before))) {
+      const said = text`${this.#lostText(record)} step ${end} (epoch ${epoch + 1}): if it stays there, the run fails`;
+      this.#options.warn?.(said.toString());
+    }
     this.#epochs = [...this.#epochs, record];
     onEpoch?.(record);
     return end;
@@ -236,6 +252,23 @@ class Run<
     if (first.at === Infinity) return;
     const step = epoch * this.#phase.stepsPerEpoch + first.at;
     throw this.#diverged(text`The ${first.name} loss is no longer a finite number at`, step, epoch);
+  }
+
+  /** The loss of a network that knows nothing. */
+  get #guessing(): number {
+    return Math.log(this.#phase.beginnings.data.classes);
+  }
+
+  #isLost({ trainLoss }: EpochBase): boolean {
+    return trainLoss > WORST_LOSS * this.#guessing;
+  }
+
+  #lostText({ trainLoss }: EpochBase): Text {
+    return text`The training loss is ${
+      shown(trainLoss)
+    }, more than ${WORST_LOSS} times that of guessing among ${this.#phase.beginnings.data.classes} classes (${
+      shown(this.#guessing)
+    }), at`;
   }
 
   /** What to say of numbers that grew beyond all bounds. */

@@ -2,6 +2,7 @@
  * The program of a model for batches of one size, on a device.
  * @module
  */
+import { FailureError } from "../base/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type Plan, Pool } from "../graph/plan.ts";
 import { Runtime } from "../graph/runtime.ts";
@@ -36,11 +37,16 @@ export class InferenceProgram {
   /**
    * Logits `[batch, classes]` of normalised images in the layout of `Batcher`.
    * @param step number of the batch, which decides on noise
+   * @throws {FailureError} where one is not finite: weights that have grown beyond all bounds mean nothing.
    */
   async logits(images: Float32Array<ArrayBuffer>, step = 0): Promise<Float32Array> {
     this.#runtime.run("predict", { images, ...noiseKey(this.#plan, 0, step) });
     const stored = await this.#runtime.readResult("predict", "logits");
-    return stored.subarray(0, this.#logits);
+    const logits = stored.subarray(0, this.#logits), bad = logits.find((logit) => !Number.isFinite(logit));
+    if (bad === undefined) return logits;
+    throw new FailureError(`Cannot use the model as its outputs must be finite numbers: current value is ${bad}`, {
+      remedies: ["train it again with a smaller learning rate"],
+    });
   }
 
   /** Frees the device memory. */
