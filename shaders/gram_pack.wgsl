@@ -14,10 +14,10 @@ fn main(
   let first = (group.x * $(SIZE / 8) + lane / 8) * share;
   let end = min(params.length, first + share);
 #if ONES || STATS
-  var ends_at = rows_at(params.row, params.from + first + lane % 8);
+  var ends_at = rows_at(params.row, params.start + first + lane % 8);
 #endif
   for (var i = first + lane % 8; i < end; i += 8) {
-    let element = params.from + i;
+    let element = params.start + i;
 #if ONES || STATS
     let mask = cut(vec4f(1.0), ends_at);
     walk(&ends_at);

@@ -15,6 +15,7 @@ import {
   S2,
   search,
   train,
+  type TrainOptions,
 } from "../mod.ts";
 import { FailureError } from "../src/base/errors.ts";
 import { checkLearnable } from "../src/data/dataset.ts";
@@ -30,11 +31,8 @@ Deno.test.afterAll(() => {
 });
 const temporary = (): string => Deno.makeTempDirSync({ dir: TEMPORARY });
 
-const training = (values: Record<string, unknown> = {}) =>
-  resolveTrainConfig([{
-    source: "test",
-    values: { "init-channels": 4, "cells": 3, "batch-size": 8, "epochs": 2, "steps-per-epoch": 3, ...values },
-  }]);
+const training = (values: TrainOptions = {}) =>
+  resolveTrainConfig({ initChannels: 4, cells: 3, batchSize: 8, epochs: 2, stepsPerEpoch: 3, ...values });
 
 /** Rejects with a FailureError of that message. */
 async function fails(doing: Promise<unknown>, message: RegExp): Promise<void> {
@@ -67,10 +65,10 @@ Deno.test("nothing to learn: images that are all the same are refused by search 
 });
 
 Deno.test("a search whose weights have grown warns at once, and ends in advice instead of a cell", async () => {
-  for (const values of [{ "weight-lr": 1e4 }, { "weight-lr": 100, "node-norm": "none", "order": 2 }]) {
+  for (const values of [{ weightLr: 1e4 }, { weightLr: 100, nodeNorm: "none", order: 2 }] as const) {
     using folder = RunFolder.create(temporary());
     const warnings: string[] = [];
-    const running = search(tiny({ ...values, "space": "s2" }), DATA, { gpu, folder, warn: (w) => warnings.push(w) });
+    const running = search(tiny({ ...values, space: "s2" }), DATA, { gpu, folder, warn: (w) => warnings.push(w) });
     await fails(
       running,
       /^The training loss is [\d.e+]+, more than 5 times that of guessing among 2 classes \(0\.69\), at step 6 \(epoch 2\): the checkpoint of step 6 is kept in '.*'; start again with a smaller weightLr, alphaLr or clip$/,
@@ -79,14 +77,14 @@ Deno.test("a search whose weights have grown warns at once, and ends in advice i
     assert.match(warnings[0], /^The training loss is .* at step 3 \(epoch 1\): if it stays there, the run fails$/);
   }
   await fails(
-    search(tiny({ "weight-lr": 1e30, "space": "s2" }), DATA, { gpu }),
+    search(tiny({ weightLr: 1e30, space: "s2" }), DATA, { gpu }),
     /no longer .*finite.* step \d.*: start again with a smaller weightLr, alphaLr or clip$/,
   );
 });
 
 Deno.test("a search whose alphas have grown ends in advice", async () => {
   await fails(
-    search(tiny({ "alpha-lr": 1e6, "space": "s2" }), DATA, { gpu }),
+    search(tiny({ alphaLr: 1e6, space: "s2" }), DATA, { gpu }),
     /alpha of normal on edge 0 for skip_connect must be from -100 to 100, beyond which .* start again with a smaller alphaLr$/,
   );
 });

@@ -28,7 +28,7 @@ const packShader = kernel("gram_pack", packSource, {
   params: {
     to: "u32",
     length: "u32",
-    from: "u32",
+    start: "u32",
     channel: "u32",
     channels: "u32",
     share: "u32",
@@ -131,7 +131,7 @@ function packRow(
       rows: scratch(0),
     },
     params: {
-      ...{ to: r * part.pitch, length: part.length, from: part.from, share: SHARE },
+      ...{ to: r * part.pitch, length: part.length, start: part.from, share: SHARE },
       channel: (row?.group ?? 0) * attrs.channels,
       channels: row && STATS ? inputs[row.input].shape[0] : 0,
       ...{ channelLength: imageVec4s(y), row: rowWord(y) },
