@@ -10,6 +10,7 @@ import {
   evaluateModel,
   openGpu,
   predictImages,
+  rediscretize,
   resolveTrainConfig,
   RunFolder,
   S2,
@@ -72,6 +73,10 @@ Deno.test("a search whose weights have grown warns at once, and ends in advice i
     await fails(
       running,
       /^The training loss is [\d.e+]+, more than 5 times that of guessing among 2 classes \(0\.69\), at step 6 \(epoch 2\): the checkpoint of step 6 is kept in '.*'; start again with a smaller weightLr, alphaLr or clip$/,
+    );
+    await fails(
+      rediscretize(tiny({ ...values, space: "s2" }), DATA, folder.readCheckpoint()!, { gpu, source: "'the run'" }),
+      /^Cannot decide by 'the run' as its training loss is .*, more than 5 times .*: start again with a smaller weightLr, /,
     );
     assert.equal(warnings.length, 1);
     assert.match(warnings[0], /^The training loss is .* at step 3 \(epoch 1\): if it stays there, the run fails$/);

@@ -12,6 +12,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { DeviceLostError } from "../graph/buffers.ts";
 import { tuned } from "../graph/tuning.ts";
 import type { Engine, EnginePlan, Tally } from "./engine.ts";
+import { isLost, lostText } from "./learnt.ts";
 import { planWithin } from "./memory.ts";
 import type { EpochBase, Finished, Phase, RunOptions, RunProgress } from "./phase.ts";
 import { CONFIG_FILE, METRICS_FILE, RunFolder } from "./run_folder.ts";
@@ -51,19 +52,11 @@ export async function runPhase<
   }
 }
 
-/**
- * How many times the loss of guessing the mean training loss of an epoch may be. Beyond that the numbers are finite and
- * what was learnt is lost: weights have become so large that the network is sure of the wrong class.
- */
-const WORST_LOSS = 5;
-
 /** The newest state on the host: what a device starts from. */
 interface Snapshot {
   readonly step: number;
   readonly tensors: ReadonlyMap<string, TensorEntry>;
 }
-
-const shown = (loss: number): string => loss < 1e4 ? loss.toFixed(2) : loss.toExponential(2);
 
 class Run<
   Plan extends EnginePlan,
@@ -254,21 +247,12 @@ class Run<
     throw this.#diverged(text`The ${first.name} loss is no longer a finite number at`, step, epoch);
   }
 
-  /** The loss of a network that knows nothing. */
-  get #guessing(): number {
-    return Math.log(this.#phase.beginnings.data.classes);
-  }
-
   #isLost({ trainLoss }: EpochBase): boolean {
-    return trainLoss > WORST_LOSS * this.#guessing;
+    return isLost(trainLoss, this.#phase.beginnings.data.classes);
   }
 
   #lostText({ trainLoss }: EpochBase): Text {
-    return text`The training loss is ${
-      shown(trainLoss)
-    }, more than ${WORST_LOSS} times that of guessing among ${this.#phase.beginnings.data.classes} classes (${
-      shown(this.#guessing)
-    }), at`;
+    return text`The ${lostText(trainLoss, this.#phase.beginnings.data.classes)}, at`;
   }
 
   /** What to say of numbers that grew beyond all bounds. */

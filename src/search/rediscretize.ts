@@ -2,17 +2,19 @@
  * Discretises the supernet of a checkpoint again: with other options, or by its statistics on other images.
  * @module
  */
-import { UsageError } from "../base/errors.ts";
+import { FailureError, text, UsageError } from "../base/errors.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { datasetOf, type LabelledImages } from "../data/labelled_images.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
 import { needsRemovals, rulesOf } from "../discretize/registry.ts";
 import type { Rule } from "../discretize/rule.ts";
 import type { DecorrelationOptions } from "../discretize/scope.ts";
+import { SMALLER_STEPS } from "../discretize/statistics.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { tuned } from "../graph/tuning.ts";
 import type { Checkpoint } from "../run/checkpoint_file.ts";
 import type { HostBatch } from "../run/engine.ts";
+import { isLost, lostText } from "../run/learnt.ts";
 import { planWithin } from "../run/memory.ts";
 import { onDevice } from "../run/step_loop.ts";
 import type { SearchConfig } from "./config.ts";
@@ -50,7 +52,8 @@ export interface RediscretizeOptions extends Partial<DecorrelationOptions> {
  * @param config the configuration of its search
  * @param images of the shape that it was searched on; the architecture half of them is used
  * @throws {UsageError} for unknown rules, and data whose fields do not fit together.
- * @throws {FailureError} when the checkpoint does not belong to the configuration, or memory does not suffice.
+ * @throws {FailureError} when the checkpoint does not belong to the configuration or is of a search that has lost what it
+ * learnt, or memory does not suffice.
  * @throws the reason of `options.signal` when that was raised.
  */
 export async function rediscretize(
@@ -91,6 +94,11 @@ async function decide(
   const engine = await SearchEngine.create(gpu, plan, seed);
   try {
     engine.load(checkpoint.tensors, options.source ?? "checkpoint");
+    const { train: { loss } } = await engine.tallies();
+    if (isLost(loss, classes)) {
+      const problem = text`Cannot decide by ${options.source ?? "the checkpoint"} as its ${lostText(loss, classes)}`;
+      throw new FailureError(problem, { remedies: [SMALLER_STEPS] });
+    }
     const batches = async function* (images: number): AsyncGenerator<HostBatch> {
       for await (const batch of wholeBatches(data, val, images, batchSize, seed)) {
         signal?.throwIfAborted();
