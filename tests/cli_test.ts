@@ -271,6 +271,13 @@ Deno.test("cli doctor: well with the adapter, one sentence without one", async (
   }[];
   assert.ok(operations.length > 20 && operations.every(({ failures }) => failures.length === 0));
   assert.ok(Number.isFinite(step.loss) && step.problem === null);
+  const { out } = await idarts(["doctor"], { read: [], write: [] });
+  assert.match(
+    out,
+    /^ {2}software {2}(yes: the CPU does the work, slowly \((its driver|the system) .+\)|no: a GPU .+)$/m,
+  );
+  assert.match(out, /^ {2}kernels +for (CPUs, with(out)? subgroups.*|GPUs)$/m);
+  assert.doesNotMatch(out, / -$/m, "no dash for what is known");
   await refused(1, /Cannot find a WebGPU adapter: install/, ["doctor"], {
     env: WITHOUT_GPU,
   });

@@ -6,7 +6,8 @@
 import { type Command, Option as Flag } from "commander";
 import { FailureError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
-import { type Gpu, openGpu, PORTABLE_LIMITS } from "../gpu/device.ts";
+import { softwareReason } from "../gpu/adapter.ts";
+import { type Gpu, LIMIT_NAMES, openGpu, PORTABLE_LIMITS } from "../gpu/device.ts";
 import type { OpCase, OpSpec } from "../graph/op.ts";
 import { elementCount } from "../graph/tensor_type.ts";
 import { checkCase } from "../ops/check.ts";
@@ -55,21 +56,20 @@ export async function runDoctor(parsed: Parsed): Promise<number> {
   const terminal = new Terminal(parsed.json === true);
   try {
     const gpu = await openGpu(), info = await adapterInfo();
-    const limits = Object.entries(gpu.limits), permissions = permissionHints(gpu);
+    const permissions = permissionHints(gpu);
     [
       `idarts ${VERSION}, Deno ${Deno.version.deno}, ${Deno.build.os} ${Deno.build.arch}`,
       ...pairs([
-        ["adapter", gpu.name + (gpu.software ? " (software: works, slowly)" : "")],
+        ["adapter", gpu.name],
         ...Object.entries(info),
         ["features", gpu.features.join(", ") || "none of those that help"],
+        ["kernels", kernelText(gpu)],
       ]),
       "",
       "Limits",
       ...table(
         ["limit", "offered", "needed at least"],
-        limits.map((
-          [name, value],
-        ) => [name, count(value), count(Number(PORTABLE_LIMITS[name as keyof typeof PORTABLE_LIMITS]))]),
+        LIMIT_NAMES.map((name) => [name, count(gpu.limits[name]), count(PORTABLE_LIMITS[name])]),
       ),
       "",
       "Permissions",
@@ -81,7 +81,7 @@ export async function runDoctor(parsed: Parsed): Promise<number> {
       event: "doctor",
       version: VERSION,
       deno: Deno.version.deno,
-      adapter: { name: gpu.name, software: gpu.software, ...info },
+      adapter: { name: gpu.name, ...info, software: gpu.software },
       limits: gpu.limits,
       features: gpu.features,
       operations: ops,
@@ -107,11 +107,21 @@ export async function runDoctor(parsed: Parsed): Promise<number> {
   }
 }
 
+/** What the adapter says of itself, and whether it is taken for a GPU. */
 async function adapterInfo(): Promise<Record<string, string>> {
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) return {};
-  const { vendor, architecture, description } = adapter.info;
-  return Object.fromEntries(Object.entries({ driver: description, vendor, architecture }).filter(([, text]) => text));
+  const { vendor, architecture, description } = adapter.info, reason = softwareReason(adapter);
+  const software = reason === undefined ? "no: a GPU does the work" : `yes: the CPU does the work, slowly (${reason})`;
+  return Object.fromEntries(
+    Object.entries({ driver: description, vendor, architecture, software }).filter(([, text]) => text),
+  );
+}
+
+/** Which kernels suit it. */
+function kernelText({ limits: { software, subgroupSize } }: Gpu): string {
+  if (!software) return "for GPUs";
+  return `for CPUs${subgroupSize > 0 ? `, with subgroups of ${subgroupSize} lanes` : ", without subgroups"}`;
 }
 
 /** What Deno lets this process do, and what each permission is for. */

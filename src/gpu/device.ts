@@ -3,6 +3,7 @@
  * @module
  */
 import { FailureError } from "../base/errors.ts";
+import { adapterName, softwareReason } from "./adapter.ts";
 
 /**
  * Chooses among the variants of a kernel.
@@ -60,34 +61,59 @@ export interface Gpu {
   readonly features: readonly string[];
   /** True for a CPU adapter (Mesa's llvmpipe, SwiftShader). */
   readonly software: boolean;
+  /** Whether shaders that exchange values in subgroups must say so, as WebGPU has it; wgpu does not know the words. */
+  readonly enableSubgroups: boolean;
   /** Why the device was lost, once it was. */
   readonly lost: () => string | undefined;
 }
 
 /** Deno's name of 64-bit integers in shaders, which WebGPU does not have. */
 export const INT64 = "wgpu-shader-int64";
-/** What kernels for CPU adapters use where it is there, all or none. */
-const SOFTWARE_FEATURES: readonly string[] = [INT64, "subgroups"];
-const PROBE = `@group(0) @binding(0) var<storage, read_write> words: array<u64>;
-@compute @workgroup_size(8)
-fn main(@builtin(local_invocation_index) lane: u32) { words[lane] = u64(subgroupShuffle(u32(words[lane] >> 32), 3u)); }`;
 
-/** Opens a device with {@linkcode SOFTWARE_FEATURES}. @returns undefined where they, or their spelling, are unknown */
+/** Features that kernels for CPU adapters use, the most first, each with a shader that must be taken. */
+const EXTENSIONS: readonly {
+  readonly features: readonly string[];
+  readonly enable: boolean;
+  readonly probe: string;
+}[] = (["u64", "u32"] as const).flatMap((word) =>
+  [false, true].map((enable) => ({
+    features: word === "u64" ? [INT64, "subgroups"] : ["subgroups"],
+    enable,
+    probe: `${enable ? "enable subgroups;\n" : ""}@group(0) @binding(0) var<storage, read_write> words: array<${word}>;
+@compute @workgroup_size(8)
+fn main(@builtin(local_invocation_index) lane: u32) {
+  words[lane] = ${word}(subgroupShuffle(u32(words[lane] >> 16u), 3u));
+}`,
+  }))
+);
+
+/** A device with some of {@linkcode EXTENSIONS}. */
+interface Extended {
+  readonly device: GPUDevice;
+  readonly features: readonly string[];
+  readonly enable: boolean;
+}
+
+/** Opens a device with what it offers of {@linkcode EXTENSIONS}. @returns undefined where it knows none of them */
 async function openExtended(
-  requiredFeatures: readonly string[],
+  common: readonly string[],
   requiredLimits: Record<string, number>,
-): Promise<GPUDevice | undefined> {
-  let device: GPUDevice | undefined;
-  try {
-    const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
-    device = await adapter!.requestDevice({ requiredFeatures: requiredFeatures as GPUFeatureName[], requiredLimits });
-    device.pushErrorScope("validation");
-    device.createShaderModule({ code: PROBE });
-    if (!await device.popErrorScope()) return device;
-  } catch {
-    // An unknown name is a TypeError, a missing feature an OperationError: both mean that it is not to be had.
+): Promise<Extended | undefined> {
+  for (const { features, enable, probe } of EXTENSIONS) {
+    let device: GPUDevice | undefined;
+    try {
+      const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+      const requiredFeatures = [...common, ...features] as GPUFeatureName[];
+      device = await adapter!.requestDevice({ requiredFeatures, requiredLimits });
+      device.pushErrorScope("validation");
+      device.createShaderModule({ code: probe });
+      if (!await device.popErrorScope()) return { device, features: requiredFeatures, enable };
+    } catch {
+      // Adapters do not list what WebGPU does not have. An unknown name is a TypeError, a missing feature an
+      // OperationError: both mean that it is not to be had.
+    }
+    device?.destroy();
   }
-  device?.destroy();
   return undefined;
 }
 
@@ -125,19 +151,18 @@ export async function openGpu(
       wanted = options.limits?.[name] ?? offered;
     if (wanted > offered) {
       throw new FailureError(
-        `Cannot open adapter '${adapter.info.device}': limit ${name} must be at least ${wanted}, it offers ${offered}`,
+        `Cannot open adapter '${adapterName(adapter)}': limit ${name} must be at least ${wanted}, it offers ${offered}`,
       );
     }
     requiredLimits[name] = wanted;
   }
-  const info = adapter.info;
-  const name = [info.device, info.description].filter((s) => s && !/^\d*$/.test(s)).join(", ") || info.vendor;
-  const isCpu = /llvmpipe|lavapipe|swiftshader/i.test(name), software = options.limits?.software ?? isCpu;
+  const name = adapterName(adapter), isCpu = softwareReason(adapter) !== undefined;
+  const software = options.limits?.software ?? isCpu;
   const common = (["timestamp-query"] as const).filter((f) => adapter.features.has(f));
-  const all = [...common, ...SOFTWARE_FEATURES];
-  const extended = software ? await openExtended(all, requiredLimits) : undefined;
-  const device = extended ?? await adapter.requestDevice({ requiredFeatures: common, requiredLimits });
-  const { subgroupMinSize, subgroupMaxSize } = info, subgroups = extended && subgroupMinSize === subgroupMaxSize;
+  const extended = software ? await openExtended(common, requiredLimits) : undefined;
+  const device = extended?.device ?? await adapter.requestDevice({ requiredFeatures: common, requiredLimits });
+  const { subgroupMinSize, subgroupMaxSize } = adapter.info;
+  const subgroups = extended && subgroupMinSize === subgroupMaxSize;
   let lost: string | undefined;
   device.lost.then((info) => lost = info.message || info.reason || "unknown reason");
   return {
@@ -149,8 +174,9 @@ export async function openGpu(
       subgroupSize: options.limits?.subgroupSize ?? (subgroups ? subgroupMinSize : 0),
       ...(options.limits?.choose ? { choose: options.limits.choose } : {}),
     },
-    features: extended ? all : common,
+    features: extended?.features ?? common,
     software: isCpu,
+    enableSubgroups: extended?.enable ?? false,
     lost: () => lost,
   };
 }

@@ -23,7 +23,7 @@ export class PipelineCache {
   /** An empty cache on the device of `gpu`. */
   constructor(gpu: Gpu) {
     this.#device = gpu.device;
-    this.#dialect = { words64: gpu.features.includes(INT64), enableSubgroups: false };
+    this.#dialect = { words64: gpu.features.includes(INT64), enableSubgroups: gpu.enableSubgroups };
   }
 
   /**
