@@ -7,14 +7,15 @@
 import { createHash } from "node:crypto";
 import { readBytes } from "../base/files.ts";
 import { Random } from "../base/random.ts";
-import type { SkippedFile } from "./dataset.ts";
-import { absentClasses, type ImageFile, type ImageList } from "./image_files.ts";
+import { absentClasses, type ImageFile, type ImageList, spelled } from "./image_files.ts";
+import { some } from "./left_out.ts";
 
 /** Files of equal size beyond which copies are not looked for: each has to be read. */
 const MAX_COMPARED = 50_000;
+/** Brightest sample up to which an image is nearly black: 14 bits in 16 come to it. */
+const DARK = 64;
 /** A class this many times larger than another is worth a warning. */
 const IMBALANCE = 3;
-const SHOWN = 10;
 
 /** Groups of two or more images with the same content; undefined where there are too many to compare. */
 export function findCopies(files: readonly ImageFile[]): ImageFile[][] | undefined {
@@ -49,33 +50,73 @@ export function shareOut(
   return { train: files.filter((file) => !isTest(file)), test: files.filter(isTest) };
 }
 
-function some(items: readonly string[]): string {
-  const more = items.length - SHOWN;
-  return items.slice(0, SHOWN).join("; ") + (more > 0 ? `; and ${more} more` : "");
+/** An image that was decoded, and its name. */
+export interface Looked {
+  /** Its path within the data set. */
+  readonly name: string;
+  /** Its samples, 0 to 255. */
+  readonly data: Uint8Array;
 }
 
-/** The sentence about files that were left out of `total`; undefined where there are none. */
-export function skippedSentence(name: string, skipped: readonly SkippedFile[], total: number): string | undefined {
-  if (skipped.length === 0) return undefined;
-  return `Left out ${skipped.length} of ${total} image files of '${name}': ` +
-    some(skipped.map(({ file, why }) => `'${file}' (${why})`));
+/** Sentences about images whose samples use little of their range. */
+export function rangeSuspicions(name: string, images: readonly Looked[]): string[] {
+  const ranges = images.map(({ name, data }) => {
+    let least = 255, most = 0;
+    for (const v of data) {
+      if (v < least) least = v;
+      if (v > most) most = v;
+    }
+    return { name, least, most };
+  });
+  const sentence = (what: string, list: readonly { readonly name: string }[], advice: string): string[] =>
+    list.length === 0 ? [] : [
+      `${list.length} of ${images.length} images of '${name}' that were looked at ${what}: ` +
+      `${some(list.map(({ name }) => `'${name}'`))}; ${advice}`,
+    ];
+  const dark = ranges.filter(({ least, most }) => most > least && most <= DARK);
+  return [
+    ...sentence(
+      `are nearly black, with no sample above ${Math.max(...dark.map(({ most }) => most))} of 255`,
+      dark,
+      "values of 10, 12 or 14 bits in files of 16 bits look so, and should be scaled to all 16",
+    ),
+    ...sentence("are of one colour all over", ranges.filter(({ least, most }) => least === most), "look at them"),
+  ];
+}
+
+/** Classes that have too few different images to have one for testing too. */
+function untested(
+  { classNames, parts }: ImageList,
+  copies: readonly (readonly ImageFile[])[] | undefined,
+): readonly string[] {
+  const again = new Set((copies ?? []).flatMap((group) => group.slice(1)));
+  const sizes = classNames.map(() => 0);
+  for (const file of parts.get("train") ?? []) if (!again.has(file)) sizes[file.label]++;
+  return classNames.filter((_, label) => sizes[label] < 2);
 }
 
 /** Sentences about what looks wrong in a list of images. */
 export function suspicions(
   name: string,
-  { classNames, parts, split, loose, others }: ImageList,
+  list: ImageList,
   copies: readonly (readonly ImageFile[])[] | undefined,
 ): string[] {
+  const { classNames, parts, split, loose, others, twins } = list;
   const out: string[] = [], partOf = new Map<ImageFile, string>();
   for (const [part, files] of parts) for (const file of files) partOf.set(file, part);
-  if (loose > 0) {
-    out.push(`Ignored ${loose} images of '${name}' that lie in no class: put each into the folder of its class`);
+  if (loose.length > 0) {
+    out.push(
+      `Left out ${loose.length} images of '${name}' that lie in no class: ${some(loose.map((file) => `'${file}'`))}; ` +
+        "put each into the folder of its class",
+    );
+  }
+  for (const group of twins) {
+    out.push(`Classes of '${name}' look alike and are taken as different ones: ${group.map(spelled).join(", ")}`);
   }
   if (others.size > 0) {
     const count = [...others.values()].reduce((a, b) => a + b, 0);
     const kinds = [...others].sort((a, b) => b[1] - a[1]).map(([ending, n]) => `${n} ${ending}`);
-    out.push(`Ignored ${count} files of '${name}' that are neither PNG nor JPEG by their names: ${some(kinds)}`);
+    out.push(`Left out ${count} files of '${name}' that are no images by name and content: ${some(kinds)}`);
   }
   if (copies === undefined) {
     out.push(`Copies of images in '${name}' were not looked for: more than ${MAX_COMPARED} files are of equal sizes`);
@@ -101,6 +142,13 @@ export function suspicions(
         split ? "training images" : "images"
       }, ` +
         `'${classNames[least]}' has ${sizes[least]}, so accuracy says little about the small ones`,
+    );
+  }
+  const single = split ? [] : untested(list, copies);
+  if (single.length > 0) {
+    out.push(
+      `${single.length} classes of '${name}' have one image, so none to be tested on: ` +
+        `${some(single.map((each) => `'${each}'`))}; add images to them`,
     );
   }
   for (const [part, files] of parts) {

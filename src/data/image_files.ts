@@ -1,14 +1,19 @@
 /**
- * Which files of an image folder are images of which class and part, without decoding any. Layout: one folder per
- * class, its images directly in it or deeper; or `train/`, `val/` and `test/` above, of which only `train/` must be
- * there. Not responsible for pixels.
+ * Which files of an image folder are images of which class and part, without decoding any; what is left out of it, all
+ * of it, and why. Images lie in the folder of their class or deeper. Not responsible for which folder is a part or a
+ * class (`folder_layout.ts`), and for pixels.
  * @module
  */
 import { FailureError } from "../base/errors.ts";
-import { baseName, fileError, joinPath } from "../base/files.ts";
+import { fileError, joinPath } from "../base/files.ts";
 import type { SkippedFile } from "./dataset.ts";
-import { HEAD_BYTES, isNamedImage, nameContent, sniff } from "./image_format.ts";
+import { type Entry, foldersOf, listFolder } from "./folder_listing.ts";
+import { layoutOf, MAX_DEPTH, type Part, PARTS } from "./folder_layout.ts";
+import { FORMAT_NAMES, HEAD_BYTES, isNamedImage, nameContent, sniff } from "./image_format.ts";
+import { some } from "./left_out.ts";
 import { MAX_IMAGE_BYTES } from "./pixels.ts";
+
+export type { Part } from "./folder_layout.ts";
 
 /** An image that looks right from outside. */
 export interface ImageFile {
@@ -22,9 +27,6 @@ export interface ImageFile {
   readonly bytes: number;
 }
 
-/** A part of the data set as it lies on the disk. */
-export type Part = "train" | "val" | "test";
-
 /** What {@linkcode scanImages} finds. */
 export interface ImageList {
   /** Class names, sorted: the folders of the training part. */
@@ -33,77 +35,36 @@ export interface ImageList {
   readonly parts: ReadonlyMap<Part, readonly ImageFile[]>;
   /** Whether there is a folder for testing or validation. */
   readonly split: boolean;
-  /** What cannot be an image though its name says so. */
+  /** Files and folders that cannot be used though they look as if they should, and why. */
   readonly skipped: readonly SkippedFile[];
-  /** Number of images that lie beside the folders of the classes, in none of them. */
-  readonly loose: number;
+  /** Images that lie beside the folders of the classes, in none of them. */
+  readonly loose: readonly string[];
   /** Number of other files by the ending of their names. */
   readonly others: ReadonlyMap<string, number>;
+  /** Classes whose names look equal and are not, in groups. */
+  readonly twins: readonly (readonly string[])[];
 }
 
-/** Names that the folder of a part goes by. */
-const PART_NAMES: Readonly<Record<Part, readonly string[]>> = {
-  train: ["train", "training"],
-  val: ["val", "valid", "validation"],
-  test: ["test", "testing"],
-};
-const PARTS = ["train", "val", "test"] as const;
-const MAX_DEPTH = 16;
-
-interface Entry {
-  readonly name: string;
-  readonly path: string;
-  readonly isFolder: boolean;
-  readonly bytes: number;
-}
-
-/** What lies in a folder, sorted by name (code units: the same everywhere); hidden entries and `__MACOSX` left out. */
-function list(folder: string): Entry[] {
-  try {
-    const entries: Entry[] = [];
-    for (const { name } of Deno.readDirSync(folder)) {
-      if (name.startsWith(".") || name === "__MACOSX") continue;
-      const path = joinPath(folder, name);
-      try {
-        const info = Deno.statSync(path); // Follows links.
-        if (info.isDirectory || info.isFile) entries.push({ name, path, isFolder: info.isDirectory, bytes: info.size });
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error; // A link to nowhere.
-      }
-    }
-    return entries.sort((a, b) => a.name < b.name ? -1 : 1);
-  } catch (error) {
-    throw fileError(error, "read", folder);
-  }
-}
-
-function folders(folder: string): Entry[] {
-  return list(folder).filter((entry) => entry.isFolder);
-}
-
-/** Why a file cannot be the image that its name says it is; undefined where it looks right. */
-function fault({ path, bytes }: Entry): string | undefined {
-  if (bytes === 0) return "it is empty";
-  if (bytes > MAX_IMAGE_BYTES) return `it is larger than ${MAX_IMAGE_BYTES / 2 ** 20} MiB`;
+/** Whether a file is an image by its content, else why it is none. */
+function judge({ path, bytes }: Entry): { readonly image: boolean; readonly why?: string } {
+  if (bytes === 0) return { image: false, why: "it is empty" };
   const head = new Uint8Array(HEAD_BYTES);
   try {
     using file = Deno.openSync(path, { read: true });
     file.readSync(head);
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw fileError(error, "read", path);
-    return "the system does not let it be read";
+    return { image: false, why: "the system does not let it be read" };
   }
-  return sniff(head) === undefined ? nameContent(head) : undefined;
+  if (sniff(head) === undefined) return { image: false, why: nameContent(head.subarray(0, bytes)) };
+  if (bytes > MAX_IMAGE_BYTES) return { image: false, why: `it is larger than ${MAX_IMAGE_BYTES / 2 ** 20} MiB` };
+  return { image: true };
 }
 
-/** Whether `path` holds folders, which is all that an image folder can be told by. */
+/** Whether `path` holds folders or images, which is all that an image folder can be told by. */
 export function looksLikeImages(path: string): boolean {
-  return Deno.statSync(path).isDirectory && folders(path).length > 0;
-}
-
-/** The folder of a part among those at the top of a data set. */
-function partFolder(top: readonly Entry[], part: Part): string | undefined {
-  return top.find(({ name, path }) => PART_NAMES[part].includes(name.toLowerCase()) && folders(path).length > 0)?.path;
+  return Deno.statSync(path).isDirectory &&
+    listFolder(path).entries.some(({ isFolder, name }) => isFolder || isNamedImage(name));
 }
 
 /**
@@ -111,74 +72,134 @@ function partFolder(top: readonly Entry[], part: Part): string | undefined {
  * or none, test images are shared out of it.
  */
 export function partsIn(root: string): Part[] {
-  const top = folders(root), found = PARTS.filter((part) => partFolder(top, part) !== undefined);
-  return found.includes("train") && found.length > 1 ? found : ["train", "test"];
+  const { parts, split } = layoutOf(root);
+  return split ? PARTS.filter((part) => parts.has(part)) : ["train", "test"];
+}
+
+/** What is found in the folders of classes. */
+interface Found {
+  readonly skipped: SkippedFile[];
+  readonly others: Map<string, number>;
+}
+
+/** Adds the images of a class' folder and of those in it. */
+function collect(folder: string, name: string, label: number, out: ImageFile[], found: Found, depth = 0): void {
+  if (depth > MAX_DEPTH) {
+    throw new FailureError(
+      `Cannot read '${folder}' as folders may lie ${MAX_DEPTH} deep only: look for a link that leads back up`,
+    );
+  }
+  const { entries, left } = listFolder(folder);
+  found.skipped.push(...left.map(({ file, why }) => ({ file: `${name}/${file}`, why })));
+  for (const entry of entries) {
+    const within = `${name}/${entry.name}`;
+    if (entry.isFolder) {
+      collect(entry.path, within, label, out, found, depth + 1);
+      continue;
+    }
+    const { image, why = "" } = judge(entry);
+    if (image) out.push({ path: entry.path, name: within, label, bytes: entry.bytes });
+    else if (isNamedImage(entry.name)) found.skipped.push({ file: within, why });
+    else {
+      const ending = /\.[^.]{1,8}$/.exec(entry.name.toLowerCase())?.[0] ?? "no ending";
+      found.others.set(ending, (found.others.get(ending) ?? 0) + 1);
+    }
+  }
+}
+
+/** What is left of a name when writing, case and blanks do not count: names with the same rest look equal. */
+function looks(name: string): string {
+  return name.normalize("NFKC").replace(/\s+/gu, " ").trim().toLowerCase();
+}
+
+/** A name in quotes with all that is not ASCII as code points. */
+export function spelled(name: string): string {
+  return `'${name.replace(/[^\x21-\x7e ]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`)}'`;
+}
+
+/** The error for a class that the training part does not have. */
+function unknownClass(name: string, folder: string, classNames: readonly string[]): FailureError {
+  const twin = classNames.find((known) => looks(known) === looks(name));
+  const head = `Cannot use class '${name}' of '${folder}' as the training part has no such folder: `;
+  if (twin === undefined) {
+    const shown = classNames.slice(0, 8).join(", ") + (classNames.length > 8 ? ", ..." : "");
+    return new FailureError(`${head}its classes are ${shown}, so rename it or remove it`);
+  }
+  return new FailureError(
+    `${head}its ${spelled(twin)} looks alike and is written differently from ${spelled(name)}, so rename one of them`,
+  );
+}
+
+/** Classes that look equal and are not. */
+function twins(classNames: readonly string[]): string[][] {
+  return [...Map.groupBy(classNames, looks).values()].filter((group) => group.length > 1);
 }
 
 /**
  * Lists the images of the folder `root`. Throws FailureError for no class, one class, a class of the training part
- * without an image, and a class that only another part has.
+ * without an image, a class that only another part has, and a layout that can be read in two ways.
  */
 export function scanImages(root: string): ImageList {
-  const top = folders(root);
-  const train = partFolder(top, "train"), split = train !== undefined;
-  const skipped: SkippedFile[] = [], others = new Map<string, number>();
-  const classNames = folders(train ?? root).map(({ name }) => name);
-  const loose = list(train ?? root).filter(({ name, isFolder }) => !isFolder && isNamedImage(name)).length;
-  if (classNames.length < 2) {
-    throw new FailureError(
-      `Cannot use '${train ?? root}' as an image folder as it must hold at least 2 folders, one for each class: ` +
-        `current number is ${classNames.length}`,
-    );
-  }
-
-  const collect = (folder: string, name: string, label: number, out: ImageFile[], depth: number): void => {
-    if (depth > MAX_DEPTH) throw new FailureError(`Cannot read '${folder}' as folders may lie ${MAX_DEPTH} deep only`);
-    for (const entry of list(folder)) {
-      const within = `${name}/${entry.name}`;
-      if (entry.isFolder) collect(entry.path, within, label, out, depth + 1);
-      else if (!isNamedImage(entry.name)) {
-        const ending = /\.[^.]{1,8}$/.exec(entry.name.toLowerCase())?.[0] ?? "no ending";
-        others.set(ending, (others.get(ending) ?? 0) + 1);
-      } else {
-        const why = fault(entry);
-        if (why === undefined) out.push({ path: entry.path, name: within, label, bytes: entry.bytes });
-        else skipped.push({ file: within, why });
-      }
-    }
-  };
-  const scan = (folder: string, prefix: string): ImageFile[] => {
-    const out: ImageFile[] = [];
-    for (const { name, path } of folders(folder)) {
+  const { parts: places, split, left, loose } = layoutOf(root), train = places.get("train")!;
+  const classNames = foldersOf(listFolder(train)).map(({ name }) => name);
+  if (classNames.length < 2) throw tooFew(train, classNames, loose.length, left);
+  const found: Found = { skipped: [...left], others: new Map() };
+  const parts = new Map<Part, readonly ImageFile[]>();
+  for (const part of PARTS) {
+    const folder = places.get(part), out: ImageFile[] = [];
+    if (folder === undefined) continue;
+    const prefix = folder === root ? "" : `${folder.slice(joinPath(root, "").length)}/`;
+    for (const { name, path } of foldersOf(listFolder(folder))) {
       const label = classNames.indexOf(name);
-      if (label < 0) {
-        throw new FailureError(
-          `Cannot use class '${name}' of '${folder}' as the training part has no such folder: its classes are ` +
-            classNames.slice(0, 8).join(", ") + (classNames.length > 8 ? ", ..." : ""),
-        );
-      }
-      collect(path, prefix + name, label, out, 0);
+      if (label < 0) throw unknownClass(name, folder, classNames);
+      collect(path, prefix + name, label, out, found);
     }
-    return out;
-  };
-
-  const parts = new Map<Part, readonly ImageFile[]>([["train", scan(train ?? root, split ? "train/" : "")]]);
-  for (const part of ["val", "test"] as const) {
-    const folder = split ? partFolder(top, part) : undefined;
-    if (folder !== undefined) parts.set(part, scan(folder, `${baseName(folder)}/`));
+    parts.set(part, out);
   }
-  checkClasses(root, classNames, parts.get("train")!);
-  return { classNames, parts, split: parts.size > 1, skipped, loose, others };
+  checkClasses(root, classNames, parts.get("train")!, found.skipped, found.others);
+  return { classNames, parts, split, loose, twins: twins(classNames), ...found };
 }
 
-/** Throws FailureError for a class without a training image. */
-export function checkClasses(root: string, classNames: readonly string[], train: readonly { label: number }[]): void {
-  const seen = new Set(train.map(({ label }) => label));
-  const missing = classNames.find((_, label) => !seen.has(label));
+/** The error for a folder with fewer than two classes. */
+function tooFew(folder: string, classNames: readonly string[], loose: number, left: readonly SkippedFile[]): Error {
+  const [only] = classNames, inner = only === undefined ? 0 : foldersOf(listFolder(joinPath(folder, only))).length;
+  const why = inner > 1
+    ? `: '${only}' holds ${inner} folders, so name '${joinPath(folder, only)}' if that is the data set`
+    : loose > 0
+    ? `, and ${loose} images lie beside them: put the images of each class into a folder of its own`
+    : left.length > 0
+    ? `, and left out are ${some(left.map(({ file, why }) => `'${file}' (${why})`))}`
+    : ": put the images of each class into a folder of its own";
+  return new FailureError(
+    `Cannot use '${folder}' as an image folder as it must hold at least 2 folders, one for each class: ` +
+      `current number is ${classNames.length}${why}`,
+  );
+}
+
+/**
+ * Throws FailureError for a class without a training image.
+ * @param skipped what was left out, to say why
+ * @param others files that are no images, by ending
+ */
+export function checkClasses(
+  root: string,
+  classNames: readonly string[],
+  train: readonly { label: number }[],
+  skipped: readonly SkippedFile[],
+  others: ReadonlyMap<string, number>,
+): void {
+  const seen = new Set(train.map(({ label }) => label)), missing = classNames.find((_, label) => !seen.has(label));
   if (missing === undefined) return;
+  const mine = skipped.filter(({ file }) => file.split("/").includes(missing));
+  const kinds = [...others].map(([ending, n]) => `${n} ${ending}`).join(", ");
+  const why = mine.length > 0
+    ? some(mine.map(({ file, why }) => `'${file}' (${why})`))
+    : others.size > 0
+    ? `the data set has ${kinds} that are no images by their content`
+    : "its folder holds none";
   throw new FailureError(
-    `Cannot use class '${missing}' of '${root}' as it has no training image that can be read (PNG or JPEG): ` +
-      `put some there or remove its folder`,
+    `Cannot use class '${missing}' of '${root}' as it has no training image that can be read: ${why}; put some there ` +
+      `(${FORMAT_NAMES}) or remove its folder`,
   );
 }
 

@@ -8,8 +8,10 @@ import { baseName } from "../base/files.ts";
 import type { Dataset, ImageStream, OpenDataOptions, SkippedFile, Split } from "./dataset.ts";
 import { DecodePool, missingThreadPermission } from "./decode_pool.ts";
 import type { DataFormat, Place } from "./format.ts";
-import { findCopies, shareOut, skippedSentence, suspicions } from "./image_checks.ts";
+import { findCopies, rangeSuspicions, shareOut, suspicions } from "./image_checks.ts";
 import { checkClasses, type ImageFile, type ImageList, looksLikeImages, partsIn, scanImages } from "./image_files.ts";
+import { FORMAT_NAMES } from "./image_format.ts";
+import { skippedSentence } from "./left_out.ts";
 import { checkLimit } from "./records.ts";
 import { channelStats, evenly, fingerprintOf, textFingerprint } from "./statistics.ts";
 
@@ -26,6 +28,8 @@ interface Facts {
   readonly channels: 1 | 3;
   readonly mean: readonly number[];
   readonly std: readonly number[];
+  /** What looks wrong with them, in sentences. */
+  readonly suspicions: readonly string[];
 }
 
 /** What a folder's training images say, by what it depends on: the test images are opened soon after. */
@@ -90,6 +94,7 @@ function shortReason(error: Error): string {
 
 /** Channels and statistics of the training images, from a sample. */
 async function study(
+  name: string,
   decoder: Decoder,
   train: readonly ImageFile[],
   size: number,
@@ -118,7 +123,8 @@ async function study(
     }
   });
   if (grey) decoder.forget(); // They were decoded in colour.
-  return { channels, ...channelStats(all, channels, plane) };
+  const looked = decoded.flatMap((data, i) => data === null ? [] : [{ name: sample[i].name, data }]);
+  return { channels, ...channelStats(all, channels, plane), suspicions: rangeSuspicions(name, looked) };
 }
 
 /** The images of a split, where `list` has it or by sharing the training images out. */
@@ -211,11 +217,13 @@ async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
     const digest = await textFingerprint(key);
     const keep = split === "train" && train.length <= SAMPLE;
     let facts = known.get(digest);
-    if (facts === undefined) known.set(digest, facts = await study(decoder, train, size, options.channels, keep));
+    if (facts === undefined) known.set(digest, facts = await study(name, decoder, train, size, options.channels, keep));
+    for (const sentence of facts.suspicions) warn?.(sentence);
     checkLimit(place.path, limit ?? 1, chosen.length);
     const files = limit === undefined ? chosen : [...evenly(limit, chosen.length)].map((i) => chosen[i]);
+    const { channels, mean, std } = facts;
     const common = {
-      ...facts,
+      ...{ channels, mean, std },
       name,
       format: IMAGE_FOLDER.name,
       height: size,
@@ -243,7 +251,8 @@ async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
     }
     const loaded = await load(decoder, place, files, size, common, options.onProgress);
     if (split === "train" && limit === undefined) {
-      checkClasses(place.path, classNames, Array.from(loaded.labels, (label) => ({ label })));
+      const kept = Array.from(loaded.labels, (label) => ({ label }));
+      checkClasses(place.path, classNames, kept, [...list.skipped, ...decoder.skipped], list.others);
     }
     return { ...common, ...loaded, skipped: report() };
   } finally {
@@ -279,7 +288,7 @@ function streamOf(
 /** Own images. */
 export const IMAGE_FOLDER: DataFormat = {
   name: "images",
-  help: "a folder with one sub-folder of PNG or JPEG images per class (optionally train/, val/ and test/ above)",
+  help: `a folder with one sub-folder of images (${FORMAT_NAMES}) per class, optionally train/, val/ and test/ above`,
   known: [],
   remedies: ["put the images of each class into a folder of its own"],
   detect: looksLikeImages,

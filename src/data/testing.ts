@@ -202,3 +202,38 @@ export const PILLOW_JPEGS: Readonly<Record<"progressive" | "cmyk" | "restart", U
       "AQEAAD8AmwWDUEzBYNQR9Fgjx8VEBmHEUzAzDiKPoZg88r//2Q==",
   ),
 };
+
+/** Runs `body` in a folder with these files. */
+export async function withFiles(
+  files: Readonly<Record<string, Uint8Array | string>>,
+  body: (folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = Deno.makeTempDirSync({ prefix: "idarts-images-" });
+  try {
+    for (const [name, content] of Object.entries(files)) {
+      const path = `${folder}/${name}`;
+      Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+      Deno.writeFileSync(path, typeof content === "string" ? new TextEncoder().encode(content) : content);
+    }
+    await body(folder);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+/** `count` images for each class: PNGs of several sizes, the last one a JPEG. */
+export function classFiles(
+  counts: Readonly<Record<string, number>>,
+  prefix = "",
+  seed = 0,
+): Record<string, Uint8Array> {
+  const files: Record<string, Uint8Array> = {};
+  let i = seed;
+  for (const [name, count] of Object.entries(counts)) {
+    for (let k = 0; k < count; k++, i++) {
+      const last = k === count - 1;
+      files[`${prefix}${name}/${k}.${last ? "jpg" : "png"}`] = last ? sampleJpeg(i % 7) : samplePng(i, 20 + k, 30 - k);
+    }
+  }
+  return files;
+}

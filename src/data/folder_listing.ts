@@ -1,0 +1,74 @@
+/**
+ * What lies in a folder, and what cannot be used of it and why: nothing that `ls` shows goes unmentioned. Not
+ * responsible for what the files are.
+ * @module
+ */
+import { fileError, joinPath } from "../base/files.ts";
+import type { SkippedFile } from "./dataset.ts";
+
+/** A file or a folder. */
+export interface Entry {
+  /** Its name. */
+  readonly name: string;
+  /** Where it is. */
+  readonly path: string;
+  /** Whether it is a folder. */
+  readonly isFolder: boolean;
+  /** Its size in bytes. */
+  readonly bytes: number;
+}
+
+/** A folder's content. */
+export interface Listing {
+  /** Files and folders, links followed, sorted by name (code units: the same everywhere). */
+  readonly entries: readonly Entry[];
+  /** What cannot be used, by name. */
+  readonly left: readonly SkippedFile[];
+}
+
+/** What stands in a name for bytes that are no UTF-8: such a file cannot be named, and so not be opened. */
+const NO_UTF8 = "\ufffd";
+/** What macOS adds to archives: no images of the user's. */
+const MACOS_FOLDER = "__MACOSX";
+
+/** Why the entry of this name, whose target is not there, cannot be used. */
+function whyMissing({ name, isSymlink }: Deno.DirEntry): string {
+  if (name.includes(NO_UTF8)) return "its name is not UTF-8: rename it";
+  return isSymlink ? "it is a link to what is not there" : "it went away";
+}
+
+/** Lists a folder; hidden entries are left out, as `ls` does. Throws FailureError where it cannot be read. */
+export function listFolder(folder: string): Listing {
+  const entries: Entry[] = [], left: SkippedFile[] = [];
+  try {
+    for (const entry of Deno.readDirSync(folder)) {
+      const { name } = entry, path = joinPath(folder, name);
+      if (name.startsWith(".")) continue;
+      if (name === MACOS_FOLDER) {
+        left.push({ file: name, why: "macOS made it" });
+        continue;
+      }
+      try {
+        const info = Deno.statSync(path); // Follows links.
+        if (info.isDirectory || info.isFile) entries.push({ name, path, isFolder: info.isDirectory, bytes: info.size });
+        else left.push({ file: name, why: "it is a device or a pipe" });
+      } catch (error) {
+        if (error instanceof Deno.errors.NotCapable) throw fileError(error, "read", path);
+        const missing = error instanceof Deno.errors.NotFound;
+        left.push({ file: name, why: missing ? whyMissing(entry) : "the system does not let it be read" });
+      }
+    }
+  } catch (error) {
+    throw fileError(error, "read", folder);
+  }
+  const order = (a: string, b: string): number => a < b ? -1 : a > b ? 1 : 0;
+  return {
+    entries: entries.sort((a, b) => order(a.name, b.name)),
+    left: left.sort((a, b) => order(a.file, b.file)),
+  };
+}
+
+/** The folders of a listing. */
+export function foldersOf({ entries }: Listing): Entry[] {
+  return entries.filter(({ isFolder }) => isFolder);
+}
