@@ -141,11 +141,14 @@ Deno.test("search: a run is gone on with only by what makes it: options, images,
     );
   await refused(/^Cannot change seed of the run in '.*' as it must stay 5: current value is 6; /, { seed: 6 });
   await refused(/^Cannot change stopSkips .* as it must stay unset: current value is 2/, { stopSkips: 2 });
-  await refused(/: the images are not those that the run began with$/, {}, { ...DATA, fingerprint: "other" });
+  await refused(/: the images are not those that the run began with; take those again or take another folder$/, {}, {
+    ...DATA,
+    fingerprint: "other",
+  });
   const renamed = { ...DATA, classNames: ["above", "under"] };
-  await refused(/: its class 'under' is not the 'below' that the run began with$/, {}, renamed);
+  await refused(/: its class 'under' is not the 'below' that the run began with; /, {}, renamed);
   const more = { ...DATA, classes: 3, classNames: ["above", "below", "else"] };
-  await refused(/: its 3 classes are not the 2 that the run began with$/, {}, more);
+  await refused(/: its 3 classes are not the 2 that the run began with; /, {}, more);
   await assert.rejects(
     train(resolveTrainConfig(), DARTS_V2, { train: DATA }, { gpu, folder: path }),
     message(/as a training as it is a search: name another run$/, UsageError),

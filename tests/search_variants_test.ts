@@ -261,7 +261,7 @@ Deno.test("perturbation: decides at the end of a search, again from its checkpoi
   assert.deepEqual(other.methods, report.methods.slice(0, free.length));
   assert.throws(
     () => tiny({ ...values, stopSkips: 2 }),
-    message(/^Cannot use stop-skips with .* perturbation/, UsageError),
+    message(/^Cannot use stopSkips with .* perturbation/, UsageError),
   );
 });
 
@@ -293,6 +293,6 @@ Deno.test("a rule of one's own decides after every epoch, at the end, and again 
 Deno.test("warm-up: one that leaves no epoch for the architecture is refused", () => {
   assert.throws(
     () => tiny({ alphaWarmupEpochs: 3 }),
-    message(/^Cannot use alpha-warmup-epochs .* less than epochs 3/, UsageError),
+    message(/^Cannot use alphaWarmupEpochs .* less than epochs 3/, UsageError),
   );
 });

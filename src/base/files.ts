@@ -133,8 +133,8 @@ function removeQuietly(path: string): void {
 /** Tells the temporary files of this process from those of any other, on other machines that share the folder too. */
 const PROCESS = `${Deno.pid}${crypto.getRandomValues(new Uint32Array(1))[0]}`;
 
-/** Matches the temporary files of {@linkcode writeAtomic} that a killed process left behind. */
-export const TEMPORARY_NAME = /\.tmp-\d+$/;
+/** Matches the temporary files of {@linkcode writeAtomic} that a killed process left behind, and nobody else's. */
+export const TEMPORARY_NAME = /\.idarts-tmp-\d+$/;
 
 /**
  * Writes `path` so that a reader, or a run resumed after a kill, finds the old content or the new one and nothing
@@ -146,17 +146,13 @@ export function writeAtomic(
   data: Uint8Array | string,
   options: { backup?: string } = {},
 ): void {
-  const temporary = `${path}.tmp-${PROCESS}`;
+  const temporary = `${path}.idarts-tmp-${PROCESS}`;
   const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
   let created = false;
   let moved = false;
   try {
     {
-      using file = Deno.openSync(temporary, {
-        write: true,
-        create: true,
-        truncate: true,
-      });
+      using file = Deno.openSync(temporary, { write: true, createNew: true }); // never through a link
       created = true;
       writeFully(file, bytes);
       file.syncSync();

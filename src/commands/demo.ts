@@ -5,7 +5,7 @@
 import { type Command, Option as Flag } from "commander";
 import { encode } from "fast-png";
 import { FailureError } from "../base/errors.ts";
-import { joinPath, readText, writeAtomic } from "../base/files.ts";
+import { exists, joinPath, readText, writeAtomic } from "../base/files.ts";
 import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
 import { DATA_OPTION_LIST } from "../data/options.ts";
 import { genotypeText } from "../report/cell_svg.ts";
@@ -63,10 +63,11 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C (
 export async function runDemo(parsed: Parsed): Promise<number> {
   const out = (parsed.out as string | undefined) ?? freshPath(FOLDER);
   expectFresh(out);
+  const made = !exists(out);
   try {
     return await demoIn(out, parsed);
   } finally {
-    removeIfEmpty(out);
+    if (made) removeIfEmpty(out);
   }
 }
 

@@ -3,7 +3,7 @@
  * (report, genotypes, picture). And what folders of runs are called.
  * @module
  */
-import { UsageError } from "../base/errors.ts";
+import { FailureError, UsageError } from "../base/errors.ts";
 import { exists, fileError, joinPath, writeAtomic } from "../base/files.ts";
 import type { MethodReport } from "../discretize/choice.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
@@ -34,7 +34,11 @@ export async function writeOutcome(
 ): Promise<void> {
   const put = (name: string, text: string): void => writeAtomic(joinPath(folder, name), text);
   const picture = await cellSvg(methodReport(report, chosen).genotype);
-  makeFolder(joinPath(folder, "genotypes"));
+  const inner = joinPath(folder, "genotypes");
+  makeFolder(inner);
+  if (Deno.lstatSync(inner).isSymlink) {
+    throw new FailureError(`Cannot write into '${inner}' as it must be a folder: it is a link, so move it away`);
+  }
   for (const { method, genotype, text } of report.methods) {
     put(`genotypes/${method}.json`, formatGenotypeJson(genotype));
     put(`genotypes/${method}.txt`, text + "\n");

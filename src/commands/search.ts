@@ -92,8 +92,6 @@ interface Job {
   readonly config: SearchConfig;
   readonly folder: RunFolder;
   readonly resume: boolean;
-  /** Fingerprint of the data that a resumed run began with. */
-  readonly fingerprint?: string;
 }
 
 /**
@@ -117,12 +115,6 @@ export async function runSearch(
   let done = false, data: Dataset | undefined, stoppedAt: number | undefined;
   try {
     data = await openConfigured(job.config, "train", terminal);
-    if (job.fingerprint !== undefined && data.fingerprint !== job.fingerprint) {
-      throw new UsageError(
-        `Cannot resume '${folder.path}' with --data ${job.config.data} as the images must be those that the run ` +
-          `began with: they differ, so take the same data or start a new run with --out`,
-      );
-    }
     const finish = await searchIn(job, data, terminal, stop.signal, (step) => stoppedAt = step);
     if (!host) await finish(hints);
     done = true;
@@ -159,7 +151,7 @@ function resumeJob(parsed: Parsed, path: string, warn: (message: string) => void
       ...searchLayers(parsed),
     ]) as SearchConfig;
     refuseChanges(SEARCH_OPTIONS, path, run.config, config, harmlessSearchOptions(run.config));
-    return { config, folder, resume: true, fingerprint: run.data.fingerprint };
+    return { config, folder, resume: true };
   } catch (error) {
     folder.close();
     throw error;

@@ -57,6 +57,17 @@ function parseMetric(line: string): MetricRecord | undefined {
   }
 }
 
+/** What lies at `path`, links not followed: nothing, a file of the run alone, one with further names, or a link. */
+function kindOf(path: string): "nothing" | "own" | "shared" | "link" | "folder" {
+  try {
+    const { isFile, isDirectory, nlink } = Deno.lstatSync(path);
+    return isFile ? (nlink ?? 1) === 1 ? "own" : "shared" : isDirectory ? "folder" : "link";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "nothing";
+    throw fileError(error, "write", path);
+  }
+}
+
 /** A run's folder, open for writing by this process alone, or for looking at it. */
 export class RunFolder implements Disposable {
   /** The folder. */
@@ -65,6 +76,9 @@ export class RunFolder implements Disposable {
   #lock: Deno.FsFile | undefined;
   #metrics: Deno.FsFile | undefined;
   #torn = false; // the last append failed and may have left a part of a line
+  /** Whether this process made the folder, and the files that it put there: it removes nothing else. */
+  #made = false;
+  readonly #written = new Set<string>();
 
   private constructor(
     path: string,
@@ -90,8 +104,9 @@ export class RunFolder implements Disposable {
         { remedies: [{ kind: "resume" }, { kind: "other-folder" }] },
       );
     };
+    const made = !exists(path);
     try {
-      if (exists(path) && !Deno.statSync(path).isDirectory) {
+      if (!made && !Deno.statSync(path).isDirectory) {
         throw new UsageError(
           `Cannot start a run in '${path}' as it must be a folder: it is a file`,
           { remedies: [{ kind: "other-folder" }] },
@@ -103,7 +118,10 @@ export class RunFolder implements Disposable {
       throw fileError(error, "write", path);
     }
     check(); // before the lock file is made: nothing may appear in a folder that is not ours
+    const locked = exists(joinPath(path, LOCK));
     const folder = new RunFolder(path, RunFolder.#acquire(path), options);
+    folder.#made = made;
+    if (!locked) folder.#written.add(LOCK);
     try {
       check(); // again: another process may have used the folder up to now
       folder.#sweep();
@@ -152,21 +170,28 @@ export class RunFolder implements Disposable {
   }
 
   static #acquire(path: string): Deno.FsFile {
-    const lock = joinPath(path, LOCK);
+    const lock = joinPath(path, LOCK), kind = kindOf(lock);
+    const refuse = (must: string, is: string): never => {
+      throw new FailureError(`Cannot use '${lock}' as the lock of a run must be ${must}: it is ${is}`, {
+        remedies: ["move it away", { kind: "other-folder" }],
+      });
+    };
+    if (kind === "link" || kind === "folder") refuse("a file", `a ${kind}`);
     let file: Deno.FsFile | undefined;
     try {
       file = Deno.openSync(lock, { read: true, write: true, create: true });
-      if (file.tryLockSync(true)) {
+      const locked = file.tryLockSync(true), owner = new Uint8Array(32);
+      const text = new TextDecoder().decode(owner.subarray(0, file.readSync(owner) ?? 0)).trim();
+      if (!/^\d*$/.test(text)) refuse("a file with the number of a process", "a file of somebody else");
+      if (locked) {
+        if (kind === "shared") return file; // a copy of the folder by hard links, say: what is written changes both
         file.truncateSync();
+        file.seekSync(0, Deno.SeekMode.Start);
         writeFully(file, new TextEncoder().encode(`${Deno.pid}\n`));
         return file;
       }
-      const owner = new Uint8Array(20);
-      const text = new TextDecoder().decode(
-        owner.subarray(0, file.readSync(owner) ?? 0),
-      ).trim();
       throw new FailureError(
-        `Cannot use '${path}' as another process${/^\d+$/.test(text) ? ` (${text})` : ""} is running in it`,
+        `Cannot use '${path}' as another process${text === "" ? "" : ` (${text})`} is running in it`,
         { remedies: ["wait for it", "stop it", { kind: "other-folder" }] },
       );
     } catch (error) {
@@ -178,8 +203,8 @@ export class RunFolder implements Disposable {
   /** Removes the temporary files of killed processes. */
   #sweep(): void {
     for (const name of RunFolder.#list(this.path)) {
-      if (!TEMPORARY_NAME.test(name)) continue;
       try {
+        if (!TEMPORARY_NAME.test(name) || !Deno.lstatSync(joinPath(this.path, name)).isFile) continue;
         Deno.removeSync(joinPath(this.path, name));
       } catch (error) {
         throw fileError(error, "write", joinPath(this.path, name));
@@ -207,6 +232,7 @@ export class RunFolder implements Disposable {
   /** Writes a file of the run atomically: `config.json`, `genotype.json` and so on. Throws FailureError. */
   writeFile(name: string, data: Uint8Array | string): void {
     this.#expectLock();
+    this.#written.add(name);
     writeAtomic(this.file(name), data);
   }
 
@@ -228,6 +254,8 @@ export class RunFolder implements Disposable {
       (this.#torn ? "\n" : "") + JSON.stringify(record) + "\n",
     );
     try {
+      // Links become a copy of what they point to: nothing is written through them.
+      if (this.#metrics === undefined && ["link", "shared"].includes(kindOf(path))) writeAtomic(path, readBytes(path));
       this.#metrics ??= Deno.openSync(path, { append: true, create: true });
       this.#torn = true;
       writeFully(this.#metrics, line);
@@ -336,15 +364,18 @@ export class RunFolder implements Disposable {
     }
   }
 
-  /** Removes the folder where nothing of value is in it: a new run that came to nothing before its first checkpoint. */
+  /**
+   * Takes back what this process put there, where a new run came to nothing before its first record or checkpoint:
+   * the files that it wrote, and the folder if it made that and nothing else is in it.
+   */
   discardIfEmpty(): void {
     if (this.#lock === undefined) return;
     try {
-      const names = RunFolder.#list(this.path);
-      if (names.some((name) => name !== LOCK && name !== CONFIG_FILE)) return;
-      for (const name of names) Deno.removeSync(this.file(name));
-      Deno.removeSync(this.path);
-    } catch { /* what is left are two small files; the failure that led here matters more */ }
+      const valuable = [METRICS_FILE, NEWEST].some((name) => exists(this.file(name)));
+      if (valuable || (this.begun && !this.#written.has(CONFIG_FILE))) return; // or a run of an earlier process
+      for (const name of this.#written) if (exists(this.file(name))) Deno.removeSync(this.file(name));
+      if (this.#made) Deno.removeSync(this.path); // fails unless it is empty
+    } catch { /* what is left are small files; the failure that led here matters more */ }
   }
 
   /** Gives the folder free for other processes. May be called twice. */

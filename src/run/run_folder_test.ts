@@ -79,10 +79,10 @@ Deno.test("run folder: a new one must be empty, an old one must be a run", async
 Deno.test("run folder: one that was killed before its configuration counts as empty", async () => {
   await inTemp((path) => {
     RunFolder.create(path).close();
-    Deno.writeTextFileSync(`${path}/config.json.tmp-123`, "{");
+    Deno.writeTextFileSync(`${path}/config.json.idarts-tmp-123`, "{");
     started(path).close();
     assert.deepEqual(names(path), ["config.json", "lock"]);
-    Deno.writeTextFileSync(`${path}/checkpoint.safetensors.tmp-99`, "x");
+    Deno.writeTextFileSync(`${path}/checkpoint.safetensors.idarts-tmp-99`, "x");
     RunFolder.open(path).close();
     assert.deepEqual(names(path), ["config.json", "lock"]);
   });
@@ -113,6 +113,78 @@ Deno.test("run folder: the lock holds within a process and ends with close", asy
 const deno = [Deno.execPath(), "deno"].find((command) =>
   Deno.permissions.querySync({ name: "run", command }).state === "granted"
 );
+
+/** Makes a link, which takes permissions that no path can give. */
+function link(target: string, path: string): void {
+  const code = `Deno.symlinkSync(${JSON.stringify(target)}, ${JSON.stringify(path)})`;
+  assert.ok(new Deno.Command(deno!, { args: ["eval", code] }).outputSync().success);
+}
+
+Deno.test({
+  name: "run folder: it writes and removes only what is its own, and nothing through links (needs --allow-run=deno)",
+  ignore: deno === undefined,
+  fn: () =>
+    inTemp((path) => {
+      const top = path.replace(/\/runs\/one$/, ""), user = `${top}/thesis.tex`, own = `${top}/own`;
+      Deno.writeTextFileSync(user, "precious\n");
+      started(path).close();
+      // A lock that is a link, one that is somebody else's file, one that has a second name.
+      const lock = `${path}/lock`;
+      for (
+        const [make, pattern] of [
+          [
+            () => link(user, lock),
+            /lock of a run must be a file: it is a link; move it away or take another/,
+          ],
+          [() => link(`${top}/none`, lock), /it is a link/],
+          [() => Deno.writeTextFileSync(lock, "door\n"), /it is a file of somebody else; move it away/],
+          [() => Deno.mkdirSync(lock), /it is a folder/],
+        ] as const
+      ) {
+        Deno.removeSync(lock);
+        make();
+        assert.throws(() => RunFolder.open(path), message(FailureError, pattern));
+      }
+      assert.equal(Deno.readTextFileSync(user), "precious\n");
+      assert.deepEqual([...Deno.readDirSync(top)].map(({ name }) => name).sort(), ["runs", "thesis.tex"]);
+      Deno.removeSync(lock);
+      Deno.writeTextFileSync(`${top}/copy`, "123\n");
+      Deno.linkSync(`${top}/copy`, lock);
+      {
+        using run = RunFolder.open(path);
+        assert.equal(Deno.readTextFileSync(`${top}/copy`), "123\n");
+        // Metrics that are a link become a copy.
+        Deno.writeTextFileSync(`${top}/kept.jsonl`, '{"step":1}\n');
+        link(`${top}/kept.jsonl`, `${path}/metrics.jsonl`);
+        run.appendMetric({ step: 2 });
+        assert.deepEqual(run.readMetrics().map(({ step }) => step), [1, 2]);
+        assert.equal(Deno.readTextFileSync(`${top}/kept.jsonl`), '{"step":1}\n');
+      }
+      // Whatever looks like a temporary file is not ours, and a folder that was there stays.
+      Deno.mkdirSync(own);
+      Deno.writeTextFileSync(`${own}/backup.tmp-20260101`, "precious");
+      assert.throws(() => RunFolder.create(own), message(UsageError, /it holds 'backup.tmp-20260101'/));
+      assert.deepEqual(names(own), ["backup.tmp-20260101"]);
+      Deno.writeTextFileSync(`${path}/backup.tmp-20260101`, "precious");
+      RunFolder.open(path).close();
+      assert.ok(names(path).includes("backup.tmp-20260101"));
+      Deno.removeSync(`${own}/backup.tmp-20260101`);
+      for (const [folder, left] of [[own, true], [`${top}/made/here`, false]] as const) {
+        const run = started(folder);
+        run.writeFile("space.yaml", "x");
+        run.discardIfEmpty();
+        run.close();
+        assert.equal(Deno.lstatSync(`${folder}/..`).isDirectory, true);
+        if (left) assert.deepEqual(names(folder), []);
+        else assert.throws(() => Deno.lstatSync(folder), Deno.errors.NotFound);
+      }
+      const run = started(own);
+      Deno.writeTextFileSync(`${own}/notes.txt`, "mine");
+      run.discardIfEmpty();
+      run.close();
+      assert.deepEqual(names(own), ["notes.txt"]);
+    }),
+});
 
 Deno.test({
   name: "run folder: another process is kept out until it is killed (needs --allow-run=deno)",

@@ -170,7 +170,9 @@ export function checkBeginnings(
   },
 ): void {
   const refuse = (what: string): never => {
-    throw new UsageError(`Cannot resume '${path}' with ${what} that the run began with`);
+    throw new UsageError(`Cannot resume '${path}' with ${what} that the run began with`, {
+      remedies: ["take those again", { kind: "other-folder" }],
+    });
   };
   const { classNames, name } = data, before = said.classNames;
   if (Array.isArray(before) && canonical(before) !== canonical(classNames)) {
