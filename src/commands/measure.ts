@@ -11,7 +11,6 @@ import { type Plan, planProgram, Pool } from "../graph/plan.ts";
 import type { HostInputs } from "../graph/buffers.ts";
 import { Runtime } from "../graph/runtime.ts";
 import { elementCount, image, pack } from "../graph/tensor_type.ts";
-import type { SupernetConfig } from "../space/supernet.ts";
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1];
@@ -60,9 +59,18 @@ export function medianSpan(spans: readonly Span[]): Span {
   };
 }
 
-/** Standard normal images and random labels, in storage order, for the programs of a search. */
+/** Sizes of a batch. */
+export interface BatchSize {
+  readonly inputChannels: number;
+  readonly batch: number;
+  readonly height: number;
+  readonly width: number;
+  readonly classes: number;
+}
+
+/** Standard normal images and random labels, in storage order, for the programs of a search or a training. */
 export function noiseBatch(
-  { inputChannels, batch, height, width, classes }: SupernetConfig,
+  { inputChannels, batch, height, width, classes }: BatchSize,
 ): { images: Float32Array<ArrayBuffer>; labels: Int32Array<ArrayBuffer> } {
   const random = new Random(0, "bench"), type = image(inputChannels, batch, height, width);
   const pixels = new Float64Array(elementCount(type)).map(() => random.normal());
