@@ -6,7 +6,8 @@
 // IB of them in all lanes together, transforms them, and shuffles hand each to all lanes. A workgroup, which is one
 // subgroup, walks over `share` pairs of rows, a vec4 of columns at a time, that is two tiles: it needs the column to the
 // left and the one to the right, so a step loads what the next one needs. Where there are more input channels (SPLIT), it
-// does so for IB of them in each of `walks` walks, between which sums wait in `partial`.
+// does so for IB of them in each of `walks` walks, between which sums wait in `partial`. Lanes that IB leaves over load
+// what nobody asks for.
 //
 // The image is x or, with `relu`, ReLU(x); MASKED: y is 0 where u is not positive: the gradient of ReLU(u).
 
@@ -30,16 +31,23 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   const walks = 1u;
   const walk = 0u;
 #endif
-  // w<o>_<i>_<k> is row k of G w G'. Nine vec4s hold the taps of four input channels.
+  // w<o>_<i>_<k> is row k of G w G'.
 #for o in 0..EACH
+#if IB % 4 == 0
   let at$o = ((own + $(8 * o)) * walks + walk) * $(IB * 9 / 4);
-#for j in 0..IB/4
-#for l in 0..9
-  let l$(o)_$(j)_$l = load_w(at$o + $(j * 9 + l));
+#for l in 0..IB*9/4
+  let l$(o)_$l = load_w(at$o + $l);
 #endfor
-#for i in 4*j..4*j+4
+#else
+  let at$o = ((own + $(8 * o)) * walks + walk) * $(IB * 9);
+#endif
+#for i in 0..IB
 #for t in 0..9
-  let t$(o)_$(i)_$t = l$(o)_$(j)_$((9 * (i % 4) + t) / 4)[$((9 * (i % 4) + t) % 4)];
+#if IB % 4 == 0
+  let t$(o)_$(i)_$t = l$(o)_$((9 * i + t) / 4)[$((9 * i + t) % 4)];
+#else
+  let t$(o)_$(i)_$t = w[at$o + $(9 * i + t)];
+#endif
 #endfor
 #for q in 0..3
   let m$(o)_$(i)_$q = 0.5 * (t$(o)_$(i)_$q + t$(o)_$(i)_$(6 + q));
@@ -59,9 +67,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
 #endfor
 #endfor
-#endfor
   // Rows of B' d: the vec4 that is done next, and the last column before it.
-#for i in 0..IB/8
+#for i in 0..(IB+7)/8
 #for k in 0..4
   var left$(i)_$k = 0.0;
   var own$(i)_$k = vec4f(0);
@@ -74,8 +81,12 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   var done = 0u;
   var done_row = 0u;
   for (var step = 0u; step <= steps; step++) {
-#for i in 0..IB/8
+#for i in 0..(IB+7)/8
+#if IB % 8 == 0
     let at_x$i = (walk * IB + lane + $(8 * i)) * plane + next;
+#else
+    let at_x$i = (walk * IB + min(lane + $(8 * i), $(IB - 1))) * plane + next;
+#endif
     let x$(i)_0 = load_x(at_x$i - select(0u, Q, r > 0));
     let x$(i)_1 = load_x(at_x$i);
     let x$(i)_2 = load_x(at_x$i + select(0u, Q, r + 1 < H));

@@ -1,7 +1,7 @@
 // Gradient of winograd.wgsl for its weights: dw = G' (sum over tiles of (A gy A') . (B' f(x) B)) G, for subgroups of 8
 // lanes. Each lane has EACH input channels that follow each other and adds up 4 x 4 sums for each of them and OB output
 // channels; it loads other channels of gy, which shuffles hand to all lanes. A workgroup, which is one subgroup, walks
-// over `share` pairs of rows as in winograd.wgsl.
+// over `share` pairs of rows as in winograd.wgsl. FEW: there are fewer input channels than lanes.
 //
 // It stores a partial sum of the `count` numbers of dw for reduce_partials.wgsl, which is dw itself where there is one
 // such workgroup. f is ReLU with `relu`, else the identity.
@@ -15,7 +15,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let floor = vec4f(select(-3.4028234e38, 0.0, params.relu == 1));
   let pairs = (H + 1) / 2;
   let plane = N * H * Q;
+#if FEW
+  let own = min(lane, params.inputs - 1);
+#else
   let own = wid.y * $(8 * EACH) + lane * EACH;
+#endif
   let first = wid.x * params.share;
   let steps = (min(N * pairs, first + params.share) - first) * Q;
 #for k in 0..4
@@ -128,7 +132,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
 #else
 #for i in 0..9
+#if FEW
+    if (lane < params.inputs) { sums[to + $i] = f$i; }
+#else
     sums[to + $i] = f$i;
+#endif
 #endfor
 #endif
   }

@@ -30,6 +30,7 @@ import { expectDense, expectImage, expectInputs, expectInteger, expectShape } fr
 import { largestDivisor, linear } from "./launch.ts";
 import { onnxRelu, onnxWindow } from "./onnx.ts";
 import { reducePartials } from "./reduce_partials.ts";
+import { strided, stridedInputGrad, stridedWeightGrad } from "./strided.ts";
 import { winograd, winogradInputGrad, winogradWeightGrad } from "./winograd.ts";
 
 const shader = kernel("conv2d", source, {
@@ -248,7 +249,8 @@ export const conv2dInputGrad: OpSpec<Conv2dInputGradAttributes> = {
   },
   kernels({ inputs: [gy, w], outputs: [gx], attrs, limits }) {
     const taps = { name: "taps", plan: () => inputGradPlan(gy, w, gx, attrs) };
-    return [...winogradInputGrad({ x: gx, w, ...attrs }, limits), taps];
+    const of = { x: gx, w, ...attrs };
+    return [...winogradInputGrad(of, limits), ...stridedInputGrad(of, limits), taps];
   },
   testedBy: "conv2d",
   macs: ([gy, w]) => convMacs(gy, w),
@@ -267,7 +269,8 @@ export const conv2dWeightGrad: OpSpec<Conv2dWeightGradAttributes> = {
   },
   kernels({ inputs: [gy, x], outputs: [w], attrs, limits }) {
     const taps = { name: "taps", plan: () => weightGradPlan(gy, x, attrs) };
-    return [...winogradWeightGrad({ x, w, ...attrs }, limits), taps];
+    const of = { x, w, ...attrs };
+    return [...winogradWeightGrad(of, limits), ...stridedWeightGrad(of, limits), taps];
   },
   testedBy: "conv2d",
   macs: ([gy], [w]) => convMacs(gy, w),
@@ -288,7 +291,8 @@ export const conv2d: OpSpec<Conv2dAttributes> = {
   },
   kernels({ inputs: [x, w], outputs: [y], attrs, limits }) {
     const taps = { name: "taps", plan: () => forwardPlan(x, w, y, attrs, limits) };
-    return [...winograd({ x, w, ...attrs }, limits), taps];
+    const of = { x, w, ...attrs };
+    return [...winograd(of, limits), ...strided(of, limits), taps];
   },
   gradient({ graph, node, grads, needs }) {
     const [gy] = grads, [x, w] = node.inputs, { attrs } = node;
@@ -346,6 +350,14 @@ export const conv2d: OpSpec<Conv2dAttributes> = {
       ["kernel 2, no padding", image(2, 1, 4, 5), 10, 2, 1, 0, false],
       ["kernel 5, padding 2, stride 2", image(1, 2, 7, 9), 2, 5, 2, 2, false],
       ["kernel 7, padding 3, stride 3", image(2, 1, 9, 10), 3, 7, 3, 3, true],
+      ["3 to 8 channels, 5 x 9", image(3, 2, 5, 9), 8, 3, 1, 1, true],
+      ["4 to 16 channels, 6 x 4", image(4, 2, 6, 4), 16, 3, 1, 1, false],
+      ["stride 2, 3 to 8 channels, 5 x 9", image(3, 2, 5, 9), 8, 3, 2, 1, true],
+      ["stride 2, 4 to 16 channels, 6 x 16", image(4, 2, 6, 16), 16, 3, 2, 1, false],
+      ["stride 2, 8 to 16 channels, 7 x 5", image(8, 2, 7, 5), 16, 3, 2, 1, true],
+      ["stride 2, 16 to 8 channels, 1 x 3", image(16, 3, 1, 3), 8, 3, 2, 1, false],
+      ["stride 2, 24 to 24 channels, 4 x 2", image(24, 1, 4, 2), 24, 3, 2, 1, true, [0]],
+      ["stride 2, 16 to 32 channels, 3 x 12", image(16, 1, 3, 12), 32, 3, 2, 1, false, [0]],
       ["8 channels, 5 x 7", image(8, 2, 5, 7), 8, 3, 1, 1, true],
       ["16 to 8 channels, 4 x 8", image(16, 1, 4, 8), 8, 3, 1, 1, true],
       ["8 to 16 channels, one row of 3", image(8, 3, 1, 3), 16, 3, 1, 1, false],
