@@ -201,7 +201,7 @@ export class Batcher {
   /**
    * Writes batch `step` of `epoch` (both from 0): `images` in the device layout, normalised, {@linkcode
    * imageElements} long; `labels` one a image. Returns how many of the images count: one of a streamed data set that
-   * cannot be read is black and has the label -1. Throws RangeError for an epoch, step or length out of range, and
+   * is damaged is black and has the label -1. Throws RangeError for an epoch, step or length out of range, and
    * TypeError for a batch of a streamed data set that was not waited for with {@linkcode ready}.
    */
   fill(

@@ -94,7 +94,10 @@ export function checkLearnable(data: Dataset): void {
 
 /** Images that are decoded when they are needed. */
 export interface ImageStream {
-  /** The image of this index, `[channels, height, width]`, changed as told; null for one that cannot be read. */
+  /**
+   * The image of this index, `[channels, height, width]`, changed as told; null for one that is damaged. Rejects with
+   * ImagesLostError where the images have gone away since they were listed.
+   */
   load(index: number, change?: Change): Promise<Uint8Array | null>;
   /** Stops the decoding threads; they also stop by themselves a few seconds after the last image. */
   close(): void;
@@ -130,6 +133,8 @@ export interface OpenDataOptions {
   readonly testFraction?: number;
   /** Image folders: bytes of decoded images that are kept in memory, larger sets are streamed; 1 GiB if left out. */
   readonly memoryBudget?: number;
+  /** Image folders: seconds that a file is waited for which was listed and is gone; 10 if left out. */
+  readonly patience?: number;
   /** Told in one sentence each what was left out and what looks wrong. */
   readonly warn?: (message: string) => void;
   /** Image folders: told how many images are decoded, of how many. */

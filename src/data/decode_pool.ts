@@ -9,6 +9,7 @@ import { FailureError } from "../base/errors.ts";
 import { fileURLToPath } from "node:url";
 import type { Answer, Request } from "./decode_worker.ts";
 import { type ImageJob, loadImage } from "./load.ts";
+import { ImagesLostError } from "./lost_images.ts";
 import { MemoryBudget } from "./memory_budget.ts";
 import { DECODE_BUDGET } from "./pixels.ts";
 
@@ -81,7 +82,7 @@ export class DecodePool {
     return !this.#inline;
   }
 
-  /** Loads an image; rejects with FailureError where that fails. Jobs begin in the order of the calls. */
+  /** Loads an image; rejects with ImagesLostError where its file is gone, FailureError where it is damaged. Jobs begin in the order of the calls. */
   run(job: ImageJob): Promise<Uint8Array<ArrayBuffer>> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ job, resolve, reject });
@@ -142,11 +143,11 @@ export class DecodePool {
     worker.onmessage = ({ data: answer }: MessageEvent<Answer>) => {
       if ("asks" in answer) return void grant(thread, answer.asks);
       if ("returns" in answer) return thread.release?.();
-      const { id, data, error } = answer;
+      const { id, data, error, lost } = answer;
       const pending = thread.jobs.get(id);
       thread.jobs.delete(id);
       if (data !== undefined) pending?.resolve(data);
-      else pending?.reject(new FailureError(error!));
+      else pending?.reject(lost ? new ImagesLostError(error!) : new FailureError(error!));
       this.#dispatch();
     };
     // A thread that cannot start, or that ran out of memory: its jobs are done here.

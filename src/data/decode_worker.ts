@@ -4,6 +4,7 @@
  * @module
  */
 import { type ImageJob, loadImage, type Reserve } from "./load.ts";
+import { ImagesLostError } from "./lost_images.ts";
 
 /** What a thread is told. */
 export type Request = {
@@ -24,6 +25,8 @@ export type Answer = {
   readonly data?: Uint8Array<ArrayBuffer>;
   /** Why there are none. */
   readonly error?: string;
+  /** Whether the file is gone. */
+  readonly lost?: boolean;
 } | {
   /** Bytes that the thread asks for; it waits until it may have them. */
   readonly asks: number;
@@ -52,7 +55,8 @@ async function work(id: number, job: ImageJob): Promise<void> {
     const data = await loadImage(job, reserve);
     thread.postMessage({ id, data }, [data.buffer]);
   } catch (error) {
-    thread.postMessage({ id, error: error instanceof Error ? error.message : String(error) }, []);
+    const lost = error instanceof ImagesLostError;
+    thread.postMessage({ id, error: error instanceof Error ? error.message : String(error), lost }, []);
   }
 }
 

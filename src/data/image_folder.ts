@@ -7,6 +7,7 @@ import { FailureError, UsageError } from "../base/errors.ts";
 import { baseName } from "../base/files.ts";
 import type { Dataset, ImageStream, OpenDataOptions, SkippedFile, Split } from "./dataset.ts";
 import { DecodePool, missingThreadPermission } from "./decode_pool.ts";
+import { ImagesLostError, PATIENCE, patiently } from "./lost_images.ts";
 import type { DataFormat, Place } from "./format.ts";
 import { findCopies, rangeSuspicions, shareOut, suspicions } from "./image_checks.ts";
 import { checkClasses, type ImageFile, type ImageList, looksLikeImages, partsIn, scanImages } from "./image_files.ts";
@@ -38,12 +39,10 @@ const known = new Map<string, Facts>();
 /** Decodes images in order of `files`; those that fail are null and noted. */
 class Decoder {
   readonly skipped: SkippedFile[] = [];
-  readonly #pool: DecodePool;
   readonly #done = new Map<ImageFile, Uint8Array | null>();
+  readonly #stop = new AbortController();
 
-  constructor(pool: DecodePool) {
-    this.#pool = pool;
-  }
+  constructor(readonly pool: DecodePool, readonly patience: number) {}
 
   /** Decodes; what is decoded is kept until {@linkcode forget}. */
   async all(
@@ -56,11 +55,13 @@ class Decoder {
   ): Promise<void> {
     let next = 0, done = 0;
     const run = async (): Promise<void> => {
-      while (next < files.length) {
+      while (next < files.length && !this.#stop.signal.aborted) {
         const i = next++, file = files[i];
         let data = this.#done.get(file);
         if (data === undefined) {
-          data = await this.#pool.run({ path: file.path, size, channels }).catch((error) => this.#fail(file, error));
+          const job = { path: file.path, bytes: file.bytes, size, channels };
+          data = await patiently(() => this.pool.run(job), this.patience, this.#stop.signal)
+            .catch((error) => this.#fail(file, error));
           if (keep || data === null) this.#done.set(file, data);
         }
         visit(data, i);
@@ -81,7 +82,10 @@ class Decoder {
   }
 
   #fail(file: ImageFile, error: unknown): null {
-    if (!(error instanceof FailureError)) throw error;
+    if (!(error instanceof FailureError) || error instanceof ImagesLostError) {
+      this.#stop.abort();
+      throw error;
+    }
     this.skipped.push({ file: file.name, why: shortReason(error) });
     return null;
   }
@@ -193,7 +197,15 @@ async function load(
 }
 
 async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
-  const { split, limit, imageSize: size = 64, testFraction = 0.2, memoryBudget = MEMORY_BUDGET, warn } = options;
+  const {
+    split,
+    limit,
+    imageSize: size = 64,
+    testFraction = 0.2,
+    memoryBudget = MEMORY_BUDGET,
+    warn,
+    patience = PATIENCE,
+  } = options;
   if (!Number.isSafeInteger(size) || size < 8 || size > 1024) {
     throw new UsageError(`Cannot open '${place.path}' as imageSize must be from 8 to 1024: current value is ${size}`);
   }
@@ -211,7 +223,7 @@ async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
   if (flag !== undefined) {
     warn?.(`Images are decoded on one thread as Deno may not read its own modules: add ${flag} to use all cores`);
   }
-  const pool = new DecodePool(), decoder = new Decoder(pool);
+  const pool = new DecodePool(), decoder = new Decoder(pool, patience);
   try {
     const key = JSON.stringify([size, options.channels, train.map((f) => [f.path, f.bytes])]);
     const digest = await textFingerprint(key);
@@ -245,7 +257,7 @@ async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
         labels: Int32Array.from(files, (f) => f.label),
         count: files.length,
         fingerprint: await textFingerprint(`streamed ${facts.channels}x${size} ${classNames.join("/")}\n${lines}`),
-        stream: streamOf(files, size, facts.channels, pool, warn),
+        stream: streamOf(files, size, facts.channels, pool, patience, warn),
         skipped: report(),
       };
     }
@@ -260,28 +272,35 @@ async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
   }
 }
 
-/** Decodes on demand; a file that fails is told of once. */
+/** Decodes on demand; a damaged file is told of once. */
 function streamOf(
   files: readonly ImageFile[],
   size: number,
   channels: number,
   pool: DecodePool,
+  patience: number,
   warn: OpenDataOptions["warn"],
 ): ImageStream {
   const failed = new Set<number>();
+  let stop = new AbortController();
   return {
     async load(index, change) {
       if (failed.has(index)) return null;
+      const { path, bytes } = files[index], { signal } = stop;
       try {
-        return await pool.run({ path: files[index].path, size, channels, change });
+        return await patiently(() => pool.run({ path, bytes, size, channels, change }), patience, signal);
       } catch (error) {
-        if (!(error instanceof FailureError)) throw error;
+        if (!(error instanceof FailureError) || error instanceof ImagesLostError || signal.aborted) throw error;
         if (!failed.has(index)) warn?.(`Left '${files[index].name}' out of its batches as ${shortReason(error)}`);
         failed.add(index);
         return null;
       }
     },
-    close: () => pool.close(),
+    close() {
+      stop.abort();
+      stop = new AbortController();
+      pool.close();
+    },
   };
 }
 

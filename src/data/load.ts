@@ -3,15 +3,19 @@
  * Not responsible for threads.
  * @module
  */
+import { text } from "../base/errors.ts";
 import { fileError, readBytes } from "../base/files.ts";
 import { openCodec, trimCodec } from "./codec.ts";
 import { planImage, type Preparation, renderImage } from "./decode.ts";
+import { ImagesLostError } from "./lost_images.ts";
 import { MAX_IMAGE_BYTES, THREAD_MEMORY } from "./pixels.ts";
 
 /** What to load. */
 export interface ImageJob extends Preparation {
   /** The file. */
   readonly path: string;
+  /** Its size when the data set was opened; not compared if left out. */
+  readonly bytes?: number;
 }
 
 /** Waits until so many bytes may be taken; what it resolves to gives them back. */
@@ -20,21 +24,30 @@ export type Reserve = (bytes: number) => Promise<() => void>;
 /** How many times its size a file takes while its header is looked at. */
 const HEADER_SHARE = 3;
 
-function sizeOf(path: string): number {
+/** What a read gives; a file that is gone, or not the one that was there, is no damaged image. */
+function present<T>({ path, bytes }: ImageJob, read: () => T, sizeOf: (read: T) => number): T {
+  let got: T;
   try {
-    return Deno.statSync(path).size;
+    got = read();
   } catch (error) {
-    throw fileError(error, "read", path);
+    throw new ImagesLostError(text`${fileError(error, "read", path)}`, { cause: error });
   }
+  if (bytes === undefined || sizeOf(got) === bytes) return got;
+  throw new ImagesLostError(
+    `Cannot read '${path}' as it must have the ${bytes} bytes that it had when the data set was opened: it has ` +
+      `${sizeOf(got)}`,
+  );
 }
 
 /**
  * Loads `[channels, size, size]` samples, 0 to 255.
  * @param reserve asked before an image takes more memory than every thread has; nothing is waited for if left out
- * @throws {FailureError} for a file that cannot be read.
+ * @throws {ImagesLostError} for a file that is gone; {FailureError} for one that is no image that can be decoded.
  */
 export async function loadImage(job: ImageJob, reserve?: Reserve): Promise<Uint8Array<ArrayBuffer>> {
-  const { path } = job, read = (): Uint8Array => readBytes(path, { maxBytes: MAX_IMAGE_BYTES });
+  const { path } = job;
+  const read = (): Uint8Array =>
+    present(job, () => readBytes(path, { maxBytes: MAX_IMAGE_BYTES }), (got) => got.length);
   const within = async <T>(bytes: number, use: () => T): Promise<T> => {
     const release = bytes > THREAD_MEMORY ? await reserve?.(bytes) : undefined;
     await openCodec();
@@ -45,7 +58,7 @@ export async function loadImage(job: ImageJob, reserve?: Reserve): Promise<Uint8
       release?.();
     }
   };
-  const large = HEADER_SHARE * Math.min(sizeOf(path), MAX_IMAGE_BYTES);
+  const large = HEADER_SHARE * Math.min(present(job, () => Deno.statSync(path).size, (size) => size), MAX_IMAGE_BYTES);
   if (large <= THREAD_MEMORY) {
     const bytes = read();
     await openCodec();

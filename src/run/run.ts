@@ -9,6 +9,7 @@ import { FailureError, option, type Text, text, UsageError } from "../base/error
 import type { TensorEntry } from "../base/safetensors.ts";
 import { checkLearnable } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { ImagesLostError } from "../data/lost_images.ts";
 import { DeviceLostError } from "../graph/buffers.ts";
 import { tuned } from "../graph/tuning.ts";
 import type { Engine, EnginePlan, Tally } from "./engine.ts";
@@ -186,7 +187,7 @@ class Run<
       return await phase.finish(finished, folder);
     } catch (error) {
       if (error === this.#options.signal?.reason && this.#snapshot) this.#options.onStopped?.(this.#snapshot.step);
-      throw error;
+      throw error instanceof ImagesLostError ? this.#lost(error) : error;
     } finally {
       engine.destroy();
     }
@@ -260,6 +261,17 @@ class Run<
     return new FailureError(text`${what} step ${step} (epoch ${epoch + 1})${this.#kept()}`, {
       remedies: [{ kind: "lower", options: this.#phase.remedies, afresh: true }],
     });
+  }
+
+  /** What to say of images that went away. */
+  #lost(error: ImagesLostError): ImagesLostError {
+    const { name } = this.#phase.beginnings.data, step = this.#snapshot?.step;
+    return new ImagesLostError(
+      text`The run stopped ${
+        step === undefined ? "at its start" : `after step ${step}`
+      } as images of '${name}' went away (${error})`,
+      { cause: error, remedies: [`${this.#folder && step ? "go on" : "start again"} when they can be read`] },
+    );
   }
 
   /** A part of a sentence: which checkpoint is there. */
