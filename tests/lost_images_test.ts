@@ -24,7 +24,7 @@ for (const [label, name] of ["above", "below"].entries()) {
   }
 }
 
-const config = tiny({ "batch-size": 4, "epochs": 2, "steps-per-epoch": 5, "checkpoint-steps": 2 });
+const config = tiny({ batchSize: 4, epochs: 2, stepsPerEpoch: 5, checkpointSteps: 2 });
 
 async function open(patience: number, warn?: (text: string) => void): Promise<Dataset> {
   return await openData(DATA, { split: "train", imageSize: 8, memoryBudget: 0, patience, warn });
