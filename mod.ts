@@ -104,7 +104,7 @@ export {
 export { datasetOf, type LabelledImages } from "./src/data/labelled_images.ts";
 export type { Augment } from "./src/data/augment.ts";
 export type { Change, Crop, Jitter } from "./src/data/changes.ts";
-export { type ImageJob, loadImage, type Reserve } from "./src/data/load.ts";
+export { type ImageJob, loadImage, type ThreadMemory } from "./src/data/load.ts";
 export { type Preparation, prepareImage } from "./src/data/decode.ts";
 export { fetchCifar, type FetchOptions, type Remote } from "./src/data/fetch.ts";
 

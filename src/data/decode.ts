@@ -6,8 +6,8 @@
  */
 import { FailureError } from "../base/errors.ts";
 import { applyJitter, type Change, cropPart } from "./changes.ts";
-import { codecMemory, decode, type Header, memoryNeed, openCodec, readHeader, trimCodec } from "./codec.ts";
-import { DECODE_BUDGET, type Picture, type Pixels } from "./pixels.ts";
+import { decode, type Header, memoryNeed, openCodec, readHeader, trimCodec } from "./codec.ts";
+import { LARGE_MEMORY, type Picture, type Pixels } from "./pixels.ts";
 import { type Rect, Resampler } from "./resample.ts";
 
 /** What becomes of an image. */
@@ -67,11 +67,11 @@ export function planImage(bytes: Uint8Array, file: string, { size, change }: Pre
 }
 
 function checkMemory(file: string, { width, height }: Header, memory: number): void {
-  if (memory <= DECODE_BUDGET) return;
+  if (memory <= LARGE_MEMORY) return;
   const gib = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
   throw new FailureError(
     `Cannot read '${file}' as decoding its ${width} x ${height} pixels may take ${gib(memory)} GiB and ` +
-      `${gib(DECODE_BUDGET)} GiB are there for it: save it smaller, or as a baseline JPEG`,
+      `${gib(LARGE_MEMORY)} GiB are there for it: save it smaller, or as a baseline JPEG`,
   );
 }
 
@@ -156,7 +156,7 @@ export async function prepareImage(
   try {
     return renderImage(bytes, file, planImage(bytes, file, preparation), preparation);
   } finally {
-    if (codecMemory() > 0) trimCodec();
+    trimCodec();
   }
 }
 
