@@ -2,7 +2,7 @@
 // A strand of 8 invocations walks params.share of the params.length vec4s of a channel, and each of the T invocations adds
 // up a BO x BI block. They store T partial sums or, where strands are subgroups (SUBGROUPS), T / 8, which
 // reduce_partials.wgsl adds in order; a single strand (ALONE) stores dw itself. f is the identity or ReLU (RELU).
-// params = (GI, CI, CO, T), (vec4s of a channel, of a strand).
+// Params: inputGroups (GI), inChannels (CI), outChannels (CO), invocations (T), length and share.
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: vec3u) {
