@@ -6,7 +6,8 @@
 import assert from "node:assert/strict";
 import { encode } from "fast-png";
 import { encode as encodeJpeg } from "jpeg-js";
-import { costOf, DARTS_V2, loadModel, parseGenotype } from "../mod.ts";
+import { costOf, loadModel, parseGenotype } from "../mod.ts";
+import { DARTS_V2 } from "../src/space/published.ts";
 import { decodeTensors } from "../src/base/safetensors.ts";
 import { readIdxImages, readIdxLabels } from "../src/data/idx.ts";
 import { ended, events, idxHeader, ROOT, Workplace } from "./cli_support.ts";
