@@ -10,7 +10,6 @@ import { PIXEL_SCALES, type PixelScale } from "../export/model_info.ts";
 import { exportOnnx, ONNX_INPUT } from "../export/onnx.ts";
 import { ONNX_OPSET } from "../export/onnx_file.ts";
 import { exportWeights } from "../export/weights.ts";
-import type { Model } from "../train/model_file.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { MODEL_HELP, openModel } from "./sources.ts";
 import { commandLine, count, pairs, Terminal } from "./terminal.ts";
