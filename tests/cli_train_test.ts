@@ -275,6 +275,15 @@ Deno.test("cli: from images in folders by search and training to a prediction; t
   assert.match(await works(["predict", run, `${photos}/one/${image}`], { write: [] }), /one +\d+\.\d\d%/);
   await refused(2, /as a search as it is a training/, ["discretize", `${run}/train`]);
   await refused(2, /as a training as it is a search/, ["train", "--resume", run]);
+
+  // The class is called otherwise now: the model would say a name that its training never had.
+  Deno.renameSync(`${photos}/zero`, `${photos}/noll`);
+  const renamed =
+    /^error: Cannot resume '.*' with data set 'photos': its class 'noll' is not the 'zero' that the run began/;
+  for (const again of [["search", "--resume", run], ["train", "--resume", `${run}/train`]]) {
+    await refused(2, renamed, again, reads);
+  }
+  Deno.renameSync(`${photos}/noll`, `${photos}/zero`);
 });
 
 Deno.test("cli train: val/ chooses the epoch; without test/ it is measured only where it has not chosen", async () => {
