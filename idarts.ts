@@ -84,5 +84,6 @@ export { meanOverCells, type NodeEvidence, type Rule } from "./src/discretize/ru
 export { type DiscretizationInput, type DiscretizationReport, discretize } from "./src/discretize/discretize.ts";
 
 // Device and errors
+export { checkDevice, type DeviceCheck } from "./src/search/device_check.ts";
 export { type Gpu, openGpu } from "./src/gpu/device.ts";
 export { FailureError, UsageError } from "./src/base/errors.ts";

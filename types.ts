@@ -26,6 +26,7 @@ export type { NodeNormRecord } from "./src/search/engine.ts";
 export type { EpochRecord } from "./src/search/records.ts";
 export type { SearchProgress } from "./src/search/search.ts";
 export type { StopReason } from "./src/search/stopping.ts";
+export type { DeviceCheckOptions, OperationCheck, StepCheck } from "./src/search/device_check.ts";
 export type { LayerCost } from "./src/space/cost.ts";
 export type { NetworkForm } from "./src/space/darts_network.ts";
 export type { EdgePrimitives } from "./src/space/definition.ts";
