@@ -2,9 +2,9 @@
  * Makes variants of shaders, each once, and compiles them.
  * @module
  */
-import { type Gpu, INT64 } from "./device.ts";
+import type { Gpu } from "./device.ts";
 import type { Kernel, KernelInterface } from "./kernel.ts";
-import { type Dialect, locatedMessage, shaderText, type Variant } from "./shader_text.ts";
+import { type Dialect, dialectOf, locatedMessage, shaderText, type Variant } from "./shader_text.ts";
 import type { Constants } from "./template.ts";
 
 /** What a variant is made from. */
@@ -23,7 +23,7 @@ export class PipelineCache {
   /** An empty cache on the device of `gpu`. */
   constructor(gpu: Gpu) {
     this.#device = gpu.device;
-    this.#dialect = { words64: gpu.features.includes(INT64), enableSubgroups: gpu.enableSubgroups };
+    this.#dialect = dialectOf(gpu);
   }
 
   /**
