@@ -5,7 +5,8 @@
  *     file     = [NAME "="] "Genotype" "(" field {"," field} [","] ")"
  *     field    = ("normal" | "reduce") "=" list(pair)
  *              | ("normal_concat" | "reduce_concat") "=" (list(INT) | "range" "(" INT "," INT ")")
- *     pair     = "(" STRING "," INT ")"          list(x) = "[" {x ","} [x] "]", or the same in "(" ")"
+ *     pair     = "(" STRING "," INT ")", or a list of those
+ *     list(x)  = "[" {x ","} [x] "]", or the same in "(" ")"
  * @module
  */
 import { FailureError } from "../base/errors.ts";
@@ -79,8 +80,14 @@ class Parser {
     const name = missing.find((each) => each === this.#token.text) ?? this.#fail(missing.join(", ") || '")"');
     this.#next++;
     this.#expect("=");
-    if (name === "normal" || name === "reduce") found[name] = this.#list(() => this.#pair());
+    if (name === "normal" || name === "reduce") found[name] = this.#list(() => this.#pairs()).flat();
     else found[name] = this.#concat();
+  }
+
+  /** A pair, or those of a node, as some repositories write them. */
+  #pairs(): { op: string; from: number }[] {
+    const nested = this.#at("[") || (this.#at("(") && this.#tokens[this.#next + 1].kind === "sign");
+    return nested ? this.#list(() => this.#pair()) : [this.#pair()];
   }
 
   #pair(): { op: string; from: number } {
