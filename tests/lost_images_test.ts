@@ -31,8 +31,13 @@ async function open(patience: number, warn?: (text: string) => void): Promise<Da
 }
 
 /** A search in `path` to its end. */
-async function complete(path: string, options: SearchRunOptions = {}, patience = 10): Promise<unknown> {
-  const data = await open(patience);
+async function complete(
+  path: string,
+  options: SearchRunOptions = {},
+  patience = 10,
+  warn?: (text: string) => void,
+): Promise<unknown> {
+  const data = await open(patience, warn);
   try {
     const result = await search(config, data, { gpu, folder: path, ...options });
     using folder = RunFolder.open(path);
@@ -46,26 +51,36 @@ Deno.test("lost images: gone for a second, they are waited for; gone for good, t
   const whole = await complete(`${ROOT}/whole`);
 
   let back: Promise<void> | undefined;
-  const moment = await complete(`${ROOT}/moment`, {
-    onProgress({ epoch, step }) {
-      if (back !== undefined || epoch !== 0 || step < 2) return;
-      Deno.renameSync(DATA, AWAY);
-      back = new Promise((resolve) => setTimeout(resolve, 1000)).then(() => Deno.renameSync(AWAY, DATA));
+  const said: string[] = [];
+  const moment = await complete(
+    `${ROOT}/moment`,
+    {
+      onProgress({ epoch, step }) {
+        if (back !== undefined || epoch !== 0 || step < 2) return;
+        Deno.renameSync(DATA, AWAY);
+        back = new Promise((resolve) => setTimeout(resolve, 1000)).then(() => Deno.renameSync(AWAY, DATA));
+      },
     },
-  });
+    10,
+    (text) => void said.push(text),
+  );
   await back;
   assert.ok(back !== undefined);
+  assert.match(
+    said.join("\n"),
+    /^Cannot read '.*' as it does not exist: check the path; trying again for 10 seconds$/m,
+  );
   assert.deepEqual(moment, whole);
 
   const path = `${ROOT}/gone`,
     onProgress: SearchRunOptions["onProgress"] = ({ epoch, step }) => {
       if (epoch === 0 && step === 2) Deno.renameSync(DATA, AWAY);
     };
-  const said =
+  const stopped =
     /^The run stopped after step [2-9] as images of 'data' went away \(Cannot read '.*' as it does not exist.*\)/;
   await assert.rejects(complete(path, { onProgress }, 0.3), (error: unknown) => {
     assert.match(String((error as Error).message), /; go on when they can be read$/);
-    return message(said, ImagesLostError)(error);
+    return message(stopped, ImagesLostError)(error);
   });
   Deno.renameSync(AWAY, DATA);
   assert.ok(RunFolder.view(path).readCheckpoint()!.step >= 2);

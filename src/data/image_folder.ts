@@ -282,13 +282,20 @@ function streamOf(
   warn: OpenDataOptions["warn"],
 ): ImageStream {
   const failed = new Set<number>();
-  let stop = new AbortController();
+  let stop = new AbortController(), waiting = false;
+  const onWait = ({ message }: ImagesLostError): void => {
+    if (!waiting) warn?.(`${message}; trying again for ${patience} seconds`);
+    waiting = true;
+  };
   return {
     async load(index, change) {
       if (failed.has(index)) return null;
       const { path, bytes } = files[index], { signal } = stop;
       try {
-        return await patiently(() => pool.run({ path, bytes, size, channels, change }), patience, signal);
+        const job = { path, bytes, size, channels, change };
+        const data = await patiently(() => pool.run(job), patience, signal, onWait);
+        waiting = false; // the next time is told of again
+        return data;
       } catch (error) {
         if (!(error instanceof FailureError) || error instanceof ImagesLostError || signal.aborted) throw error;
         if (!failed.has(index)) warn?.(`Left '${files[index].name}' out of its batches as ${shortReason(error)}`);

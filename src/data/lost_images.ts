@@ -22,15 +22,22 @@ export const PATIENCE = 10;
  * Loads an image, again and again while its file is gone, and once again where it seems damaged.
  * @param seconds to wait for at most
  * @param signal ends the waiting
+ * @param onWait told why it waits, when it begins to
  * @throws what the last attempt threw
  */
-export async function patiently<T>(load: () => Promise<T>, seconds: number, signal: AbortSignal): Promise<T> {
+export async function patiently<T>(
+  load: () => Promise<T>,
+  seconds: number,
+  signal: AbortSignal,
+  onWait?: (error: ImagesLostError) => void,
+): Promise<T> {
   for (let wait = FIRST_WAIT, left = 1000 * seconds, again = false;; wait *= 2, again = true) {
     try {
       return await load();
     } catch (error) {
       const lost = error instanceof ImagesLostError;
       if (signal.aborted || left <= 0 || (again && !lost)) throw error;
+      if (lost && !again) onWait?.(error);
     }
     await pause(Math.min(wait, left), signal);
     left -= wait;
