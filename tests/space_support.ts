@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import {
+  checkGenotype,
   type Dataset,
   formatGenotypeJson,
   formatGenotypeText,
@@ -13,7 +14,6 @@ import {
   type SearchConfig,
   type SearchOptions,
 } from "../mod.ts";
-import { checkGenotype } from "../src/space/genotype.ts";
 import { halves } from "./search_support.ts";
 
 /** Their images. */

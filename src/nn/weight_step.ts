@@ -13,6 +13,7 @@ import { sum } from "../ops/add_n.ts";
 import { runningUpdate } from "../ops/running_update.ts";
 import { sgd, type SgdAttributes } from "../ops/sgd.ts";
 import { squareSum } from "../ops/square_sum.ts";
+import { fuseNorms } from "./fuse_norms.ts";
 import { hyperInput } from "./hyper.ts";
 import type { NetworkVariables } from "./variables.ts";
 
@@ -73,7 +74,9 @@ export function finishProgram(
   pool: Pool,
 ): { plan: Plan; shared: number } {
   const shared = shareSubexpressions(graph);
-  dropUnused(graph, [...roots, ...Object.values(results)]);
+  const all = [...roots, ...Object.values(results)];
+  dropUnused(graph, all);
+  fuseNorms(graph, all);
   validate(graph);
   return { plan: planProgram(name, graph, results, limits, pool), shared };
 }

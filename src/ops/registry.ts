@@ -26,6 +26,7 @@ import { multiplyAdd } from "./multiply_add.ts";
 import { noise } from "./noise.ts";
 import { normalize, normalizeGrad } from "./normalize.ts";
 import { pointwise } from "./pointwise.ts";
+import { pointwiseNorm } from "./pointwise_norm.ts";
 import { pointwiseGrad, pointwiseInputGrad, pointwiseWeightGrad } from "./pointwise_grad.ts";
 import { avgPool, avgPoolGrad, bothPools, bothPoolsGrad, maxPool, maxPoolGrad } from "./pool.ts";
 import { runningUpdate } from "./running_update.ts";
@@ -45,6 +46,7 @@ export const OPERATIONS: readonly OpSpec[] = [
   pointwiseInputGrad,
   pointwiseWeightGrad,
   pointwiseGrad,
+  pointwiseNorm,
   depthwise,
   depthwiseGrad,
   depthwiseInputGrad,
