@@ -12,7 +12,7 @@ import { planProgram, Pool } from "../../src/graph/plan.ts";
 import { Runtime } from "../../src/graph/runtime.ts";
 import { elementCount, pack, unpack } from "../../src/graph/tensor_type.ts";
 import { parseGenotype } from "../../src/space/genotype.ts";
-import { DARTS_V2 } from "../../src/space/published.ts";
+import { DARTS_V2, IDARTS } from "../../src/space/published.ts";
 import { resolveTrainConfig } from "../../src/train/config.ts";
 import { predictImages } from "../../src/train/inference.ts";
 import { buildInference, type Inference } from "../../src/train/model_file.ts";
@@ -144,6 +144,8 @@ for (const pixels of PIXEL_SCALES) {
   }
 }
 
+const NAS_BENCH = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|none~0|avg_pool_3x3~1|nor_conv_3x3~2|";
+
 Deno.test({
   name: "ONNX model of a network trained on MNIST gives the predictions of predictImages, and gets digits right",
   ignore: withoutRuntime,
@@ -181,17 +183,22 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: "ONNX model of a network of NAS-Bench-201",
-  ignore: withoutRuntime,
-  async fn() {
-    const text = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|none~0|avg_pool_3x3~1|nor_conv_3x3~2|";
-    const sizes = { channels: 8, cells: 3, inputChannels: 3, height: 16, width: 12 };
-    const net = { ...MNIST_NET, genotype: parseGenotype(text, "cell"), ...sizes };
-    const model = randomModel(net, info3.mean, info3.std), built = buildInference(model, 4);
-    await compareSpread(built, describeModel(model), noise(built));
-  },
-});
+for (
+  const [what, genotype] of [
+    ["NAS-Bench-201's kind", parseGenotype(NAS_BENCH, "cell")],
+    ["iDARTS, two operations of one source in a node", IDARTS],
+  ] as const
+) {
+  Deno.test({
+    name: `ONNX model of a network of ${what}`,
+    ignore: withoutRuntime,
+    async fn() {
+      const net = { ...MNIST_NET, genotype, channels: 8, cells: 3, inputChannels: 3, height: 16, width: 12 };
+      const model = randomModel(net, info3.mean, info3.std), built = buildInference(model, 4);
+      await compareSpread(built, describeModel(model), noise(built));
+    },
+  });
+}
 
 for (
   const [what, text] of [
