@@ -1,7 +1,7 @@
 // gx = [gamma *] rstd * (gy - sum(gy) / n - xhat * sum(gy * xhat) / n), elementwise: workgroup (g, c) does
 // part g of channel c. The padding of a row stays zero. IN_PLACE: gy is what gx holds.
-// MASKED: something follows the elements of a row. params = (vec4s of a channel, of the run that a strand of 8
-// invocations walks, vec4s of a row + 65536 * elements in the last of them, elements of a channel).
+// MASKED: something follows the elements of a row. Params: length, vec4s of a channel; share, those that a strand of 8
+// invocations walks; row as in row_ends.wgsl; elements of a channel.
 
 @compute @workgroup_size(SIZE)
 fn main(

@@ -1,6 +1,6 @@
 // sums[c] = sum of gy, products[c] = sum of gy * xhat over channel c, xhat = (x - mean) * rstd; one workgroup per
-// channel (SHUFFLED: which is one subgroup of 8 lanes). The padding of gy is zero, so x needs no mask. params = (vec4s
-// of a channel, of the run that a strand of 8 invocations walks, 0, 0).
+// channel (SHUFFLED: which is one subgroup of 8 lanes). The padding of gy is zero, so x needs no mask. Params:
+// length, vec4s of a channel; share, those that a strand of 8 invocations walks.
 
 #if !SHUFFLED
 var<workgroup> joined: array<vec2f, SIZE>;

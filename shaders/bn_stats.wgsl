@@ -1,7 +1,7 @@
 // stats[0, c] = mean, stats[1, c] = biased variance of channel c; one workgroup per channel. There are PARTS such
-// results, for runs of channels behind each other; params = (vec4s of a channel, of the run that a strand of 8
-// invocations walks, vec4s of a row + 65536 * elements in the last of them, first channel), then the channels of each
-// run. MASKED: something follows the elements of a row, zeros that do not count.
+// results, for runs of channels behind each other. MASKED: something follows the elements of a row, zeros that do not
+// count. Params: length, vec4s of a channel; share, those that a strand of 8 invocations walks; row as in row_ends.wgsl;
+// first channel; parts, the channels of each run.
 // Every invocation sums deviations from the first element it sees, so that a large mean costs no digits; the
 // invocations' (count, mean, sum of squared deviations) are joined by the formula of Chan, Golub and LeVeque: through
 // workgroup memory, or in a workgroup of one subgroup of 8 lanes by shuffles (SHUFFLED).

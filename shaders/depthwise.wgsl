@@ -8,7 +8,8 @@
 // H, W input size; HO output rows; P4, Q4 vec4s of an input and output row; N images, of which an invocation does
 // every NG-th, so that weights are loaded once for N / NG of them; CLASSES row classes; CHUNKS chunks of rows; TILES
 // tiles of columns, which neighbouring invocations take (ACROSS) or those of one image group by group; A window rows
-// that an output row advances by. params[0] = (CI, 0, NG, 0).
+// that an output row advances by. Params: channels of
+// the input (CI), imageGroups (NG).
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: vec3u) {

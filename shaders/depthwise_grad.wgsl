@@ -10,7 +10,8 @@
 // of every NG-th image.
 //
 // V sums z for each channel, those of the weights first: PARTS partial ones for reduce_partials.wgsl, one of each
-// invocation or of each workgroup (ACROSS). params[0] = (CI, number of e, NG, PARTS).
+// invocation or of each workgroup (ACROSS). Params: channels of the input (CI); edges, how many e there are;
+// imageGroups (NG); parts (PARTS).
 
 #if ACROSS && V
 var<workgroup> lanes: array<f32, WG * V>;

@@ -1,14 +1,14 @@
 // depthwise_grad.wgsl for subgroups of 8 lanes, which stand side by side along a row as in depthwise_lanes.wgsl: each
 // loads TV vec4s of gy's rows, gets what lies beside them from its neighbours, and has the S * TV vec4s of x and gx above
-// them. E edges are done at once, so that x is loaded and gx stored once for them, in passes from params.firstEdge to .z.
+// them. E edges are done at once, so that x is loaded and gx stored once for them, in passes from
+// params.firstEdge to params.endEdge.
 //
 // Register r<e>_<k>_<j> is vec4 j - 1 of the lane's part of window row k of edge e, of WINDOW rows, LOW of which lie
 // above. A round of the loop does S rows of x and gx, for which one window row joins the others; RU is from one to the
 // next. V sums z for each channel are those of the weights and, where batch norm precedes the convolution (SUMS), those
 // of its gradient and of its product with the normalised x. Where the subgroup is the channel's only one (ALONE) the
 // former are stored and the latter used: gx goes through bn_grad_input.wgsl's formula. Else all are partial sums for
-// reduce_partials.wgsl. params = (CI, N, H, W), (HO, P4, Q4, lanes of a row), (images that all workgroups do at once,
-// first edge, last + 1).
+// reduce_partials.wgsl. Params as in depthwise_lanes.wgsl, with pitch that of x and outPitch that of gy.
 
 @compute @workgroup_size(8)
 fn main(

@@ -5,7 +5,8 @@
 // Register r<k>_<j> is vec4 j - 1 of the lane's part of window row k; r<k>_0 and r<k>_<S * TV + 1> are the neighbours'.
 // A round of the loop does one output row, for which A window rows join the K - A that stay; RU is from a window row to
 // the next, CLASSES from an output row to the next. Sizes are parameters, so that layers of all sizes share a pipeline:
-// params = (CI, N, H, W), (HO, P4, Q4, lanes of a row), (images that all workgroups do at once).
+// channels, batch, height and width of the input; outHeight; pitch and outPitch, vec4s of a row of the input and of the
+// output; rowLanes, the lanes of a row; atOnce, the images that all workgroups do at once.
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {

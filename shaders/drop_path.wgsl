@@ -1,5 +1,6 @@
 // y = sum of COUNT images of equal size [C, N, H, W], each times a factor of its own per sample: image k has factor
-// mask[ROW<k> * N + n], or 1 where FREE<k>. params[0] = (vec4s of an image, vec4s of a strand, vec4s of a plane, N).
+// mask[row, n], or 1 where FREE<k>. Params: length, share and plane, vec4s of an image, a strand and a plane; batch (N);
+// rows, the row of each image.
 
 @compute @workgroup_size(SIZE)
 fn main(

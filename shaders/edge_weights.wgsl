@@ -1,7 +1,7 @@
 // y[e, k] = s_e w[e, k] for k < K and, with BYPASS, y[e, K] = s_e. BETAS: s is the softmax of b over the edges i with
-// params.entering[e].first <= i < params.entering[e].end, which enter the node that edge e enters; without it s = 1. GRADIENT: with
-// d_e = sum of gy[e, k] y[e, k] / s_e, gw = s gy and gb_e = s_e (d_e - sum of s_i d_i). One invocation per edge; L: columns
-// of y.
+// params.entering[e].first <= i < params.entering[e].end, which enter the node that edge e enters; without it s = 1.
+// GRADIENT: with d_e = sum of gy[e, k] y[e, k] / s_e, gw = s gy and gb_e = s_e (d_e - sum of s_i d_i). One invocation per
+// edge; L: columns of y.
 
 #if GRADIENT && BETAS
 fn along(e: u32) -> f32 {

@@ -1,8 +1,8 @@
 // Products of the rows a of block group.y and the rows b of block group.z >= group.y of a matrix, BLOCK rows each:
 // every invocation keeps BLOCK * BLOCK sums over its part of the vec4s and stores them as
 // partials[pair of blocks][entry][lane] for gram_reduce. Rows behind the last repeat it; nobody reads their sums.
-// params[0]: rows, vec4s per row of the matrix, vec4s in use, vec4s of a strand of 8 invocations;
-// params[1]: first lane of this dispatch, lanes of all dispatches.
+// Params: count of rows; pitch, vec4s from a row to the next; length, those in use; share, those that a strand of 8
+// invocations walks; firstLane of this dispatch; lanes of all dispatches.
 
 @compute @workgroup_size(SIZE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(global_invocation_id) gid: vec3u) {

@@ -1,8 +1,8 @@
 // Copies a part of one candidate (or of y, or of ones) into its row of the matrix that gram_blocks reads,
 // normalised per channel where it has STATS. The padding of the image's rows becomes zero in every row.
-// params[0]: vec4 of the matrix to start at, number of vec4s, first vec4 in the row, first channel in the source;
-// params[1]: channels of the source, vec4s of a strand of 8 invocations, vec4s per channel, vec4s per image row + 65536 *
-// elements in the last.
+// Params: to, vec4 of the matrix to start at; length, how many vec4s; start, the first of them in the row; share, those
+// that a strand of 8 invocations walks; channel, the first one in the source; channels of the source; channelLength, vec4s
+// of a channel; row as in row_ends.wgsl.
 
 @compute @workgroup_size(SIZE)
 fn main(

@@ -1,4 +1,4 @@
-// gram[i, j] = sum over the lanes of gram_blocks' partial sums; workgroup (i, j). params[0]: vec4s of lanes.
+// gram[i, j] = sum over the lanes of gram_blocks' partial sums; workgroup (i, j). params.length: vec4s of lanes.
 
 var<workgroup> joined: array<f32, SIZE>;
 

@@ -1,5 +1,6 @@
 // Mean of the squares of an image, whose padding is zero, by partial sums. LAST: the second stage, one workgroup of LANES
-// that adds them up in a fixed order. params[0] = (partial sums, vec4s of each, vec4s of the image, its elements).
+// that adds them up in a fixed order. Params of the first stage: chunk, vec4s of a partial sum; length, vec4s of
+// the image; of the second: count of partial sums; elements of the image.
 
 #if LAST
 

@@ -5,7 +5,8 @@
 // each candidate, the coefficients (p, q, t, h) of
 //   gradient of z = p * g + q * z + t,   gradient of the weight = sum over channels of h.
 // With batch statistics (BATCH<k>): p = w r, q = -w r^2 h / n, t = -w r (sum g) / n - q mean, r = 1 / sqrt(var + EPS).
-// Otherwise p = w r (r = 1 without NORM<k>), q = t = 0. Names and params as in mixed_sum.wgsl.
+// Otherwise p = w r (r = 1 without NORM<k>), q = t = 0. Names and params as in mixed_sum.wgsl; elements of a
+// channel; coefficients of a candidate; candidates[k].number, which of them it is in y.
 
 #if SHUFFLED
 fn across(own: f32) -> f32 {

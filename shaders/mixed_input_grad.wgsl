@@ -2,8 +2,8 @@
 // gz_k[group] = sum over the edges e of the group: p_ke * g_e + q_ke * z_k + t_ke.
 // Workgroup row y = group * C + c. The first NORMED candidates have q and t, but not in what follows a row. SINGLE: every
 // group has one edge. One load of g_e is for all K candidates.
-// params[0] = (C, vec4s that a strand of 8 invocations walks, vec4s per channel, vec4s per row + 65536 * elements in the
-// last); params[1 + k].x is the first coefficient of candidate k; params[1 + K + i].x the edge of group i where they are
+// Params: channels (C); share, vec4s that a strand of 8 invocations walks; length, vec4s of a channel; row as in
+// row_ends.wgsl; candidates[k].first, the first coefficient of candidate k; links[i].to, the edge of group i where they are
 // SINGLE, else the group of edge i or 0xffffffff.
 
 @compute @workgroup_size(WG)

@@ -2,11 +2,9 @@
 // channel c of edge e.
 //
 // Where NORM<k> is set zhat = (z - mean) / sqrt(var + EPS), so that normalised candidates are never stored; else
-// zhat = z. params[0] = (C, vec4s per channel, vec4s that a strand of 8 invocations walks, first edge in y),
-// params[1] = (vec4s per row + 65536 * elements in the last of them, elements per channel, edges of y times C, 0),
-// params[2 + k] = (channels of the statistics, the candidate's number, 0, 0), params[2 + COUNT + e * COUNT + k] = (first
-// vec4 of the edge's channels in z_k, their first channel in the statistics, index of the weight, 0).
-// STATS_AT is the first binding of statistics.
+// zhat = z. Params: channels (C); length, vec4s of a channel; share, those that a strand of 8 invocations walks; firstEdge
+// in y; row as in row_ends.wgsl; candidates[k].channels, those of its statistics; terms[e * COUNT + k]: first vec4 of the
+// edge's channels in z_k, their first channel in the statistics, index of the weight.
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {

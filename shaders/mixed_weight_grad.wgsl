@@ -1,6 +1,7 @@
 // Gradient of the architecture weights from the coefficients of mixed_grad_sums.wgsl: dw[row_e][column_k] = sum over
 // channels of h, for the edges of one source; all other elements are 0. One workgroup.
-// params[i] = (weight index or 0xffffffff, first coefficient, C, 0) for the TERMS pairs of an edge and a candidate.
+// params.terms: index of the weight or 0xffffffff, first coefficient and channels of the TERMS pairs of an edge and a
+// candidate.
 
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) lane: u32) {

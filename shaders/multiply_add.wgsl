@@ -1,6 +1,7 @@
 // Nothing but arithmetic: y = sum over k < CHAINS of x + k after STEPS * rounds times s = s * 0.5 + 0.25. What a device
 // can compute at most, when nothing waits for memory. llvmpipe copies at the end of a round what the round changes, so a
-// round has many steps; and two chains are as many as stay in the 16 registers of a CPU. params = (vec4s, rounds).
+// round has many steps; and two chains are as many as stay in the 16 registers of a CPU. Params: length in vec4s,
+// rounds.
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {

@@ -1,6 +1,6 @@
 // y = N(0, 1), a function of nothing but a key and the place of the element: one Philox 4x32-10 block (Salmon et al.
 // 2011) makes the four words of a vec4, and Box and Muller's transform two normals of each pair. The block's counter is
-// (vec4, stream, key.x, key.y), its key (key.z, key.w). params[0] = (vec4s of y, vec4s of a row, stream, 0); TAIL
+// (vec4, stream, key.x, key.y), its key (key.z, key.w). Params: length, vec4s of y; row, vec4s of one; stream. TAIL
 // elements fill the last vec4 of a row (0: all four).
 
 fn mul_high(a: u32, b: u32) -> u32 {

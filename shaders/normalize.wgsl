@@ -1,7 +1,7 @@
 // y = (x - mean) * rstd [* gamma + beta], elementwise: workgroup (g, c) does part g of channel c. The padding of a
 // row stays zero. BACKWARD: y = x * rstd [* gamma] (x is then the gradient of y with statistics that are constants).
-// MASKED: something follows the elements of a row. params = (vec4s of a channel, of the run that a strand of 8 invocations
-// walks, vec4s of a row + 65536 * elements in the last of them, 0).
+// MASKED: something follows the elements of a row. Params: length, vec4s of a channel; share, those that a strand of 8
+// invocations walks; row as in row_ends.wgsl.
 
 @compute @workgroup_size(SIZE)
 fn main(

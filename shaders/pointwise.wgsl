@@ -4,9 +4,9 @@
 //   TRANSPOSED   y[k*CI + i][m] = sum_{g % GI == k} sum_o w[g*CO + o][i] * x[g*CO + o][m]   (gradient of the input)
 //
 // f is the identity or ReLU (RELU). TRANSPOSED with RELU multiplies the result by (u > 0), u being the forward input.
-// Each invocation makes PV vec4s of pixels for OB output channels. Weights come as vec4s along i (VEC) from a uniform
-// buffer (UNIFORM) or from storage. WG = workgroup size;
-// 8 neighbouring invocations take 8 * PV neighbouring vec4s. params = (GI, number of g, CI, CO), (vec4s of a channel).
+// Each invocation makes PV vec4s of pixels for OB output channels. Weights come one by one or, with VEC, as vec4s
+// along i. WG = workgroup size; 8 neighbouring invocations take 8 * PV neighbouring vec4s. Params: inputGroups (GI); groups,
+// how many g there are; inChannels (CI) and outChannels (CO) of a group; length, vec4s of a channel.
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {

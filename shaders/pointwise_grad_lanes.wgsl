@@ -7,7 +7,8 @@
 //
 // f is the identity or ReLU. Workgroup (t, block), one of T for the block and itself one subgroup, does 8 * EACH input
 // channels and walks params.share vec4s. It stores a partial sum of dw for reduce_partials.wgsl, which is dw itself where
-// T is 1. params = (weights, CI, CO, T), (vec4s of a channel, of a workgroup, 1 for ReLU, 0); CO is constant.
+// T is 1. Params: weights, how many there are; inChannels (CI); length, vec4s of a channel; share, those of a workgroup; relu,
+// 1 for ReLU. CO is constant.
 
 #if EACH == 1
 alias Weights = f32;

@@ -5,7 +5,7 @@
 //   TRANSPOSED   y[g*CI + i][m] = sum_o w[g*CO + o][i] * x[g*CO + o][m]     (as many groups as input groups)
 //
 // OB results from all IB operands (CI, or CO where TRANSPOSED). f, RELU, u as in pointwise.wgsl. A strand of 8
-// invocations walks SHARE consecutive vec4s. params = (GI, 0, CI, CO), (vec4s of a channel).
+// invocations walks SHARE consecutive vec4s. Params as in pointwise.wgsl.
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {

@@ -9,7 +9,7 @@
 // a lane has every 8th, or EACH that follow each other where TRANSPOSED: so it loads several weights at once, as every
 // load in the text of a shader takes llvmpipe milliseconds to compile. f and u as in pointwise.wgsl, u where MASKED. A
 // workgroup is one subgroup.
-// params = (GI, 0, CI, CO), (vec4s of a channel, of a workgroup, 1 for ReLU in f, walks).
+// Params as in pointwise.wgsl; share, vec4s of a workgroup; relu, 1 for ReLU in f; walks.
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {

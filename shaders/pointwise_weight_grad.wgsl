@@ -2,7 +2,7 @@
 // A strand of 8 invocations walks params.share of the params.length vec4s of a channel, and each of the T invocations adds
 // up a BO x BI block. They store T partial sums or, where strands are subgroups (SUBGROUPS), T / 8, which
 // reduce_partials.wgsl adds in order; a single strand (ALONE) stores dw itself. f is the identity or ReLU (RELU).
-// params = (GI, CI, CO, T), (vec4s of a channel, of a strand).
+// Params: inputGroups (GI), inChannels (CI), outChannels (CO), invocations (T), length and share.
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: vec3u) {
@@ -11,7 +11,11 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
   let T = params.invocations;
   let M4 = params.length;
   let t = gid.x;
+#if SUBGROUPS
+  let live = t < T; // shuffles want all of a subgroup, so none returns
+#else
   if (t >= T) { return; }
+#endif
   let block = wid.y;
   let out_channel = (block / (CI / BI)) * BO;
   let column = (block % (CI / BI)) * BI;
@@ -22,7 +26,11 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
 #endfor
 #endfor
   let share = params.share;
+#if SUBGROUPS
+  let end = select(0, min(M4, (t / 8 + 1) * share), live);
+#else
   let end = min(M4, (t / 8 + 1) * share);
+#endif
   for (var m = t / 8 * share + t % 8; m < end; m += 8) {
     var at = in_channel * M4 + m;
 #for i in 0..BI
@@ -56,9 +64,9 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
 #endfor
   let r$b = select(q$(b)_0, q$(b)_1, (l & 4) != 0) + subgroupShuffleXor(select(q$(b)_1, q$(b)_0, (l & 4) != 0), 4u);
 #if ALONE
-  partial[(out_channel + ($(b*8) + l) / BI) * CI + column + ($(b*8) + l) % BI] = r$b;
+  if (live) { partial[(out_channel + ($(b*8) + l) / BI) * CI + column + ($(b*8) + l) % BI] = r$b; }
 #else
-  partial[(block * (T / 8) + t / 8) * (BO * BI) + $(b*8) + l] = r$b;
+  if (live) { partial[(block * (T / 8) + t / 8) * (BO * BI) + $(b*8) + l] = r$b; }
 #endif
 #endfor
 #else

@@ -5,8 +5,7 @@
 //
 // Maxima (p = 0) or sums (p = 1) of three neighbours along a row join those of the rows above and below while the lanes
 // walk down. Maxima are of keys (pools.wgsl). Padding of the pitch holds zeros, so sums may read it.
-// params = (N, H, W, rows of windows), (vec4s of an image's row, of a row of windows, lanes of a row, images that all
-// workgroups do at once).
+// Params as in depthwise_lanes.wgsl; what is pooled has height and pitch, windows have outHeight and outPitch.
 
 alias Vector0 = vec4i;
 alias Vector1 = vec4f;

@@ -1,7 +1,6 @@
-// Adds up the partial sums of weight gradients in a fixed order: block b of BO x BI weights has T partial blocks, each
-// FROM where its STRIDE elements begin, and COLUMNS blocks lie side by side in a row of weights. One invocation per
-// weight, and zeros from COUNT to LENGTH, the padding of the storage.
-// params = (COUNT, T, BO, BI), (COLUMNS, GRID_X, LENGTH, 0), (STRIDE, FROM).
+// Adds up the partial sums of weight gradients in a fixed order: block b of blockRows x blockColumns weights has
+// so many parts, each at offset of its stride elements, and columns blocks lie side by side in a row of weights. One
+// invocation per weight, gridX of them in a row of the grid, and zeros from count to length, the padding of the storage.
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {

@@ -1,13 +1,13 @@
 // Normalisation of every sample over its channels and positions; one workgroup per sample n, whose data are
-// one run of RUN vec4s per channel, CHANNEL vec4s apart; a strand of 8 invocations walks params.share of the
+// one run of params.run vec4s per channel, params.channel vec4s apart; a strand of 8 invocations walks params.share of the
 // params.length vec4s of all runs. Two walks in one dispatch: the sums, then the result.
 // Forward (x -> y, stats): CENTER: y = (x - mean) / sqrt(var + EPS), with deviations from every invocation's first
 // element, joined by the formula of Chan, Golub and LeVeque; else y = x / sqrt(mean(x^2) + EPS).
 // BACKWARD (x, gy, stats -> gx), d = x - mean, rstd = 1 / sqrt(stats + EPS):
 //   gx = rstd * (gy - mean(gy) [CENTER] - d * rstd^2 * mean(gy * d)).
 // SHUFFLED: the workgroup is one subgroup of 8 lanes. TAIL: rows end within a vec4; the padding stays zero.
-// params = (vec4s of a sample, its logical elements, vec4s of a strand, RUN), (CHANNEL, 8 % RUN, 8 / RUN * CHANNEL +
-// 8 % RUN, 0), (vec4s of a row, elements in its last vec4, 0, 0).
+// Further params: elements of a sample; stepInRun = 8 % run and step = 8 / run * channel + 8 % run, what 8 vec4s further
+// is; row, vec4s of one, with tail elements in the last.
 
 #if !SHUFFLED
 var<workgroup> joined: array<vec4f, SIZE>;

@@ -1,7 +1,7 @@
 // Even pixels x[2y, 2x] and odd pixels x[2y+1, 2x+1] as 2 C channels, ReLU on load; GRADIENT: the way back.
 // One invocation makes one vec4. Q, QO: vec4s in a row of the large and the small image.
 
-// params = (vec4s of the result, invocations in a row of the grid, C N of the large image, 0).
+// Params: length, vec4s of the result; gridX, invocations in a row of the grid; planes (C N) of the large image.
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {

@@ -412,4 +412,15 @@ Deno.test("cli: a damaged run is refused by file", async () => {
     Deno.writeTextFileSync(path("damaged/config.json"), text);
     await refused(1, pattern, resume);
   }
+  // Edited by hand: what made the checkpoint is not what the file says now.
+  for (const name of ["checkpoint.safetensors", "checkpoint.prev.safetensors"]) {
+    Deno.copyFileSync(path(`whole/${name}`), path(`damaged/${name}`));
+  }
+  for (const [key, value] of [["seed", 77], ["batch-size", 16], ["weight-lr", 0.5]] as const) {
+    const edited = { ...config, config: { ...config.config, [key]: value } };
+    Deno.writeTextFileSync(path("damaged/config.json"), JSON.stringify(edited));
+    const said =
+      `its checkpoint of step ${STEPS} was made with ${key} .* and '.*config.json' says ${value}: put it back`;
+    await refused(2, new RegExp(`${said} or take another --out\\n$`), resume);
+  }
 });

@@ -6,7 +6,8 @@
 import assert from "node:assert/strict";
 import { encode } from "fast-png";
 import { encode as encodeJpeg } from "jpeg-js";
-import { costOf, DARTS_V2, loadModel, parseGenotype } from "../mod.ts";
+import { costOf, loadModel, parseGenotype } from "../mod.ts";
+import { DARTS_V2 } from "../src/space/published.ts";
 import { decodeTensors } from "../src/base/safetensors.ts";
 import { readIdxImages, readIdxLabels } from "../src/data/idx.ts";
 import { ended, events, idxHeader, ROOT, Workplace } from "./cli_support.ts";
@@ -274,6 +275,15 @@ Deno.test("cli: from images in folders by search and training to a prediction; t
   assert.match(await works(["predict", run, `${photos}/one/${image}`], { write: [] }), /one +\d+\.\d\d%/);
   await refused(2, /as a search as it is a training/, ["discretize", `${run}/train`]);
   await refused(2, /as a training as it is a search/, ["train", "--resume", run]);
+
+  // The class is called otherwise now: the model would say a name that its training never had.
+  Deno.renameSync(`${photos}/zero`, `${photos}/noll`);
+  const renamed =
+    /^error: Cannot resume '.*' with data set 'photos': its class 'noll' is not the 'zero' that the run began/;
+  for (const again of [["search", "--resume", run], ["train", "--resume", `${run}/train`]]) {
+    await refused(2, renamed, again, reads);
+  }
+  Deno.renameSync(`${photos}/noll`, `${photos}/zero`);
 });
 
 Deno.test("cli train: val/ chooses the epoch; without test/ it is measured only where it has not chosen", async () => {

@@ -4,24 +4,23 @@
  */
 import assert from "node:assert/strict";
 import {
-  DARTS_V2,
   type Dataset,
   discretize,
   evaluateModel,
   openGpu,
-  predictImages,
   rediscretize,
   resolveTrainConfig,
   RunFolder,
-  S2,
   search,
   train,
   type TrainOptions,
 } from "../mod.ts";
+import { predictImages } from "../src/train/inference.ts";
+import { DARTS_V2 } from "../src/space/published.ts";
 import { FailureError } from "../src/base/errors.ts";
 import { checkLearnable } from "../src/data/dataset.ts";
 import { emptyStatistics } from "../src/discretize/statistics.ts";
-import { candidatesOf, CELL_KINDS } from "../src/space/space.ts";
+import { candidatesOf, CELL_KINDS, S2 } from "../src/space/space.ts";
 import { DATA, tiny } from "./space_support.ts";
 
 const gpu = await openGpu();

@@ -256,6 +256,30 @@ Deno.test("each shader is imported in exactly one place", () => {
   }
 });
 
+/** Entries of the package and their modules. */
+function exportsOf(): Record<string, string> {
+  return JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT))).exports;
+}
+
+Deno.test("entries: the main one fits on a page, each says what it is, and mod.ts is all of them", async () => {
+  const names = async (path: string): Promise<string[]> => {
+    const { stdout } = await new Deno.Command("deno", { args: ["doc", "--json", path], cwd: ROOT }).output();
+    const [{ symbols, module_doc: about }] = Object.values<
+      { symbols: { name: string }[]; module_doc?: { doc: string } }
+    >(
+      JSON.parse(new TextDecoder().decode(stdout)).nodes,
+    );
+    assert.ok(about && about.doc.length > 50, path);
+    return symbols.map(({ name }) => name);
+  };
+  const { "./cli": _, ...entries } = exportsOf(), all = await Promise.all(Object.values(entries).map(names));
+  const main = all[Object.keys(entries).indexOf(".")];
+  assert.ok(main.length > 40 && main.length < 75, `${main.length} exports`);
+  assert.deepEqual((await names("mod.ts")).sort(), all.flat().sort(), "no name is in two entries");
+  const types = await import(new URL(entries["./types"], ROOT).href);
+  assert.deepEqual(Object.keys(types), [], "types alone");
+});
+
 Deno.test("the published package has every shader and module, and no test", async () => {
   const { success, stdout, stderr } = await new Deno.Command("deno", {
     args: [
@@ -278,7 +302,8 @@ Deno.test("the published package has every shader and module, and no test", asyn
   const wanted = [
     ...files("shaders/", ".wgsl"),
     ...files("src/", ".ts").filter((file) => !file.endsWith("_test.ts")),
-    ...["mod.ts", "cli.ts", "LICENSE", "README.md"],
+    ...Object.values(exportsOf()).map((path) => path.slice(2)),
+    ...["LICENSE", "README.md"],
   ];
   assert.deepEqual(
     wanted.filter((file) => !published.has(file)),

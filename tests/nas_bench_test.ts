@@ -10,20 +10,19 @@ import {
   discretize,
   edgesOf,
   encodeModel,
-  NAS_BENCH_201,
   openGpu,
   parseGenotype,
   parseSpace,
-  predictImages,
   randomGenotype,
   rediscretize,
-  reportHtml,
   resolveTrainConfig,
   RunFolder,
   search,
   supernetConfig,
   train,
 } from "../mod.ts";
+import { reportHtml } from "../src/report/html_report.ts";
+import { predictImages } from "../src/train/inference.ts";
 import { comparisonLines, epochLines, varianceLines } from "../src/commands/outcome.ts";
 import { rulesOf } from "../src/discretize/registry.ts";
 import type { Rule } from "../src/discretize/rule.ts";
@@ -32,7 +31,7 @@ import { SEARCH_OPTIONS } from "../src/search/config.ts";
 import { meanEntropy } from "../src/search/records.ts";
 import { planSearch } from "../src/search/programs.ts";
 import { NAS_BENCH_SIZE } from "../src/space/nas_bench_network.ts";
-import { alphaCount } from "../src/space/space.ts";
+import { alphaCount, NAS_BENCH_201 } from "../src/space/space.ts";
 
 import { interrupted, stateOf } from "./search_support.ts";
 import { DATA, roundTrip, tiny } from "./space_support.ts";

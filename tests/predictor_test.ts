@@ -3,17 +3,17 @@
  */
 import assert from "node:assert/strict";
 import {
-  DARTS_V2,
   evaluateModel,
   FailureError,
   type LabelledImages,
   openGpu,
-  predictImages,
   Predictor,
   saveModel,
   train,
   UsageError,
 } from "../mod.ts";
+import { predictImages } from "../src/train/inference.ts";
+import { DARTS_V2 } from "../src/space/published.ts";
 import { loadImage } from "../src/data/load.ts";
 import { encodePng, sampleJpeg } from "../src/data/testing.ts";
 import { halves, message } from "./search_support.ts";

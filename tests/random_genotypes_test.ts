@@ -12,16 +12,16 @@ import {
   exportWeights,
   formatGenotypeText,
   type Genotype,
-  genotypeText,
-  IDARTS,
   openGpu,
   parseGenotype,
-  predictImages,
   randomGenotype,
   resolveTrainConfig,
   SPACES,
   train,
 } from "../mod.ts";
+import { predictImages } from "../src/train/inference.ts";
+import { IDARTS } from "../src/space/published.ts";
+import { genotypeText } from "../src/report/cell_svg.ts";
 import { DATA, roundTrip } from "./space_support.ts";
 
 const gpu = await openGpu();

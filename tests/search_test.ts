@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import {
-  DARTS_V2,
   type Dataset,
   type EpochRecord,
   FailureError,
@@ -19,6 +18,7 @@ import {
   train,
   UsageError,
 } from "../mod.ts";
+import { DARTS_V2 } from "../src/space/published.ts";
 import { rulesOf } from "../src/discretize/registry.ts";
 import { encodeCheckpoint } from "../src/run/checkpoint_file.ts";
 import { bitsOf, DATA, EPOCHS, halves, interrupted, message, STEPS, tiny } from "./search_support.ts";

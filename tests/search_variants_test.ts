@@ -13,9 +13,9 @@ import {
   search,
   type SearchConfig,
   type SearchResult,
-  stopReason,
   UsageError,
 } from "../mod.ts";
+import { stopReason } from "../src/search/stopping.ts";
 import { mixtureWeights } from "../src/discretize/mixture.ts";
 import { PERTURBATION } from "../src/discretize/perturbation.ts";
 import { rulesOf } from "../src/discretize/registry.ts";

@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import {
-  checkGenotype,
   type Dataset,
   formatGenotypeJson,
   formatGenotypeText,
@@ -14,6 +13,7 @@ import {
   type SearchConfig,
   type SearchOptions,
 } from "../mod.ts";
+import { checkGenotype } from "../src/space/genotype.ts";
 import { halves } from "./search_support.ts";
 
 /** Their images. */

@@ -4,34 +4,31 @@
  */
 import assert from "node:assert/strict";
 import {
-  CELL_KINDS,
   choosableOf,
   costOf,
   decodeModel,
   discretize,
   edgesOf,
   encodeModel,
-  findSpace,
   formatGenotypeJson,
   type Genotype,
   openGpu,
   parseGenotype,
   parseSpace,
-  predictImages,
   primitivesOf,
   rediscretize,
   resolveTrainConfig,
   RunFolder,
-  S1,
   search,
   skeletonOf,
   SPACES,
   supernetConfig,
   train,
 } from "../mod.ts";
+import { predictImages } from "../src/train/inference.ts";
 import { noiseKey } from "../src/nn/noise_key.ts";
 import { resolveSearchLayers, SEARCH_OPTIONS } from "../src/search/config.ts";
-import { alphaCount, PRIMITIVE_NAMES } from "../src/space/space.ts";
+import { alphaCount, CELL_KINDS, findSpace, PRIMITIVE_NAMES, S1 } from "../src/space/space.ts";
 
 import { halves, interrupted, stateOf } from "./search_support.ts";
 import { DATA, roundTrip, tiny } from "./space_support.ts";

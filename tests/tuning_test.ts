@@ -61,6 +61,18 @@ Deno.test("a tuned search runs other kernels to nearly the same losses; one of a
   assert.deepEqual([choose!("known", ["a", "b"]), choose!("unknown", ["a", "b"])], ["b", "a"]);
 });
 
+Deno.test("tune stops by its signal, with the reason, before it begins and between kernels", async () => {
+  const { plans } = planSearch(supernetConfig(TINY, DATA), TINY, gpu.limits), reason = new Error("enough");
+  const stop = new AbortController(), told: number[] = [], same = (error: unknown): boolean => error === reason;
+  const onKernel = (_: KernelTimes, done: number): void => {
+    told.push(done);
+    if (done === 2) stop.abort(reason);
+  };
+  await assert.rejects(tune(gpu, plans, undefined, onKernel, stop.signal), same);
+  await assert.rejects(tune(gpu, plans, undefined, onKernel, stop.signal), same);
+  assert.deepEqual(told, [1, 2]);
+});
+
 Deno.test("what is no tuning is refused in one sentence", () => {
   const refuse = (value: unknown, pattern: RegExp) =>
     assert.throws(() => checkTuning(value, "'t.yaml'"), message(pattern, UsageError));

@@ -56,6 +56,12 @@ export function tensorType(data: TensorData): TensorType | undefined {
 
 const byText = (a: string, b: string): number => a < b ? -1 : a > b ? 1 : 0;
 
+/** A tensor with what the header says of it. */
+interface Named extends TensorEntry {
+  readonly name: string;
+  readonly type: TensorType;
+}
+
 /**
  * Encodes tensors and metadata. The bytes depend on the content only: tensors lie by falling element size (so that
  * each is aligned), then by name; metadata by key; the header is padded with spaces to a multiple of 8.
@@ -65,71 +71,15 @@ export function encodeTensors(
   tensors: Iterable<readonly [string, TensorEntry]>,
   metadata: Iterable<readonly [string, string]> = [],
 ): Uint8Array<ArrayBuffer> {
-  const list = [...tensors].map(([name, { shape, data }]) => {
-    const type = tensorType(data);
-    if (type === undefined) {
-      throw new TypeError(
-        `Cannot encode tensor '${name}' as its data must be one of ${
-          Object.keys(ARRAYS).join(", ")
-        }: current value is ${Object.prototype.toString.call(data)}`,
-      );
-    }
-    const size = shape.reduce((a, b) => a * b, 1);
-    if (
-      size !== data.length ||
-      !shape.every((n) => Number.isSafeInteger(n) && n >= 0)
-    ) {
-      throw new RangeError(
-        `Cannot encode tensor '${name}' as its shape must hold ${data.length} elements: current value is [${shape}]`,
-      );
-    }
-    return { name, shape, data, type };
-  }).sort((a, b) =>
-    b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT ||
-    byText(a.name, b.name)
-  );
-  const notes = [...metadata].sort((a, b) => byText(a[0], b[0]));
-  const names = new Set<string>();
-  for (const { name } of list) {
-    if (name === "__metadata__" || !name.isWellFormed() || names.has(name)) {
-      throw new RangeError(
-        `Cannot encode tensor '${name}' as names must be unique, well-formed and not '__metadata__'`,
-      );
-    }
-    names.add(name);
-  }
-  const parts: string[] = [];
-  if (notes.length > 0) {
-    const keys = new Set(notes.map(([key]) => key));
-    if (
-      keys.size < notes.length ||
-      !notes.every(([k, v]) => k.isWellFormed() && v.isWellFormed())
-    ) {
-      throw new RangeError(
-        `Cannot encode metadata as keys must be unique and strings well-formed: current keys are ${
-          [...keys].join(", ")
-        }`,
-      );
-    }
-    const body = notes.map(([k, v]) => `${JSON.stringify(k)}:${JSON.stringify(v)}`);
-    parts.push(`"__metadata__":{${body.join(",")}}`);
-  }
-  let end = 0;
-  for (const { name, shape, data, type } of list) {
-    const begin = end;
-    end += data.byteLength;
-    parts.push(
-      `${JSON.stringify(name)}:{"dtype":"${type}","shape":[${shape}],"data_offsets":[${begin},${end}]}`,
-    );
-  }
-  const header = new TextEncoder().encode(`{${parts.join(",")}}`);
+  const list = inOrder([...tensors].map(([name, entry]) => typed(name, entry)));
+  const header = new TextEncoder().encode(headerText(list, [...metadata].sort((a, b) => byText(a[0], b[0]))));
   const length = Math.ceil(header.length / 8) * 8;
   if (length > MAX_HEADER) {
     throw new RangeError(
       `Cannot encode tensors as the header must be at most ${MAX_HEADER} bytes long: current length is ${length}`,
     );
   }
-  const out = new Uint8Array(8 + length + end);
+  const out = new Uint8Array(list.reduce((sum, { data }) => sum + data.byteLength, 8 + length));
   new DataView(out.buffer).setBigUint64(0, BigInt(length), true);
   out.fill(0x20, 8, 8 + length);
   out.set(header, 8);
@@ -139,6 +89,55 @@ export function encodeTensors(
     at += data.byteLength;
   }
   return out;
+}
+
+function typed(name: string, { shape, data }: TensorEntry): Named {
+  const type = tensorType(data);
+  if (type === undefined) {
+    throw new TypeError(
+      `Cannot encode tensor '${name}' as its data must be one of ${Object.keys(ARRAYS).join(", ")}: current value is ${
+        Object.prototype.toString.call(data)
+      }`,
+    );
+  }
+  if (shape.reduce((a, b) => a * b, 1) !== data.length || !isCounts(shape)) {
+    throw new RangeError(
+      `Cannot encode tensor '${name}' as its shape must hold ${data.length} elements: current value is [${shape}]`,
+    );
+  }
+  return { name, shape, data, type };
+}
+
+/** Tensors in the order of the bytes; their names are checked. */
+function inOrder(tensors: Named[]): Named[] {
+  const names = new Set<string>();
+  tensors.sort((a, b) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT || byText(a.name, b.name));
+  for (const { name } of tensors) {
+    if (name === "__metadata__" || !name.isWellFormed() || names.has(name)) {
+      throw new RangeError(
+        `Cannot encode tensor '${name}' as names must be unique, well-formed and not '__metadata__'`,
+      );
+    }
+    names.add(name);
+  }
+  return tensors;
+}
+
+function headerText(tensors: readonly Named[], notes: readonly (readonly [string, string])[]): string {
+  const keys = new Set(notes.map(([key]) => key));
+  if (keys.size < notes.length || !notes.flat().every((text) => text.isWellFormed())) {
+    throw new RangeError(
+      `Cannot encode metadata as keys must be unique and strings well-formed: current keys are ${[...keys].join(", ")}`,
+    );
+  }
+  const body = notes.map(([key, note]) => `${JSON.stringify(key)}:${JSON.stringify(note)}`);
+  let end = 0;
+  const parts = tensors.map(({ name, shape, data, type }) => {
+    const begin = end;
+    end += data.byteLength;
+    return `${JSON.stringify(name)}:{"dtype":"${type}","shape":[${shape}],"data_offsets":[${begin},${end}]}`;
+  });
+  return `{${[...(notes.length > 0 ? [`"__metadata__":{${body.join(",")}}`] : []), ...parts].join(",")}}`;
 }
 
 /**
@@ -195,27 +194,42 @@ export function decodeTensors(
   bytes: Uint8Array<ArrayBuffer>,
   file: string,
 ): TensorFile {
-  const fail = (why: string, cause?: unknown): never => {
+  const fail: Fail = (why, cause) => {
     throw new FailureError(
       `Cannot read '${file}' as safetensors as ${why}: the file is damaged or of another format`,
       cause === undefined ? undefined : { cause },
     );
   };
-  if (bytes.length < 10) {
-    fail(`it must be at least 10 bytes long and has ${bytes.length}`);
-  }
+  const { start, header } = readHeader(bytes, fail), { __metadata__: notes, ...described } = header;
+  const metadata = notes === undefined ? new Map<string, string>() : readMetadata(notes, fail);
+  const spans = Object.entries(described).map(([name, value]) => readSpan(name, value, fail))
+    .sort((a, b) => a.begin - b.begin || a.end - b.end || byText(a.name, b.name));
+  checkSpans(spans, bytes.length - start, fail);
+  const tensors = new Map(spans.map((span) => [span.name, { shape: span.shape, data: dataOf(bytes, start, span) }]));
+  return { tensors, metadata };
+}
+
+/** Throws what is wrong with a file. */
+type Fail = (why: string, cause?: unknown) => never;
+
+/** Where a tensor lies in the data of a file, in bytes. */
+interface Span {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** The header of a file, and where its data start. */
+function readHeader(bytes: Uint8Array, fail: Fail): { start: number; header: Record<string, unknown> } {
+  if (bytes.length < 10) fail(`it must be at least 10 bytes long and has ${bytes.length}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const length = Number(view.getBigUint64(0, true));
-  if (length > MAX_HEADER || length > bytes.length - 8) {
-    fail(
-      `its header length must be at most ${Math.min(MAX_HEADER, bytes.length - 8)} and is ${length}`,
-    );
-  }
-  let text = "";
-  let header: unknown;
+  const length = Number(view.getBigUint64(0, true)), most = Math.min(MAX_HEADER, bytes.length - 8), start = 8 + length;
+  if (length > most) fail(`its header length must be at most ${most} and is ${length}`);
+  let text = "", header: unknown;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-      .decode(bytes.subarray(8, 8 + length));
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, start));
     header = JSON.parse(text);
   } catch (error) {
     fail("its header must be JSON in UTF-8", error);
@@ -223,85 +237,53 @@ export function decodeTensors(
   if (!isObject(header)) return fail("its header must be a JSON object");
   const twice = duplicateKey(text);
   if (twice !== undefined) fail(`its header has the key ${quote(twice)} twice`);
+  return { start, header };
+}
 
-  const metadata = new Map<string, string>();
-  const entries: {
-    name: string;
-    type: TensorType;
-    shape: number[];
-    begin: number;
-    end: number;
-  }[] = [];
-  for (const [name, value] of Object.entries(header)) {
-    if (!isObject(value)) {
-      return fail(`entry ${quote(name)} must be a JSON object`);
-    }
-    if (name === "__metadata__") {
-      for (const [key, note] of Object.entries(value)) {
-        if (typeof note !== "string") {
-          return fail(`metadata ${quote(key)} must be a string`);
-        }
-        metadata.set(key, note);
-      }
-      continue;
-    }
-    const { dtype, shape, data_offsets: offsets } = value;
-    if (typeof dtype !== "string" || !Object.hasOwn(ARRAYS, dtype)) {
-      return fail(
-        `the dtype of tensor ${quote(name)} must be one of ${Object.keys(ARRAYS).join(", ")} and is ${quote(dtype)}`,
-      );
-    }
-    if (!isCounts(shape)) {
-      return fail(
-        `the shape of tensor ${quote(name)} must be a list of whole numbers and is ${quote(shape)}`,
-      );
-    }
-    if (!isCounts(offsets, 2)) {
-      return fail(
-        `the data_offsets of tensor ${quote(name)} must be two whole numbers and are ${quote(offsets)}`,
-      );
-    }
-    const type = dtype as TensorType;
-    const [begin, end] = offsets;
-    const size = shape.reduce((a, b) => a * b, 1) *
-      ARRAYS[type].BYTES_PER_ELEMENT;
-    if (!Number.isSafeInteger(size) || end - begin !== size) {
-      return fail(
-        `tensor ${quote(name)} of dtype ${type} and shape ${quote(shape)} must take ${size} bytes and takes ${
-          end - begin
-        }`,
-      );
-    }
-    entries.push({ name, type, shape, begin, end });
+function readMetadata(notes: unknown, fail: Fail): Map<string, string> {
+  if (!isObject(notes)) return fail(`entry ${quote("__metadata__")} must be a JSON object`);
+  return new Map(
+    Object.entries(notes).map(([key, note]) =>
+      typeof note === "string" ? [key, note] : fail(`metadata ${quote(key)} must be a string`)
+    ),
+  );
+}
+
+function readSpan(name: string, value: unknown, fail: Fail): Span {
+  if (!isObject(value)) return fail(`entry ${quote(name)} must be a JSON object`);
+  const { dtype, shape, data_offsets: offsets } = value, tensor = `tensor ${quote(name)}`;
+  if (typeof dtype !== "string" || !Object.hasOwn(ARRAYS, dtype)) {
+    return fail(`the dtype of ${tensor} must be one of ${Object.keys(ARRAYS).join(", ")} and is ${quote(dtype)}`);
   }
-  entries.sort((a, b) => a.begin - b.begin || a.end - b.end || byText(a.name, b.name));
-  const start = 8 + length;
-  const total = bytes.length - start;
+  if (!isCounts(shape)) return fail(`the shape of ${tensor} must be a list of whole numbers and is ${quote(shape)}`);
+  if (!isCounts(offsets, 2)) {
+    return fail(`the data_offsets of ${tensor} must be two whole numbers and are ${quote(offsets)}`);
+  }
+  const type = dtype as TensorType, [begin, end] = offsets;
+  const size = shape.reduce((a, b) => a * b, 1) * ARRAYS[type].BYTES_PER_ELEMENT;
+  if (!Number.isSafeInteger(size) || end - begin !== size) {
+    return fail(
+      `${tensor} of dtype ${type} and shape ${quote(shape)} must take ${size} bytes and takes ${end - begin}`,
+    );
+  }
+  return { name, type, shape, begin, end };
+}
+
+/** Tensors follow each other without holes and take all `total` bytes of data. */
+function checkSpans(spans: readonly Span[], total: number, fail: Fail): void {
   let at = 0;
-  for (const { name, begin, end } of entries) {
-    if (end > total) {
-      fail(
-        `tensor ${quote(name)} must end within the ${total} bytes of data and ends at ${end}`,
-      );
-    }
-    if (begin !== at) {
-      fail(
-        `tensor ${quote(name)} must begin where the one before it ends, at ${at}, and begins at ${begin}`,
-      );
-    }
+  for (const { name, begin, end } of spans) {
+    const tensor = `tensor ${quote(name)}`;
+    if (end > total) fail(`${tensor} must end within the ${total} bytes of data and ends at ${end}`);
+    if (begin !== at) fail(`${tensor} must begin where the one before it ends, at ${at}, and begins at ${begin}`);
     at = end;
   }
-  if (at !== total) {
-    fail(`its tensors must take all ${total} bytes of data and take ${at}`);
-  }
-  const tensors = new Map<string, TensorEntry>();
-  for (const { name, type, shape, begin, end } of entries) {
-    const make = ARRAYS[type];
-    const offset = bytes.byteOffset + start + begin;
-    const data = offset % make.BYTES_PER_ELEMENT === 0
-      ? new make(bytes.buffer, offset, (end - begin) / make.BYTES_PER_ELEMENT)
-      : new make(bytes.slice(start + begin, start + end).buffer);
-    tensors.set(name, { shape, data });
-  }
-  return { tensors, metadata };
+  if (at !== total) fail(`its tensors must take all ${total} bytes of data and take ${at}`);
+}
+
+function dataOf(bytes: Uint8Array<ArrayBuffer>, start: number, { type, begin, end }: Span): TensorData {
+  const make = ARRAYS[type], offset = bytes.byteOffset + start + begin;
+  return offset % make.BYTES_PER_ELEMENT === 0
+    ? new make(bytes.buffer, offset, (end - begin) / make.BYTES_PER_ELEMENT)
+    : new make(bytes.slice(start + begin, start + end).buffer);
 }

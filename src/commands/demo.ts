@@ -13,7 +13,7 @@ import { SEARCH_OPTIONS } from "../search/config.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { openConfigured } from "./data_sets.ts";
 import { finePercent } from "./evaluation_text.ts";
-import { onnxOf } from "./export.ts";
+import { exportOnnx } from "../export/onnx.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { predictFiles, type Prediction, predictionLines } from "./predict.ts";
 import { REPORT_FILE, writeReport } from "./report_files.ts";
@@ -86,7 +86,7 @@ async function demoIn(out: string, parsed: Parsed): Promise<number> {
   if (trained !== 0) return trained;
 
   heading("3 of 4: export it, and classify one of the test images");
-  const { model } = openModel(file("train")), onnx = onnxOf(model);
+  const { model } = openModel(file("train")), onnx = exportOnnx(model);
   writeAtomic(file("model.onnx"), onnx);
   const { config } = readTraining(RunFolder.view(file("train")));
   const image = await writeTestImage(

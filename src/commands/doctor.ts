@@ -5,24 +5,12 @@
  */
 import { type Command, Option as Flag } from "commander";
 import { FailureError } from "../base/errors.ts";
-import { Random } from "../base/random.ts";
 import { softwareReason } from "../gpu/adapter.ts";
 import { type Gpu, LIMIT_NAMES, openGpu, PORTABLE_LIMITS } from "../gpu/device.ts";
-import type { OpCase, OpSpec } from "../graph/op.ts";
-import { elementCount } from "../graph/tensor_type.ts";
-import { checkCase } from "../ops/check.ts";
-import { OPERATIONS } from "../ops/registry.ts";
-import { resolveSearchConfig } from "../search/config.ts";
-import { type HostBatch, SearchEngine } from "../search/engine.ts";
-import { planSearch, type SearchPlan } from "../search/programs.ts";
-import { S3 } from "../space/space.ts";
-import { type SupernetConfig, weightCount } from "../space/supernet.ts";
+import { checkDevice, type OperationCheck, type StepCheck } from "../search/device_check.ts";
 import type { Parsed } from "./flags.ts";
 import { VERSION } from "../base/version.ts";
 import { commandLine, count, duration, mebibytes, pairs, table, Terminal } from "./terminal.ts";
-
-/** Cases of each operation that are run: the smallest ones. */
-const CASES = 2;
 
 /** Declares the verb. */
 export function doctorCommand(program: Command): Command {
@@ -41,14 +29,6 @@ Example:
 
 Exit codes: 0 all is well, 1 something is not (said in one sentence), 2 wrong use.`,
     );
-}
-
-interface OpResult {
-  readonly op: string;
-  readonly cases: number;
-  readonly error: number;
-  readonly milliseconds: number;
-  readonly failures: readonly string[];
 }
 
 /** Runs the verb. @returns the exit code */
@@ -76,7 +56,9 @@ export async function runDoctor(parsed: Parsed): Promise<number> {
       ...pairs(permissions),
       "",
     ].forEach((line) => terminal.line(line));
-    const ops = await checkOperations(gpu, terminal), step = await checkStep(gpu, terminal);
+    const onProgress = (what: string): void => terminal.progress(() => `checking ${what} ...`);
+    const { operations, step, problem } = await checkDevice(gpu, { onProgress });
+    [...operationLines(operations), ...stepLines(step)].forEach((line) => terminal.line(line));
     terminal.event({
       event: "doctor",
       version: VERSION,
@@ -84,20 +66,13 @@ export async function runDoctor(parsed: Parsed): Promise<number> {
       adapter: { name: gpu.name, ...info, software: gpu.software },
       limits: gpu.limits,
       features: gpu.features,
-      operations: ops,
+      operations,
       step,
     });
     gpu.device.destroy();
-    const bad = ops.find(({ failures }) => failures.length > 0);
-    if (bad) {
+    if (problem !== null) {
       throw new FailureError(
-        `Cannot rely on adapter '${gpu.name}' as operation '${bad.op}' computes wrong (${bad.failures[0]}): ` +
-          "update its driver or use another adapter",
-      );
-    }
-    if (step.problem) {
-      throw new FailureError(
-        `Cannot rely on adapter '${gpu.name}' as a search step ${step.problem}: update its driver or use another adapter`,
+        `Cannot rely on adapter '${gpu.name}' as ${problem}: update its driver or use another adapter`,
       );
     }
     terminal.line("All is well.");
@@ -139,125 +114,31 @@ function permissionHints(gpu: Gpu): [string, string][] {
   return rows;
 }
 
-/** The smallest cases of an operation. */
-function smallest(op: OpSpec): OpCase[] {
-  const size = ({ inputs }: OpCase): number => inputs.reduce((sum, type) => sum + elementCount(type), 0);
-  return (op.cases?.() ?? []).toSorted((a, b) => size(a) - size(b)).slice(0, CASES);
-}
-
-async function checkOperations(gpu: Gpu, terminal: Terminal): Promise<OpResult[]> {
-  const results: OpResult[] = [];
-  for (const op of OPERATIONS) {
-    if (!op.reference) continue;
-    terminal.progress(() => `checking ${op.name} ...`);
-    const began = performance.now(), cases = smallest(op);
-    let error = 0;
-    const failures: string[] = [];
-    for (const testCase of cases) {
-      const result = await checkCase(gpu, op, testCase);
-      error = Math.max(error, result.forward, result.gradient ?? 0);
-      failures.push(...result.failures.map((text) => `${testCase.name}: ${text}`));
-    }
-    results.push({ op: op.name, cases: cases.length, error, milliseconds: performance.now() - began, failures });
-  }
-  const header = ["operation", "cases", "largest error", "time", "result"];
-  const rows = results.map((r) => [
-    r.op,
-    String(r.cases),
-    r.error.toExponential(1),
-    `${r.milliseconds.toFixed(0)} ms`,
-    r.failures.length === 0 ? "ok" : "WRONG",
+function operationLines(operations: readonly OperationCheck[]): string[] {
+  const rows = operations.map(({ op, cases, error, milliseconds, failures }) => [
+    op,
+    String(cases),
+    error.toExponential(1),
+    `${milliseconds.toFixed(0)} ms`,
+    failures.length === 0 ? "ok" : "WRONG",
   ]);
-  const total = results.reduce((sum, r) => sum + r.milliseconds, 0) / 1000;
-  [
+  const total = operations.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / 1000;
+  return [
     `Shaders against f64 references, forward and backward (compilation included; ${duration(total)} in all)`,
-    ...table(header, rows),
+    ...table(["operation", "cases", "largest error", "time", "result"], rows),
     "",
-  ].forEach((line) => terminal.line(line));
-  return results;
+  ];
 }
 
-interface StepResult {
-  readonly loss: number;
-  readonly weights: number;
-  readonly bytes: number;
-  readonly compileSeconds: number;
-  /** Time of the first steps, in which drivers finish compiling. */
-  readonly firstSeconds: number;
-  readonly stepMilliseconds: number;
-  /** What is wrong with it, if anything is. */
-  readonly problem: string | null;
-}
-
-async function checkStep(gpu: Gpu, terminal: Terminal): Promise<StepResult> {
-  terminal.progress(() => "compiling a small supernet ...");
-  const config = resolveSearchConfig();
-  const net: SupernetConfig = {
-    space: S3,
-    channels: 4,
-    cells: 3,
-    classes: 10,
-    inputChannels: 3,
-    height: 16,
-    width: 16,
-    batch: 8,
-    nodeNorm: "rms",
-  };
-  const began = performance.now(), plan = planSearch(net, config, gpu.limits);
-  const engine = await SearchEngine.create(gpu, plan);
-  try {
-    const first = await steps(engine, plan), warm = performance.now(), { compileSeconds } = engine.runtime;
-    const second = await steps(engine, plan), done = performance.now();
-    const problem = !Number.isFinite(first.loss)
-      ? `has a loss of ${first.loss}`
-      : first.bits !== second.bits
-      ? "has other bits when it is repeated"
-      : null;
-    const result = {
-      loss: first.loss,
-      weights: weightCount(plan.variables),
-      bytes: plan.bytes,
-      compileSeconds,
-      firstSeconds: (warm - began) / 1000 - compileSeconds,
-      stepMilliseconds: (done - warm) / STEPS,
-      problem,
-    };
-    [
-      "A small supernet (space s3, 3 cells, 4 channels, 8 images of 3x16x16)",
-      ...pairs([
-        ["size", `${count(result.weights)} weights, ${mebibytes(result.bytes)} of GPU memory`],
-        ["compilation", `${duration(result.compileSeconds)}, and ${duration(result.firstSeconds)} in the first steps`],
-        ["search step", `${result.stepMilliseconds.toFixed(0)} ms`],
-        ["same bits", problem === null ? "yes" : "NO"],
-      ]),
-      "",
-    ].forEach((line) => terminal.line(line));
-    return result;
-  } finally {
-    engine.destroy();
-  }
-}
-
-const STEPS = 2;
-
-/** Some steps from the start, on noise. */
-async function steps(engine: SearchEngine, plan: SearchPlan): Promise<{ loss: number; bits: string }> {
-  const { batch, inputChannels, height, width, classes } = plan.config, random = new Random(0, "doctor");
-  const host: HostBatch = {
-    images: new Float32Array(inputChannels * batch * height * width).map(() => random.normal()),
-    labels: Int32Array.from({ length: batch }, (_, i) => i % classes),
-  };
-  engine.initialise(0, 1e-3);
-  for (let step = 1; step <= STEPS; step++) {
-    await engine.step(host, host, {
-      weightLr: 0.025,
-      alphaLr: 3e-4,
-      alphaStep: step,
-      alphaBeta1: 0.5,
-      alphaBeta2: 0.999,
-    });
-  }
-  const { train } = await engine.tallies();
-  const { alphas } = await engine.architecture();
-  return { loss: train.loss, bits: `${train.loss} ${[...alphas.normal, ...alphas.reduce].join()}` };
+function stepLines({ weights, bytes, compileSeconds, firstSeconds, stepMilliseconds, problem }: StepCheck): string[] {
+  return [
+    "A small supernet (space s3, 3 cells, 4 channels, 8 images of 3x16x16)",
+    ...pairs([
+      ["size", `${count(weights)} weights, ${mebibytes(bytes)} of GPU memory`],
+      ["compilation", `${duration(compileSeconds)}, and ${duration(firstSeconds)} in the first steps`],
+      ["search step", `${stepMilliseconds.toFixed(0)} ms`],
+      ["same bits", problem === null ? "yes" : "NO"],
+    ]),
+    "",
+  ];
 }

@@ -10,7 +10,6 @@ import { PIXEL_SCALES, type PixelScale } from "../export/model_info.ts";
 import { exportOnnx, ONNX_INPUT } from "../export/onnx.ts";
 import { ONNX_OPSET } from "../export/onnx_file.ts";
 import { exportWeights } from "../export/weights.ts";
-import type { Model } from "../train/model_file.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { MODEL_HELP, openModel } from "./sources.ts";
 import { commandLine, count, pairs, Terminal } from "./terminal.ts";
@@ -78,20 +77,6 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
   return command;
 }
 
-/** How images of other sizes are brought to a model's, for people. */
-function resizeText({ network: { height, width } }: Model): string | undefined {
-  if (height !== width) return undefined;
-  return `the largest square in the middle, resized to ${width}x${height} with a triangle filter (bilinear, antialiased)`;
-}
-
-/** The bytes of a model as ONNX, with how images are resized noted. */
-export function onnxOf(
-  model: Model,
-  options: { name?: string; pixels?: PixelScale; foldBatchNorms?: boolean } = {},
-): Uint8Array<ArrayBuffer> {
-  return exportOnnx(model, { ...options, resize: resizeText(model) });
-}
-
 /** Runs the verb. @returns the exit code */
 export function runExport(parsed: Parsed, [path]: readonly string[]): Promise<number> {
   const terminal = new Terminal(parsed.json === true), options = OPTIONS.resolve([OPTIONS.flagLayer(parsed)]);
@@ -102,8 +87,8 @@ export function runExport(parsed: Parsed, [path]: readonly string[]): Promise<nu
     throw new UsageError(`Cannot write '${out}' as it exists: take another --out, or replace it with --force`);
   }
   const bytes = format === "onnx"
-    ? onnxOf(model, { name, pixels, foldBatchNorms: fold })
-    : exportWeights(model, { name, resize: resizeText(model) });
+    ? exportOnnx(model, { name, pixels, foldBatchNorms: fold })
+    : exportWeights(model, { name });
   writeAtomic(out, bytes);
   const { inputChannels, height, width, classes } = model.network;
   terminal.event({

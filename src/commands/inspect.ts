@@ -6,6 +6,7 @@ import { type Command, InvalidArgumentError, Option as Flag } from "commander";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { MNIST_FOLDER } from "../data/dataset.ts";
 import { type GpuLimits, openGpu, PORTABLE_LIMITS } from "../gpu/device.ts";
+import { type Dialect, dialectOf, PLAIN_DIALECT } from "../gpu/shader_text.ts";
 import type { Plan } from "../graph/plan.ts";
 import { tuned } from "../graph/tuning.ts";
 import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
@@ -18,6 +19,7 @@ import { weightCount } from "../space/supernet.ts";
 import { addOptions, addSearchOptions, chooseMessage, type Parsed, presetText, searchConfig } from "./flags.ts";
 import { SHAPE_OPTIONS, shapeOf } from "./image_shape.ts";
 import { planLines, planRecord } from "./plan_text.ts";
+import { shaderLines } from "./shader_lines.ts";
 import { commandLine, count, magnitude, mebibytes, pairs, table, Terminal } from "./terminal.ts";
 import { errorText, FLAG_WORDING } from "./wording.ts";
 
@@ -45,6 +47,11 @@ export function inspectCommand(program: Command): Command {
         throw new InvalidArgumentError(chooseMessage("--plan", text, PROGRAM_NAMES));
       }),
   );
+  command.addOption(
+    new Flag("--shader <name>", "print instead the expanded WGSL of a kernel, as this search runs it").helpGroup(
+      "Inspect:",
+    ),
+  );
   command.addOption(new Flag("--json", "everything as one JSON line").helpGroup("Inspect:"));
   addSearchOptions(command);
   command.addHelpText(
@@ -55,6 +62,7 @@ ${presetText(SEARCH_PRESETS)}
 Examples:
   ${commandLine(["inspect", "--preset", "demo"], { read: [MNIST_FOLDER], write: [] })}
   ${commandLine(["inspect", "--shape", "3x32x32", "--classes", "10", "--plan"], { read: [], write: [] })}
+  ${commandLine(["inspect", "--shape", "3x32x32", "--classes", "10", "--shader", "mixed_sum"], { read: [], write: [] })}
 
 The largest batch that fits is told for --memory-limit (MiB), or for the free memory where the adapter is software and
 Deno may ask for it (--allow-sys=systemMemoryInfo); otherwise for the adapter's limits alone.
@@ -68,6 +76,7 @@ interface Target {
   readonly adapter: string | null;
   readonly software: boolean;
   readonly limits: GpuLimits;
+  readonly dialect: Dialect;
 }
 
 /** Runs the verb. @returns the exit code */
@@ -77,6 +86,12 @@ export async function runInspect(parsed: Parsed): Promise<number> {
   const target = await findTarget(terminal, config.tuning);
   const net = supernetConfig(config, shape);
   const plan = planSearch(net, config, target.limits);
+  if (typeof parsed.shader === "string") {
+    const lines = shaderLines(parsed.shader, plan.plans, target.limits, target.dialect);
+    terminal.event({ event: "shader", name: parsed.shader, lines });
+    lines.forEach((line) => terminal.line(line));
+    return 0;
+  }
   const betas = config.edgeWeights ? skeletonOf(net.space).kinds.length * edgesOf(net.space).length : 0;
   const budget = memoryBudget(target, config.memoryLimit);
   terminal.progress(() => "looking for the largest batch that fits ...");
@@ -163,11 +178,11 @@ async function findTarget(terminal: Terminal, tuning: SearchConfig["tuning"]): P
   try {
     const gpu = tuned(await openGpu(), tuning, (message) => terminal.warn(message));
     gpu.device.destroy();
-    return { adapter: gpu.name, software: gpu.software, limits: gpu.limits };
+    return { adapter: gpu.name, software: gpu.software, limits: gpu.limits, dialect: dialectOf(gpu) };
   } catch (error) {
     if (!(error instanceof FailureError)) throw error;
     terminal.warn(errorText(error));
-    return { adapter: null, software: false, limits: PORTABLE_LIMITS };
+    return { adapter: null, software: false, limits: PORTABLE_LIMITS, dialect: PLAIN_DIALECT };
   }
 }
 

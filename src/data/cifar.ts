@@ -70,7 +70,7 @@ function lookupIn(path: string): Lookup {
       bytes = gunzipSync(bytes, { maxOutputLength: MAX_UNPACKED, chunkSize: 1 << 20 });
     } catch (error) {
       const why = (error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE"
-        ? `unpacked it must be at most ${MAX_UNPACKED} bytes long: CIFAR is shorter`
+        ? `unpacked it must be at most ${MAX_UNPACKED} bytes long: CIFAR is shorter, and an archive of images is to be unpacked`
         : "its gzip data is cut off or damaged: fetch it again";
       throw new FailureError(`Cannot read '${path}' as ${why}`, { cause: error });
     }
@@ -131,6 +131,12 @@ function classNames(lookup: Lookup, { names, classes }: Variant, path: string): 
 async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
   const { path } = place, split = refuseVal(options.split, place), lookup = lookupIn(path);
   const variant = VARIANTS.find(({ train, test }) => [...train, ...test].some((name) => lookup(name) !== undefined));
+  if (variant === undefined && ARCHIVE.test(path)) {
+    throw new FailureError(
+      `Cannot open data set '${path}' as it is an archive without the files of CIFAR ('${VARIANTS[0].train[0]}' or ` +
+        `'${VARIANTS[1].train[0]}'): if it holds a folder of images, unpack it and name that`,
+    );
+  }
   if (variant === undefined) {
     throw new FailureError(
       `Cannot open '${path}' as it must hold '${VARIANTS[0].train[0]}' or '${VARIANTS[1].train[0]}'`,

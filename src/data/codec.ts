@@ -8,7 +8,7 @@
 import type * as Magick from "@imagemagick/magick-wasm";
 import { codecModule } from "./codec_module.ts";
 import { formatOf, type ImageFormat } from "./image_format.ts";
-import { checkSize, imageError, type Picture, THREAD_MEMORY } from "./pixels.ts";
+import { checkSize, imageError, LARGE_MEMORY, type Picture } from "./pixels.ts";
 
 /** Memory of a decoder before its first image. */
 const BASE_MEMORY: number = 2 ** 24;
@@ -65,7 +65,7 @@ export function codecMemory(): number {
 }
 
 /** Drops a decoder that holds more than `most` bytes: it has to be opened again. */
-export function trimCodec(most: number = THREAD_MEMORY): void {
+export function trimCodec(most: number = LARGE_MEMORY / 2): void {
   if (library === undefined || codecMemory() <= most) return;
   library.holder._api = undefined;
   opening = undefined;

@@ -4,7 +4,7 @@
  * @module
  */
 import { FailureError, UsageError } from "../base/errors.ts";
-import { exists } from "../base/files.ts";
+import { exists, fileError } from "../base/files.ts";
 import { type Augment, NO_AUGMENT } from "./augment.ts";
 import type { Change } from "./changes.ts";
 import type { DataFormat, Place } from "./format.ts";
@@ -141,6 +141,31 @@ export interface OpenDataOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** The first bytes of archives, Latin-1, and what they are. */
+const ARCHIVES: readonly (readonly [start: string, kind: string])[] = [
+  ["PK\x03\x04", "a zip archive"],
+  ["7z\xbc\xaf\x27\x1c", "a 7z archive"],
+  ["Rar!", "a rar archive"],
+  ["\xfd7zXZ", "an xz archive"],
+  ["BZh", "a bzip2 archive"],
+  ["\x1f\x8b", "a gzip archive"],
+];
+
+/** What kind of archive a file is; undefined for a folder and other files. */
+function archiveKind(path: string): string | undefined {
+  if (!Deno.statSync(path).isFile) return undefined;
+  const head = new Uint8Array(262);
+  try {
+    using file = Deno.openSync(path, { read: true });
+    file.readSync(head);
+  } catch (error) {
+    throw fileError(error, "read", path);
+  }
+  const text = String.fromCharCode(...head);
+  if (text.startsWith("ustar", 257)) return "a tar archive";
+  return ARCHIVES.find(([start]) => text.startsWith(start))?.[1];
+}
+
 /** Where `spec` lies and of which format it is. */
 function locate(spec: string, mnistFolder: string | undefined): { place: Place; format: DataFormat } {
   for (const format of FORMATS) {
@@ -161,6 +186,10 @@ function locate(spec: string, mnistFolder: string | undefined): { place: Place; 
   }
   const format = FORMATS.find(({ detect }) => detect(spec));
   if (format !== undefined) return { place: { path: spec, remedies: format.remedies }, format };
+  const archive = archiveKind(spec);
+  if (archive !== undefined) {
+    throw new FailureError(`Cannot open data set '${spec}' as it is ${archive}: unpack it and name its folder`);
+  }
   const kinds = FORMATS.map(({ help }) => help).join("; or ");
   throw new FailureError(`Cannot open data set '${spec}' as it must be ${kinds}: it looks like none of them`);
 }

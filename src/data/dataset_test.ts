@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { FailureError } from "../base/errors.ts";
 import { channelStats, openData } from "./dataset.ts";
+import { encodeTar, samplePng } from "./testing.ts";
 
 /** An IDX file with the given elements. */
 function idx(shape: number[], data: Iterable<number>): Uint8Array {
@@ -212,4 +213,31 @@ Deno.test({
     assert.equal(test.count, 10000);
     assert.deepEqual([...test.labels.subarray(0, 8)], [9, 2, 1, 1, 6, 1, 4, 6]);
   },
+});
+
+Deno.test("data: archives of images are to be unpacked", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "idarts-archives-" });
+  try {
+    const zip = new TextEncoder().encode("PK\x03\x04 and so on"), tar = encodeTar({ "cats/1.png": samplePng(1) });
+    const cases: [name: string, bytes: Uint8Array, part: RegExp][] = [
+      ["pets.zip", zip, /'.*pets\.zip' as it is a zip archive: unpack it and name its folder$/],
+      [
+        "pets.tar",
+        tar,
+        /is an archive without the files of CIFAR .*: if it holds a folder of images, unpack it and name/,
+      ],
+      [
+        "pets.tar.gz",
+        gzipSync(tar),
+        /is an archive without the files of CIFAR .*: if it holds a folder of images, unpack/,
+      ],
+      ["pets", tar, /'.*pets' as it is a tar archive: unpack it and name its folder$/],
+    ];
+    for (const [name, bytes, part] of cases) {
+      Deno.writeFileSync(`${folder}/${name}`, bytes);
+      await assert.rejects(openData(`${folder}/${name}`, { split: "train" }), part);
+    }
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
 });

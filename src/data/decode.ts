@@ -6,8 +6,8 @@
  */
 import { FailureError } from "../base/errors.ts";
 import { applyJitter, type Change, cropPart } from "./changes.ts";
-import { codecMemory, decode, type Header, memoryNeed, openCodec, readHeader, trimCodec } from "./codec.ts";
-import { DECODE_BUDGET, type Picture, type Pixels } from "./pixels.ts";
+import { decode, type Header, memoryNeed, openCodec, readHeader, trimCodec } from "./codec.ts";
+import { LARGE_MEMORY, type Picture, type Pixels } from "./pixels.ts";
 import { type Rect, Resampler } from "./resample.ts";
 
 /** What becomes of an image. */
@@ -23,6 +23,33 @@ export interface Preparation {
 /** The rectangle that a network sees of an image: a part of its width and height, from 0 to 1. */
 export type Part = Rect;
 
+/**
+ * A JPEG is decoded at a part of its size where at least this many times the square remains, as Pillow's `draft` does
+ * when asked for that. Differs from decoding all of it by 0.1 to 0.2 of 255 on average.
+ */
+const REDUCED_SIDE = 4;
+
+/**
+ * What {@linkcode prepareImage} does, step by step, for those who prepare images for an exported model elsewhere: in
+ * words, with the numbers, and how Pillow does the same.
+ */
+export function preparationSteps({ size, channels }: Preparation): string[] {
+  const least = REDUCED_SIDE * size;
+  return [
+    "decode to 8 bits a sample, grey or RGB, the first frame of several: samples v of 16 bits become round(v / 257), " +
+    "CMYK becomes (255 - C)(255 - K) / 255 and so on; colour profiles and gamma are not looked at",
+    `a JPEG is decoded at 1/8, 1/4 or 1/2 of its size, the least where its shorter side s keeps s/8, s/4 or s/2 >= ` +
+    `${least}, by libjpeg's scaled inverse DCT (Pillow: image.draft('RGB', (${least}, ${least})))`,
+    "white under transparency: a sample v with alpha a becomes round((v a + 255 (255 - a)) / 255)",
+    "crop the largest square in the middle, of the size before the JPEG was reduced; edges need not be whole pixels",
+    `resize to ${size} x ${size} with a triangle filter, antialiased (Pillow: BILINEAR with that box); round`,
+    channels === 1
+      ? "colours become grey: round(0.299 R + 0.587 G + 0.114 B)"
+      : "grey becomes three channels that are equal",
+    "turn and mirror as EXIF's orientation (tag 0x0112 of JPEG, PNG and WebP) says",
+  ];
+}
+
 /** How an image will be decoded, and the memory that it takes. */
 export interface DecodePlan {
   /** What the file says. */
@@ -34,12 +61,6 @@ export interface DecodePlan {
   /** Bytes at most. */
   readonly memory: number;
 }
-
-/**
- * A JPEG is decoded at a part of its size where at least this many times the square remains, as Pillow's `draft` does
- * when asked for that. Differs from decoding all of it by 0.1 to 0.2 of 255 on average.
- */
-const REDUCED_SIDE = 4;
 
 /** The largest square in the middle, as a {@linkcode Part} of a `width` x `height` image. */
 export function centreSquare(width: number, height: number): Part {
@@ -67,11 +88,11 @@ export function planImage(bytes: Uint8Array, file: string, { size, change }: Pre
 }
 
 function checkMemory(file: string, { width, height }: Header, memory: number): void {
-  if (memory <= DECODE_BUDGET) return;
+  if (memory <= LARGE_MEMORY) return;
   const gib = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
   throw new FailureError(
     `Cannot read '${file}' as decoding its ${width} x ${height} pixels may take ${gib(memory)} GiB and ` +
-      `${gib(DECODE_BUDGET)} GiB are there for it: save it smaller, or as a baseline JPEG`,
+      `${gib(LARGE_MEMORY)} GiB are there for it: save it smaller, or as a baseline JPEG`,
   );
 }
 
@@ -156,7 +177,7 @@ export async function prepareImage(
   try {
     return renderImage(bytes, file, planImage(bytes, file, preparation), preparation);
   } finally {
-    if (codecMemory() > 0) trimCodec();
+    trimCodec();
   }
 }
 

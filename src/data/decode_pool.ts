@@ -11,15 +11,15 @@ import type { Answer, Request } from "./decode_worker.ts";
 import { type ImageJob, loadImage } from "./load.ts";
 import { ImagesLostError } from "./lost_images.ts";
 import { MemoryBudget } from "./memory_budget.ts";
-import { DECODE_BUDGET } from "./pixels.ts";
+import { LARGE_MEMORY } from "./pixels.ts";
 
 /** Milliseconds without a job after which threads stop. */
 const IDLE_MS = 3000;
 /** Jobs that a thread has at a time: while it posts one result the next one is there. */
 const JOBS_PER_THREAD = 2;
 const MAX_THREADS = 16;
-/** The memory for large images, of all threads of all pools. */
-const BUDGET = new MemoryBudget(DECODE_BUDGET);
+/** The memory for images that need more than a thread's share, of all pools. */
+const BUDGET = new MemoryBudget(LARGE_MEMORY);
 
 interface Pending {
   readonly job: ImageJob;
@@ -38,6 +38,7 @@ interface Thread {
 /** Ends a thread, whatever it does. */
 function stop(thread: Thread): void {
   thread.stopped = true;
+  thread.worker.onmessage = null;
   thread.worker.terminate();
   thread.release?.();
 }
@@ -63,6 +64,8 @@ export function missingThreadPermission(): string | undefined {
 export class DecodePool {
   /** Threads at most; 0: jobs run on the main thread. */
   readonly size: number;
+  /** Bytes that a thread may keep. */
+  readonly #share: number;
   readonly #queue: Pending[] = [];
   #head = 0;
   #threads: Thread[] = [];
@@ -74,6 +77,7 @@ export class DecodePool {
   /** `size` threads at most; as many as the machine has cores if left out. */
   constructor(size: number = Math.max(1, Math.min(MAX_THREADS, navigator.hardwareConcurrency))) {
     this.size = size;
+    this.#share = LARGE_MEMORY / Math.max(1, size);
     this.#inline = size === 0 || missingThreadPermission() !== undefined;
   }
 
@@ -130,7 +134,7 @@ export class DecodePool {
       if (thread === undefined || thread.jobs.size >= JOBS_PER_THREAD) break;
       const pending = this.#take()!, id = this.#next++;
       thread.jobs.set(id, pending);
-      thread.worker.postMessage({ id, job: pending.job } satisfies Request);
+      thread.worker.postMessage({ id, job: pending.job, share: this.#share } satisfies Request);
     }
     if (this.#queue.length === 0 && this.#threads.length > 0 && this.#threads.every((t) => t.jobs.size === 0)) {
       this.#timer = setTimeout(() => this.close(), IDLE_MS);
@@ -143,11 +147,16 @@ export class DecodePool {
     worker.onmessage = ({ data: answer }: MessageEvent<Answer>) => {
       if ("asks" in answer) return void grant(thread, answer.asks);
       if ("returns" in answer) return thread.release?.();
-      const { id, data, error, lost } = answer;
+      const { id, data, error, lost, retires } = answer;
       const pending = thread.jobs.get(id);
       thread.jobs.delete(id);
       if (data !== undefined) pending?.resolve(data);
       else pending?.reject(lost ? new ImagesLostError(error!) : new FailureError(error!));
+      if (retires) {
+        stop(thread);
+        this.#threads = this.#threads.filter((each) => each !== thread);
+        this.#requeue(thread);
+      }
       this.#dispatch();
     };
     // A thread that cannot start, or that ran out of memory: its jobs are done here.
@@ -155,13 +164,18 @@ export class DecodePool {
       event.preventDefault();
       this.#inline = true;
       for (const thread of this.#threads) stop(thread);
-      this.#queue.splice(0, this.#head, ...this.#threads.flatMap((t) => [...t.jobs.values()]));
-      this.#head = 0;
+      this.#requeue(...this.#threads);
       this.#threads = [];
       this.#dispatch();
     };
     this.#threads.push(thread);
     return thread;
+  }
+
+  /** Puts the jobs of threads that were stopped before those that wait. */
+  #requeue(...threads: readonly Thread[]): void {
+    this.#queue.splice(0, this.#head, ...threads.flatMap(({ jobs }) => [...jobs.values()]));
+    this.#head = 0;
   }
 
   async #runInline(): Promise<void> {

@@ -5,7 +5,7 @@ import { applyJitter, cropPart } from "./changes.ts";
 import { codecMemory, openCodec, trimCodec } from "./codec.ts";
 import { centreSquare, decodeImage, planImage, prepareImage, toSquare } from "./decode.ts";
 import { sniff } from "./image_format.ts";
-import { DECODE_BUDGET, type Pixels, THREAD_MEMORY } from "./pixels.ts";
+import { LARGE_MEMORY, type Pixels } from "./pixels.ts";
 import { Resampler } from "./resample.ts";
 import { concat, encodePng, pictureOf, pngChunk, sampleJpeg, samplePng, withOrientation } from "./testing.ts";
 import golden from "../../tests/golden/images.json" with { type: "json" };
@@ -181,8 +181,8 @@ Deno.test("images: memory is asked for by what the header says, and given back",
   const photo = sampleJpeg(1, 64, 48, 90), frame = photo.findIndex((v, i) => v === 0xff && photo[i + 1] === 0xc0);
   const large = photo.slice();
   large.set([6144 >> 8, 6144 & 255, 8160 >> 8, 8160 & 255], frame + 5); // What phones sell as 50 megapixels.
-  assert.ok(need(large, 1024) < DECODE_BUDGET && need(large, 128) < THREAD_MEMORY);
-  assert.ok(need(samplePng(1), 64) < THREAD_MEMORY);
+  assert.ok(need(large, 1024) < LARGE_MEMORY && need(large, 128) < LARGE_MEMORY / 16);
+  assert.ok(need(samplePng(1), 64) < LARGE_MEMORY / 16);
   const big = encodePng({
     width: 3000,
     height: 3000,

@@ -1,9 +1,11 @@
 /**
  * A decoding thread: takes jobs as messages and answers each, in turn, with its samples or with the sentence that says
- * why not. Before an image that takes much memory it asks for that.
+ * why not. Before an image that takes more memory than its share it asks for that, and then wants to be replaced: what
+ * a decoder has taken it gives back only with its thread.
  * @module
  */
-import { type ImageJob, loadImage, type Reserve } from "./load.ts";
+import { codecMemory } from "./codec.ts";
+import { type ImageJob, loadImage } from "./load.ts";
 import { ImagesLostError } from "./lost_images.ts";
 
 /** What a thread is told. */
@@ -12,6 +14,8 @@ export type Request = {
   readonly id: number;
   /** What to load. */
   readonly job: ImageJob;
+  /** Bytes that the thread may keep. */
+  readonly share: number;
 } | {
   /** The memory that was asked for may be taken. */
   readonly granted: true;
@@ -27,6 +31,8 @@ export type Answer = {
   readonly error?: string;
   /** Whether the file is gone. */
   readonly lost?: boolean;
+  /** It holds more than its share: it is to be replaced. */
+  readonly retires: boolean;
 } | {
   /** Bytes that the thread asks for; it waits until it may have them. */
   readonly asks: number;
@@ -43,24 +49,27 @@ const thread = globalThis as unknown as {
 let granted: (() => void) | undefined;
 let last: Promise<void> = Promise.resolve();
 
-const reserve: Reserve = async (bytes) => {
+async function reserve(bytes: number, share: number): Promise<() => void> {
   const answer = new Promise<void>((resolve) => granted = resolve);
   thread.postMessage({ asks: bytes }, []);
   await answer;
-  return () => thread.postMessage({ returns: true }, []);
-};
+  return () => {
+    // A thread that is replaced gives it back then.
+    if (codecMemory() <= share) thread.postMessage({ returns: true }, []);
+  };
+}
 
-async function work(id: number, job: ImageJob): Promise<void> {
+async function work({ id, job, share }: Extract<Request, { readonly job: ImageJob }>): Promise<void> {
   try {
-    const data = await loadImage(job, reserve);
-    thread.postMessage({ id, data }, [data.buffer]);
+    const data = await loadImage(job, { share, reserve: (bytes) => reserve(bytes, share) });
+    thread.postMessage({ id, data, retires: codecMemory() > share }, [data.buffer]);
   } catch (error) {
-    const lost = error instanceof ImagesLostError;
-    thread.postMessage({ id, error: error instanceof Error ? error.message : String(error), lost }, []);
+    const why = error instanceof Error ? error.message : String(error), lost = error instanceof ImagesLostError;
+    thread.postMessage({ id, error: why, lost, retires: codecMemory() > share }, []);
   }
 }
 
 thread.onmessage = ({ data }) => {
   if ("granted" in data) granted?.();
-  else last = last.then(() => work(data.id, data.job)); // One at a time, for the memory that they take.
+  else last = last.then(() => work(data)); // One at a time, for the memory that they take.
 };

@@ -55,7 +55,8 @@ export function listFolder(folder: string): Listing {
       } catch (error) {
         if (error instanceof Deno.errors.NotCapable) throw fileError(error, "read", path);
         const missing = error instanceof Deno.errors.NotFound;
-        left.push({ file: name, why: missing ? whyMissing(entry) : "the system does not let it be read" });
+        const file = entry.isDirectory ? `${name}/` : name;
+        left.push({ file, why: missing ? whyMissing(entry) : "the system does not let it be read" });
       }
     }
   } catch (error) {

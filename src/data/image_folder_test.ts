@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { deflateSync } from "node:zlib";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { Batcher } from "./batches.ts";
 import { type Dataset, defaultAugment, openData, type OpenDataOptions, partsOf } from "./dataset.ts";
 import { DecodePool } from "./decode_pool.ts";
 import { prepareImage } from "./decode.ts";
-import { classFiles as classes, encodePng, sampleJpeg, samplePng, withFiles } from "./testing.ts";
+import { loadImage } from "./load.ts";
+import { classFiles as classes, concat, encodePng, pngChunk, sampleJpeg, samplePng, withFiles } from "./testing.ts";
 
 interface Opened {
   readonly data: Dataset;
@@ -255,5 +257,21 @@ Deno.test("pool: more jobs than threads, errors, closing, and none at all", asyn
       assert.equal((await pool.run(job("3.jpg"))).length, 192); // It starts again.
       pool.close();
     }
+  });
+});
+
+Deno.test("pool: images that need more than a thread's share wait for memory, and their threads are replaced", async () => {
+  const side = 4000, header = new Uint8Array(13), view = new DataView(header.buffer);
+  view.setUint32(0, side);
+  view.setUint32(4, side);
+  header.set([8, 6, 0, 0, 0], 8);
+  const rows = deflateSync(new Uint8Array((4 * side + 1) * side)), signature = samplePng(0).subarray(0, 8);
+  const large = concat(signature, pngChunk("IHDR", header), pngChunk("IDAT", rows), pngChunk("IEND", new Uint8Array()));
+  await withFiles({ "large.png": large, "small.png": samplePng(1) }, async (folder) => {
+    const pool = new DecodePool(16), job = (name: string) => ({ path: `${folder}/${name}.png`, size: 8, channels: 1 });
+    const alone = await loadImage(job("small")), jobs = Array.from({ length: 6 }, (_, i) => i % 3 ? "small" : "large");
+    const results = await Promise.all(jobs.map((name) => pool.run(job(name))));
+    results.forEach((data, i) => assert.deepEqual([...data], i % 3 ? [...alone] : Array(64).fill(255), jobs[i]));
+    pool.close();
   });
 });

@@ -8,7 +8,7 @@ import { fileError, readBytes } from "../base/files.ts";
 import { openCodec, trimCodec } from "./codec.ts";
 import { planImage, type Preparation, renderImage } from "./decode.ts";
 import { ImagesLostError } from "./lost_images.ts";
-import { MAX_IMAGE_BYTES, THREAD_MEMORY } from "./pixels.ts";
+import { MAX_IMAGE_BYTES } from "./pixels.ts";
 
 /** What to load. */
 export interface ImageJob extends Preparation {
@@ -18,8 +18,13 @@ export interface ImageJob extends Preparation {
   readonly bytes?: number;
 }
 
-/** Waits until so many bytes may be taken; what it resolves to gives them back. */
-export type Reserve = (bytes: number) => Promise<() => void>;
+/** The memory of a decoding thread. */
+export interface ThreadMemory {
+  /** Bytes that it always has. */
+  readonly share: number;
+  /** Waits until it may take so many bytes instead; what it resolves to gives them back. */
+  readonly reserve: (bytes: number) => Promise<() => void>;
+}
 
 /** How many times its size a file takes while its header is looked at. */
 const HEADER_SHARE = 3;
@@ -41,25 +46,25 @@ function present<T>({ path, bytes }: ImageJob, read: () => T, sizeOf: (read: T) 
 
 /**
  * Loads `[channels, size, size]` samples, 0 to 255.
- * @param reserve asked before an image takes more memory than every thread has; nothing is waited for if left out
+ * @param memory asked before an image takes more than the thread's share; nothing is waited for if left out
  * @throws {ImagesLostError} for a file that is gone; {FailureError} for one that is no image that can be decoded.
  */
-export async function loadImage(job: ImageJob, reserve?: Reserve): Promise<Uint8Array<ArrayBuffer>> {
+export async function loadImage(job: ImageJob, memory?: ThreadMemory): Promise<Uint8Array<ArrayBuffer>> {
   const { path } = job;
   const read = (): Uint8Array =>
     present(job, () => readBytes(path, { maxBytes: MAX_IMAGE_BYTES }), (got) => got.length);
   const within = async <T>(bytes: number, use: () => T): Promise<T> => {
-    const release = bytes > THREAD_MEMORY ? await reserve?.(bytes) : undefined;
+    const release = memory !== undefined && bytes > memory.share ? await memory.reserve(bytes) : undefined;
     await openCodec();
     try {
       return use();
     } finally {
-      trimCodec();
+      if (memory === undefined) trimCodec();
       release?.();
     }
   };
   const large = HEADER_SHARE * Math.min(present(job, () => Deno.statSync(path).size, (size) => size), MAX_IMAGE_BYTES);
-  if (large <= THREAD_MEMORY) {
+  if (large <= (memory?.share ?? Infinity)) {
     const bytes = read();
     await openCodec();
     const plan = planImage(bytes, path, job);

@@ -2,6 +2,7 @@
  * What exported files say about a model besides its weights, and the values of its weights.
  * @module
  */
+import { preparationSteps } from "../data/decode.ts";
 import { elementCount } from "../graph/tensor_type.ts";
 import type { Arena } from "../graph/variables.ts";
 import { formatGenotypeText } from "../space/genotype.ts";
@@ -12,8 +13,6 @@ import type { VariableValues } from "./onnx_graph.ts";
 export interface ExportOptions {
   /** Name of the model; `network` if left out. */
   readonly name?: string;
-  /** How images of other sizes are brought to the network's size, for people. */
-  readonly resize?: string;
 }
 
 /** What a user of an exported model has to know. */
@@ -25,10 +24,10 @@ export interface ModelInfo extends Pick<Model, "classNames" | "mean" | "std" | "
 }
 
 /** What a model file says. */
-export function describeModel(model: Model, { name = "network", resize }: ExportOptions = {}): ModelInfo {
+export function describeModel(model: Model, { name = "network" }: ExportOptions = {}): ModelInfo {
   const { classNames, mean, std, version, network: { genotype, ...sizes } } = model;
   const notes = { genotype: formatGenotypeText(genotype), network: JSON.stringify(sizes) };
-  return { name, resize, classNames, mean, std: std.map((s) => s || 1), version, notes };
+  return { name, classNames, mean, std: std.map((s) => s || 1), version, notes };
 }
 
 /**
@@ -46,6 +45,12 @@ const RANGE: Readonly<Record<PixelScale, readonly [number, number] | null>> = {
   normalized: null,
 };
 
+/** How image files are brought to the network's input; none for shapes that they are not brought to. */
+function stepsFor(channels: number, height: number, width: number): string[] | undefined {
+  if (height !== width || (channels !== 1 && channels !== 3)) return undefined;
+  return preparationSteps({ size: height, channels });
+}
+
 /** Name of what the channels of an image are. */
 function colours(channels: number): string {
   return channels === 1 ? "grey" : channels === 3 ? "RGB" : `${channels} channels`;
@@ -61,16 +66,17 @@ export function inputText(info: ModelInfo, [channels, , height, width]: readonly
 }
 
 /**
- * The metadata of exported files: `classes` and `preprocessing` (JSON), `version`, and the notes (of a model file:
+ * The metadata of exported files: `classes` and `preprocessing` (JSON; how image files become the input, with every
+ * step), `version`, and the notes (of a model file:
  * `genotype` as Python text and `network`, its sizes, as JSON).
  * @param shape of the network's images, `[C, N, H, W]`
  */
 export function modelMetadata(info: ModelInfo, shape: readonly number[], pixels: PixelScale): Record<string, string> {
-  const [channels, , height, width] = shape, { mean, std, resize } = info;
+  const [channels, , height, width] = shape, { mean, std } = info, steps = stepsFor(channels, height, width);
   const normalization = pixels === "normalized" ? "by the caller" : "in the graph";
   const preprocessing = {
     ...{ layout: "NCHW", channels, colours: colours(channels), height, width },
-    ...{ pixels, range: RANGE[pixels], normalization, mean, std, resize },
+    ...{ pixels, range: RANGE[pixels], normalization, mean, std, steps },
   };
   return {
     classes: JSON.stringify(info.classNames),

@@ -2,9 +2,9 @@
  * Makes variants of shaders, each once, and compiles them.
  * @module
  */
-import { type Gpu, INT64 } from "./device.ts";
+import type { Gpu } from "./device.ts";
 import type { Kernel, KernelInterface } from "./kernel.ts";
-import { type Dialect, locatedMessage, shaderText, type Variant } from "./shader_text.ts";
+import { type Dialect, dialectOf, locatedMessage, shaderText, type Variant } from "./shader_text.ts";
 import type { Constants } from "./template.ts";
 
 /** What a variant is made from. */
@@ -18,12 +18,12 @@ export interface VariantRequest {
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #dialect: Dialect;
-  readonly #variants = new Map<string, Variant>();
+  readonly #variants = new Map<Kernel, Map<string, Variant>>();
 
   /** An empty cache on the device of `gpu`. */
   constructor(gpu: Gpu) {
     this.#device = gpu.device;
-    this.#dialect = { words64: gpu.features.includes(INT64), enableSubgroups: gpu.enableSubgroups };
+    this.#dialect = dialectOf(gpu);
   }
 
   /**
@@ -31,10 +31,11 @@ export class PipelineCache {
    * @throws {SyntaxError} that names file and line of what is wrong with the shader.
    */
   variant({ kernel, constants, interface: bound }: VariantRequest, bf16: readonly number[]): Variant {
-    const key = `${kernel.name} ${JSON.stringify([constants, bound])} ${bf16}`, known = this.#variants.get(key);
+    const variants = this.#variants.get(kernel) ?? new Map<string, Variant>();
+    const key = JSON.stringify([constants, bound, bf16]), known = variants.get(key);
     if (known) return known;
     const variant = shaderText(kernel, bound, constants, new Set(bf16.map((i) => bound.arrays[i].name)), this.#dialect);
-    this.#variants.set(key, variant);
+    this.#variants.set(kernel, variants.set(key, variant));
     return variant;
   }
 

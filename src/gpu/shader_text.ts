@@ -3,6 +3,7 @@
  * Every name is checked, and every line knows which line of a file it comes from.
  * @module
  */
+import { type Gpu, INT64 } from "./device.ts";
 import { hasParams, type Kernel, type KernelInterface, wrapping } from "./kernel.ts";
 import { type Constants, declarations, errorAt, expandLines, type Line, type Origin, wordsOf } from "./template.ts";
 
@@ -13,6 +14,15 @@ export interface Dialect {
   /** Whether it wants `enable subgroups;` in shaders that use them. */
   readonly enableSubgroups: boolean;
 }
+
+/** What WebGPU has everywhere. */
+export const PLAIN_DIALECT: Dialect = { words64: false, enableSubgroups: false };
+
+/** The dialect of a device. */
+export const dialectOf = ({ features, enableSubgroups }: Gpu): Dialect => ({
+  words64: features.includes(INT64),
+  enableSubgroups,
+});
 
 /** A shader with its constants filled in. */
 export interface Variant {

@@ -137,8 +137,11 @@ const parse = cached((expression: string): Expression => {
       const number = Number(token);
       return () => number;
     }
+    if (token === undefined) {
+      throw new SyntaxError(`Something is missing at the end of shader expression '${expression}'`);
+    }
     return (values) => {
-      if (token === undefined || !(token in values)) {
+      if (!(token in values)) {
         throw new SyntaxError(`Unknown name '${token}' in shader expression '${expression}'`);
       }
       return Number(values[token]);

@@ -65,15 +65,19 @@ export interface Dispatch {
 }
 
 /** Names in `B` whose buffers are not always there. */
-type Optional<B extends Buffers> = { [K in keyof B]: B[K]["presence"] extends "optional" ? K : never }[keyof B];
+/** Names of the buffers that may be left out. */
+export type OptionalKeys<B extends Buffers> = {
+  [K in keyof B]: B[K]["presence"] extends "optional" ? K : never;
+}[keyof B];
 
 /** Bindings for the buffers of a declaration; a list can have gaps. */
 export type Bound<B extends Buffers> =
   & {
-    readonly [K in Exclude<keyof B, Optional<B>>]: B[K]["presence"] extends "list" ? readonly (Binding | undefined)[]
+    readonly [K in Exclude<keyof B, OptionalKeys<B>>]: B[K]["presence"] extends "list"
+      ? readonly (Binding | undefined)[]
       : Binding;
   }
-  & { readonly [K in Optional<B>]?: Binding };
+  & { readonly [K in OptionalKeys<B>]?: Binding };
 
 /** What a dispatch of a kernel is made from. */
 export type DispatchOptions<B extends Buffers, P extends Params> =

@@ -23,7 +23,9 @@ interface Step {
 export interface DispatchTime {
   /** Label of its node. */
   readonly label: string;
+  /** Name of its operation. */
   readonly op: string;
+  /** Name of its shader. */
   readonly shader: string;
   /** Types of the inputs of its node. */
   readonly operands: string;

@@ -186,6 +186,13 @@ function caseGraph(op: OpSpec, { name, inputs, attrs }: OpCase, precision: Preci
   return { graph, leaves, outputs: graph.apply(op, leaves, attrs, name) };
 }
 
+/** All graphs that a case is checked by, the forward one first. */
+export function caseGraphs(op: OpSpec, f32Case: OpCase, precision: Precision): Graph[] {
+  const testCase = { ...f32Case, inputs: f32Case.inputs.map((type) => storedAs(type, precision)) };
+  const { graph } = caseGraph(op, testCase, precision);
+  return [graph, ...(op.gradient ? gradientGraphs(op, testCase, precision).map(({ graph }) => graph) : [])];
+}
+
 /** Outputs that get a cotangent. */
 function throughOf({ through }: OpCase, outputs: readonly Tensor[]): readonly number[] {
   return through ?? outputs.flatMap((t, i) => t.type.dtype !== "i32" ? [i] : []);

@@ -120,20 +120,35 @@ function tickFormat(format: string, values: readonly number[]): string {
 
 /** Lines over a count, as an SVG element. */
 export async function lineChart(chart: LineChart): Promise<Html> {
-  const { series, format, x, whole = false, zero = false, reach = [] } = chart;
+  const { series, reach = [] } = chart;
   const values = series.flatMap(({ name, points, reference = false }) =>
-    points.filter(([, y]) => known(y)).map(([at, y]) => ({ x: at, y, name, reference }))
+    points.filter(([, y]) => known(y)).map(([at, y]) => ({ x: at, y: y as number, name, reference }))
   );
-  const positions = [...new Set(values.filter((v) => !v.reference).map((v) => v.x))], only = positions.length === 1;
-  const points = positions.length <= MOST_POINTS;
-  const names = series.map(({ name }) => name), looks = series.map(({ look }) => look);
-  const ends = [...values.map((v) => v.y), ...reach, ...(zero ? [0] : [])] as number[];
-  const axis = { format: tickFormat(format, ends), tickCount: TICKS, ...(whole ? { tickMinStep: 1 } : {}) };
-  const position = {
+  const positions = [...new Set(values.filter((v) => !v.reference).map((v) => v.x))];
+  const axes = lineAxes(chart, values.map((v) => v.y), positions);
+  const ranges = reach.length === 0 ? [] : [{
+    data: { values: reach.map((y) => ({ x: positions[0], y })) },
+    mark: { type: "point", opacity: 0, aria: false },
+    encoding: { x: axes.x, y: axes.y },
+  }];
+  const layer = [...ranges, lines(series, axes), ...(positions.length <= MOST_POINTS ? [dots(chart, axes)] : [])];
+  return await draw(chart.label, { width: WIDTH, height: HEIGHT, data: { values }, layer });
+}
+
+/** Where the values of a line chart stand and which colour they have, for Vega. */
+function lineAxes(
+  { series, format, x, whole = false, zero = false, reach = [] }: LineChart,
+  values: readonly number[],
+  positions: readonly number[],
+) {
+  const ends = [...values, ...reach, ...(zero ? [0] : [])], [only] = positions;
+  const around = positions.length === 1 ? { domain: [only - 1, only + 1] } : {};
+  const ticks = { format: tickFormat(format, ends), tickCount: TICKS, ...(whole ? { tickMinStep: 1 } : {}) };
+  return {
     x: {
       field: "x",
       type: "quantitative",
-      scale: { zero: false, nice: false, ...(only ? { domain: [positions[0] - 1, positions[0] + 1] } : {}) },
+      scale: { zero: false, nice: false, ...around },
       axis: {
         title: x,
         format: "d",
@@ -144,50 +159,37 @@ export async function lineChart(chart: LineChart): Promise<Html> {
         domainColor: "var(--rule)",
       },
     },
-    y: { field: "y", type: "quantitative", scale: { zero }, axis: { title: null, ...axis } },
-    color: {
-      field: "name",
-      type: "nominal",
-      scale: { domain: names, range: looks.map((l) => l.colour) },
-      legend: null,
+    y: { field: "y", type: "quantitative", scale: { zero }, axis: { title: null, ...ticks } },
+    color: bySeries(series, ({ colour }) => colour),
+  };
+}
+
+/** What every line has one of. */
+function bySeries(series: readonly Series[], of: (look: Look) => unknown) {
+  const scale = { domain: series.map(({ name }) => name), range: series.map(({ look }) => of(look)) };
+  return { field: "name", type: "nominal", scale, legend: null };
+}
+
+function lines(series: readonly Series[], axes: ReturnType<typeof lineAxes>) {
+  return {
+    mark: { type: "line", strokeCap: "butt", aria: false },
+    encoding: {
+      ...axes,
+      strokeDash: bySeries(series, ({ dash }) => dash.length === 0 ? [1, 0] : dash),
+      strokeWidth: { condition: { test: "datum.reference", value: 1 }, value: 2 },
     },
   };
-  const ranges = reach.length === 0 ? [] : [{
-    data: { values: reach.map((y) => ({ x: positions[0], y })) },
-    mark: { type: "point", opacity: 0, aria: false },
-    encoding: { x: position.x, y: position.y },
-  }];
-  return await draw(chart.label, {
-    width: WIDTH,
-    height: HEIGHT,
-    data: { values },
-    layer: [
-      ...ranges,
-      {
-        mark: { type: "line", strokeCap: "butt", aria: false },
-        encoding: {
-          ...position,
-          strokeDash: {
-            field: "name",
-            type: "nominal",
-            scale: { domain: names, range: looks.map(({ dash }) => dash.length === 0 ? [1, 0] : dash) },
-            legend: null,
-          },
-          strokeWidth: { condition: { test: "datum.reference", value: 1 }, value: 2 },
-        },
-      },
-      ...(points
-        ? [{
-          transform: [{ filter: "!datum.reference" }, {
-            calculate: `datum.name + ", ${x} " + datum.x + ": " + format(datum.y, "${format}")`,
-            as: "title",
-          }],
-          mark: { type: "point", filled: true, size: 26, opacity: 1 },
-          encoding: { ...position, description: { field: "title" } },
-        }]
-        : []),
-    ],
-  });
+}
+
+function dots({ x, format }: LineChart, axes: ReturnType<typeof lineAxes>) {
+  return {
+    transform: [{ filter: "!datum.reference" }, {
+      calculate: `datum.name + ", ${x} " + datum.x + ": " + format(datum.y, "${format}")`,
+      as: "title",
+    }],
+    mark: { type: "point", filled: true, size: 26, opacity: 1 },
+    encoding: { ...axes, description: { field: "title" } },
+  };
 }
 
 /** Bars of parts, one below the other, as an SVG element. */

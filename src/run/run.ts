@@ -187,7 +187,7 @@ class Run<
       return await phase.finish(finished, folder);
     } catch (error) {
       if (error === this.#options.signal?.reason && this.#snapshot) this.#options.onStopped?.(this.#snapshot.step);
-      throw error instanceof ImagesLostError ? this.#lost(error) : error;
+      throw error instanceof ImagesLostError ? this.#imagesLost(error) : error;
     } finally {
       engine.destroy();
     }
@@ -264,7 +264,7 @@ class Run<
   }
 
   /** What to say of images that went away. */
-  #lost(error: ImagesLostError): ImagesLostError {
+  #imagesLost(error: ImagesLostError): ImagesLostError {
     const { name } = this.#phase.beginnings.data, step = this.#snapshot?.step;
     return new ImagesLostError(
       text`The run stopped ${

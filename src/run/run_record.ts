@@ -176,11 +176,12 @@ export function checkBeginnings(
   };
   const { classNames, name } = data, before = said.classNames;
   if (Array.isArray(before) && canonical(before) !== canonical(classNames)) {
-    const at = classNames.findIndex((each, i) => each !== before[i]);
+    const added = classNames.find((each) => !before.includes(each));
+    const gone = before.find((each) => !classNames.includes(each));
     refuse(
-      at < 0 || before[at] === undefined
-        ? `data set '${name}': its ${classNames.length} classes are not the ${before.length}`
-        : `data set '${name}': its class '${classNames[at]}' is not the '${before[at]}'`,
+      added !== undefined && gone !== undefined
+        ? `data set '${name}': its class '${added}' is not the '${gone}'`
+        : `data set '${name}': its ${classNames.length} classes are not the ${before.length}`,
     );
   }
   if (said.fingerprint !== data.fingerprint) refuse(`data set '${name}': the images are not those`);

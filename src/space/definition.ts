@@ -10,6 +10,7 @@ import { type DepthPart, isReduceAt, REDUCE_AT_TEXT } from "./reductions.ts";
 import {
   CELL_KINDS,
   type CellKind,
+  type CellShape,
   didYouMean,
   type Edge,
   edgesOf,
@@ -58,12 +59,15 @@ export function parseSpace(path: string, text: string): SpaceDefinition {
   return checkSpace(parseYamlOptions(path, text), `'${path}'`);
 }
 
+/** Throws what is wrong with a definition: what must be what, and is what. */
+type Refuse = (what: string, expected: string, current: unknown, hint?: string) => never;
+
 /**
  * Checks a value of unknown origin and returns a fresh definition; `source` names it in errors.
  * @throws {UsageError} one sentence that names the key and what it must be.
  */
 export function checkSpace(value: unknown, source: string): SpaceDefinition {
-  const refuse = (what: string, expected: string, current: unknown, hint = ""): never => {
+  const refuse: Refuse = (what, expected, current, hint = "") => {
     throw new UsageError(
       `Cannot use the search space in ${source} as ${what} must be ${expected}: current value is ${
         current === undefined ? "missing" : showValue(current)
@@ -73,16 +77,31 @@ export function checkSpace(value: unknown, source: string): SpaceDefinition {
   if (!isMapping(value)) return refuse("it", `a mapping of ${KEYS.join(", ")}`, value);
   const unknown = Object.keys(value).find((key) => !KEYS.includes(key));
   if (unknown !== undefined) refuse("each key", `one of ${KEYS.join(", ")}`, unknown, didYouMean(unknown, KEYS));
+  const { name, summary, primitives, "reduce-at": reduceAt } = value;
+  const named = checkName(name, refuse);
+  if (summary !== undefined && !isLine(summary)) {
+    refuse("its summary", `one line of up to ${MAX_SUMMARY} characters`, summary);
+  }
+  const shape = checkShape(value, refuse);
+  if (reduceAt !== undefined && !isReduceAt(reduceAt)) return refuse("reduce-at", REDUCE_AT_TEXT, reduceAt);
+  return {
+    name: named,
+    ...(summary === undefined ? {} : { summary: summary as string }),
+    ...shape,
+    primitives: checkPrimitives(primitives, shape, refuse),
+    ...(reduceAt ? { "reduce-at": [...reduceAt] } : {}),
+  };
+}
 
-  const { name, summary, skeleton, nodes, primitives, "reduce-at": reduceAt } = value;
+function checkName(name: unknown, refuse: Refuse): string {
   const taken = SPACES.map((space) => space.name);
   if (typeof name !== "string" || !/^[a-z0-9][a-z0-9_-]{0,39}$/i.test(name)) {
     return refuse("its name", "up to 40 letters, digits, - and _", name);
   }
-  if (taken.includes(name)) refuse("its name", `other than the built-in ${taken.join(", ")}`, name);
-  if (summary !== undefined && !isLine(summary)) {
-    return refuse("its summary", `one line of up to ${MAX_SUMMARY} characters`, summary);
-  }
+  return taken.includes(name) ? refuse("its name", `other than the built-in ${taken.join(", ")}`, name) : name;
+}
+
+function checkShape({ skeleton, nodes }: Record<string, unknown>, refuse: Refuse): CellShape {
   if (skeleton !== undefined && !(SKELETON_NAMES as readonly unknown[]).includes(skeleton)) {
     return refuse("its skeleton", `${SKELETON_NAMES.join(", ")}, or left out`, skeleton);
   }
@@ -90,55 +109,51 @@ export function checkSpace(value: unknown, source: string): SpaceDefinition {
   if (!Number.isSafeInteger(nodes) || (nodes as number) < 1 || (nodes as number) > most) {
     return refuse("nodes", `a whole number from 1 to ${most}`, nodes);
   }
-  const shape = { nodes: nodes as number, ...(skeleton ? { skeleton: skeleton as SkeletonName } : {}) };
-  const edges = edgesOf(shape);
+  return { nodes: nodes as number, ...(skeleton ? { skeleton: skeleton as SkeletonName } : {}) };
+}
 
-  const checkList = (list: unknown, where: string): string[] => {
-    if (!Array.isArray(list) || list.length < 1) return refuse(where, "a list of primitives", list);
-    list.forEach((op, i) => {
-      if (typeof op !== "string" || !PRIMITIVE_NAMES.includes(op)) {
-        const hint = typeof op === "string" ? didYouMean(op, PRIMITIVE_NAMES) : "";
-        refuse(`a primitive of ${where}`, `one of ${PRIMITIVE_NAMES.join(", ")}`, op, hint);
-      }
-      if (list.indexOf(op) < i) refuse(where, "a list that names each primitive once", op);
-    });
-    if (list.every((op) => op === ZERO_PRIMITIVE)) {
-      refuse(where, `a list with a primitive other than ${ZERO_PRIMITIVE}`, ZERO_PRIMITIVE);
+function checkPrimitives(value: unknown, shape: CellShape, refuse: Refuse): SpaceDefinition["primitives"] {
+  if (!isMapping(value)) return checkCell(value, "primitives", shape, refuse);
+  const { skeleton } = shape;
+  if (skeleton) return refuse("primitives", `a list, as there is one kind of cell in ${skeleton}`, value);
+  const other = Object.keys(value).find((key) => !(CELL_KINDS as readonly string[]).includes(key));
+  if (other !== undefined) {
+    refuse("each key of primitives", `one of ${CELL_KINDS.join(", ")}`, other, didYouMean(other, CELL_KINDS));
+  }
+  const of = (kind: CellKind): EdgePrimitives => checkCell(value[kind], `primitives of ${kind}`, shape, refuse);
+  return { normal: of("normal"), reduce: of("reduce") };
+}
+
+/** One list for all edges of a cell, or a list for each edge; there must be something to choose from. */
+function checkCell(lists: unknown, where: string, shape: CellShape, refuse: Refuse): EdgePrimitives {
+  if (!Array.isArray(lists) || !lists.some(Array.isArray)) {
+    const list = checkList(lists, where, refuse);
+    return list.length > 1 ? list : refuse(where, "at least 2 primitives to choose from", list[0]);
+  }
+  const edges = edgesOf(shape);
+  if (lists.length !== edges.length) {
+    refuse(where, `a list for each of the ${edges.length} edges of a cell with ${shape.nodes} nodes`, lists.length);
+  }
+  const checked = lists.map((list, i) => checkList(list, `${where} on edge ${i} (${edgeText(edges[i])})`, refuse));
+  if (checked.every((list) => list.length === 1)) {
+    refuse(where, "at least 2 primitives to choose from on some edge", checked[0][0]);
+  }
+  return checked;
+}
+
+function checkList(list: unknown, where: string, refuse: Refuse): string[] {
+  if (!Array.isArray(list) || list.length < 1) return refuse(where, "a list of primitives", list);
+  list.forEach((op, i) => {
+    if (typeof op !== "string" || !PRIMITIVE_NAMES.includes(op)) {
+      const hint = typeof op === "string" ? didYouMean(op, PRIMITIVE_NAMES) : "";
+      refuse(`a primitive of ${where}`, `one of ${PRIMITIVE_NAMES.join(", ")}`, op, hint);
     }
-    return [...list];
-  };
-  const checkCell = (lists: unknown, where: string): EdgePrimitives => {
-    if (!Array.isArray(lists) || !lists.some(Array.isArray)) {
-      const list = checkList(lists, where);
-      return list.length > 1 ? list : refuse(where, "at least 2 primitives to choose from", list[0]);
-    }
-    if (lists.length !== edges.length) {
-      refuse(where, `a list for each of the ${edges.length} edges of a cell with ${nodes} nodes`, lists.length);
-    }
-    const checked = lists.map((list, i) => checkList(list, `${where} on edge ${i} (${edgeText(edges[i])})`));
-    if (checked.every((list) => list.length === 1)) {
-      refuse(where, "at least 2 primitives to choose from on some edge", checked[0][0]);
-    }
-    return checked;
-  };
-  const checkPrimitives = (): SpaceDefinition["primitives"] => {
-    if (!isMapping(primitives)) return checkCell(primitives, "primitives");
-    if (skeleton) return refuse("primitives", `a list, as there is one kind of cell in ${skeleton}`, primitives);
-    const other = Object.keys(primitives).find((key) => !(CELL_KINDS as readonly string[]).includes(key));
-    if (other !== undefined) {
-      refuse("each key of primitives", `one of ${CELL_KINDS.join(", ")}`, other, didYouMean(other, CELL_KINDS));
-    }
-    const of = (kind: CellKind): EdgePrimitives => checkCell(primitives[kind], `primitives of ${kind}`);
-    return { normal: of("normal"), reduce: of("reduce") };
-  };
-  if (reduceAt !== undefined && !isReduceAt(reduceAt)) return refuse("reduce-at", REDUCE_AT_TEXT, reduceAt);
-  return {
-    name,
-    ...(summary === undefined ? {} : { summary: summary as string }),
-    ...shape,
-    primitives: checkPrimitives(),
-    ...(reduceAt ? { "reduce-at": [...reduceAt] } : {}),
-  };
+    if (list.indexOf(op) < i) refuse(where, "a list that names each primitive once", op);
+  });
+  if (list.every((op) => op === ZERO_PRIMITIVE)) {
+    refuse(where, `a list with a primitive other than ${ZERO_PRIMITIVE}`, ZERO_PRIMITIVE);
+  }
+  return [...list];
 }
 
 /** The space that a definition describes. Columns of alpha are in the order in which it first names the primitives. */

@@ -17,6 +17,7 @@ import {
   ZERO_PRIMITIVE,
 } from "./space.ts";
 import { checkNasBenchNodes, formatNasBenchCell, parseNasBenchCell } from "./nas_bench_cell.ts";
+import { findGenotype } from "./found_text.ts";
 import { parsePython } from "./python_genotype.ts";
 
 /** One input of a node: the operation and the node it reads (the cell's inputs come first, 0 and 1 in DARTS). */
@@ -78,15 +79,17 @@ export function genotypeOf(
 }
 
 /**
- * Reads a genotype in any text form, told apart by the first character: JSON, Python, or `|op~0|+...` of NAS-Bench-201.
+ * Reads a genotype in any text form: JSON, Python, or `|op~0|+...` of NAS-Bench-201; the last two are found in logs and
+ * in files of other repositories too.
  * @throws {FailureError} one sentence that names `file`, the place in it and what was expected.
  */
 export function parseGenotype(text: string, file: string): Genotype {
   checkLength(text, file);
-  if (/^\s*\|/.test(text)) {
-    return genotypeOf({ skeleton: "nas-bench-201" }, { normal: parseNasBenchCell(text, file), reduce: [] });
+  const found = findGenotype(text, file);
+  if (found.kind === "nas-bench") {
+    return genotypeOf({ skeleton: "nas-bench-201" }, { normal: parseNasBenchCell(found.text, file), reduce: [] });
   }
-  return /^\s*[{[]/.test(text) ? parseGenotypeJson(text, file) : parseGenotypePython(text, file);
+  return found.kind === "json" ? parseGenotypeJson(text, file) : parseGenotypePython(found.text, file);
 }
 
 /**

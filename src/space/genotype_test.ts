@@ -252,3 +252,36 @@ Deno.test("mutated texts are read or refused, never anything else", () => {
   }
   assert(refused > 600 && refused < 1200, String(refused));
 });
+
+Deno.test("a genotype is found in what it was pasted with", () => {
+  const CALL = PUBLISHED.replace(/^.*?(?=Genotype)/s, "");
+  const cell = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_3x3~2|";
+  const nested = CALL.replace(/\(('\w+'), (\d)\), \(('\w+'), (\d)\)/g, "[($1, $2), ($3, $4)]");
+  assert.notEqual(nested, CALL);
+  for (
+    const around of [
+      `06/12 03:15:03 PM genotype = ${CALL}`,
+      `[2019-03-05 11:02:33] INFO genotype: ${CALL}\n06/12 03:15:09 PM alphas [0.1, 0.2]\n`,
+      `{"epoch": 49, "genotype": "${CALL}"}`,
+      `>>> print(genotype)\n${CALL}\n>>> `,
+      `from collections import namedtuple\n\nGenotype = namedtuple('Genotype', 'normal normal_concat reduce ` +
+      `reduce_concat')\n\nPRIMITIVES = [\n    'none',\n]\n\n# OLD = Genotype(normal=[])\nDARTS_V2 = ${CALL}\n\n` +
+      "DARTS = DARTS_V2\n",
+      `${CALL}\n${CALL}`,
+      nested,
+    ]
+  ) assert.deepEqual(parseGenotype(around, "log"), parseGenotypePython(CALL, "g"), around);
+  for (const around of [`arch: ${cell} (acc 94.1)`, `Structure(4 nodes with ${cell})`, `{"arch_str": "${cell}"}`]) {
+    assert.deepEqual(parseGenotype(around, "log"), parseGenotype(cell, "g"), around);
+  }
+  const other = CALL.replace("sep_conv_3x3", "dil_conv_3x3");
+  refuses(
+    () => parseGenotype(`NASNet = ${CALL}\n\nDARTS = ${other}\n`, "genotypes.py"),
+    /holds 2 different ones: NASNet in line 1, DARTS in line 3; keep only the one that you want$/,
+  );
+  refuses(
+    () => parseGenotype(`epoch 3\ngenotype = ${CALL.replace("sep_conv_3x3", "sep_conv3x3")}`, "log"),
+    /did you mean "sep_conv_3x3"/,
+  );
+  refuses(() => parseGenotype(`epoch 3\n  genotype = ${CALL.slice(0, 60)}`, "log"), /^Cannot read log .* line 2,/);
+});

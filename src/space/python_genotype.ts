@@ -5,7 +5,8 @@
  *     file     = [NAME "="] "Genotype" "(" field {"," field} [","] ")"
  *     field    = ("normal" | "reduce") "=" list(pair)
  *              | ("normal_concat" | "reduce_concat") "=" (list(INT) | "range" "(" INT "," INT ")")
- *     pair     = "(" STRING "," INT ")"          list(x) = "[" {x ","} [x] "]", or the same in "(" ")"
+ *     pair     = "(" STRING "," INT ")", or a list of those
+ *     list(x)  = "[" {x ","} [x] "]", or the same in "(" ")"
  * @module
  */
 import { FailureError } from "../base/errors.ts";
@@ -40,74 +41,114 @@ const TOKEN = /(?:[ \t\r\n\f]+|#[^\n]*)|([A-Za-z_]\w*)|(\d{1,6})(?!\w)|'([^'"\\\
  * @throws {FailureError} naming `file`, line and column, what was expected and what is there.
  */
 export function parsePython(text: string, file: string): PythonFields {
-  const tokens = tokenize(text, file);
-  let next = 0;
+  return new Parser(text, file).file();
+}
 
-  const fail = (expected: string): never => unexpected(text, file, tokens[next].at, expected);
-  const peek = (sign: string): boolean => tokens[next].kind === "sign" && tokens[next].text === sign;
-  const accept = (sign: string): boolean => peek(sign) && ++next > 0;
-  const expect = (sign: string): void => {
-    if (!accept(sign)) fail(`"${sign}"`);
-  };
-  const take = (kind: Token["kind"], expected: string): string =>
-    tokens[next].kind === kind ? tokens[next++].text : fail(expected);
-  const integer = (): number => Number(take("number", "a number"));
-  const list = <T>(item: () => T): T[] => {
-    const close = accept("(") ? ")" : (expect("["), "]");
-    const items: T[] = [];
-    while (!accept(close)) {
+/** One method for each rule of the grammar. */
+class Parser {
+  readonly #tokens: readonly Token[];
+  #next = 0;
+
+  constructor(readonly text: string, readonly name: string) {
+    this.#tokens = tokenize(text, name);
+  }
+
+  file(): PythonFields {
+    if (this.#take("name", '"Genotype("') !== "Genotype") {
+      this.#expect("=");
+      if (this.#token.text !== "Genotype") this.#fail('"Genotype("');
+      this.#next++;
+    }
+    this.#expect("(");
+    const found: Partial<PythonFields> = {};
+    while (!this.#accept(")")) {
+      this.#field(found);
+      if (!this.#at(")")) this.#expect(",");
+    }
+    const missing = FIELDS.filter((name) => !found[name]);
+    if (missing.length > 0) {
+      this.#next--;
+      this.#fail(missing.join(", "));
+    }
+    this.#take("end", "the end of the text");
+    return found as PythonFields;
+  }
+
+  /** Adds a keyword argument that is not there yet. */
+  #field(found: Partial<PythonFields>): void {
+    const missing = FIELDS.filter((name) => !found[name]);
+    const name = missing.find((each) => each === this.#token.text) ?? this.#fail(missing.join(", ") || '")"');
+    this.#next++;
+    this.#expect("=");
+    if (name === "normal" || name === "reduce") found[name] = this.#list(() => this.#pairs()).flat();
+    else found[name] = this.#concat();
+  }
+
+  /** A pair, or those of a node, as some repositories write them. */
+  #pairs(): { op: string; from: number }[] {
+    const nested = this.#at("[") || (this.#at("(") && this.#tokens[this.#next + 1].kind === "sign");
+    return nested ? this.#list(() => this.#pair()) : [this.#pair()];
+  }
+
+  #pair(): { op: string; from: number } {
+    this.#expect("(");
+    const op = this.#take("string", "the name of an operation in quotes");
+    this.#expect(",");
+    const from = this.#integer();
+    this.#expect(")");
+    return { op, from };
+  }
+
+  #concat(): number[] {
+    if (this.#token.text !== "range") return this.#list(() => this.#integer());
+    this.#next++;
+    this.#expect("(");
+    const start = this.#integer();
+    this.#expect(",");
+    const stop = this.#integer();
+    if (stop - start > MAX_RANGE) this.#fail(`a range of at most ${MAX_RANGE} nodes`);
+    this.#expect(")");
+    return Array.from({ length: Math.max(0, stop - start) }, (_, i) => start + i);
+  }
+
+  #list<T>(item: () => T): T[] {
+    const close = this.#accept("(") ? ")" : "]", items: T[] = [];
+    if (close === "]") this.#expect("[");
+    while (!this.#accept(close)) {
       items.push(item());
-      if (!peek(close)) expect(",");
+      if (!this.#at(close)) this.#expect(",");
     }
     return items;
-  };
-  const pair = (): { op: string; from: number } => {
-    expect("(");
-    const op = take("string", "the name of an operation in quotes");
-    expect(",");
-    const from = integer();
-    expect(")");
-    return { op, from };
-  };
-  const concat = (): number[] => {
-    if (tokens[next].text !== "range") return list(integer);
-    next++;
-    expect("(");
-    const start = integer();
-    expect(",");
-    const stop = integer();
-    if (stop - start > MAX_RANGE) fail(`a range of at most ${MAX_RANGE} nodes`);
-    expect(")");
-    return Array.from(
-      { length: Math.max(0, stop - start) },
-      (_, i) => start + i,
-    );
-  };
+  }
 
-  if (take("name", '"Genotype("') !== "Genotype") {
-    expect("=");
-    if (tokens[next].text !== "Genotype") fail('"Genotype("');
-    next++;
+  #integer(): number {
+    return Number(this.#take("number", "a number"));
   }
-  expect("(");
-  const found: Partial<PythonFields> = {};
-  while (!accept(")")) {
-    const missing = FIELDS.filter((name) => !found[name]);
-    const name = missing.find((each) => each === tokens[next].text) ??
-      fail(missing.join(", ") || '")"');
-    next++;
-    expect("=");
-    if (name === "normal" || name === "reduce") found[name] = list(pair);
-    else found[name] = concat();
-    if (!peek(")")) expect(",");
+
+  get #token(): Token {
+    return this.#tokens[this.#next];
   }
-  const missing = FIELDS.filter((name) => !found[name]);
-  if (missing.length > 0) {
-    next--;
-    fail(missing.join(", "));
+
+  #at(sign: string): boolean {
+    return this.#token.kind === "sign" && this.#token.text === sign;
   }
-  take("end", "the end of the text");
-  return found as PythonFields;
+
+  #accept(sign: string): boolean {
+    return this.#at(sign) && ++this.#next > 0;
+  }
+
+  #expect(sign: string): void {
+    if (!this.#accept(sign)) this.#fail(`"${sign}"`);
+  }
+
+  #take(kind: Token["kind"], expected: string): string {
+    if (this.#token.kind !== kind) this.#fail(expected);
+    return this.#tokens[this.#next++].text;
+  }
+
+  #fail(expected: string): never {
+    unexpected(this.text, this.name, this.#token.at, expected);
+  }
 }
 
 function tokenize(text: string, file: string): Token[] {

@@ -50,9 +50,16 @@ function verdictText({ verdict, difference: { interval } }: Comparison): string 
 }
 
 /** Tables of what the study found: searches, retrained cells, comparisons, correlations. */
-export function summaryTables(study: Study, results: Results, summary: Summary): Table[] {
-  const { searches, accuracies, comparisons } = summary, rules = study.discretizers;
-  const tables: Table[] = [{
+export function summaryTables(study: Study, results: Results, { searches, accuracies, comparisons }: Summary): Table[] {
+  return [
+    searchTable(study.discretizers, searches),
+    ...(study.trainConfigs ? [accuracyTable(results, accuracies), comparisonTable(comparisons)] : []),
+    ...study.settings.flatMap((_, setting) => correlationTables(study, results.searches, setting)),
+  ];
+}
+
+function searchTable(rules: readonly string[], searches: Summary["searches"]): Table {
+  return {
     title: "The searches after their last epoch",
     note: "Mean ± standard error over n searches (seeds). Imbalance: largest over smallest norm of a cell's nodes, " +
       "before and after node normalisation. None: mean softmax weight of the operation that outputs zeros. Entropy: " +
@@ -78,42 +85,46 @@ export function summaryTables(study: Study, results: Results, summary: Summary):
       meanText(s.entropy, 4),
       ...rules.map((rule) => meanText(s.skips[rule], 1)),
     ]),
-  }];
-  if (study.trainConfigs) {
-    const split = [...new Set(results.trainings.map((each) => each.split))].join(" and ") || "test";
-    tables.push({
-      title: "Accuracy of retrained cells",
-      note: `On ${split} images, in percent; mean, standard error and 95 % confidence interval (Student's t) over n ` +
-        "searches, or n random cells: it covers how searches differ, not which test images there are. Several trainings " +
-        "of one cell count once, by their mean. Free: operations without weights among those of both cells.",
-      columns: ["setting", "cells by", "n", "different cells", "accuracy, %", "95 % interval", "skips", "free"],
-      texts: 2,
-      rows: accuracies.map((a) => [
-        a.setting,
-        a.rule,
-        String(a.accuracy.n),
-        String(a.cells),
-        meanText(a.accuracy, 2, POINTS),
-        intervalText(a.accuracy, 2, POINTS),
-        meanText(a.skips, 1),
-        meanText(a.parameterFree, 1),
-      ]),
-    }, {
-      title: "Comparisons",
-      note: comparisonNote(comparisons.length),
-      columns: ["setting", "what", "n", "difference, points", "95 % interval", "verdict"],
-      texts: 2,
-      rows: comparisons.map((c) => [
-        c.setting,
-        `${c.what}${c.paired ? " (paired)" : ""}`,
-        String(c.difference.n),
-        meanText(c.difference, 2, POINTS),
-        intervalText(c.difference, 2, POINTS),
-        verdictText(c),
-      ]),
-    });
-  }
-  return [...tables, ...study.settings.flatMap((_, setting) => correlationTables(study, results.searches, setting))];
+  };
+}
+
+function accuracyTable({ trainings }: Results, accuracies: Summary["accuracies"]): Table {
+  const split = [...new Set(trainings.map((each) => each.split))].join(" and ") || "test";
+  return {
+    title: "Accuracy of retrained cells",
+    note: `On ${split} images, in percent; mean, standard error and 95 % confidence interval (Student's t) over n ` +
+      "searches, or n random cells: it covers how searches differ, not which test images there are. Several trainings " +
+      "of one cell count once, by their mean. Free: operations without weights among those of both cells.",
+    columns: ["setting", "cells by", "n", "different cells", "accuracy, %", "95 % interval", "skips", "free"],
+    texts: 2,
+    rows: accuracies.map((a) => [
+      a.setting,
+      a.rule,
+      String(a.accuracy.n),
+      String(a.cells),
+      meanText(a.accuracy, 2, POINTS),
+      intervalText(a.accuracy, 2, POINTS),
+      meanText(a.skips, 1),
+      meanText(a.parameterFree, 1),
+    ]),
+  };
+}
+
+function comparisonTable(comparisons: readonly Comparison[]): Table {
+  return {
+    title: "Comparisons",
+    note: comparisonNote(comparisons.length),
+    columns: ["setting", "what", "n", "difference, points", "95 % interval", "verdict"],
+    texts: 2,
+    rows: comparisons.map((c) => [
+      c.setting,
+      `${c.what}${c.paired ? " (paired)" : ""}`,
+      String(c.difference.n),
+      meanText(c.difference, 2, POINTS),
+      intervalText(c.difference, 2, POINTS),
+      verdictText(c),
+    ]),
+  };
 }
 
 function comparisonNote(comparisons: number): string {

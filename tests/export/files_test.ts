@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { decodeTensors } from "../../src/base/safetensors.ts";
+import { preparationSteps } from "../../src/data/decode.ts";
 import { foldBatchNorms } from "../../src/export/fold.ts";
 import { describeModel, type ModelInfo } from "../../src/export/model_info.ts";
 import { exportOnnx, inferenceToOnnx } from "../../src/export/onnx.ts";
@@ -28,7 +29,7 @@ Deno.test({
     for (const net of [primitivesNetwork(1, 7, 9), primitivesNetwork(2, 7, 9)]) {
       for (const options of FOLDING) await checkOnnx(inferenceToOnnx(net, info3, options));
     }
-    const said = await checkOnnx(exportOnnx(mnistModel, { name: "mnist", resize: "none" }));
+    const said = await checkOnnx(exportOnnx(mnistModel, { name: "mnist" }));
     assert.deepEqual(said.opset, [["", ONNX_OPSET]]);
     assert.deepEqual(said.ports, { images: ["N", 1, 28, 28], logits: ["N", 10], probabilities: ["N", 10] });
     assert.deepEqual(said.producer, ["idarts", "0.0.0-test", "mnist"]);
@@ -40,7 +41,12 @@ Deno.test({
     assert.equal(metadata.version, "0.0.0-test");
     assert.deepEqual(JSON.parse(metadata.preprocessing), {
       ...{ layout: "NCHW", channels: 1, colours: "grey", height: 28, width: 28, pixels: "unit", range: [0, 1] },
-      ...{ normalization: "in the graph", mean: [0.13], std: [0.31], resize: "none" },
+      ...{
+        normalization: "in the graph",
+        mean: [0.13],
+        std: [0.31],
+        steps: preparationSteps({ size: 28, channels: 1 }),
+      },
     });
     // DARTS_V2 has no batch norm behind a pool: folding leaves none.
     assert.ok(!(said.operators as string[]).includes("BatchNormalization"), `${said.operators}`);

@@ -8,16 +8,19 @@ import type { TensorType } from "../../src/graph/tensor_type.ts";
 const granted = (query: Deno.PermissionDescriptor) => Deno.permissions.querySync(query).state === "granted";
 /** Whether onnxruntime-node may not be loaded. */
 export const withoutRuntime = !granted({ name: "ffi" });
-const PYTHON = "/usr/bin/python3";
+/** Debian's Python. */
+export const PYTHON = "/usr/bin/python3";
 
-/** Whether Debian's python3-onnx is there and may run. */
-async function hasChecker(): Promise<boolean> {
+/** Whether Debian's Python may run and has these modules. */
+async function has(...modules: readonly string[]): Promise<boolean> {
   if (!granted({ name: "run", command: PYTHON })) return false;
-  const command = new Deno.Command(PYTHON, { args: ["-c", "import onnx"], stdout: "null", stderr: "null" });
+  const command = new Deno.Command(PYTHON, { args: ["-c", `import ${modules}`], stdout: "null", stderr: "null" });
   return await command.output().then((o) => o.success, () => false);
 }
-/** Whether ONNX's checker is not there or may not run. */
-export const withoutChecker = !await hasChecker();
+/** Whether ONNX's checker (python3-onnx) is not there or may not run. */
+export const withoutChecker = !await has("onnx");
+/** The same of Pillow and NumPy (python3-pil, python3-numpy). */
+export const withoutPillow = !await has("PIL", "numpy");
 
 /** A tensor as ONNX has it. */
 export interface Batch {

@@ -1,0 +1,38 @@
+/**
+ * Types of what results, records and options hold, for those who want to name them. Types alone: what can be called is in
+ * the main module and in `./graph`.
+ * @module
+ */
+export type { Action, IdartsError, Remedy, Text, Wording } from "./src/base/errors.ts";
+export type { TensorData, TensorEntry } from "./src/base/safetensors.ts";
+export type { Change, Crop, Jitter } from "./src/data/changes.ts";
+export type { ImageStream, SkippedFile, Split } from "./src/data/dataset.ts";
+export type { FetchOptions, Remote } from "./src/data/fetch.ts";
+export type { RgbaPixels } from "./src/data/image_input.ts";
+export type { MethodReport, NodeChoice, ScoredCandidate, ScoredChoice, ScoredEdge } from "./src/discretize/choice.ts";
+export type { EdgeCorrelation, EdgeWeights, NodeSummary } from "./src/discretize/discretize.ts";
+export type { Architecture } from "./src/discretize/mixture.ts";
+export type { Measurement, Removal, RemovalEvidence } from "./src/discretize/removals.ts";
+export type { Evidence, NodeRemovals } from "./src/discretize/rule.ts";
+export type { DecorrelationOptions } from "./src/discretize/scope.ts";
+export type { Correlation, NodeStatistics } from "./src/discretize/statistics.ts";
+export type { ExportOptions, PixelScale } from "./src/export/model_info.ts";
+export type { ParamValues } from "./src/gpu/kernel.ts";
+export type { Tuning } from "./src/graph/tuning.ts";
+export type { Checkpoint } from "./src/run/checkpoint_file.ts";
+export type { EpochBase, RunOptions, RunProgress } from "./src/run/phase.ts";
+export type { MetricRecord } from "./src/run/run_folder.ts";
+export type { NodeNormRecord } from "./src/search/engine.ts";
+export type { EpochRecord } from "./src/search/records.ts";
+export type { SearchProgress } from "./src/search/search.ts";
+export type { StopReason } from "./src/search/stopping.ts";
+export type { DeviceCheckOptions, OperationCheck, StepCheck } from "./src/search/device_check.ts";
+export type { LayerCost } from "./src/space/cost.ts";
+export type { NetworkForm } from "./src/space/darts_network.ts";
+export type { EdgePrimitives } from "./src/space/definition.ts";
+export type { CellGenotype, Choice } from "./src/space/genotype.ts";
+export type { DepthPart } from "./src/space/reductions.ts";
+export type { Candidate, CellKind, CellShape, Edge, Skeleton, SkeletonName } from "./src/space/space.ts";
+export type { NodeNorm } from "./src/space/supernet.ts";
+export type { InferenceOptions, PixelImages, PredictOptions } from "./src/train/inference.ts";
+export type { BestEpoch, TrainProgress, TrainRecord } from "./src/train/records.ts";
