@@ -5,6 +5,7 @@
  * @module
  */
 import type { Random } from "../base/random.ts";
+import { rowPitch } from "../graph/tensor_type.ts";
 
 /** Which random changes images get. */
 export interface Augment {
@@ -33,11 +34,6 @@ export function checkAugment({ pad, cutout = 0, resizedCrop = 1, jitter = 0 }: A
   check("cutout", cutout, whole(cutout), "a whole number from 0");
   check("resizedCrop", resizedCrop, resizedCrop >= 0.01 && resizedCrop <= 1, "from 0.01 to 1");
   check("jitter", jitter, jitter >= 0 && jitter <= 1, "from 0 to 1");
-}
-
-/** Row pitch of a device image: `width` rounded up to whole vectors of four. */
-export function rowPitch(width: number): number {
-  return Math.ceil(width / 4) * 4;
 }
 
 /**

@@ -9,7 +9,8 @@
  */
 import { UsageError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
-import { type Augment, checkAugment, NO_AUGMENT, normaliseTable, Placements, placePlane, rowPitch } from "./augment.ts";
+import { rowPitch } from "../graph/tensor_type.ts";
+import { type Augment, checkAugment, NO_AUGMENT, normaliseTable, Placements, placePlane } from "./augment.ts";
 import { applyJitter, type Change, cropPart, drawChange, hasChanges, holeOf } from "./changes.ts";
 import type { Dataset } from "./dataset.ts";
 import { Prefetcher } from "./prefetch.ts";

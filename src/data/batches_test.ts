@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
-import { normaliseTable, placePlane, rowPitch } from "./augment.ts";
+import { rowPitch } from "../graph/tensor_type.ts";
+import { normaliseTable, placePlane } from "./augment.ts";
 import { batchElements, Batcher, type BatcherOptions, splitHalves } from "./batches.ts";
 import type { Dataset } from "./dataset.ts";
 

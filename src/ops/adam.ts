@@ -7,7 +7,7 @@ import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense } from "../graph/tensor_type.ts";
 import { boundHyper, hyperRecord } from "./hyper.ts";
-import { overArena, requireArenas } from "./sgd.ts";
+import { expectArenas, overArena } from "./sgd.ts";
 
 const shader = kernel("adam", source, {
   buffers: {
@@ -38,7 +38,7 @@ export interface AdamAttributes {
 export const adam: OpSpec<AdamAttributes> = {
   name: "adam",
   infer([params, grads, m, v, hyper]) {
-    requireArenas([params, grads, m, v], hyper);
+    expectArenas([params, grads, m, v], hyper);
     return [params, m, v];
   },
   kernels({ inputs: [params], attrs: { beta1, beta2, eps, weightDecay } }) {

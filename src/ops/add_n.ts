@@ -8,7 +8,7 @@ import { kernel, list, read, write } from "../gpu/kernel.ts";
 import { type Dispatch, dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { image, sameType, storageLength } from "../graph/tensor_type.ts";
 import { manyWorkgroups } from "./channel.ts";
-import { linear } from "./launch.ts";
+import { grid } from "./launch.ts";
 
 const shader = kernel("add_n", source, {
   buffers: { x: list(read("vec4f", "bf16")), y: write("vec4f", "bf16") },
@@ -37,7 +37,7 @@ export const addN: OpSpec<null> = {
         constants: { COUNT: part.length, ACCUMULATE: from > 0, SIZE },
         buffers: { x: part, y: output(0) },
         params: { length, share: SHARE },
-        workgroups: linear(groups * SIZE, SIZE).workgroups,
+        workgroups: grid(groups * SIZE, SIZE).workgroups,
       }));
     }
     return { dispatches };

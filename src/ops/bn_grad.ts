@@ -10,7 +10,9 @@ import inputSource from "../../shaders/bn_grad_input.wgsl" with {
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { type Bound, type Dispatch, dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, sameType, type TensorType } from "../graph/tensor_type.ts";
-import { channelStatistics, channelVec4s, joinedStrands, overChannels, requireDense, requireImage } from "./channel.ts";
+import { expectImage, expectTensor } from "./expect.ts";
+import { channelVec4s, joinedStrands, overChannels } from "./channel.ts";
+import { channelStatistics } from "./reference.ts";
 import { rowEnds } from "./shader_parts.ts";
 
 const sumsShader = kernel("bn_grad_sums", sumsSource, {
@@ -43,10 +45,10 @@ export interface BnGradAttributes {
   readonly eps: number;
 }
 
-function requireInputs([x, gy, stats]: readonly TensorType[]): void {
-  requireImage(x, "x");
+function expectOperands([x, gy, stats]: readonly TensorType[]): void {
+  expectImage(x, "x");
   if (!gy || !sameType(x, gy)) throw new RangeError("x and gy must agree");
-  requireDense(stats, [2, x.shape[0]], "stats");
+  expectTensor(stats, "stats", [2, x.shape[0]]);
 }
 
 function sums(
@@ -64,13 +66,13 @@ function sums(
 }
 
 const deriveStats = (x: TensorType, at: number): OpCase["derive"] => (index, inputs) =>
-  index === at ? channelStatistics(inputs[0], x) : undefined;
+  index === at ? channelStatistics(inputs[0], x.shape[0]) : undefined;
 
 /** `(x, gy [C,N,H,W], stats [2,C]) -> sum of gy [C], sum of gy * xhat [C]`, xhat = (x - mean) / sqrt(var + eps). */
 export const bnGradSums: OpSpec<BnGradAttributes> = {
   name: "bn_grad_sums",
   infer(inputs) {
-    requireInputs(inputs);
+    expectOperands(inputs);
     const type = dense([inputs[0].shape[0]]);
     return [type, type];
   },
@@ -115,11 +117,11 @@ export function inputGradient(x: TensorType, eps: number, buffers: Bound<typeof 
 export const bnGradInput: OpSpec<BnGradAttributes> = {
   name: "bn_grad_input",
   infer(inputs) {
-    requireInputs(inputs);
+    expectOperands(inputs);
     const c = inputs[0].shape[0];
-    requireDense(inputs[3], [c], "sum of gy");
-    requireDense(inputs[4], [c], "sum of gy * xhat");
-    if (inputs.length > 5) requireDense(inputs[5], [c], "gamma");
+    expectTensor(inputs[3], "sum of gy", [c]);
+    expectTensor(inputs[4], "sum of gy * xhat", [c]);
+    if (inputs.length > 5) expectTensor(inputs[5], "gamma", [c]);
     return [inputs[0]];
   },
   kernels({ inputs, attrs: { eps } }) {

@@ -6,7 +6,9 @@ import source from "../../shaders/bn_stats.wgsl" with { type: "text" };
 import { kernel, list, read, table, write } from "../gpu/kernel.ts";
 import { type Dispatch, dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, image } from "../graph/tensor_type.ts";
-import { channelStatistics, channelVec4s, hasTails, joinedStrands, requireImage, rowWord } from "./channel.ts";
+import { expectImage } from "./expect.ts";
+import { channelVec4s, hasTails, joinedStrands, rowWord } from "./channel.ts";
+import { channelStatistics } from "./reference.ts";
 import { rowEnds } from "./shader_parts.ts";
 
 const shader = kernel("bn_stats", source, {
@@ -29,7 +31,7 @@ export interface BnStatsAttributes {
 export const bnStats: OpSpec<BnStatsAttributes> = {
   name: "bn_stats",
   infer([x], { sizes }) {
-    requireImage(x, "x");
+    expectImage(x, "x");
     if (sizes.reduce((a, b) => a + b, 0) !== x.shape[0]) {
       throw new RangeError(`attribute sizes must add up to ${x.shape[0]} channels: it is [${sizes}]`);
     }
@@ -51,12 +53,12 @@ export const bnStats: OpSpec<BnStatsAttributes> = {
     return { dispatches };
   },
   gradient: () => [null],
-  reference([x], [{ shape: [channels, ...rest], ...type }], { sizes }) {
+  reference([x], [{ shape: [channels] }], { sizes }) {
     const each = x.length / channels;
     let first = 0;
     return sizes.map((size) => {
       const from = first * each, to = (first += size) * each;
-      return channelStatistics(x.subarray(from, to), { ...type, shape: [size, ...rest] });
+      return channelStatistics(x.subarray(from, to), size);
     });
   },
   cases: () =>

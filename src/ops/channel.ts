@@ -6,7 +6,7 @@ import type { GpuLimits } from "../gpu/device.ts";
 import { rowPitch, type TensorType } from "../graph/tensor_type.ts";
 import { hasLanes, LANES } from "./lanes.ts";
 
-/** vec4s of a channel of an image. */
+/** vec4s of a channel of an image, row padding included. */
 export function channelVec4s(type: TensorType): number {
   const [, n, h, w] = type.shape;
   return n * h * rowPitch(w) / 4;
@@ -77,41 +77,4 @@ export function overChannels(type: TensorType): {
     params: { length, share: SHARE, row: rowWord(type) },
     workgroups: [groups, c, 1],
   };
-}
-
-/** @throws {RangeError} unless `type` is an image. */
-export function requireImage(type: TensorType, what: string): void {
-  if (type?.layout !== "image") {
-    throw new RangeError(`${what} must be an image`);
-  }
-}
-
-/** @throws {RangeError} unless `type` is a dense f32 tensor of `shape`. */
-export function requireDense(
-  type: TensorType,
-  shape: readonly number[],
-  what: string,
-): void {
-  if (
-    type?.layout !== "dense" || type.dtype !== "f32" ||
-    type.shape.length !== shape.length ||
-    type.shape.some((d, i) => d !== shape[i])
-  ) {
-    throw new RangeError(`${what} must be f32[${shape.join(",")}]`);
-  }
-}
-
-/** Mean and biased variance of every channel in f64, as `[2, C]`: the obvious version for references. */
-export function channelStatistics(
-  x: Float64Array,
-  type: TensorType,
-): Float64Array {
-  const c = type.shape[0], count = x.length / c, out = new Float64Array(2 * c);
-  for (let k = 0; k < c; k++) {
-    const part = x.subarray(k * count, (k + 1) * count);
-    const mean = part.reduce((a, v) => a + v, 0) / count;
-    out[k] = mean;
-    out[c + k] = part.reduce((a, v) => a + (v - mean) ** 2, 0) / count;
-  }
-  return out;
 }

@@ -7,7 +7,8 @@ import source from "../../shaders/combine.wgsl" with { type: "text" };
 import { kernel, list, optional, read, record, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, sameType } from "../graph/tensor_type.ts";
-import { requireDense } from "./channel.ts";
+
+import { expectTensor } from "./expect.ts";
 import { boundHyper, hyperRecord } from "./hyper.ts";
 import { overArena, squareInput } from "./sgd.ts";
 
@@ -59,8 +60,8 @@ export const combine: OpSpec<CombineAttributes> = {
     if (first.layout !== "dense" || first.dtype !== "f32" || !inputs.slice(0, n).every((t) => sameType(t, first))) {
       throw new RangeError("all tensors must be dense f32 tensors of one type");
     }
-    if (hyper) requireDense(inputs[n], [8], "hyper");
-    if (square) requireDense(inputs[inputs.length - 1], [1], "normSquared");
+    if (hyper) expectTensor(inputs[n], "hyper", [8]);
+    if (square) expectTensor(inputs[inputs.length - 1], "normSquared", [1]);
     return [first];
   },
   kernels({ inputs, attrs }) {

@@ -9,8 +9,9 @@ import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, list, read, write } from "../gpu/kernel.ts";
 import { type Dispatch, dispatch, input, type KernelPlan, type OpSpec, output } from "../graph/op.ts";
 import { elementCount, image, storageLength, type TensorType } from "../graph/tensor_type.ts";
+import { channelVec4s } from "./channel.ts";
 import { expectImage, expectInputs, expectInteger } from "./expect.ts";
-import { imageVec4s, linear } from "./launch.ts";
+import { grid } from "./launch.ts";
 
 const shader = kernel("concat", source, {
   buffers: { s: list(read("vec4f", "bf16")), large: write("vec4f", "bf16") },
@@ -45,13 +46,13 @@ export interface ZerosAttributes {
 /** As many parts per dispatch as the adapter binds besides the large image. */
 function copies(parts: readonly TensorType[], SPLIT: boolean, GROUPS: number, limits: GpuLimits): KernelPlan {
   const dispatches: Dispatch[] = [], most = limits.maxStorageBuffersPerShaderStage - 1;
-  const SIZE = parts.reduce((sum, { shape }) => sum + shape[0], 0) / GROUPS, CHANNEL = imageVec4s(parts[0]);
+  const SIZE = parts.reduce((sum, { shape }) => sum + shape[0], 0) / GROUPS, CHANNEL = channelVec4s(parts[0]);
   let OFFSET = 0;
   for (let from = 0; from < parts.length; from += most) {
     const chunk = parts.slice(from, from + most), ends: [string, number][] = [];
     let end = 0;
     chunk.forEach((t, i) => ends.push([`END${i}`, end += storageLength(t) / 4]));
-    const { workgroups, GRID_X } = linear(end, 64);
+    const { workgroups, GRID_X } = grid(end, 64);
     const constants = {
       SPLIT,
       PARTS: chunk.length,
@@ -82,7 +83,7 @@ export const zeros: OpSpec<ZerosAttributes> = {
   },
   kernels({ outputs }) {
     const LENGTH = storageLength(outputs[0]) / 4;
-    const { workgroups, GRID_X } = linear(LENGTH, 64);
+    const { workgroups, GRID_X } = grid(LENGTH, 64);
     return {
       dispatches: [dispatch(zerosShader, { constants: { LENGTH, GRID_X }, buffers: { y: output(0) }, workgroups })],
     };

@@ -27,7 +27,7 @@ import {
 } from "../graph/op.ts";
 import { dense, image, rowPitch, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectImage, expectInputs, expectInteger, expectShape } from "./expect.ts";
-import { largestDivisor, linear } from "./launch.ts";
+import { grid, largestDivisor } from "./launch.ts";
 import { onnxRelu, onnxWindow } from "./onnx.ts";
 import { reducePartials } from "./reduce_partials.ts";
 import { strided, stridedInputGrad, stridedWeightGrad } from "./strided.ts";
@@ -132,7 +132,7 @@ function arrange(
   TRANSPOSED: boolean,
 ): { first: Dispatch; length: number } {
   const TAPS = K * K, length = Math.ceil(OUTER / OB) * OB * INNER * TAPS;
-  const { workgroups, GRID_X } = linear(length, 64);
+  const { workgroups, GRID_X } = grid(length, 64);
   const constants = { OUTER, INNER, TAPS, OB, TRANSPOSED, COUNT: length };
   return {
     length,
@@ -166,7 +166,7 @@ function forwardPlan(
   const { CI, CO, N, HO, QO, S, PAD } = shared;
   const OB = CO > 4 ? 8 : 4, PX = tile(QO, S === 1 ? 4 : 2);
   const TILES = Math.ceil(QO / PX), COUNT = N * HO * TILES;
-  const { workgroups: [gx, gy], GRID_X } = linear(COUNT, 64);
+  const { workgroups: [gx, gy], GRID_X } = grid(COUNT, 64);
   const { first, length } = arrange(CO, CI, K, OB, false);
   const fits = length * 4 <= limits.maxUniformBufferBindingSize;
   const weights: Binding = fits ? { ...scratch(0), uniform: length * 4 } : scratch(0);
@@ -189,7 +189,7 @@ function inputGradPlan(gy: TensorType, w: TensorType, gx: TensorType, attrs: Con
   const { WO: _, ...shared } = geometry(gx.shape, gy.shape, K, attrs), { CI, CO, N, H, Q, S, PAD, RELU } = shared;
   const OB = CI > 4 && S <= 2 ? 8 : 4, blocks = Math.ceil(CI / OB);
   const TILES = Math.ceil(Q / S), COUNT = N * H * TILES;
-  const { workgroups: [gx0, gy0], GRID_X } = linear(COUNT, 64);
+  const { workgroups: [gx0, gy0], GRID_X } = grid(COUNT, 64);
   const FIRST = Math.floor(Math.floor((PAD - K + 1) / S) / 4);
   const NQ = Math.floor((4 * S - 1 + PAD) / S / 4) - FIRST + 1;
   const { first, length } = arrange(CI, CO, K, OB, true);

@@ -8,7 +8,7 @@ import { kernel, read, write } from "../gpu/kernel.ts";
 import { type Dispatch, dispatch, input, scratch } from "../graph/op.ts";
 import type { TensorType } from "../graph/tensor_type.ts";
 import { hasLanes } from "./lanes.ts";
-import { linear } from "./launch.ts";
+import { grid } from "./launch.ts";
 
 const turnShader = kernel("turn_weights", source, {
   buffers: { w: read("f32"), v: write("f32") },
@@ -46,7 +46,7 @@ export function shares(rows: number, parts: number): { share: number; parts: num
 
 /** Puts the weights (input 1) into scratch 0 as those of the gradient for the input. */
 export function turnWeights(w: TensorType): Dispatch {
-  const [outputs, inputs] = w.shape, count = outputs * inputs * 9, { workgroups, GRID_X } = linear(count, 64);
+  const [outputs, inputs] = w.shape, count = outputs * inputs * 9, { workgroups, GRID_X } = grid(count, 64);
   return dispatch(turnShader, {
     buffers: { w: input(1), v: scratch(0) },
     params: { count, inputs, outputs, gridX: GRID_X },

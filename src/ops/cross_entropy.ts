@@ -10,7 +10,7 @@ import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectInputs, expectShape } from "./expect.ts";
-import { linear } from "./launch.ts";
+import { grid } from "./launch.ts";
 
 const shader = kernel("cross_entropy", source, {
   buffers: { x: read("f32"), labels: read("i32"), loss: write("vec4f"), tally: write("vec4f") },
@@ -61,7 +61,7 @@ export const crossEntropyGrad: OpSpec<CrossEntropyAttributes> = {
     return [inputs[0]];
   },
   kernels({ inputs, attrs }) {
-    const [N, K] = inputs[0].shape, { workgroups, GRID_X } = linear(N, 64);
+    const [N, K] = inputs[0].shape, { workgroups, GRID_X } = grid(N, 64);
     const SEED = inputs.length === 4;
     return {
       dispatches: [dispatch(gradShader, {

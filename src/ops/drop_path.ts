@@ -9,7 +9,7 @@ import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.t
 import { dense, image, rowPitch, sameType, storageLength } from "../graph/tensor_type.ts";
 import { manyWorkgroups } from "./channel.ts";
 import { expectDense, expectImage, expectInteger } from "./expect.ts";
-import { linear } from "./launch.ts";
+import { grid } from "./launch.ts";
 
 const shader = kernel("drop_path", source, {
   buffers: { x: list(read("vec4f", "bf16")), mask: read("f32"), y: write("vec4f", "bf16") },
@@ -53,7 +53,7 @@ export const dropPath: OpSpec<DropPathAttributes> = {
           ...{ length, share: SHARE, plane: h * rowPitch(w) / 4, batch: n },
           rows: rows.map((row) => ({ row: row ?? 0 })),
         },
-        workgroups: linear(groups * SIZE, SIZE).workgroups,
+        workgroups: grid(groups * SIZE, SIZE).workgroups,
       })],
     };
   },

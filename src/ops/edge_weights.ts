@@ -8,7 +8,7 @@ import { kernel, optional, read, table, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectInputs, expectInteger, expectShape } from "./expect.ts";
-import { linear } from "./launch.ts";
+import { grid } from "./launch.ts";
 
 const entering = table({ first: "u32", end: "u32" });
 const shader = kernel("edge_weights", source, {
@@ -59,7 +59,7 @@ function launch(w: TensorType, { entering, bypass }: EdgeWeightsAttributes, GRAD
   return {
     constants: { GRADIENT, BETAS: entering !== null, BYPASS: bypass, E, K, L: K + Number(bypass) },
     params: { entering: spans(entering ?? []) },
-    workgroups: linear(E, 64).workgroups,
+    workgroups: grid(E, 64).workgroups,
   };
 }
 

@@ -21,10 +21,8 @@ export function expectImage(
   type: TensorType,
   name: string,
 ): [number, number, number, number] {
-  if (type.layout !== "image") {
-    throw new RangeError(
-      `${name} must be an image: it is ${typeText(type)}`,
-    );
+  if (type?.layout !== "image") {
+    throw new RangeError(`${name} must be an image: it is ${type ? typeText(type) : "missing"}`);
   }
   return type.shape as [number, number, number, number];
 }
@@ -45,6 +43,16 @@ export function expectDense(
     );
   }
   return type.shape;
+}
+
+/** Checks a dense f32 tensor and its whole shape. @throws {RangeError} */
+export function expectTensor(type: TensorType, name: string, shape: readonly number[]): void {
+  if (
+    type?.layout !== "dense" || type.dtype !== "f32" || type.shape.length !== shape.length ||
+    type.shape.some((d, i) => d !== shape[i])
+  ) {
+    throw new RangeError(`${name} must be f32[${shape.join(",")}]: it is ${type ? typeText(type) : "missing"}`);
+  }
 }
 
 /** Checks a whole shape. @throws {RangeError} */

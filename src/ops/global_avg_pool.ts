@@ -7,13 +7,13 @@ import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectImage, expectInputs } from "./expect.ts";
-import { linear } from "./launch.ts";
+import { grid } from "./launch.ts";
 
 const shader = kernel("global_avg_pool", source, { buffers: { x: read("vec4f", "bf16"), y: write("f32") } });
 const gradShader = kernel("global_avg_pool", source, { buffers: { gy: read("f32"), gx: write("vec4f", "bf16") } });
 
 function launch(big: TensorType, COUNT: number, GRADIENT: boolean) {
-  const [C, N, H, W] = big.shape, Q = rowPitch(W) / 4, { workgroups, GRID_X } = linear(COUNT, 64);
+  const [C, N, H, W] = big.shape, Q = rowPitch(W) / 4, { workgroups, GRID_X } = grid(COUNT, 64);
   return { constants: { GRADIENT, C, N, H, W, Q, LENGTH: H * Q, COUNT, GRID_X }, workgroups };
 }
 

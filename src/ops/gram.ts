@@ -18,8 +18,9 @@ import {
   scratch,
 } from "../graph/op.ts";
 import { dense, elementCount, image, storageLength, type TensorType } from "../graph/tensor_type.ts";
-import { manyWorkgroups, requireDense, requireImage, rowWord } from "./channel.ts";
-import { imageVec4s } from "./launch.ts";
+import { expectImage, expectTensor } from "./expect.ts";
+import { channelVec4s, manyWorkgroups, rowWord } from "./channel.ts";
+
 import { rowEnds } from "./shader_parts.ts";
 
 const packShader = kernel("gram_pack", packSource, {
@@ -134,7 +135,7 @@ function packRow(
       ...{ to: r * part.pitch, length: part.length, start: part.from, share: SHARE },
       channel: (row?.group ?? 0) * attrs.channels,
       channels: row && STATS ? inputs[row.input].shape[0] : 0,
-      ...{ channelLength: imageVec4s(y), row: rowWord(y) },
+      ...{ channelLength: channelVec4s(y), row: rowWord(y) },
     },
     workgroups: [groups, 1, 1],
   });
@@ -193,14 +194,14 @@ export const gram: OpSpec<GramAttributes> = {
         `it needs ${last.input + 1} tensors for ${rows.length} candidates`,
       );
     }
-    requireImage(y, "y");
+    expectImage(y, "y");
     const [c, ...rest] = y.shape;
     if (c !== attrs.channels) {
       throw new RangeError(`y must have ${attrs.channels} channels`);
     }
     rows.forEach((row, k) => {
       const z = inputs[row.input];
-      requireImage(z, `candidate ${k}`);
+      expectImage(z, `candidate ${k}`);
       if (
         z.shape[0] % c !== 0 || (row.group + 1) * c > z.shape[0] ||
         rest.some((d, i) => d !== z.shape[i + 1])
@@ -210,11 +211,7 @@ export const gram: OpSpec<GramAttributes> = {
         );
       }
       if (row.stats) {
-        requireDense(
-          inputs[row.input + 1],
-          [2, z.shape[0]],
-          `stats of candidate ${k}`,
-        );
+        expectTensor(inputs[row.input + 1], `stats of candidate ${k}`, [2, z.shape[0]]);
       }
     });
     return [dense([rows.length + 2, rows.length + 2])];

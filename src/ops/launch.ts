@@ -2,8 +2,6 @@
  * Launch geometry shared by the operations.
  * @module
  */
-import { rowPitch, type TensorType } from "../graph/tensor_type.ts";
-
 /** Largest number of workgroups in one dimension that WebGPU guarantees. */
 const MAX_GROUPS = 65535;
 
@@ -11,19 +9,13 @@ const MAX_GROUPS = 65535;
  * Workgroups for `count` independent invocations in workgroups of `size`: folded into x and y, with the constant
  * `GRID_X` (invocations per row of the grid) that a kernel needs for `gid.y * GRID_X + gid.x`.
  */
-export function linear(
+export function grid(
   count: number,
   size: number,
 ): { workgroups: [number, number, number]; GRID_X: number } {
   const groups = Math.max(1, Math.ceil(count / size));
   const x = Math.min(groups, MAX_GROUPS), y = Math.ceil(groups / x);
   return { workgroups: [x, y, 1], GRID_X: x * size };
-}
-
-/** vec4s in one channel of an image, row padding included. */
-export function imageVec4s(type: TensorType): number {
-  const [, n, h, w] = type.shape;
-  return n * h * rowPitch(w) / 4;
 }
 
 /** Largest divisor of `n` that is at most `most`; multiples of 4 are preferred when there are any. */

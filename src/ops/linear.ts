@@ -7,7 +7,7 @@ import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { type Bound, dispatch, input, type KernelPlan, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectInputs, expectShape } from "./expect.ts";
-import { linear as launch } from "./launch.ts";
+import { grid } from "./launch.ts";
 
 const shader = kernel("linear", source, {
   buffers: {
@@ -36,7 +36,7 @@ function kernels(product: Product, buffers: Bound<typeof shader.buffers>): Kerne
   const PADDED = storageLength(dense([ROWS, COLUMNS]));
   const SUMS_PADDED = storageLength(dense([ROWS]));
   const flags = { BIAS: buffers.bias !== undefined, ROW_SUMS: buffers.s !== undefined };
-  const { workgroups, GRID_X } = launch(COUNT, 16);
+  const { workgroups, GRID_X } = grid(COUNT, 16);
   const constants = {
     ...product,
     ...flags,

@@ -7,7 +7,7 @@ import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectShape } from "./expect.ts";
-import { linear } from "./launch.ts";
+import { grid } from "./launch.ts";
 import { poolParts } from "./shader_parts.ts";
 
 const shader = kernel("max_pool_2x2", source, {
@@ -29,7 +29,7 @@ function infer(inputs: readonly TensorType[]): TensorType[] {
 
 /** Launch that makes `result` from or for the large image `big`. */
 function launch(big: TensorType, result: TensorType, GRADIENT: boolean) {
-  const [, , H, W] = big.shape, COUNT = storageLength(result) / 4, { workgroups, GRID_X } = linear(COUNT, 64);
+  const [, , H, W] = big.shape, COUNT = storageLength(result) / 4, { workgroups, GRID_X } = grid(COUNT, 64);
   const sizes = { H, W, Q: rowPitch(W) / 4, HO: half(H), QO: rowPitch(half(W)) / 4 };
   return { constants: { ...sizes, COUNT, GRID_X, GRADIENT }, workgroups };
 }

@@ -20,8 +20,8 @@ import type { Tensor } from "../graph/graph.ts";
 import { kernel, list, type ParamValues, read, table, uniform, write } from "../gpu/kernel.ts";
 import { type Bound, type Dispatch, dispatch, input, type OpSpec, output, uniformInput } from "../graph/op.ts";
 import { dense, image, sameKind, storageLength, type TensorType } from "../graph/tensor_type.ts";
-import { joinedStrands, manyWorkgroups, rowWord } from "./channel.ts";
-import { imageVec4s } from "./launch.ts";
+import { channelVec4s, joinedStrands, manyWorkgroups, rowWord } from "./channel.ts";
+
 import { mixedCases, mixedReference } from "./mixed_reference.ts";
 import { rowEnds } from "./shader_parts.ts";
 
@@ -125,7 +125,7 @@ const EDGES_ROOM = 8;
 /** vec4s and elements of a channel, and what its rows are. */
 function sizes(z: TensorType) {
   const [, n, h, w] = z.shape;
-  return { m4: imageVec4s(z), elements: n * h * w, row: rowWord(z) };
+  return { m4: channelVec4s(z), elements: n * h * w, row: rowWord(z) };
 }
 
 /** Which candidates an edge has. */

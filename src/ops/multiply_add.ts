@@ -7,7 +7,7 @@ import source from "../../shaders/multiply_add.wgsl" with { type: "text" };
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";
-import { requireDense } from "./channel.ts";
+import { expectTensor } from "./expect.ts";
 
 const shader = kernel("multiply_add", source, {
   buffers: { x: read("vec4f"), y: write("vec4f") },
@@ -29,7 +29,7 @@ const vectors = ([x]: readonly TensorType[]): number => storageLength(x) / 4;
 export const multiplyAdd: OpSpec<MultiplyAddAttributes> = {
   name: "multiply_add",
   infer([x]) {
-    requireDense(x, [4 * vectors([x])], "x");
+    expectTensor(x, "x", [4 * vectors([x])]);
     return [x];
   },
   kernels: ({ inputs, attrs }) => ({

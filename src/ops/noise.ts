@@ -10,7 +10,7 @@ import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, rowPitch, storageLength } from "../graph/tensor_type.ts";
 import { expectInputs, expectInteger } from "./expect.ts";
-import { linear } from "./launch.ts";
+import { grid } from "./launch.ts";
 
 const shader = kernel("noise", source, {
   buffers: { key: read("vec4u"), y: write("vec4f", "bf16") },
@@ -44,7 +44,7 @@ export const noise: OpSpec<NoiseAttributes> = {
         constants: { TAIL: width % 4 },
         buffers: { key: input(0), y: output(0) },
         params: { length, row: rowPitch(width) / 4, stream },
-        workgroups: linear(length, 64).workgroups,
+        workgroups: grid(length, 64).workgroups,
       })],
     };
   },

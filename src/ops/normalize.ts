@@ -6,8 +6,10 @@ import source from "../../shaders/normalize.wgsl" with { type: "text" };
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";
+import { expectImage, expectTensor } from "./expect.ts";
 import { bnGradInput, bnGradSums } from "./bn_grad.ts";
-import { channelStatistics, overChannels, requireDense, requireImage } from "./channel.ts";
+import { overChannels } from "./channel.ts";
+import { channelStatistics } from "./reference.ts";
 import { onnxBatchNorm } from "./onnx.ts";
 import { rowEnds } from "./shader_parts.ts";
 
@@ -36,9 +38,9 @@ function checkParameters(
   stats: TensorType,
   perChannel: readonly TensorType[],
 ): void {
-  requireImage(x, "x");
-  requireDense(stats, [2, x.shape[0]], "stats");
-  perChannel.forEach((t, i) => requireDense(t, [x.shape[0]], i ? "beta" : "gamma"));
+  expectImage(x, "x");
+  expectTensor(stats, "stats", [2, x.shape[0]]);
+  perChannel.forEach((t, i) => expectTensor(t, i ? "beta" : "gamma", [x.shape[0]]));
 }
 
 /** Gradient of {@linkcode normalize} with constant statistics: `(gy, stats[, gamma]) -> gy * gamma / sqrt(var + eps)`. */
@@ -103,7 +105,7 @@ export const normalize: OpSpec<NormalizeAttributes> = {
     return [onnxBatchNorm(context, context.input(0), eps, 1, ...affine)];
   },
   reference([x, given, gamma, beta], [type], { eps, batch }) {
-    const stats = batch ? channelStatistics(x, type) : given;
+    const stats = batch ? channelStatistics(x, type.shape[0]) : given;
     const c = type.shape[0], count = x.length / c;
     return [x.map((v, i) => {
       const k = Math.floor(i / count);
@@ -122,7 +124,7 @@ export const normalize: OpSpec<NormalizeAttributes> = {
             inputs: affine ? [x, stats, vector, vector] : [x, stats],
             attrs: { eps: 1e-5, batch },
             wrt: affine ? [0, 2, 3] : [0],
-            derive: (index, inputs) => index === 1 && batch ? channelStatistics(inputs[0], x) : undefined,
+            derive: (index, inputs) => index === 1 && batch ? channelStatistics(inputs[0], x.shape[0]) : undefined,
             fill: (index, e, normal, u) => index === 1 && e >= c ? 0.5 + u : normal,
           });
         }
@@ -134,7 +136,7 @@ export const normalize: OpSpec<NormalizeAttributes> = {
       inputs: [x, dense([2, 3])],
       attrs: { eps: 1e-5, batch: true },
       wrt: [0],
-      derive: (index, inputs) => index === 1 ? channelStatistics(inputs[0], x) : undefined,
+      derive: (index, inputs) => index === 1 ? channelStatistics(inputs[0], x.shape[0]) : undefined,
       fill: (_index, _e, normal) => 100 + normal,
     });
     return cases;

@@ -20,8 +20,9 @@ import {
   uniformInput,
 } from "../graph/op.ts";
 import { elementCount, type TensorType } from "../graph/tensor_type.ts";
+import { channelVec4s } from "./channel.ts";
 import { hasLanes } from "./lanes.ts";
-import { imageVec4s, largestDivisor } from "./launch.ts";
+import { largestDivisor } from "./launch.ts";
 
 const x = read("vec4f", "bf16"), y = write("vec4f", "bf16"), u = optional(x);
 const sizes = { inputGroups: "u32", inChannels: "u32", outChannels: "u32", length: "u32" } as const;
@@ -77,7 +78,7 @@ export function sizesOf(
     CO: w.shape[0] / groups,
     GI: inputGroups,
     GROUPS: groups,
-    M4: imageVec4s(x),
+    M4: channelVec4s(x),
   };
 }
 

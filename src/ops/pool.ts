@@ -26,7 +26,7 @@ import type { Graph, Node, Tensor } from "../graph/graph.ts";
 import { image, rowPitch, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectInteger, expectShape } from "./expect.ts";
 import { laneRows } from "./lanes.ts";
-import { linear } from "./launch.ts";
+import { grid } from "./launch.ts";
 import { onnxWindow } from "./onnx.ts";
 import { poolParts } from "./shader_parts.ts";
 
@@ -104,7 +104,7 @@ function tiles(
   const wanted = Math.ceil(512 / (c * n * TILES));
   const ROWS = Math.max(Math.ceil(HO / wanted), Math.min(HO, 7));
   const STRIPS = Math.ceil(HO / ROWS), COUNT = c * n * STRIPS * TILES;
-  const { workgroups, GRID_X } = linear(COUNT, 64);
+  const { workgroups, GRID_X } = grid(COUNT, 64);
   const constants = {
     S: stride,
     H,

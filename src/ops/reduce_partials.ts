@@ -5,7 +5,7 @@
 import source from "../../shaders/reduce_partials.wgsl" with { type: "text" };
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { type Dispatch, dispatch, output, scratch } from "../graph/op.ts";
-import { linear } from "./launch.ts";
+import { grid } from "./launch.ts";
 
 const shader = kernel("reduce_partials", source, {
   buffers: { partial: read("f32"), y: write("f32") },
@@ -39,7 +39,7 @@ export function reducePartials(
   },
   to = output(0),
 ): Dispatch {
-  const length = Math.ceil(sizes.count / 4) * 4, { workgroups, GRID_X } = linear(length, 64);
+  const length = Math.ceil(sizes.count / 4) * 4, { workgroups, GRID_X } = grid(length, 64);
   const { count, parts, blockRows, blockColumns, columns, stride = blockRows * blockColumns, from = 0 } = sizes;
   return dispatch(shader, {
     buffers: { partial: scratch(0), y: to },

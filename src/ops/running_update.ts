@@ -6,7 +6,7 @@ import source from "../../shaders/running_update.wgsl" with { type: "text" };
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, sameType, storageLength } from "../graph/tensor_type.ts";
-import { linear } from "./launch.ts";
+import { grid } from "./launch.ts";
 
 const shader = kernel("running_update", source, {
   buffers: { stats: read("vec4f"), correction: read("vec4f"), running: write("vec4f") },
@@ -32,7 +32,7 @@ export const runningUpdate: OpSpec<RunningUpdateAttributes> = {
   },
   kernels({ inputs, attrs: { momentum } }) {
     const LENGTH = storageLength(inputs[2]) / 4,
-      { workgroups, GRID_X } = linear(LENGTH, 64);
+      { workgroups, GRID_X } = grid(LENGTH, 64);
     return {
       dispatches: [dispatch(shader, {
         constants: { LENGTH, GRID_X, MOMENTUM: momentum },

@@ -8,7 +8,8 @@ import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, elementCount, image, rowPitch, sameType, type TensorType } from "../graph/tensor_type.ts";
-import { channelVec4s, joinedStrands, requireDense, requireImage } from "./channel.ts";
+import { expectImage, expectTensor } from "./expect.ts";
+import { channelVec4s, joinedStrands } from "./channel.ts";
 
 const params = {
   length: "u32",
@@ -55,9 +56,9 @@ function launch(x: TensorType, { center, eps }: SampleNormAttributes, backward: 
 export const sampleNormGrad: OpSpec<SampleNormAttributes> = {
   name: "sample_norm_grad",
   infer([x, gy, stats]) {
-    requireImage(x, "x");
+    expectImage(x, "x");
     if (!gy || !sameType(x, gy)) throw new RangeError("x and gy must agree");
-    requireDense(stats, [2, x.shape[1]], "stats");
+    expectTensor(stats, "stats", [2, x.shape[1]]);
     return [x];
   },
   kernels: ({ inputs: [x], attrs, limits }) => ({
@@ -76,7 +77,7 @@ export const sampleNormGrad: OpSpec<SampleNormAttributes> = {
 export const sampleNorm: OpSpec<SampleNormAttributes> = {
   name: "sample_norm",
   infer([x]) {
-    requireImage(x, "x");
+    expectImage(x, "x");
     return [x, dense([2, x.shape[1]])];
   },
   kernels: ({ inputs: [x], attrs, limits }) => ({

@@ -6,8 +6,9 @@ import source from "../../shaders/sgd.wgsl" with { type: "text" };
 import { kernel, optional, read, record, write } from "../gpu/kernel.ts";
 import { type Binding, dispatch, input, type OpSpec, output, uniformInput } from "../graph/op.ts";
 import { dense, sameType, storageLength, type TensorType } from "../graph/tensor_type.ts";
+import { expectTensor } from "./expect.ts";
 import { boundHyper, HYPER_LENGTH, hyperRecord } from "./hyper.ts";
-import { manyWorkgroups, requireDense, type Strands } from "./channel.ts";
+import { manyWorkgroups, type Strands } from "./channel.ts";
 
 /** Input `index` of a node, a sum of squares, as the shaders' `square`. */
 export const squareInput = (index: number): Binding => uniformInput(index, 16);
@@ -33,7 +34,7 @@ export interface SgdAttributes {
 }
 
 /** @throws {RangeError} unless `states` are dense f32 tensors of one type and `hyper` is `[8]`. */
-export function requireArenas(
+export function expectArenas(
   states: readonly TensorType[],
   hyper: TensorType,
 ): void {
@@ -46,7 +47,7 @@ export function requireArenas(
       "parameters, gradients and optimiser state must be dense f32 tensors of one type",
     );
   }
-  requireDense(hyper, [HYPER_LENGTH], "hyper");
+  expectTensor(hyper, "hyper", [HYPER_LENGTH]);
 }
 
 /** Launch of an optimiser's kernel over a flat arena. */
@@ -67,8 +68,8 @@ export function overArena(type: TensorType): {
 export const sgd: OpSpec<SgdAttributes> = {
   name: "sgd",
   infer([params, grads, momentum, norm, hyper]) {
-    requireArenas([params, grads, momentum], hyper);
-    requireDense(norm, [1], "normSquared");
+    expectArenas([params, grads, momentum], hyper);
+    expectTensor(norm, "normSquared", [1]);
     return [params, momentum];
   },
   kernels({ inputs: [params], attrs: { momentum, weightDecay, clip } }) {

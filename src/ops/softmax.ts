@@ -7,7 +7,7 @@ import { kernel, read, table, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectInputs, expectInteger, expectShape } from "./expect.ts";
-import { linear } from "./launch.ts";
+import { grid } from "./launch.ts";
 
 const shader = kernel("softmax", source, {
   buffers: { x: read("f32"), y: write("f32") },
@@ -22,7 +22,7 @@ export interface SoftmaxAttributes {
 }
 
 function launch(type: TensorType, GRADIENT: boolean, MASKED = false) {
-  const [R, K] = type.shape, { workgroups, GRID_X } = linear(R, 64), PADDED = storageLength(type);
+  const [R, K] = type.shape, { workgroups, GRID_X } = grid(R, 64), PADDED = storageLength(type);
   return { constants: { GRADIENT, MASKED, R, K, PADDED, GRID_X }, workgroups };
 }
 

@@ -8,7 +8,7 @@ import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectShape } from "./expect.ts";
-import { linear } from "./launch.ts";
+import { grid } from "./launch.ts";
 import { onnxRelu } from "./onnx.ts";
 
 const params = { length: "u32", gridX: "u32", planes: "u32" } as const;
@@ -62,7 +62,7 @@ export const spaceToPhasesGrad: OpSpec<PhasesGradAttributes> = {
   },
   kernels({ outputs, attrs }) {
     const COUNT = storageLength(outputs[0]) / 4;
-    const { workgroups, GRID_X } = linear(COUNT, 64);
+    const { workgroups, GRID_X } = grid(COUNT, 64);
     return {
       dispatches: [dispatch(gradShader, {
         constants: constants(outputs[0].shape, true, attrs.relu),
@@ -88,7 +88,7 @@ export const spaceToPhases: OpSpec<PhasesAttributes> = {
   },
   kernels({ inputs, outputs, attrs }) {
     const COUNT = storageLength(outputs[0]) / 4;
-    const { workgroups, GRID_X } = linear(COUNT, 64);
+    const { workgroups, GRID_X } = grid(COUNT, 64);
     return {
       dispatches: [dispatch(shader, {
         constants: constants(inputs[0].shape, false, attrs.relu),

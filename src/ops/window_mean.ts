@@ -8,7 +8,7 @@ import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectInputs, expectInteger, expectShape } from "./expect.ts";
-import { linear } from "./launch.ts";
+import { grid } from "./launch.ts";
 import { onnxRelu, onnxWindow } from "./onnx.ts";
 
 const shader = kernel("window_mean", source, { buffers: { x: read("f32", "bf16"), y: write("vec4f", "bf16") } });
@@ -44,7 +44,7 @@ function infer(x: TensorType, { size, stride }: WindowMeanAttributes): TensorTyp
 
 function launch(x: TensorType, y: TensorType, { size, stride, relu }: WindowMeanAttributes, GRADIENT: boolean) {
   const [, , H, W] = x.shape, [, , HO, WO] = y.shape, COUNT = storageLength(GRADIENT ? x : y) / 4;
-  const { workgroups, GRID_X } = linear(COUNT, 64), sizes = { H, W, HO, WO, P: rowPitch(W), PO: rowPitch(WO) };
+  const { workgroups, GRID_X } = grid(COUNT, 64), sizes = { H, W, HO, WO, P: rowPitch(W), PO: rowPitch(WO) };
   return { constants: { ...sizes, K: size, S: stride, RELU: relu, GRADIENT, COUNT, GRID_X }, workgroups };
 }
 
