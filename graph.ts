@@ -10,7 +10,14 @@
 export { Graph, type Node, type Tensor } from "./src/graph/graph.ts";
 export type { Precision, TensorType } from "./src/graph/tensor_type.ts";
 export { Arena, type Variable } from "./src/graph/variables.ts";
-export { type Place, type Plan, type PlannedNode, Pool } from "./src/graph/plan.ts";
+export {
+  type ChooseVariant,
+  type Place,
+  type Plan,
+  type PlannedNode,
+  type PlanTarget,
+  Pool,
+} from "./src/graph/plan.ts";
 export { gradients, type Sum } from "./src/graph/autodiff.ts";
 export { validate } from "./src/graph/passes.ts";
 export { planProgram } from "./src/graph/plan.ts";
@@ -79,6 +86,6 @@ export { candidatesOf, choosableOf, edgesOf, primitivesOf, skeletonOf } from "./
 export { resolveSpace } from "./src/space/definition.ts";
 
 // Devices and what fits on them
-export { type ChooseVariant, type GpuLimits, PORTABLE_LIMITS } from "./src/gpu/device.ts";
-export { type KernelTimes, tune, tuned } from "./src/graph/tuning.ts";
+export { type GpuLimits, PORTABLE_LIMITS } from "./src/gpu/device.ts";
+export { type KernelTimes, tune, tuned, type TunedGpu } from "./src/graph/tuning.ts";
 export { checkMemory, largestBatch, type MemoryBudget, memoryBudget } from "./src/run/memory.ts";

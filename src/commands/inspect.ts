@@ -5,9 +5,9 @@
 import { type Command, InvalidArgumentError, Option as Flag } from "commander";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { MNIST_FOLDER } from "../data/dataset.ts";
-import { type GpuLimits, openGpu, PORTABLE_LIMITS } from "../gpu/device.ts";
+import { openGpu, PORTABLE_LIMITS } from "../gpu/device.ts";
 import { type Dialect, dialectOf, PLAIN_DIALECT } from "../gpu/shader_text.ts";
-import type { Plan } from "../graph/plan.ts";
+import type { Plan, PlanTarget } from "../graph/plan.ts";
 import { tuned } from "../graph/tuning.ts";
 import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import { largestBatch, type MemoryBudget, memoryBudget } from "../run/memory.ts";
@@ -75,7 +75,7 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
 interface Target {
   readonly adapter: string | null;
   readonly software: boolean;
-  readonly limits: GpuLimits;
+  readonly limits: PlanTarget;
   readonly dialect: Dialect;
 }
 

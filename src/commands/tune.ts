@@ -9,8 +9,8 @@ import { exists, folderOf, readText, writeAtomic } from "../base/files.ts";
 import { formatYaml, MAX_YAML_BYTES, parseYamlOptions } from "../base/options.ts";
 import { MNIST_FOLDER } from "../data/dataset.ts";
 import type { DataConfig } from "../data/options.ts";
-import { type GpuLimits, openGpu } from "../gpu/device.ts";
-import type { Plan } from "../graph/plan.ts";
+import { openGpu } from "../gpu/device.ts";
+import type { Plan, PlanTarget } from "../graph/plan.ts";
 import { adapterText, checkTuning, type KernelTimes, tune } from "../graph/tuning.ts";
 import type { Presets } from "../base/options.ts";
 import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
@@ -105,7 +105,7 @@ export async function runTuneTrain(parsed: Parsed, [source]: readonly string[]):
 async function runTune(
   parsed: Parsed,
   config: DataConfig & Pick<SearchConfig, "batchSize" | "memoryLimit" | "tuning">,
-  planOf: (shape: ImageShape, limits: GpuLimits, batch: number) => { plans: readonly Plan[]; bytes: number },
+  planOf: (shape: ImageShape, limits: PlanTarget, batch: number) => { plans: readonly Plan[]; bytes: number },
 ): Promise<number> {
   const terminal = new Terminal(parsed.json === true), { out = DEFAULT_FILE } = parsed as { out?: string };
   if (out === "") throw new UsageError("Cannot use --out as it must name a file: it is empty");

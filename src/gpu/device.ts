@@ -5,14 +5,6 @@
 import { FailureError } from "../base/errors.ts";
 import { adapterName, softwareReason } from "./adapter.ts";
 
-/**
- * Chooses among the variants of a kernel.
- * @param key the operation, its attributes and the types of its inputs
- * @param variants names, the one that is taken without a choice first
- * @returns one of the names
- */
-export type ChooseVariant = (key: string, variants: readonly string[]) => string;
-
 /** What kernels and the memory plan depend on: a subset of `GPUSupportedLimits`, and two things more. */
 export interface GpuLimits {
   /** Storage buffers that one dispatch may bind. */
@@ -27,8 +19,6 @@ export interface GpuLimits {
   readonly software: boolean;
   /** Lanes of every subgroup, between which kernels may exchange values; 0: no such kernels (always so on a GPU). */
   readonly subgroupSize: number;
-  /** Chooses among the variants of kernels; left out: the first ones. */
-  readonly choose?: ChooseVariant;
 }
 
 /** The limits that a device is opened with. */
@@ -172,7 +162,6 @@ export async function openGpu(
       ...requiredLimits as unknown as GpuLimits,
       software,
       subgroupSize: options.limits?.subgroupSize ?? (subgroups ? subgroupMinSize : 0),
-      ...(options.limits?.choose ? { choose: options.limits.choose } : {}),
     },
     features: extended?.features ?? common,
     software: isCpu,

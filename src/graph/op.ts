@@ -128,7 +128,7 @@ export interface OpSpec<A = Attributes> {
    * @throws {RangeError} with the shapes it saw.
    */
   infer(inputs: readonly TensorType[], attrs: A): TensorType[];
-  /** How it runs: one way, or several, of which the first is taken unless `limits.choose` says otherwise. */
+  /** How it runs: one way, or several, of which the first is taken unless a tuning says otherwise. */
   kernels(context: KernelContext<A>): KernelPlan | readonly KernelVariant[];
   /** `inPlace[o] = i`: output `o` always takes over the buffer of input `i`, which nobody may use afterwards. */
   inPlace?(

@@ -12,6 +12,20 @@ import { inRanges, rangesOf } from "./ranges.ts";
 import { storageBytes, typeText } from "./tensor_type.ts";
 import type { Arena } from "./variables.ts";
 
+/**
+ * Chooses among the variants of a kernel.
+ * @param key the operation, its attributes and the types of its inputs
+ * @param variants names, the one that is taken without a choice first
+ * @returns one of the names
+ */
+export type ChooseVariant = (key: string, variants: readonly string[]) => string;
+
+/** What programs are planned for: an adapter, and which variants of kernels are wanted. */
+export interface PlanTarget extends GpuLimits {
+  /** Chooses among the variants of kernels; left out: the first ones, which suit the kind of adapter. */
+  readonly choose?: ChooseVariant;
+}
+
 /** Where a tensor or scratch buffer lives. */
 export type Place =
   | {
@@ -131,8 +145,8 @@ export function kernelKey(op: OpSpec, { inputs, attrs }: KernelContext): string 
   return `${op.name} ${JSON.stringify(attrs)} ${inputs.map(typeText).join(", ")}`;
 }
 
-function choose(op: OpSpec, context: KernelContext): KernelPlan {
-  const kernels = op.kernels(context), { choose } = context.limits;
+function chosen(op: OpSpec, context: KernelContext, choose: ChooseVariant | undefined): KernelPlan {
+  const kernels = op.kernels(context);
   if ("dispatches" in kernels) return kernels;
   const variants = choose ? variantsOf(op, context) : kernels;
   const name = variants.length > 1 && choose?.(kernelKey(op, context), variants.map((v) => v.name));
@@ -152,7 +166,7 @@ export function planProgram(
   name: string,
   graph: Graph,
   results: Readonly<Record<string, Tensor>>,
-  limits: GpuLimits,
+  limits: PlanTarget,
   pool: Pool,
 ): Plan {
   pool.reset();
@@ -223,7 +237,7 @@ export function planProgram(
       attrs: node.attrs,
       limits,
     };
-    const kernels = inRanges(node, ranges) ? { dispatches: [] } : choose(node.op, context);
+    const kernels = inRanges(node, ranges) ? { dispatches: [] } : chosen(node.op, context, limits.choose);
     const inputPlaces = node.inputs.map(place);
     const outputPlaces = node.outputs.map((t, o) => {
       if (inPlace[o] !== undefined) places.set(t, inputPlaces[inPlace[o]]);

@@ -9,7 +9,7 @@ import { showValue } from "../base/options.ts";
 import { Random } from "../base/random.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Graph, type Node } from "./graph.ts";
-import { kernelKey, type Plan, planProgram, Pool, variantsOf } from "./plan.ts";
+import { kernelKey, type Plan, planProgram, type PlanTarget, Pool, variantsOf } from "./plan.ts";
 import type { HostInputs } from "./buffers.ts";
 import { Runtime } from "./runtime.ts";
 import { Shaders } from "./shaders.ts";
@@ -66,11 +66,14 @@ export function checkTuning(value: unknown, source: string): Tuning {
   return { name: value.name, kernels: Object.fromEntries(entries) as Record<string, string> };
 }
 
+/** A device with kernels that are wanted on it. */
+export type TunedGpu = Gpu & { readonly limits: PlanTarget };
+
 /**
  * The device with the kernels of a tuning. One of another adapter is left aside, with a warning.
  * @param warn is told so in one sentence
  */
-export function tuned(gpu: Gpu, tuning: string | Tuning, warn?: (message: string) => void): Gpu {
+export function tuned(gpu: Gpu, tuning: string | Tuning, warn?: (message: string) => void): TunedGpu {
   if (typeof tuning === "string") return gpu;
   if (tuning.name !== adapterText(gpu)) {
     warn?.(

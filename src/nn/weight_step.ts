@@ -3,11 +3,10 @@
  * statistics of the batch norms. And the passes that every finished graph goes through.
  * @module
  */
-import type { GpuLimits } from "../gpu/device.ts";
 import { gradients } from "../graph/autodiff.ts";
 import type { Graph, Tensor } from "../graph/graph.ts";
 import { dropUnused, shareSubexpressions, validate } from "../graph/passes.ts";
-import { type Plan, planProgram, type Pool } from "../graph/plan.ts";
+import { type Plan, planProgram, type PlanTarget, type Pool } from "../graph/plan.ts";
 import type { Arena } from "../graph/variables.ts";
 import { sum } from "../ops/add_n.ts";
 import { runningUpdate } from "../ops/running_update.ts";
@@ -70,7 +69,7 @@ export function finishProgram(
   graph: Graph,
   roots: readonly Tensor[],
   results: Readonly<Record<string, Tensor>>,
-  limits: GpuLimits,
+  limits: PlanTarget,
   pool: Pool,
 ): { plan: Plan; shared: number } {
   const shared = shareSubexpressions(graph);

@@ -5,7 +5,6 @@
  * @module
  */
 import { Random } from "../base/random.ts";
-import type { Gpu } from "../gpu/device.ts";
 import { gradients } from "../graph/autodiff.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
 import type { OpCase, OpSpec } from "../graph/op.ts";
@@ -13,6 +12,7 @@ import { validate } from "../graph/passes.ts";
 import { planProgram, Pool } from "../graph/plan.ts";
 import type { HostInputs } from "../graph/buffers.ts";
 import { Runtime } from "../graph/runtime.ts";
+import type { TunedGpu } from "../graph/tuning.ts";
 import {
   elementCount,
   pack,
@@ -72,7 +72,7 @@ interface Run {
 }
 
 async function execute(
-  gpu: Gpu,
+  gpu: TunedGpu,
   graph: Graph,
   results: Record<string, Tensor>,
   inputs: HostInputs,
@@ -98,7 +98,7 @@ const BF16_TOLERANCES = [6e-3, 2e-2];
 
 /** Runs one case of one operation, with images stored as `precision`. */
 export async function checkCase(
-  gpu: Gpu,
+  gpu: TunedGpu,
   op: OpSpec,
   f32Case: OpCase,
   precision: Precision = "f32",

@@ -7,8 +7,9 @@
 import type { Named } from "../base/options.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import type { Dataset } from "../data/dataset.ts";
-import type { Gpu, GpuLimits } from "../gpu/device.ts";
+import type { Gpu } from "../gpu/device.ts";
 import type { Tuning } from "../graph/tuning.ts";
+import type { PlanTarget } from "../graph/plan.ts";
 import type { Engine, EnginePlan, Tally } from "./engine.ts";
 import type { RunFolder } from "./run_folder.ts";
 import type { RunKind } from "./run_record.ts";
@@ -139,7 +140,7 @@ export interface Phase<
   /** Keys of the options to lower where a loss stops being finite. */
   readonly remedies: readonly string[];
   /** Plans everything for a batch size. */
-  plan(limits: GpuLimits, batch: number): Plan;
+  plan(limits: PlanTarget, batch: number): Plan;
   /** Allocates a plan. */
   create(gpu: Gpu, plan: Plan): Promise<E>;
   /** Initial values. */

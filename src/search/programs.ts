@@ -3,10 +3,9 @@
  * the statistics for the discretisers. Planning needs no device, so what a search will cost is known before it starts.
  * @module
  */
-import type { GpuLimits } from "../gpu/device.ts";
 import { gradients } from "../graph/autodiff.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
-import { type Plan, Pool } from "../graph/plan.ts";
+import { type Plan, type PlanTarget, Pool } from "../graph/plan.ts";
 import { plannedBytes } from "../graph/buffers.ts";
 import { dense } from "../graph/tensor_type.ts";
 import { Arena } from "../graph/variables.ts";
@@ -144,7 +143,7 @@ class SearchPlanner {
   constructor(
     readonly config: SupernetConfig,
     readonly optimizer: OptimizerConfig,
-    readonly limits: GpuLimits,
+    readonly limits: PlanTarget,
   ) {
     this.alphas = alphaArena(config);
     [this.alphaGradients, this.alphaM, this.alphaV] = ["alpha_gradients", "alpha_m", "alpha_v"]
@@ -274,7 +273,7 @@ interface Built {
  * Builds, differentiates and plans the programs.
  * @throws {UsageError} when the supernet cannot be built; {FailureError} when the adapter cannot bind a tensor.
  */
-export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, limits: GpuLimits): SearchPlan {
+export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, limits: PlanTarget): SearchPlan {
   checkSupernet(config);
   const planner = new SearchPlanner(config, optimizer, limits), { variables, pool, plans, shared } = planner;
   const update = planner.weightStep(), second = optimizer.order === 2;

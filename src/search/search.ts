@@ -12,7 +12,8 @@ import { needsRemovals, rulesOf, withBuiltIn } from "../discretize/registry.ts";
 import type { RemovalEvidence } from "../discretize/removals.ts";
 import type { Rule } from "../discretize/rule.ts";
 import type { NodeStatistics } from "../discretize/statistics.ts";
-import type { Gpu, GpuLimits } from "../gpu/device.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { PlanTarget } from "../graph/plan.ts";
 import type { HostBatch, Tally } from "../run/engine.ts";
 import type { Beginnings, Finished, Phase, RunOptions, RunProgress } from "../run/phase.ts";
 import { runPhase } from "../run/run.ts";
@@ -162,7 +163,7 @@ class SearchPhase implements Phase<SearchPlan, SearchMetric, SearchEngine, Searc
     this.watches = config.stopSkips !== null || config.stopStableEpochs !== null;
   }
 
-  plan(limits: GpuLimits, batch: number): SearchPlan {
+  plan(limits: PlanTarget, batch: number): SearchPlan {
     return planSearch({ ...supernetConfig(this.config, this.data), batch }, this.config, limits);
   }
 

@@ -3,9 +3,8 @@
  * running statistics. Planning needs no device, so what a training will cost is known before it starts.
  * @module
  */
-import type { GpuLimits } from "../gpu/device.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
-import { Pool } from "../graph/plan.ts";
+import { type PlanTarget, Pool } from "../graph/plan.ts";
 import { plannedBytes } from "../graph/buffers.ts";
 import { dense, type Precision } from "../graph/tensor_type.ts";
 import type { Arena } from "../graph/variables.ts";
@@ -90,7 +89,7 @@ export function planTraining(
   network: NetworkConfig,
   batch: number,
   constants: TrainingConstants,
-  limits: GpuLimits,
+  limits: PlanTarget,
 ): TrainPlan {
   const { labelSmoothing, auxiliaryWeight } = constants, auxiliary = auxiliaryWeight > 0;
   checkNetwork(network, auxiliary);

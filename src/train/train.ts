@@ -13,7 +13,8 @@ import { VERSION } from "../base/version.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { LabelledImages } from "../data/labelled_images.ts";
-import type { Gpu, GpuLimits } from "../gpu/device.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { PlanTarget } from "../graph/plan.ts";
 import type { HostBatch, Tally } from "../run/engine.ts";
 import type { Beginnings, Finished, Phase, RunProgress } from "../run/phase.ts";
 import { runPhase } from "../run/run.ts";
@@ -132,7 +133,7 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
     };
   }
 
-  plan(limits: GpuLimits, batch: number): TrainPlan {
+  plan(limits: PlanTarget, batch: number): TrainPlan {
     return planTraining(this.network, batch, this.config, limits);
   }
 
