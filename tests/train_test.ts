@@ -226,6 +226,40 @@ Deno.test("train: stopped in the middle of an epoch, the same call goes on to th
   assert.deepEqual(await complete(folder), reference);
 });
 
+Deno.test("train: a best model that is missing, or not of this run, is told of", async () => {
+  const path = `${temporary()}/run`, config = tiny({ checkpointSteps: 1 }), warnings: string[] = [];
+  await interrupted(path, (options) => train(config, DARTS_V2, DATA, { gpu, ...options }), 2, 1);
+  const file = `${path}/${BEST_MODEL}`, kept = Deno.readFileSync(file);
+  const { notes, ...model } = decodeModel(kept, file);
+  const told = async (pattern: RegExp): Promise<void> => {
+    const stop = new AbortController(), warn = (text: string): void => void warnings.push(text);
+    const options = { gpu, folder: path, signal: stop.signal, warn };
+    await assert.rejects(train(config, DARTS_V2, DATA, { ...options, onStart: () => stop.abort() }), {
+      name: "AbortError",
+    });
+    assert.match(warnings.join(), pattern);
+  };
+  for (
+    const [change, pattern] of [
+      [
+        { seed: 99 },
+        /best.safetensors' as it must be the model of epoch [12] of this run; the best epoch is chosen from/,
+      ],
+      [{ epoch: 0 }, /must be the model of epoch [12] of this run/],
+    ] as const
+  ) {
+    Deno.writeFileSync(file, encodeModel({ ...model, notes: { ...notes, ...change } }));
+    await told(pattern);
+    warnings.length = 0;
+  }
+  Deno.removeSync(file);
+  await told(/best.safetensors' as it does not exist/);
+  Deno.writeFileSync(file, kept);
+  const result = await train(config, DARTS_V2, DATA, { gpu, folder: path });
+  using folder = RunFolder.open(path);
+  assert.deepEqual(bitsOf(folder, result), reference);
+});
+
 Deno.test("train: a signal stops the measurement of the test images too", async () => {
   const path = `${temporary()}/run`, stop = new AbortController(), reason = Symbol("enough"), stopped: number[] = [];
   const config = tiny({ epochs: 1, batchSize: 8 });

@@ -198,8 +198,14 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
 
   resume({ best }: Readonly<Record<string, unknown>>, folder: RunFolder): void {
     if (!best) return;
+    const file = folder.file(BEST_MODEL), { epoch } = best as BestEpoch;
     try {
-      this.#bestModel = loadModel(folder.file(BEST_MODEL));
+      const model = loadModel(file), { notes, network: { genotype } } = model;
+      // A kill between an epoch's model and its checkpoint leaves the model of an epoch that is trained again.
+      const own = Number(notes.epoch) >= epoch && notes.seed === this.config.seed &&
+        JSON.stringify(genotype) === JSON.stringify(this.network.genotype);
+      if (!own) throw new FailureError(`Cannot use '${file}' as it must be the model of epoch ${epoch} of this run`);
+      this.#bestModel = model;
       this.#best = best as BestEpoch;
     } catch (error) {
       if (!(error instanceof FailureError)) throw error;
