@@ -1,6 +1,6 @@
 /**
  * A `deno lint` plugin that keeps the layers of `src/`: a file may import from its own layer and from lower ones, and
- * only `src/ops` may import shaders. Tests (`*_test.ts`) and files outside `src/` are free.
+ * only `src/ops` may import the texts of shaders. Tests (`*_test.ts`) and files outside `src/` are free.
  * Not responsible for cycles inside a layer, nor for what a layer is for.
  * @module
  */
@@ -23,8 +23,8 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["commands"],
 ];
 
-/** The only layer that may import `.wgsl` files. */
-const SHADER_LAYER = "ops";
+/** The texts of the shaders, and the only layer that may import them. */
+const SHADERS = "src/ops/shader_texts.ts", SHADER_LAYER = "ops";
 const ROOT = decodeURIComponent(new URL("..", import.meta.url).pathname);
 
 /**
@@ -40,9 +40,9 @@ export function forbidden(from: string, specifier: string): string | undefined {
     return `Cannot tell what '${source}' may import: add it to LAYERS in scripts/layers_plugin.ts`;
   }
   const to = resolve(from, specifier);
-  if (to.endsWith(".wgsl")) {
-    if (source === SHADER_LAYER) return;
-    return `Cannot import a shader from layer '${source}': only '${SHADER_LAYER}' may, each shader in one file`;
+  if (to.endsWith(".wgsl")) return `Cannot import '${to}' as JSR takes no texts: import its constant from ${SHADERS}`;
+  if (to === SHADERS && source !== SHADER_LAYER) {
+    return `Cannot import shaders from layer '${source}': only '${SHADER_LAYER}' may, each shader in one file`;
   }
   const target = layerOf(to);
   if (

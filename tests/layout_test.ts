@@ -8,6 +8,7 @@ import { SEARCH_OPTIONS } from "../src/search/config.ts";
 import { TRAIN_OPTIONS } from "../src/train/config.ts";
 import plugin, { LAYERS } from "../scripts/layers_plugin.ts";
 import printing from "../scripts/printing_plugin.ts";
+import { constantOf, SHADER_TEXTS, shaderTexts } from "../scripts/shader_texts.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -123,18 +124,25 @@ Deno.test("layers plugin: src/ does not import what lies outside it", () => {
 });
 
 Deno.test("layers plugin: tests and files outside src/ may import anything", () => {
-  const code = `import "../commands/x.ts"; import "../../shaders/x.wgsl" with { type: "text" };`;
+  const code = `import "../commands/x.ts"; import "../ops/shader_texts.ts";`;
   assert.deepEqual(lint("src/base/a_test.ts", code), []);
   assert.deepEqual(lint("mod.ts", `import "./src/commands/x.ts";`), []);
   assert.deepEqual(lint("bench/a.ts", `import "../src/commands/x.ts";`), []);
 });
 
-Deno.test("layers plugin: shaders are for src/ops", () => {
-  const code = `import source from "../../shaders/x.wgsl" with { type: "text" };`;
-  assert.deepEqual(lint("src/ops/a.ts", code), []);
-  assert.deepEqual(lint("src/gpu/a.ts", code), [
-    "Cannot import a shader from layer 'gpu': only 'ops' may, each shader in one file",
-  ]);
+Deno.test("layers plugin: shaders are for src/ops, and come as constants", () => {
+  assert.deepEqual(lint("src/ops/a.ts", `import { x } from "./shader_texts.ts";`), []);
+  for (const layer of ["nn", "commands"]) {
+    assert.deepEqual(lint(`src/${layer}/a.ts`, `import { x } from "../ops/shader_texts.ts";`), [
+      `Cannot import shaders from layer '${layer}': only 'ops' may, each shader in one file`,
+    ]);
+  }
+  for (const layer of ["gpu", "ops"]) {
+    const code = `import source from "../../shaders/x.wgsl" with { type: "text" };`;
+    assert.deepEqual(lint(`src/${layer}/a.ts`, code), [
+      "Cannot import 'shaders/x.wgsl' as JSR takes no texts: import its constant from src/ops/shader_texts.ts",
+    ]);
+  }
 });
 
 Deno.test("layers plugin: a new folder needs a place among the layers", () => {
@@ -219,9 +227,22 @@ Deno.test("options that messages mention exist", () => {
   assert.deepEqual([...new Set(named)].filter((key) => !known.has(key)), []);
 });
 
+Deno.test("shaders: their module has the texts of the files (else run 'deno task generate')", async () => {
+  assert.ok(Deno.readTextFileSync(new URL(SHADER_TEXTS, ROOT)) === shaderTexts(), SHADER_TEXTS);
+  const texts: Record<string, string> = await import(new URL(SHADER_TEXTS, ROOT).href);
+  const shaders = files("shaders/", ".wgsl");
+  assert.equal(Object.keys(texts).length, shaders.length);
+  for (const path of shaders) {
+    const name = path.slice("shaders/".length, -".wgsl".length);
+    assert.equal(texts[constantOf(name)], Deno.readTextFileSync(new URL(path, ROOT)), path);
+  }
+});
+
 Deno.test("each shader is imported in exactly one place", () => {
   const importers = new Map(
-    files("shaders/", ".wgsl").map((path) => [path, [] as string[]]),
+    files("shaders/", ".wgsl").map((
+      path,
+    ) => [constantOf(path.slice("shaders/".length, -".wgsl".length)), [] as string[]]),
   );
   const collect = (file: string): Deno.lint.Plugin => ({
     name: "collect",
@@ -229,31 +250,45 @@ Deno.test("each shader is imported in exactly one place", () => {
       shaders: {
         create: () => ({
           ImportDeclaration(node) {
-            if (!node.source.value.endsWith(".wgsl")) return;
-            const shader = new URL(node.source.value, new URL(file, ROOT)).href
-              .slice(ROOT.href.length);
-            assert.ok(
-              importers.has(shader),
-              `${file} imports ${shader}, which does not exist`,
-            );
-            importers.get(shader)!.push(file);
+            if (!node.source.value.endsWith("/shader_texts.ts")) return;
+            for (const specifier of node.specifiers) {
+              assert.ok(specifier.type === "ImportSpecifier" && specifier.imported.type === "Identifier", file);
+              importers.get(specifier.imported.name)?.push(file);
+            }
           },
         }),
       },
     },
   });
-  for (
-    const file of files("src/", ".ts").filter((file) => !file.endsWith("_test.ts"))
-  ) {
-    Deno.lint.runPlugin(
-      collect(file),
-      file,
-      Deno.readTextFileSync(new URL(file, ROOT)),
-    );
+  for (const file of files("src/", ".ts").filter((file) => !file.endsWith("_test.ts"))) {
+    Deno.lint.runPlugin(collect(file), file, Deno.readTextFileSync(new URL(file, ROOT)));
   }
   for (const [shader, where] of importers) {
     assert.equal(where.length, 1, `${shader} is imported by [${where}]`);
   }
+});
+
+Deno.test("what is published imports no texts, which JSR does not take", () => {
+  const attributes = (file: string, found: string[]): Deno.lint.Plugin => ({
+    name: "attributes",
+    rules: {
+      json: {
+        create: () => ({
+          ImportAttribute: (node) => {
+            if (node.value.value !== "json") found.push(`${file}: ${node.value.value}`);
+          },
+        }),
+      },
+    },
+  });
+  const found: string[] = [];
+  const look = (file: string, text: string): void => void Deno.lint.runPlugin(attributes(file, found), file, text);
+  look("x.ts", `import x from "./x.txt" with { type: "text" };`);
+  assert.deepEqual(found.splice(0), ["x.ts: text"], "and would be found");
+  for (const file of [...files("src/", ".ts"), ...Object.values(exportsOf()).map((path) => path.slice(2))]) {
+    look(file, Deno.readTextFileSync(new URL(file, ROOT)));
+  }
+  assert.deepEqual(found, []);
 });
 
 /** Entries of the package and their modules. */
@@ -280,7 +315,7 @@ Deno.test("entries: the main one fits on a page, each says what it is, and mod.t
   assert.deepEqual(Object.keys(types), [], "types alone");
 });
 
-Deno.test("the published package has every shader and module, and no test", async () => {
+Deno.test("the published package has every module, and no test", async () => {
   const { success, stdout, stderr } = await new Deno.Command("deno", {
     args: [
       "publish",
@@ -300,8 +335,7 @@ Deno.test("the published package has every shader and module, and no test", asyn
     [...listed].map(([, url]) => url.slice(ROOT.href.length)),
   );
   const wanted = [
-    ...files("shaders/", ".wgsl"),
-    ...files("src/", ".ts").filter((file) => !file.endsWith("_test.ts")),
+    ...files("src/", ".ts").filter((file) => !/(_test|\/testing\w*)\.ts$/.test(file)),
     ...Object.values(exportsOf()).map((path) => path.slice(2)),
     ...["LICENSE", "README.md"],
   ];
@@ -311,7 +345,7 @@ Deno.test("the published package has every shader and module, and no test", asyn
     "not published",
   );
   assert.deepEqual(
-    [...published].filter((file) => /_test\.ts$|^(tests|bench|scripts)\//.test(file)),
+    [...published].filter((file) => /(_test|\/testing\w*)\.ts$|^(tests|bench|scripts|shaders)\//.test(file)),
     [],
   );
 });

@@ -2,7 +2,7 @@
  * Adds up what the host reads once in a while, so that no step waits for a readback.
  * @module
  */
-import source from "../../shaders/accumulate_tally.wgsl" with { type: "text" };
+import { accumulateTally as source } from "./shader_texts.ts";
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense } from "../graph/tensor_type.ts";

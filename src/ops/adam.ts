@@ -2,7 +2,7 @@
  * One Adam step (Kingma and Ba, arXiv 1412.6980) over a flat arena of parameters.
  * @module
  */
-import source from "../../shaders/adam.wgsl" with { type: "text" };
+import { adam as source } from "./shader_texts.ts";
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense } from "../graph/tensor_type.ts";

@@ -2,7 +2,7 @@
  * Sum of tensors of equal type; autodiff uses it to add up gradients.
  * @module
  */
-import source from "../../shaders/add_n.wgsl" with { type: "text" };
+import { addN as source } from "./shader_texts.ts";
 import type { Graph, Tensor } from "../graph/graph.ts";
 import { kernel, list, read, write } from "../gpu/kernel.ts";
 import { type Dispatch, dispatch, input, type OpSpec, output } from "../graph/op.ts";

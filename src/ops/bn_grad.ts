@@ -3,10 +3,7 @@
  * gamma (and, in a mixed operation, of the softmax weight), then the gradient of the input.
  * @module
  */
-import sumsSource from "../../shaders/bn_grad_sums.wgsl" with { type: "text" };
-import inputSource from "../../shaders/bn_grad_input.wgsl" with {
-  type: "text",
-};
+import { bnGradInput as inputSource, bnGradSums as sumsSource } from "./shader_texts.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { type Bound, type Dispatch, dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, sameType, type TensorType } from "../graph/tensor_type.ts";

@@ -2,7 +2,7 @@
  * Batch statistics: mean and biased variance of every channel.
  * @module
  */
-import source from "../../shaders/bn_stats.wgsl" with { type: "text" };
+import { bnStats as source } from "./shader_texts.ts";
 import { kernel, list, read, table, write } from "../gpu/kernel.ts";
 import { type Dispatch, dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, image } from "../graph/tensor_type.ts";

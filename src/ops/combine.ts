@@ -3,7 +3,7 @@
  * both known to the device alone: what second-order gradients are put together with.
  * @module
  */
-import source from "../../shaders/combine.wgsl" with { type: "text" };
+import { combine as source } from "./shader_texts.ts";
 import { kernel, list, optional, read, record, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, sameType } from "../graph/tensor_type.ts";

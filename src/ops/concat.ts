@@ -3,8 +3,7 @@
  * of whole ranges; of single channels where they are shuffled.
  * @module
  */
-import source from "../../shaders/concat.wgsl" with { type: "text" };
-import zerosSource from "../../shaders/zeros.wgsl" with { type: "text" };
+import { concat as source, zeros as zerosSource } from "./shader_texts.ts";
 import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, list, read, write } from "../gpu/kernel.ts";
 import { type Dispatch, dispatch, input, type KernelPlan, type OpSpec, output } from "../graph/op.ts";

@@ -2,16 +2,12 @@
  * Full convolution for stems and heads, with an optional ReLU on load. Cells use `pointwise` and `depthwise`.
  * @module
  */
-import source from "../../shaders/conv2d.wgsl" with { type: "text" };
-import weightsSource from "../../shaders/conv2d_weights.wgsl" with {
-  type: "text",
-};
-import inputGradSource from "../../shaders/conv2d_input_grad.wgsl" with {
-  type: "text",
-};
-import weightGradSource from "../../shaders/conv2d_weight_grad.wgsl" with {
-  type: "text",
-};
+import {
+  conv2d as source,
+  conv2dInputGrad as inputGradSource,
+  conv2dWeightGrad as weightGradSource,
+  conv2dWeights as weightsSource,
+} from "./shader_texts.ts";
 import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import {

@@ -2,7 +2,7 @@
  * What the kernels of 3x3 convolutions for subgroups of 8 lanes share.
  * @module
  */
-import source from "../../shaders/turn_weights.wgsl" with { type: "text" };
+import { turnWeights as source } from "./shader_texts.ts";
 import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { type Dispatch, dispatch, input, scratch } from "../graph/op.ts";

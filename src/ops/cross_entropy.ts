@@ -2,10 +2,7 @@
  * The loss of classification and what the host wants to know about it.
  * @module
  */
-import source from "../../shaders/cross_entropy.wgsl" with { type: "text" };
-import gradSource from "../../shaders/cross_entropy_grad.wgsl" with {
-  type: "text",
-};
+import { crossEntropy as source, crossEntropyGrad as gradSource } from "./shader_texts.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";

@@ -4,8 +4,7 @@
  * edges make e times as many output channels.
  * @module
  */
-import lanesSource from "../../shaders/depthwise_lanes.wgsl" with { type: "text" };
-import source from "../../shaders/depthwise.wgsl" with { type: "text" };
+import { depthwise as source, depthwiseLanes as lanesSource } from "./shader_texts.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";

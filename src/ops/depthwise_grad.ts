@@ -2,8 +2,7 @@
  * Gradients of the depthwise convolution, one for the input alone and one for the weights as well.
  * @module
  */
-import lanesSource from "../../shaders/depthwise_grad_lanes.wgsl" with { type: "text" };
-import source from "../../shaders/depthwise_grad.wgsl" with { type: "text" };
+import { depthwiseGrad as source, depthwiseGradLanes as lanesSource } from "./shader_texts.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import {
   type Binding,

@@ -3,7 +3,7 @@
  * some of the samples. Not responsible for drawing: the factors, 0 or 1 / keep, come in as a tensor.
  * @module
  */
-import source from "../../shaders/drop_path.wgsl" with { type: "text" };
+import { dropPath as source } from "./shader_texts.ts";
 import { kernel, list, read, table, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, rowPitch, sameType, storageLength } from "../graph/tensor_type.ts";

@@ -3,7 +3,7 @@
  * the weight of the edge among those that enter its node, and the weight of what bypasses the operations.
  * @module
  */
-import source from "../../shaders/edge_weights.wgsl" with { type: "text" };
+import { edgeWeights as source } from "./shader_texts.ts";
 import { kernel, optional, read, table, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, type TensorType } from "../graph/tensor_type.ts";

@@ -2,7 +2,7 @@
  * Mean over all positions, in front of the classifier.
  * @module
  */
-import source from "../../shaders/global_avg_pool.wgsl" with { type: "text" };
+import { globalAvgPool as source } from "./shader_texts.ts";
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";

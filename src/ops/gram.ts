@@ -3,9 +3,7 @@
  * samples, channels and positions. From one such matrix follow all means, deviations and correlations.
  * @module
  */
-import packSource from "../../shaders/gram_pack.wgsl" with { type: "text" };
-import blocksSource from "../../shaders/gram_blocks.wgsl" with { type: "text" };
-import reduceSource from "../../shaders/gram_reduce.wgsl" with { type: "text" };
+import { gramBlocks as blocksSource, gramPack as packSource, gramReduce as reduceSource } from "./shader_texts.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import {
   type Dispatch,

@@ -2,7 +2,7 @@
  * The classifier's layer and its gradients.
  * @module
  */
-import source from "../../shaders/linear.wgsl" with { type: "text" };
+import { linear as source } from "./shader_texts.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { type Bound, dispatch, input, type KernelPlan, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";

@@ -2,7 +2,7 @@
  * 2x2 max pooling at stride 2 and its gradient: how channels that bypass the operations of a reduction cell are halved.
  * @module
  */
-import source from "../../shaders/max_pool_2x2.wgsl" with { type: "text" };
+import { maxPool2x2 as source } from "./shader_texts.ts";
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";

@@ -2,7 +2,7 @@
  * Mean of squares, for the norms of nodes.
  * @module
  */
-import source from "../../shaders/mean_square.wgsl" with { type: "text" };
+import { meanSquare as source } from "./shader_texts.ts";
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output, scratch } from "../graph/op.ts";
 import { dense, elementCount, image, storageLength } from "../graph/tensor_type.ts";

@@ -5,16 +5,12 @@
  * norm is folded into the sum, forward and backward: normalised candidates are never stored.
  * @module
  */
-import sumSource from "../../shaders/mixed_sum.wgsl" with { type: "text" };
-import sumsSource from "../../shaders/mixed_grad_sums.wgsl" with {
-  type: "text",
-};
-import inputSource from "../../shaders/mixed_input_grad.wgsl" with {
-  type: "text",
-};
-import weightSource from "../../shaders/mixed_weight_grad.wgsl" with {
-  type: "text",
-};
+import {
+  mixedGradSums as sumsSource,
+  mixedInputGrad as inputSource,
+  mixedSum as sumSource,
+  mixedWeightGrad as weightSource,
+} from "./shader_texts.ts";
 import type { Constants } from "../gpu/template.ts";
 import type { Tensor } from "../graph/graph.ts";
 import { kernel, list, type ParamValues, read, table, uniform, write } from "../gpu/kernel.ts";

@@ -3,7 +3,7 @@
  * operations of a search.
  * @module
  */
-import source from "../../shaders/multiply_add.wgsl" with { type: "text" };
+import { multiplyAdd as source } from "./shader_texts.ts";
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";

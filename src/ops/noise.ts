@@ -3,7 +3,7 @@
  * element. Not responsible for what is in the key (`nn/noise_key.ts`).
  * @module
  */
-import source from "../../shaders/noise.wgsl" with { type: "text" };
+import { noise as source } from "./shader_texts.ts";
 import { FailureError } from "../base/errors.ts";
 import { philox } from "../base/random.ts";
 import { kernel, read, write } from "../gpu/kernel.ts";

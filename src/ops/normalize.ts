@@ -2,7 +2,7 @@
  * Batch normalisation with given statistics: those of the batch (training) or running ones (evaluation).
  * @module
  */
-import source from "../../shaders/normalize.wgsl" with { type: "text" };
+import { normalize as source } from "./shader_texts.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";

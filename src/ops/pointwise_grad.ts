@@ -2,8 +2,7 @@
  * Gradients of the grouped 1x1 convolution, one by one or both in one walk.
  * @module
  */
-import gradLanesSource from "../../shaders/pointwise_grad_lanes.wgsl" with { type: "text" };
-import weightGradSource from "../../shaders/pointwise_weight_grad.wgsl" with { type: "text" };
+import { pointwiseGradLanes as gradLanesSource, pointwiseWeightGrad as weightGradSource } from "./shader_texts.ts";
 import { kernel, read, write } from "../gpu/kernel.ts";
 import {
   as,

@@ -3,8 +3,7 @@
  * between the three is stored. Not differentiable.
  * @module
  */
-import source from "../../shaders/pointwise_norm.wgsl" with { type: "text" };
-import lanesSource from "../../shaders/pointwise_norm_lanes.wgsl" with { type: "text" };
+import { pointwiseNorm as source, pointwiseNormLanes as lanesSource } from "./shader_texts.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import {
   as,

@@ -2,10 +2,12 @@
  * Kernels of the product that a 1x1 convolution and the gradient of its input are.
  * @module
  */
-import source from "../../shaders/pointwise.wgsl" with { type: "text" };
-import heldSource from "../../shaders/pointwise_held.wgsl" with { type: "text" };
-import lanesSource from "../../shaders/pointwise_lanes.wgsl" with { type: "text" };
-import tiledSource from "../../shaders/pointwise_tiled.wgsl" with { type: "text" };
+import {
+  pointwise as source,
+  pointwiseHeld as heldSource,
+  pointwiseLanes as lanesSource,
+  pointwiseTiled as tiledSource,
+} from "./shader_texts.ts";
 import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, optional, type ParamValues, read, uniform, write } from "../gpu/kernel.ts";
 import {

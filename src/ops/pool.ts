@@ -2,13 +2,13 @@
  * 3x3 pooling with padding 1, stride 1 or 2, and its gradients.
  * @module
  */
-import maxSource from "../../shaders/max_pool.wgsl" with { type: "text" };
-import maxGradSource from "../../shaders/max_pool_grad.wgsl" with {
-  type: "text",
-};
-import lanesSource from "../../shaders/pool_lanes.wgsl" with { type: "text" };
-import maxGradLanesSource from "../../shaders/max_pool_grad_lanes.wgsl" with { type: "text" };
-import avgSource from "../../shaders/avg_pool.wgsl" with { type: "text" };
+import {
+  avgPool as avgSource,
+  maxPool as maxSource,
+  maxPoolGrad as maxGradSource,
+  maxPoolGradLanes as maxGradLanesSource,
+  poolLanes as lanesSource,
+} from "./shader_texts.ts";
 import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, optional, type ParamValues, read, write } from "../gpu/kernel.ts";
 import {

@@ -2,7 +2,7 @@
  * The last step of every weight gradient: partial sums added in a fixed order.
  * @module
  */
-import source from "../../shaders/reduce_partials.wgsl" with { type: "text" };
+import { reducePartials as source } from "./shader_texts.ts";
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { type Dispatch, dispatch, output, scratch } from "../graph/op.ts";
 import { grid } from "./launch.ts";

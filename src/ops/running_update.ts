@@ -2,7 +2,7 @@
  * Running statistics of all batch norms at once: an exponential average over one flat arena.
  * @module
  */
-import source from "../../shaders/running_update.wgsl" with { type: "text" };
+import { runningUpdate as source } from "./shader_texts.ts";
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, sameType, storageLength } from "../graph/tensor_type.ts";

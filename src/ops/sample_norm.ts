@@ -3,7 +3,7 @@
  * normalisation.
  * @module
  */
-import source from "../../shaders/sample_norm.wgsl" with { type: "text" };
+import { sampleNorm as source } from "./shader_texts.ts";
 import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";

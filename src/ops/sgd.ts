@@ -2,7 +2,7 @@
  * One SGD step over a flat arena of parameters.
  * @module
  */
-import source from "../../shaders/sgd.wgsl" with { type: "text" };
+import { sgd as source } from "./shader_texts.ts";
 import { kernel, optional, read, record, write } from "../gpu/kernel.ts";
 import { type Binding, dispatch, input, type OpSpec, output, uniformInput } from "../graph/op.ts";
 import { dense, sameType, storageLength, type TensorType } from "../graph/tensor_type.ts";

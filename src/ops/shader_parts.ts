@@ -4,8 +4,7 @@
  */
 import { source } from "../gpu/kernel.ts";
 import type { Source } from "../gpu/template.ts";
-import POOLS from "../../shaders/pools.wgsl" with { type: "text" };
-import ROW_ENDS from "../../shaders/row_ends.wgsl" with { type: "text" };
+import { pools as POOLS, rowEnds as ROW_ENDS } from "./shader_texts.ts";
 
 /** What pools compare by and how many pixels their windows have. */
 export const poolParts: Source = source("pools", POOLS);

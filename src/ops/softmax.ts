@@ -2,7 +2,7 @@
  * Softmax of the rows of a small matrix: architecture weights from alpha.
  * @module
  */
-import source from "../../shaders/softmax.wgsl" with { type: "text" };
+import { softmax as source } from "./shader_texts.ts";
 import { kernel, read, table, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";

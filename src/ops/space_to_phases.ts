@@ -3,7 +3,7 @@
  * with stride 2 become one grouped product over the phases.
  * @module
  */
-import source from "../../shaders/space_to_phases.wgsl" with { type: "text" };
+import { spaceToPhases as source } from "./shader_texts.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";

@@ -2,7 +2,7 @@
  * Sum of squares of a flat arena: the squared norm of all gradients, for clipping.
  * @module
  */
-import source from "../../shaders/square_sum.wgsl" with { type: "text" };
+import { squareSum as source } from "./shader_texts.ts";
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { as, dispatch, input, type OpSpec, output, scratch } from "../graph/op.ts";
 import { dense, storageLength } from "../graph/tensor_type.ts";

@@ -2,9 +2,11 @@
  * Kernels of 3x3 convolutions of stride 2 for subgroups of 8 lanes and multiples of 8 channels.
  * @module
  */
-import source from "../../shaders/strided.wgsl" with { type: "text" };
-import inputGradSource from "../../shaders/strided_input_grad.wgsl" with { type: "text" };
-import weightGradSource from "../../shaders/strided_weight_grad.wgsl" with { type: "text" };
+import {
+  strided as source,
+  stridedInputGrad as inputGradSource,
+  stridedWeightGrad as weightGradSource,
+} from "./shader_texts.ts";
 import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { as, dispatch, input, type KernelVariant, output, scratch } from "../graph/op.ts";

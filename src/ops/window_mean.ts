@@ -3,7 +3,7 @@
  * NAS-Bench-201. The pools of cells are in `pool.ts`.
  * @module
  */
-import source from "../../shaders/window_mean.wgsl" with { type: "text" };
+import { windowMean as source } from "./shader_texts.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";

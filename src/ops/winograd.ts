@@ -3,8 +3,7 @@
  * 2.25 times less than the sum over taps, for subgroups of 8 lanes and multiples of 8 channels.
  * @module
  */
-import source from "../../shaders/winograd.wgsl" with { type: "text" };
-import weightGradSource from "../../shaders/winograd_weight_grad.wgsl" with { type: "text" };
+import { winograd as source, winogradWeightGrad as weightGradSource } from "./shader_texts.ts";
 import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { as, type Binding, type Dispatch, dispatch, input, type KernelVariant, output, scratch } from "../graph/op.ts";
