@@ -5,10 +5,13 @@
  */
 export type { Action, IdartsError, Remedy, Text, Wording } from "./src/base/errors.ts";
 export type { TensorData, TensorEntry } from "./src/base/safetensors.ts";
+export type { Augment } from "./src/data/augment.ts";
 export type { Change, Crop, Jitter } from "./src/data/changes.ts";
 export type { ImageStream, SkippedFile, Split } from "./src/data/dataset.ts";
 export type { FetchOptions, Remote } from "./src/data/fetch.ts";
+export type { DataFormat, DataPlace, KnownData } from "./src/data/format.ts";
 export type { RgbaPixels } from "./src/data/image_input.ts";
+export type { DataOptions } from "./src/data/options.ts";
 export type { MethodReport, NodeChoice, ScoredCandidate, ScoredChoice, ScoredEdge } from "./src/discretize/choice.ts";
 export type { EdgeCorrelation, EdgeWeights, NodeSummary } from "./src/discretize/discretize.ts";
 export type { Architecture } from "./src/discretize/mixture.ts";
@@ -22,11 +25,11 @@ export type { Tuning } from "./src/graph/tuning.ts";
 export type { Checkpoint } from "./src/run/checkpoint_file.ts";
 export type { EpochBase, RunOptions, RunProgress } from "./src/run/phase.ts";
 export type { MetricRecord } from "./src/run/run_folder.ts";
+export type { DeviceCheckOptions, OperationCheck, StepCheck } from "./src/search/device_check.ts";
 export type { NodeNormRecord } from "./src/search/engine.ts";
 export type { EpochRecord } from "./src/search/records.ts";
 export type { SearchProgress } from "./src/search/search.ts";
 export type { StopReason } from "./src/search/stopping.ts";
-export type { DeviceCheckOptions, OperationCheck, StepCheck } from "./src/search/device_check.ts";
 export type { LayerCost } from "./src/space/cost.ts";
 export type { NetworkForm } from "./src/space/darts_network.ts";
 export type { EdgePrimitives } from "./src/space/definition.ts";

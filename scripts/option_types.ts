@@ -6,6 +6,7 @@
  */
 import { camelCase } from "../src/base/option_key.ts";
 import { describeOption, type Option } from "../src/base/options.ts";
+import { DATA_OPTION_LIST } from "../src/data/config.ts";
 import { SEARCH_OPTION_LIST } from "../src/search/config.ts";
 import { TRAIN_OPTION_LIST } from "../src/train/config.ts";
 
@@ -23,6 +24,12 @@ interface Module {
 
 /** The modules that are written. */
 export const MODULES: readonly Module[] = [
+  {
+    path: "src/data/options.ts",
+    name: "DataOptions",
+    summary: "Which images are taken and how they are read, see {@linkcode openData}.",
+    list: DATA_OPTION_LIST,
+  },
   {
     path: "src/search/options.ts",
     name: "SearchOptions",

@@ -6,7 +6,7 @@ import { FailureError } from "../base/errors.ts";
 import { exists } from "../base/files.ts";
 import { type Dataset, openData, type OpenDataOptions, partsOf, type Split } from "../data/dataset.ts";
 import { FORMATS } from "../data/formats.ts";
-import type { DataConfig } from "../data/options.ts";
+import type { DataConfig } from "../data/config.ts";
 import type { NetworkConfig } from "../space/derived.ts";
 import { count, type Terminal } from "./terminal.ts";
 import { errorText } from "./wording.ts";
@@ -21,14 +21,7 @@ function telling(terminal: Terminal): Pick<OpenDataOptions, "warn" | "onProgress
 
 /** Opens a part of the data that a configuration names. Throws FailureError and UsageError. */
 export async function openConfigured(config: DataConfig, split: Split, terminal: Terminal): Promise<Dataset> {
-  const { data, imageSize, colours, testFraction } = config;
-  return await openData(data, {
-    split,
-    imageSize: imageSize ?? undefined,
-    channels: colours === "auto" ? undefined : colours === "grey" ? 1 : 3,
-    testFraction,
-    ...telling(terminal),
-  });
+  return await openData(config.data, { ...config, split, ...telling(terminal) });
 }
 
 /** Opens the validation images of the data set's own; undefined where it has none or they are not wanted. */
@@ -61,7 +54,7 @@ export async function openForNetwork(
   return await openData(data, {
     ...options,
     ...(height === width && height >= 8 && height <= 1024 ? { imageSize: height } : {}),
-    ...(inputChannels === 1 || inputChannels === 3 ? { channels: inputChannels } : {}),
+    ...(inputChannels === 1 ? { colours: "grey" } : inputChannels === 3 ? { colours: "rgb" } : {}),
     ...telling(terminal),
   });
 }

@@ -7,7 +7,7 @@ import { encode } from "fast-png";
 import { FailureError } from "../base/errors.ts";
 import { exists, joinPath, readText, writeAtomic } from "../base/files.ts";
 import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
-import { DATA_OPTION_LIST } from "../data/options.ts";
+import { DATA_OPTION_LIST } from "../data/config.ts";
 import { genotypeText } from "../report/cell_svg.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import { RunFolder } from "../run/run_folder.ts";

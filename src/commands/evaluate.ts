@@ -6,7 +6,7 @@ import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { defineOptions } from "../base/options.ts";
 import { type Dataset, MNIST_FOLDER, partsOf } from "../data/dataset.ts";
-import { DATA_HELP } from "../data/options.ts";
+import { DATA_HELP } from "../data/config.ts";
 import { evaluateModel } from "../train/inference.ts";
 import type { Model } from "../train/model_file.ts";
 import { openForNetwork } from "./data_sets.ts";

@@ -5,7 +5,7 @@
 import { FailureError, text, UsageError } from "../base/errors.ts";
 import { defineOptions, type Option } from "../base/options.ts";
 import type { Dataset } from "../data/dataset.ts";
-import type { DataConfig } from "../data/options.ts";
+import type { DataConfig } from "../data/config.ts";
 import { openConfigured } from "./data_sets.ts";
 import { type Parsed, parseShape } from "./flags.ts";
 import type { Terminal } from "./terminal.ts";

@@ -8,7 +8,7 @@ import { joinPath } from "../base/files.ts";
 import type { Layer } from "../base/options.ts";
 import { VERSION } from "../base/version.ts";
 import { type Dataset, MNIST_FOLDER, partsOf } from "../data/dataset.ts";
-import { DATA_OPTION_LIST } from "../data/options.ts";
+import { DATA_OPTION_LIST } from "../data/config.ts";
 import { openGpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import { METRICS_FILE, RunFolder } from "../run/run_folder.ts";

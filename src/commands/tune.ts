@@ -8,7 +8,7 @@ import { UsageError } from "../base/errors.ts";
 import { exists, folderOf, readText, writeAtomic } from "../base/files.ts";
 import { formatYaml, MAX_YAML_BYTES, parseYamlOptions } from "../base/options.ts";
 import { MNIST_FOLDER } from "../data/dataset.ts";
-import type { DataConfig } from "../data/options.ts";
+import type { DataConfig } from "../data/config.ts";
 import { openGpu } from "../gpu/device.ts";
 import type { Plan, PlanTarget } from "../graph/plan.ts";
 import { adapterText, checkTuning, type KernelTimes, tune } from "../graph/tuning.ts";

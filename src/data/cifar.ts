@@ -8,7 +8,7 @@ import { gunzipSync } from "node:zlib";
 import { FailureError } from "../base/errors.ts";
 import { baseName, exists, joinPath, readBytes } from "../base/files.ts";
 import type { Dataset, OpenDataOptions } from "./dataset.ts";
-import type { DataFormat, Place } from "./format.ts";
+import type { DataFormat, DataPlace } from "./format.ts";
 import { fromRecords, refuseVal } from "./records.ts";
 import { channelStats } from "./statistics.ts";
 import { readTar } from "./tar.ts";
@@ -84,7 +84,7 @@ function readRecords(
   lookup: Lookup,
   names: readonly string[],
   variant: Variant,
-  { path, remedies }: Place,
+  { path, remedies }: DataPlace,
 ): { images: Uint8Array; labels: Uint8Array } {
   const record = variant.labelBytes + CHANNELS * PIXELS;
   const files = names.map((name) => {
@@ -128,7 +128,7 @@ function classNames(lookup: Lookup, { names, classes }: Variant, path: string): 
   );
 }
 
-async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
+async function open(place: DataPlace, options: OpenDataOptions): Promise<Dataset> {
   const { path } = place, split = refuseVal(options.split, place), lookup = lookupIn(path);
   const variant = VARIANTS.find(({ train, test }) => [...train, ...test].some((name) => lookup(name) !== undefined));
   if (variant === undefined && ARCHIVE.test(path)) {
@@ -161,6 +161,7 @@ async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
 /** Both data sets. */
 export const CIFAR: DataFormat = {
   name: "cifar",
+  noun: "CIFAR",
   help: "the binary version of CIFAR-10 or CIFAR-100 (.tar.gz or its folder)",
   known: [
     {

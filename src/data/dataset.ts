@@ -7,8 +7,9 @@ import { FailureError, UsageError } from "../base/errors.ts";
 import { exists, fileError } from "../base/files.ts";
 import { type Augment, NO_AUGMENT } from "./augment.ts";
 import type { Change } from "./changes.ts";
-import type { DataFormat, Place } from "./format.ts";
+import type { DataFormat, DataPlace } from "./format.ts";
 import { FORMATS } from "./formats.ts";
+import type { DataOptions } from "./options.ts";
 
 export { MNIST_FOLDER } from "./idx_dataset.ts";
 export { channelStats } from "./statistics.ts";
@@ -115,7 +116,7 @@ export interface SkippedFile {
 export type Split = "train" | "val" | "test";
 
 /** What {@linkcode openData} takes besides the data set's name. */
-export interface OpenDataOptions {
+export interface OpenDataOptions extends Omit<DataOptions, "data"> {
   /** Training or test images. */
   readonly split: Split;
   /**
@@ -123,14 +124,10 @@ export interface OpenDataOptions {
    * The statistics and classes stay those of the whole training set.
    */
   readonly limit?: number;
+  /** Formats of one's own, which are tried before the built-in ones. */
+  readonly formats?: readonly DataFormat[];
   /** The folder that `"mnist"` stands for; `.cache/mnist` if left out. */
   readonly mnistFolder?: string;
-  /** Image folders: side of the square that each image is cropped and resized to, 8 to 1024; 64 if left out. */
-  readonly imageSize?: number;
-  /** Image folders: 1 (grey) or 3 (colour); 1 only if all images that were looked at are grey, if left out. */
-  readonly channels?: 1 | 3;
-  /** Image folders without `test/` and `val/`: the share of each class that is kept for testing; 0.2 if left out. */
-  readonly testFraction?: number;
   /** Image folders: bytes of decoded images that are kept in memory, larger sets are streamed; 1 GiB if left out. */
   readonly memoryBudget?: number;
   /** Image folders: seconds that a file is waited for which was listed and is gone; 10 if left out. */
@@ -167,8 +164,12 @@ function archiveKind(path: string): string | undefined {
 }
 
 /** Where `spec` lies and of which format it is. */
-function locate(spec: string, mnistFolder: string | undefined): { place: Place; format: DataFormat } {
-  for (const format of FORMATS) {
+function locate(
+  spec: string,
+  { mnistFolder, formats: own = [] }: Pick<OpenDataOptions, "mnistFolder" | "formats">,
+): { place: DataPlace; format: DataFormat } {
+  const formats = [...own, ...FORMATS];
+  for (const format of formats) {
     const known = format.known.find(({ name }) => name === spec);
     if (known === undefined) continue;
     const paths = spec === "mnist" && mnistFolder !== undefined ? [mnistFolder] : known.paths;
@@ -178,19 +179,19 @@ function locate(spec: string, mnistFolder: string | undefined): { place: Place; 
       remedies: known.remedies,
     });
   }
-  const names = FORMATS.flatMap(({ known }) => known.map(({ name }) => `'${name}'`)).join(", ");
+  const names = formats.flatMap(({ known }) => known.map(({ name }) => `'${name}'`)).join(", ");
   if (spec === "" || !exists(spec)) {
     throw new FailureError(
       `Cannot open data set '${spec}' as the folder '${spec}' does not exist: check the path, or take one of ${names}`,
     );
   }
-  const format = FORMATS.find(({ detect }) => detect(spec));
+  const format = formats.find(({ detect }) => detect(spec));
   if (format !== undefined) return { place: { path: spec, remedies: format.remedies }, format };
   const archive = archiveKind(spec);
   if (archive !== undefined) {
     throw new FailureError(`Cannot open data set '${spec}' as it is ${archive}: unpack it and name its folder`);
   }
-  const kinds = FORMATS.map(({ help }) => help).join("; or ");
+  const kinds = formats.map(({ help }) => help).join("; or ");
   throw new FailureError(`Cannot open data set '${spec}' as it must be ${kinds}: it looks like none of them`);
 }
 
@@ -203,7 +204,7 @@ export async function openData(
   spec: string,
   options: OpenDataOptions,
 ): Promise<Dataset> {
-  const { place, format } = locate(spec, options.mnistFolder);
+  const { place, format } = locate(spec, options);
   return await format.open(place, options);
 }
 
@@ -212,7 +213,7 @@ export async function openData(
  * where there is one for validation alone. Throws FailureError where there is no such data set.
  */
 export function partsOf(spec: string, mnistFolder?: string): readonly Split[] {
-  const { place, format } = locate(spec, mnistFolder);
+  const { place, format } = locate(spec, { mnistFolder });
   return format.parts?.(place.path) ?? ["train", "test"];
 }
 

@@ -7,7 +7,7 @@ import type { Augment } from "./augment.ts";
 import type { Dataset, OpenDataOptions, Split } from "./dataset.ts";
 
 /** Where a data set lies. */
-export interface Place {
+export interface DataPlace {
   /** Folder or file. */
   readonly path: string;
   /** Its name if it was named; else the path says it. */
@@ -30,7 +30,9 @@ export interface KnownData {
 export interface DataFormat {
   /** One word. */
   readonly name: string;
-  /** What it is, for help and errors. */
+  /** What it is, in a few words, for help. */
+  readonly noun: string;
+  /** What it is, for errors. */
   readonly help: string;
   /** Data sets of this format that have names. */
   readonly known: readonly KnownData[];
@@ -41,7 +43,7 @@ export interface DataFormat {
   /** The parts that the data set at `path` has; train and test if left out. */
   parts?(path: string): readonly Split[];
   /** Opens it; throws FailureError where it cannot be done. */
-  open(place: Place, options: OpenDataOptions): Promise<Dataset>;
+  open(place: DataPlace, options: OpenDataOptions): Promise<Dataset>;
   /** The random changes that suit its images in training. */
   augment(data: Pick<Dataset, "name" | "height" | "width" | "channels">): Augment;
 }

@@ -5,7 +5,7 @@
 import { FailureError } from "../base/errors.ts";
 import { baseName, exists, joinPath, readText } from "../base/files.ts";
 import type { Dataset, OpenDataOptions } from "./dataset.ts";
-import type { DataFormat, Place } from "./format.ts";
+import type { DataFormat, DataPlace } from "./format.ts";
 import { readIdxImages, readIdxLabels } from "./idx.ts";
 import { fromRecords, refuseVal } from "./records.ts";
 import { channelStats } from "./statistics.ts";
@@ -52,7 +52,7 @@ interface RawSplit {
   readonly labels: Uint8Array;
 }
 
-function readSplit(folder: string, split: "train" | "test", remedies: Place["remedies"]): RawSplit {
+function readSplit(folder: string, split: "train" | "test", remedies: DataPlace["remedies"]): RawSplit {
   const find = (what: "images" | "labels"): string => {
     const names = candidates(split, what);
     const found = names.find((name) => exists(joinPath(folder, name)));
@@ -112,7 +112,7 @@ function classNamesOf(
   return names;
 }
 
-async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
+async function open(place: DataPlace, options: OpenDataOptions): Promise<Dataset> {
   const { path: folder, remedies } = place, split = refuseVal(options.split, place);
   const name = place.name ?? baseName(folder);
   const train = readSplit(folder, "train", remedies);
@@ -159,6 +159,7 @@ const MIRRORED: readonly string[] = ["fashion-mnist"];
 /** MNIST's own files. */
 export const IDX: DataFormat = {
   name: "idx",
+  noun: "IDX files",
   help: "a folder of IDX files (.gz or not) with MNIST's usual names, and optionally classes.txt",
   known: [{ name: "mnist", paths: [MNIST_FOLDER], remedies: [{ kind: "fetch", data: "mnist" }] }],
   remedies: ["check the path", "put MNIST-like IDX files there"],

@@ -8,7 +8,7 @@ import { baseName } from "../base/files.ts";
 import type { Dataset, ImageStream, OpenDataOptions, SkippedFile, Split } from "./dataset.ts";
 import { DecodePool, missingThreadPermission } from "./decode_pool.ts";
 import { ImagesLostError, PATIENCE, patiently } from "./lost_images.ts";
-import type { DataFormat, Place } from "./format.ts";
+import type { DataFormat, DataPlace } from "./format.ts";
 import { findCopies, rangeSuspicions, shareOut, suspicions } from "./image_checks.ts";
 import { checkClasses, type ImageFile, type ImageList, looksLikeImages, partsIn, scanImages } from "./image_files.ts";
 import { FORMAT_NAMES } from "./image_format.ts";
@@ -133,7 +133,7 @@ async function study(
 
 /** The images of a split, where `list` has it or by sharing the training images out. */
 function choose(
-  place: Place,
+  place: DataPlace,
   list: ImageList,
   split: Split,
   fraction: number,
@@ -164,7 +164,7 @@ function choose(
 /** All images in memory; those that cannot be read leave no gap. */
 async function load(
   decoder: Decoder,
-  place: Place,
+  place: DataPlace,
   files: readonly ImageFile[],
   size: number,
   { channels, classes }: { readonly channels: number; readonly classes: number },
@@ -196,16 +196,20 @@ async function load(
   return { images, labels, count, fingerprint };
 }
 
-async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
+/** Channels that images are taken in; undefined: 1 only if all that were looked at are grey. */
+const CHANNELS_OF = { auto: undefined, grey: 1, rgb: 3 } as const;
+
+async function open(place: DataPlace, options: OpenDataOptions): Promise<Dataset> {
   const {
     split,
     limit,
-    imageSize: size = 64,
     testFraction = 0.2,
+    colours = "auto",
     memoryBudget = MEMORY_BUDGET,
     warn,
     patience = PATIENCE,
   } = options;
+  const size = options.imageSize ?? 64, wanted = CHANNELS_OF[colours];
   if (!Number.isSafeInteger(size) || size < 8 || size > 1024) {
     throw new UsageError(`Cannot open '${place.path}' as imageSize must be from 8 to 1024: current value is ${size}`);
   }
@@ -225,11 +229,11 @@ async function open(place: Place, options: OpenDataOptions): Promise<Dataset> {
   }
   const pool = new DecodePool(), decoder = new Decoder(pool, patience);
   try {
-    const key = JSON.stringify([size, options.channels, train.map((f) => [f.path, f.bytes])]);
+    const key = JSON.stringify([size, wanted, train.map((f) => [f.path, f.bytes])]);
     const digest = await textFingerprint(key);
     const keep = split === "train" && train.length <= SAMPLE;
     let facts = known.get(digest);
-    if (facts === undefined) known.set(digest, facts = await study(name, decoder, train, size, options.channels, keep));
+    if (facts === undefined) known.set(digest, facts = await study(name, decoder, train, size, wanted, keep));
     for (const sentence of facts.suspicions) warn?.(sentence);
     checkLimit(place.path, limit ?? 1, chosen.length);
     const files = limit === undefined ? chosen : [...evenly(limit, chosen.length)].map((i) => chosen[i]);
@@ -314,6 +318,7 @@ function streamOf(
 /** Own images. */
 export const IMAGE_FOLDER: DataFormat = {
   name: "images",
+  noun: "a folder of images",
   help: `a folder with one sub-folder of images (${FORMAT_NAMES}) per class, optionally train/, val/ and test/ above`,
   known: [],
   remedies: ["put the images of each class into a folder of its own"],

@@ -174,7 +174,7 @@ Deno.test("images: copies of a file stay on one side, grey sets have one channel
     assert.deepEqual([train.count, test.count], [32, 8]);
     const first = (d: Dataset): Set<number> => new Set(Array.from({ length: d.count }, (_, i) => d.images[i * 256]));
     assert.equal(first(train).intersection(first(test)).size, 0);
-    assert.equal((await openAll(folder, { channels: 3 })).data.channels, 3);
+    assert.equal((await openAll(folder, { colours: "rgb" })).data.channels, 3);
   });
 });
 

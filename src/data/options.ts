@@ -1,44 +1,24 @@
 /**
- * The options that say which images are taken and how a folder of them is read: the same for searches and trainings.
- * Not responsible for what each of them changes about images.
+ * {@linkcode DataOptions}. Generated from the list in `config.ts` by `deno task generate`: change it there.
  * @module
  */
-import type { Resolved } from "../base/options.ts";
 
-/** What may be named as data, for help texts. */
-export const DATA_HELP =
-  "mnist, cifar10 or cifar100 (once fetched), or the path of IDX files, CIFAR or a folder of images";
-
-/** The options. */
-export const DATA_OPTION_LIST = [
-  { key: "data", kind: "string", default: "mnist", group: "Data", help: DATA_HELP },
-  {
-    key: "image-size",
-    kind: "int",
-    min: 8,
-    max: 1024,
-    default: null,
-    group: "Data",
-    help: "folders of images: side of the square that each is cropped and resized to (default: 64)",
-  },
-  {
-    key: "colours",
-    kind: "choice",
-    choices: ["auto", "grey", "rgb"],
-    default: "auto",
-    group: "Data",
-    help: "folders of images: what they are taken as; auto: grey if all are",
-  },
-  {
-    key: "test-fraction",
-    kind: "number",
-    min: 0.01,
-    max: 0.9,
-    default: 0.2,
-    group: "Data",
-    help: "folders of images without train/ and test/: share of each class that is kept for testing",
-  },
-] as const;
-
-/** Their values in a resolved configuration. */
-export type DataConfig = Resolved<typeof DATA_OPTION_LIST>;
+/** Which images are taken and how they are read, see {@linkcode openData}. */
+export interface DataOptions {
+  /**
+   * Mnist, cifar10 or cifar100 (once fetched), or the path of IDX files, CIFAR or a folder of images. Default "mnist".
+   */
+  readonly data?: string;
+  /**
+   * Folders of images: side of the square that each is cropped and resized to (default: 64). A whole number from 8 to
+   * 1024.
+   */
+  readonly imageSize?: number | null;
+  /** Folders of images: what they are taken as; auto: grey if all are. Default "auto". */
+  readonly colours?: "auto" | "grey" | "rgb";
+  /**
+   * Folders of images without train/ and test/: share of each class that is kept for testing. A number from 0.01 to
+   * 0.9. Default 0.2.
+   */
+  readonly testFraction?: number;
+}

@@ -4,7 +4,7 @@
  */
 import { FailureError, UsageError } from "../base/errors.ts";
 import type { Dataset, Split } from "./dataset.ts";
-import type { Place } from "./format.ts";
+import type { DataPlace } from "./format.ts";
 import { evenly, fingerprintOf } from "./statistics.ts";
 
 /** What a file says. */
@@ -17,7 +17,7 @@ export interface Records
 }
 
 /** The split, unless it is `"val"`, which formats of records do not have. Throws UsageError. */
-export function refuseVal(split: Split, place: Place): "train" | "test" {
+export function refuseVal(split: Split, place: DataPlace): "train" | "test" {
   if (split !== "val") return split;
   throw new UsageError(`Cannot open the val images of '${place.path}' as it has none: take 'train' or 'test'`);
 }

@@ -5,7 +5,7 @@
  */
 import { defineOptions, type Layer, type OptionSet } from "../base/options.ts";
 import { option, optionError, text, UsageError } from "../base/errors.ts";
-import { DATA_OPTION_LIST } from "../data/options.ts";
+import { DATA_OPTION_LIST } from "../data/config.ts";
 import { RULES } from "../discretize/registry.ts";
 import type { Rule } from "../discretize/rule.ts";
 import { DEFAULT_DECORRELATION } from "../discretize/scope.ts";

@@ -13,7 +13,7 @@ import {
   parseYamlOptions,
   type Presets,
 } from "../base/options.ts";
-import { DATA_OPTION_LIST } from "../data/options.ts";
+import { DATA_OPTION_LIST } from "../data/config.ts";
 import { needsRemovals } from "../discretize/registry.ts";
 import { resolveSearchLayers, SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import { resolveSpace } from "../space/definition.ts";

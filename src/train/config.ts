@@ -6,7 +6,7 @@
  */
 import { option, optionError, text } from "../base/errors.ts";
 import { defineOptions, type Layer, type OptionSet } from "../base/options.ts";
-import { DATA_OPTION_LIST } from "../data/options.ts";
+import { DATA_OPTION_LIST } from "../data/config.ts";
 import { TUNING_OPTION } from "../graph/tuning.ts";
 import { NETWORK_FORMS } from "../space/derived.ts";
 import { budgetOf, SIZE_OPTION_LIST } from "../space/size_options.ts";
