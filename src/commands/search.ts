@@ -7,7 +7,7 @@ import { UsageError } from "../base/errors.ts";
 import { nameOf } from "../base/options.ts";
 import { VERSION } from "../base/version.ts";
 import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
-import { openGpu } from "../gpu/device.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import type { SearchPlan } from "../search/programs.ts";
 import { METRICS_FILE, RunFolder } from "../run/run_folder.ts";
@@ -163,6 +163,45 @@ function places(config: SearchConfig, path: string): { read: string[]; write: st
   return { read: [...dataPlaces(config.data), path], write: [path] };
 }
 
+/** Says what is about to run. */
+function tellStart(
+  { config, folder, resume }: Job,
+  data: Dataset,
+  terminal: Terminal,
+  adapter: string,
+  planned: SearchPlan,
+  stepsPerEpoch: number,
+): void {
+  const { bytes, variables } = planned;
+  terminal.event({
+    event: "start",
+    version: VERSION,
+    folder: folder.path,
+    resume,
+    adapter,
+    parameters: weightCount(variables),
+    gpuBytes: bytes,
+    stepsPerEpoch,
+    config: SEARCH_OPTIONS.toRecord(config),
+  });
+  terminal.line(`idarts ${VERSION}: ${resume ? "going on with a search" : "search"}`);
+  pairs([
+    ["data", dataText(data, config.images)],
+    [
+      "supernet",
+      `space ${
+        nameOf(config.space)
+      }, ${config.cells} cells, ${config.initChannels} channels, node norm ${config.nodeNorm}: ` +
+      `${count(weightCount(variables))} weights`,
+    ],
+    ["steps", `${config.epochs} epochs of ${stepsPerEpoch} steps, batch ${config.batchSize}, seed ${config.seed}`],
+    ["adapter", adapter],
+    ["GPU memory", mebibytes(bytes)],
+    ["run folder", folder.path],
+  ]).forEach((line) => terminal.line(line));
+  terminal.progress(() => "compiling shaders ...");
+}
+
 /** @returns what remains to be done: to write the report and to say what came out */
 async function searchIn(
   job: Job,
@@ -173,40 +212,11 @@ async function searchIn(
 ): Promise<(hints: boolean) => Promise<void>> {
   const { config, folder, resume } = job, began = performance.now();
   terminal.progress(() => "opening the GPU and planning the supernet ...");
-  const gpu = await openGpu();
   const clock = new StepClock(config.epochs);
-  let plan: SearchPlan | undefined;
-  const onStart = (planned: SearchPlan, _gpu: unknown, stepsPerEpoch: number): void => {
-    if (plan) return; // once more, on a new device
-    plan = planned;
-    const { bytes, variables } = planned;
-    terminal.event({
-      event: "start",
-      version: VERSION,
-      folder: folder.path,
-      resume,
-      adapter: gpu.name,
-      parameters: weightCount(variables),
-      gpuBytes: bytes,
-      stepsPerEpoch,
-      config: SEARCH_OPTIONS.toRecord(config),
-    });
-    terminal.line(`idarts ${VERSION}: ${resume ? "going on with a search" : "search"}`);
-    pairs([
-      ["data", dataText(data, config.images)],
-      [
-        "supernet",
-        `space ${
-          nameOf(config.space)
-        }, ${config.cells} cells, ${config.initChannels} channels, node norm ${config.nodeNorm}: ` +
-        `${count(weightCount(variables))} weights`,
-      ],
-      ["steps", `${config.epochs} epochs of ${stepsPerEpoch} steps, batch ${config.batchSize}, seed ${config.seed}`],
-      ["adapter", gpu.name],
-      ["GPU memory", mebibytes(bytes)],
-      ["run folder", folder.path],
-    ]).forEach((line) => terminal.line(line));
-    terminal.progress(() => "compiling shaders ...");
+  let started = false;
+  const onStart = (plan: SearchPlan, { name }: Gpu, stepsPerEpoch: number): void => {
+    if (!started) tellStart(job, data, terminal, name, plan, stepsPerEpoch); // not once more, on a new device
+    started = true;
   };
   const onEpoch = (record: EpochRecord): void => {
     terminal.event({ event: "epoch", ...record });
@@ -215,7 +225,6 @@ async function searchIn(
     );
   };
   const result = await search(config, data, {
-    gpu,
     folder,
     signal,
     onStart,
@@ -240,7 +249,6 @@ async function searchIn(
     images: config.statisticsImages,
     stopped: result.stopped,
   });
-  gpu.device.destroy();
   const { plan: { bytes: gpuBytes, variables } } = result, parameters = weightCount(variables);
   writeResult(folder.path, { parameters, gpuBytes, ...(resume ? {} : { seconds }) });
   return async (hints) => {

@@ -9,10 +9,11 @@ import type { Layer } from "../base/options.ts";
 import { VERSION } from "../base/version.ts";
 import { type Dataset, MNIST_FOLDER, partsOf } from "../data/dataset.ts";
 import { DATA_OPTION_LIST } from "../data/config.ts";
-import { openGpu } from "../gpu/device.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import { METRICS_FILE, RunFolder } from "../run/run_folder.ts";
 import { costOf } from "../space/cost.ts";
+import type { NetworkConfig } from "../space/derived.ts";
 import { resolveTrainLayers, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
 import type { TrainPlan } from "../train/programs.ts";
 import type { TrainRecord, TrainResult } from "../train/records.ts";
@@ -205,6 +206,49 @@ function validationText(config: TrainConfig, data: TrainData): string {
   return `${count(images)} ${held ? "of these, held out" : "images of its own"}, to choose the best epoch by`;
 }
 
+/** Says what is about to run. */
+function tellStart(
+  { config, origin, folder, resume }: Job,
+  data: TrainData,
+  terminal: Terminal,
+  adapter: string,
+  network: NetworkConfig,
+  planned: TrainPlan,
+  stepsPerEpoch: number,
+): void {
+  const { parameters, macs } = costOf(network), { channels, cells, form } = network;
+  terminal.event({
+    event: "start",
+    version: VERSION,
+    folder: folder.path,
+    resume,
+    adapter,
+    genotype: origin.genotype,
+    network: { form, channels, cells },
+    parameters,
+    macs,
+    gpuBytes: planned.bytes,
+    stepsPerEpoch,
+    config: TRAIN_OPTIONS.toRecord(config),
+  });
+  terminal.line(`idarts ${VERSION}: ${resume ? "going on with a training" : "training"}`);
+  pairs([
+    ["data", dataText(data.train, config.images)],
+    ["validation", validationText(config, data)],
+    ["test", data.test ? `${count(data.test.count)} images, looked at once at the end` : "no images"],
+    [
+      "network",
+      `cell '${origin.name}', ${form} form, ${cells} cells, ${channels} channels: ${count(parameters)} parameters, ` +
+      `${magnitude(macs)} MACs`,
+    ],
+    ["steps", `${config.epochs} epochs of ${stepsPerEpoch} steps, batch ${config.batchSize}, seed ${config.seed}`],
+    ["adapter", adapter],
+    ["GPU memory", mebibytes(planned.bytes)],
+    ["run folder", folder.path],
+  ]).forEach((line) => terminal.line(line));
+  terminal.progress(() => "compiling shaders ...");
+}
+
 /** @returns what remains to be done: to write the report and to say what came out */
 async function trainIn(
   job: Job,
@@ -215,50 +259,17 @@ async function trainIn(
 ): Promise<(hints: boolean) => Promise<void>> {
   const { config, origin, folder, resume } = job, began = performance.now();
   terminal.progress(() => "opening the GPU and planning the network ...");
-  const gpu = await openGpu();
   const clock = new StepClock(config.epochs), network = networkConfig(config, origin.genotype, data.train);
-  let plan: TrainPlan | undefined;
-  const onStart = (planned: TrainPlan, _gpu: unknown, stepsPerEpoch: number): void => {
-    if (plan) return; // once more, on a new device
-    plan = planned;
-    const { parameters, macs } = costOf(network), { channels, cells, form } = network;
-    terminal.event({
-      event: "start",
-      version: VERSION,
-      folder: folder.path,
-      resume,
-      adapter: gpu.name,
-      genotype: origin.genotype,
-      network: { form, channels, cells },
-      parameters,
-      macs,
-      gpuBytes: planned.bytes,
-      stepsPerEpoch,
-      config: TRAIN_OPTIONS.toRecord(config),
-    });
-    terminal.line(`idarts ${VERSION}: ${resume ? "going on with a training" : "training"}`);
-    pairs([
-      ["data", dataText(data.train, config.images)],
-      ["validation", validationText(config, data)],
-      ["test", data.test ? `${count(data.test.count)} images, looked at once at the end` : "no images"],
-      [
-        "network",
-        `cell '${origin.name}', ${form} form, ${cells} cells, ${channels} channels: ${count(parameters)} parameters, ` +
-        `${magnitude(macs)} MACs`,
-      ],
-      ["steps", `${config.epochs} epochs of ${stepsPerEpoch} steps, batch ${config.batchSize}, seed ${config.seed}`],
-      ["adapter", gpu.name],
-      ["GPU memory", mebibytes(planned.bytes)],
-      ["run folder", folder.path],
-    ]).forEach((line) => terminal.line(line));
-    terminal.progress(() => "compiling shaders ...");
+  let started = false;
+  const onStart = (plan: TrainPlan, { name }: Gpu, stepsPerEpoch: number): void => {
+    if (!started) tellStart(job, data, terminal, name, network, plan, stepsPerEpoch); // not once more, on a new device
+    started = true;
   };
   const onEpoch = (record: TrainRecord): void => {
     terminal.event({ event: "epoch", ...record });
     terminal.line(trainLine(record, config.epochs));
   };
   const result = await train(config, origin.genotype, data, {
-    gpu,
     folder,
     signal,
     name: origin.name,
@@ -273,7 +284,6 @@ async function trainIn(
     onTest: (done, total) => terminal.progress(() => `test images: ${count(done)} of ${count(total)}`),
     warn: (message) => terminal.warn(message),
   });
-  gpu.device.destroy();
   const seconds = (performance.now() - began) / 1000, { parameters } = costOf(network);
   await writeCells(folder, origin.genotype);
   writeResult(folder.path, { parameters, gpuBytes: result.plan.bytes, ...(resume ? {} : { seconds }) });
