@@ -8,7 +8,7 @@ import type { GpuLimits } from "../gpu/device.ts";
 import { FailureError } from "../base/errors.ts";
 import type { Graph, Node, Tensor } from "./graph.ts";
 import type { Dispatch, KernelContext, KernelPlan, KernelVariant, OpSpec } from "./op.ts";
-import { inRanges, rangesOf } from "./ranges.ts";
+import { inRanges, type Ranges, rangesOf } from "./ranges.ts";
 import { storageBytes, typeText } from "./tensor_type.ts";
 import type { Arena } from "./variables.ts";
 
@@ -157,6 +157,106 @@ const MIN_BYTES = 16;
 
 const total = <T>(items: readonly T[], of: (item: T) => number): number => items.reduce((sum, x) => sum + of(x), 0);
 
+/** Where the tensors of one program lie, and which buffers of the pool are still needed. */
+class Places {
+  /** Bytes of the inputs by name. */
+  readonly inputs = new Map<string, number>();
+  /** Arenas of the variables. */
+  readonly arenas = new Set<Arena>();
+  readonly #places = new Map<Tensor, Place>();
+  readonly #lastUse = new Map<Tensor, number>();
+  /** Tensors that still hold a pool buffer; in-place chains and ranges share one. */
+  readonly #uses = new Map<number, number>();
+
+  constructor(
+    readonly program: string,
+    graph: Graph,
+    kept: readonly Tensor[],
+    readonly ranges: Ranges,
+    readonly limits: GpuLimits,
+    readonly pool: Pool,
+  ) {
+    graph.nodes.forEach((node, i) => node.inputs.forEach((t) => this.#lastUse.set(t, i)));
+    kept.forEach((t) => this.#lastUse.set(t, Infinity));
+    graph.inputs.forEach((t) => this.of(t)); // also those that nothing reads: the host writes them all the same
+  }
+
+  /** Where a tensor lies. @throws {FailureError} when it is larger than the adapter can bind */
+  of(t: Tensor): Place {
+    const known = this.#places.get(t);
+    if (known) return known;
+    const at = this.#choose(t, this.#bytesOf(t));
+    this.#places.set(t, at);
+    return at;
+  }
+
+  #bytesOf(t: Tensor): number {
+    const bytes = Math.max(MIN_BYTES, storageBytes(t.type));
+    const limit = Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize);
+    if (bytes <= limit) return bytes;
+    throw new FailureError(
+      `Cannot plan ${this.program}: tensor '${t.node?.label ?? t.variable?.name ?? t.inputName}' of ` +
+        `${(bytes / 2 ** 20).toFixed(0)} MiB must be at most the adapter's ${(limit / 2 ** 20).toFixed(0)} MiB`,
+      {
+        value: bytes,
+        limit,
+        remedies: [{ kind: "lower", options: ["batch-size", "init-channels"] }, "take smaller images"],
+      },
+    );
+  }
+
+  #choose(t: Tensor, bytes: number): Place {
+    if (t.variable) {
+      const { arena, offset } = t.variable;
+      this.arenas.add(arena);
+      return { kind: "arena", arena, offset: offset * 4, bytes };
+    }
+    if (t.inputName !== undefined) {
+      this.inputs.set(t.inputName, bytes);
+      return { kind: "input", name: t.inputName, bytes };
+    }
+    const range = this.ranges.get(t), whole = range && this.of(range.of);
+    return whole?.kind === "pool"
+      ? { ...whole, offset: whole.offset + range!.offset, bytes }
+      : { kind: "pool", buffer: this.pool.take(bytes), offset: 0, bytes };
+  }
+
+  /** Places of the operands of node `i`; what nobody needs after it is free then. */
+  ofNode(
+    node: Node,
+    i: number,
+    inPlace: Readonly<Record<number, number>>,
+    scratchLengths: readonly number[],
+  ): Operands {
+    const input = node.inputs.map((t) => this.of(t));
+    const output = node.outputs.map((t, o) => {
+      if (inPlace[o] !== undefined) this.#places.set(t, input[inPlace[o]]);
+      const at = this.of(t);
+      if (at.kind === "pool") this.#uses.set(at.buffer, (this.#uses.get(at.buffer) ?? 0) + 1);
+      return at;
+    });
+    const scratch = scratchLengths.map((length) => {
+      const bytes = Math.max(MIN_BYTES, length * 4);
+      return { kind: "pool" as const, buffer: this.pool.take(bytes), offset: 0, bytes };
+    });
+    scratch.forEach(({ buffer }) => this.pool.give(buffer));
+    for (const t of new Set(node.inputs)) if (this.#lastUse.get(t) === i && t.node) this.#release(t);
+    for (const t of node.outputs) if (!this.#lastUse.has(t)) this.#release(t);
+    return { input, output, scratch };
+  }
+
+  #release(t: Tensor): void {
+    const at = this.of(t);
+    if (at.kind !== "pool") return;
+    const left = this.#uses.get(at.buffer)! - 1;
+    this.#uses.set(at.buffer, left);
+    if (left === 0) this.pool.give(at.buffer);
+  }
+}
+
+/** Places of what a node binds. */
+type Operands = Readonly<Record<"input" | "output" | "scratch", readonly Place[]>>;
+
 /**
  * Plans one program on a pool.
  * @param results tensors that the host reads after a run, by name.
@@ -170,116 +270,30 @@ export function planProgram(
   pool: Pool,
 ): Plan {
   pool.reset();
-  const lastUse = new Map<Tensor, number>();
-  graph.nodes.forEach((node, i) => node.inputs.forEach((t) => lastUse.set(t, i)));
-  Object.values(results).forEach((t) => lastUse.set(t, Infinity));
-  const places = new Map<Tensor, Place>(),
-    inputs = new Map<string, number>(),
-    arenas = new Set<Arena>(),
-    ranges = rangesOf(graph, Object.values(results));
-  const place = (t: Tensor): Place => {
-    let at = places.get(t);
-    if (at) return at;
-    const bytes = Math.max(MIN_BYTES, storageBytes(t.type));
-    if (
-      bytes > limits.maxStorageBufferBindingSize || bytes > limits.maxBufferSize
-    ) {
-      const limit = Math.min(
-        limits.maxStorageBufferBindingSize,
-        limits.maxBufferSize,
-      );
-      throw new FailureError(
-        `Cannot plan ${name}: tensor '${t.node?.label ?? t.variable?.name ?? t.inputName}' of ` +
-          `${(bytes / 2 ** 20).toFixed(0)} MiB must be at most the adapter's ${(limit / 2 ** 20).toFixed(0)} MiB`,
-        {
-          value: bytes,
-          limit,
-          remedies: [{ kind: "lower", options: ["batch-size", "init-channels"] }, "take smaller images"],
-        },
-      );
-    }
-    if (t.variable) {
-      arenas.add(t.variable.arena);
-      at = {
-        kind: "arena",
-        arena: t.variable.arena,
-        offset: t.variable.offset * 4,
-        bytes,
-      };
-    } else if (t.inputName !== undefined) {
-      inputs.set(t.inputName, bytes);
-      at = { kind: "input", name: t.inputName, bytes };
-    } else {
-      const range = ranges.get(t), whole = range && place(range.of);
-      at = whole?.kind === "pool"
-        ? { ...whole, offset: whole.offset + range!.offset, bytes }
-        : { kind: "pool", buffer: pool.take(bytes), offset: 0, bytes };
-    }
-    places.set(t, at);
-    return at;
-  };
-  graph.inputs.forEach(place); // also those that nothing reads: the host writes them all the same
-  const uses = new Map<number, number>(); // tensors that still hold a pool buffer (in-place chains and ranges share one)
-  const hold = (p: Place) => p.kind === "pool" && uses.set(p.buffer, (uses.get(p.buffer) ?? 0) + 1);
-  const release = (p: Place) => {
-    if (p.kind !== "pool") return;
-    const left = uses.get(p.buffer)! - 1;
-    uses.set(p.buffer, left);
-    if (left === 0) pool.give(p.buffer);
-  };
+  const kept = Object.values(results), ranges = rangesOf(graph, kept);
+  const places = new Places(name, graph, kept, ranges, limits, pool);
   const nodes = graph.nodes.map((node, i): PlannedNode => {
-    const inputTypes = node.inputs.map((t) => t.type),
-      outputTypes = node.outputs.map((t) => t.type);
-    const inPlace = node.op.inPlace?.(inputTypes, node.attrs) ?? {};
-    const context = {
-      inputs: inputTypes,
-      outputs: outputTypes,
-      attrs: node.attrs,
-      limits,
-    };
-    const kernels = inRanges(node, ranges) ? { dispatches: [] } : chosen(node.op, context, limits.choose);
-    const inputPlaces = node.inputs.map(place);
-    const outputPlaces = node.outputs.map((t, o) => {
-      if (inPlace[o] !== undefined) places.set(t, inputPlaces[inPlace[o]]);
-      const at = place(t);
-      hold(at);
-      return at;
-    });
-    const scratchPlaces = (kernels.scratch ?? []).map((length): Place => {
-      const bytes = Math.max(MIN_BYTES, length * 4);
-      return { kind: "pool", buffer: pool.take(bytes), offset: 0, bytes };
-    });
-    for (const at of scratchPlaces) {
-      if (at.kind === "pool") pool.give(at.buffer);
-    }
-    for (const t of new Set(node.inputs)) {
-      if (lastUse.get(t) === i && t.node) release(places.get(t)!);
-    }
-    for (const t of node.outputs) if (!lastUse.has(t)) release(places.get(t)!);
-    const sides = {
-      input: inputPlaces,
-      output: outputPlaces,
-      scratch: scratchPlaces,
-    };
+    const inputs = node.inputs.map((t) => t.type), outputs = node.outputs.map((t) => t.type), { op, attrs } = node;
+    const kernels = inRanges(node, ranges)
+      ? { dispatches: [] }
+      : chosen(op, { inputs, outputs, attrs, limits }, limits.choose);
+    const at = places.ofNode(node, i, op.inPlace?.(inputs, attrs) ?? {}, kernels.scratch ?? []);
     return {
       node,
       dispatches: kernels.dispatches,
-      inputs: inputPlaces,
-      outputs: outputPlaces,
-      scratch: scratchPlaces,
-      macs: node.op.macs?.(inputTypes, outputTypes, node.attrs) ?? 0,
-      traffic: total(kernels.dispatches.flatMap((d) => d.bindings), (b) => sides[b.from][b.index].bytes),
+      inputs: at.input,
+      outputs: at.output,
+      scratch: at.scratch,
+      macs: op.macs?.(inputs, outputs, attrs) ?? 0,
+      traffic: total(kernels.dispatches.flatMap((d) => d.bindings), (b) => at[b.from][b.index].bytes),
     };
   });
-  const resultPlaces = new Map(
-    Object.entries(results).map(([key, t]) => [key, place(t)]),
-  );
   return {
     name,
     nodes,
-    inputs,
-    arenas,
-    results: resultPlaces,
+    inputs: places.inputs,
+    arenas: places.arenas,
+    results: new Map(Object.entries(results).map(([key, t]) => [key, places.of(t)])),
     dispatches: total(nodes, (n) => n.dispatches.length),
     macs: total(nodes, (n) => n.macs),
     traffic: total(nodes, (n) => n.traffic),

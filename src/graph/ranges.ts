@@ -30,6 +30,12 @@ export function inRanges(node: Node, ranges: Ranges): boolean {
   }
 }
 
+/** First bytes of tensors that lie behind each other. */
+function offsetsOf(parts: readonly Tensor[]): number[] {
+  let end = 0;
+  return parts.map(({ type }) => (end += storageBytes(type)) - storageBytes(type));
+}
+
 /**
  * Ranges for all the parts of every node that only copies, or for none of them. None where a part is kept elsewhere, lies
  * in another tensor already or would begin between two places that WebGPU can bind; where something is overwritten in
@@ -83,12 +89,7 @@ export function rangesOf(graph: Graph, kept: readonly Tensor[] = []): Ranges {
     const kind = node.op.copies?.(node.attrs);
     if (!kind) continue;
     const [parts, whole] = kind === "join" ? [node.inputs, node.outputs[0]] : [node.outputs, node.inputs[0]];
-    const offsets: number[] = [];
-    let end = 0;
-    for (const part of parts) {
-      offsets.push(end);
-      end += storageBytes(part.type);
-    }
+    const offsets = offsetsOf(parts);
     if (offsets.some((offset) => offset % BINDING_BYTES !== 0)) continue;
     if (kind === "join" ? mayJoin(node, whole) : mayCut(node, whole)) {
       parts.forEach((part, i) => {

@@ -29,6 +29,7 @@ import { pointwise } from "./pointwise.ts";
 import { pointwiseNorm } from "./pointwise_norm.ts";
 import { pointwiseGrad, pointwiseInputGrad, pointwiseWeightGrad } from "./pointwise_grad.ts";
 import { avgPool, avgPoolGrad, bothPools, bothPoolsGrad, maxPool, maxPoolGrad } from "./pool.ts";
+import { relu, reluGrad } from "./relu.ts";
 import { runningUpdate } from "./running_update.ts";
 import { sampleNorm, sampleNormGrad } from "./sample_norm.ts";
 import { sgd } from "./sgd.ts";
@@ -96,6 +97,8 @@ export const OPERATIONS: readonly OpSpec[] = [
   gram,
   dropPath,
   noise,
+  relu,
+  reluGrad,
   windowMean,
   windowMeanGrad,
   multiplyAdd,

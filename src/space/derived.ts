@@ -14,6 +14,7 @@ import { sum } from "../ops/add_n.ts";
 import { concat, zeros } from "../ops/concat.ts";
 import { conv2d } from "../ops/conv2d.ts";
 import { dropPath } from "../ops/drop_path.ts";
+import { relu } from "../ops/relu.ts";
 import { windowMean } from "../ops/window_mean.ts";
 import {
   buildDartsFeatures,
@@ -234,6 +235,6 @@ function buildAuxiliary(builder: Builder, x: Tensor, classes: number, form: Netw
   const weight = builder.weight("auxiliary.conv2", [wide, narrow, 2, 2], narrow * 4);
   let y = graph.apply1(conv2d, [first, weight], { stride: 1, padding: 0, relu: true }, "auxiliary.conv2");
   if (form === "cifar") y = builder.affineBatchNorm(y, "auxiliary.bn2");
-  const active = graph.apply1(windowMean, [y], { size: 1, stride: 1, relu: true }, "auxiliary.relu");
+  const active = graph.apply1(relu, [y], null, "auxiliary.relu");
   return builder.classifier(active, classes, "auxiliary.");
 }

@@ -8,6 +8,7 @@ import { UsageError } from "../base/errors.ts";
 import type { Tensor } from "../graph/graph.ts";
 import type { Builder } from "../nn/layers.ts";
 import { sum } from "../ops/add_n.ts";
+import { relu } from "../ops/relu.ts";
 import { windowMean } from "../ops/window_mean.ts";
 import { type DepthPart, reductionCells, THIRDS } from "./reductions.ts";
 
@@ -55,7 +56,7 @@ export function buildNasBenchFeatures(
     x = buildCell(x, cell);
   }
   const normed = builder.affineBatchNorm(x, "tail.bn");
-  return builder.graph.apply1(windowMean, [normed], { size: 1, stride: 1, relu: true }, "tail.relu");
+  return builder.graph.apply1(relu, [normed], null, "tail.relu");
 }
 
 /** Two convolutions, the first with stride 2, beside the mean of 2x2 pixels and a 1x1 convolution. */
