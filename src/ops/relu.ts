@@ -2,7 +2,7 @@
  * ReLU by itself, where no operation that follows takes it in on load.
  * @module
  */
-import source from "../../shaders/relu.wgsl" with { type: "text" };
+import { relu as source } from "./shader_texts.ts";
 import { kernel, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { image, storageLength, type TensorType } from "../graph/tensor_type.ts";

@@ -3737,6 +3737,22 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 }
 `;
 
+/** `shaders/relu.wgsl` */
+export const relu: string = `// y = max(x, 0), elementwise, where a NaN stays one; GRADIENT: gx = gy where x > 0, else 0. One invocation makes one vec4.
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u) {
+  let i = gid.y * params.gridX + gid.x;
+  if (i >= params.length) { return; }
+#if GRADIENT
+  store_gx(i, select(vec4f(0), load_gy(i), load_x(i) > vec4f(0)));
+#else
+  let v = load_x(i);
+  store_y(i, select(v, vec4f(0), v <= vec4f(0)));
+#endif
+}
+`;
+
 /** `shaders/row_ends.wgsl` */
 export const rowEnds: string = `// Part of other shaders: where the rows of an image end. Rows are padded to whole vec4s with zeros, which results have to
 // keep.
