@@ -133,6 +133,12 @@ function checkScans(bytes: Uint8Array, file: string, width: number, height: numb
   }
 }
 
+/**
+ * The most pixels that a byte of a file may stand for: deflate makes at most 1032 bytes of one, with 8 pixels in each;
+ * a block of 64 pixels of a JPEG takes a bit. Other kinds have no such bound.
+ */
+const MOST_PIXELS: Partial<Record<ImageFormat["name"], number>> = { PNG: 8 * 1032, JPEG: 8 * 64 };
+
 /** Reads a file's header. Throws FailureError for what is no image or says an impossible size. */
 export function readHeader(bytes: Uint8Array, file: string): Header {
   const format = formatOf(bytes, file);
@@ -143,6 +149,9 @@ export function readHeader(bytes: Uint8Array, file: string): Header {
   const screen = format.name === "GIF" ? screenOf(bytes) : header;
   const width = Math.max(header.width, screen.width), height = Math.max(header.height, screen.height);
   checkSize(file, width, height);
+  if (width * height > bytes.length * (MOST_PIXELS[format.name] ?? Infinity)) {
+    throw imageError(file, `its ${bytes.length} bytes cannot hold ${width} x ${height} pixels: the file is cut off`);
+  }
   if (format.name === "JPEG") checkScans(bytes, file, width, height);
   return { format, width, height, passes: header.passes };
 }

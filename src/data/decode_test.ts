@@ -128,7 +128,7 @@ Deno.test("images: bombs are refused before they cost anything", async () => {
     body.set([8, 2, 0, 0, 0], 8);
     return pngChunk("IHDR", body);
   };
-  const end = pngChunk("IEND", new Uint8Array()), zeros = deflateSync(new Uint8Array(1 << 22));
+  const end = pngChunk("IEND", new Uint8Array()), zeros = deflateSync(new Uint8Array(1 << 25));
   const file = (...chunks: Uint8Array[]): Uint8Array => concat(signature, ...chunks, end);
   const data = pngChunk("IDAT", zeros);
   const gif = new Uint8Array(GOLDEN.find(({ name }) => name === "gif")!.file);
@@ -141,7 +141,7 @@ Deno.test("images: bombs are refused before they cost anything", async () => {
     ],
     [gif, /million pixels: its header says 65535 x 65535/],
     [file(header(0, 5), data), /damaged|million pixels/],
-    [file(header(4000, 4000), pngChunk("IDAT", new Uint8Array(9))), /damaged|cut off/],
+    [file(header(4000, 4000), pngChunk("IDAT", new Uint8Array(9))), /its \d+ bytes cannot hold 4000 x 4000 pixels/],
   ];
   for (const [bytes, part] of cases) {
     const before = Deno.memoryUsage().rss;
@@ -179,7 +179,7 @@ Deno.test("images: memory is asked for by what the header says, and given back",
   await openCodec();
   const need = (bytes: Uint8Array, size: number): number => planImage(bytes, "f", { size, channels: 3 }).memory;
   const photo = sampleJpeg(1, 64, 48, 90), frame = photo.findIndex((v, i) => v === 0xff && photo[i + 1] === 0xc0);
-  const large = photo.slice();
+  const large = concat(photo, new Uint8Array(1 << 17));
   large.set([6144 >> 8, 6144 & 255, 8160 >> 8, 8160 & 255], frame + 5); // What phones sell as 50 megapixels.
   assert.ok(need(large, 1024) < LARGE_MEMORY && need(large, 128) < LARGE_MEMORY / 16);
   assert.ok(need(samplePng(1), 64) < LARGE_MEMORY / 16);
