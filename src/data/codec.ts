@@ -112,11 +112,13 @@ function guarded<T>(file: string, use: (magick: typeof Magick) => T): T {
 }
 
 function settingsFor(magick: typeof Magick, { name }: ImageFormat): Magick.MagickReadSettings {
-  return new magick.MagickReadSettings({
+  const settings = new magick.MagickReadSettings({
     format: CODERS[name] as Magick.MagickFormat,
     frameIndex: 0, // The first of several.
     frameCount: 1,
   });
+  settings.setDefine("bmp:ignore-filesize", "true"); // Surplus bytes after the pixels.
+  return settings;
 }
 
 /** The whole picture of a GIF: its first frame may be a part of it. */

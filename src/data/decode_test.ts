@@ -87,6 +87,13 @@ Deno.test("images: every odd kind has Pillow's pixels, bit for bit", async () =>
   }
 });
 
+Deno.test("images: surplus bytes after the end of a file are forgiven, of every kind", async () => {
+  for (const name of ["jpeg 444", "png rgb alpha", "webp", "webp lossless", "gif", "bmp RGB"]) {
+    const { file } = GOLDEN.find((each) => each.name === name)!, surplus = new Uint8Array(300).fill(0x5a);
+    assert.deepEqual(await decodeImage(concat(file, surplus), "f"), await decodeImage(file, "f"), name);
+  }
+});
+
 Deno.test("images: cut and damaged files of every kind are refused in one sentence", async () => {
   const cut = ["jpeg 444", "jpeg progressive 420", "png rgb alpha", "webp", "webp lossless", "gif", "bmp RGB"];
   for (const { name, file } of GOLDEN.filter(({ name }) => cut.includes(name))) {
