@@ -58,7 +58,7 @@ export { exportWeights } from "./src/export/weights.ts";
 
 // Data
 export { type Dataset, openData, type OpenDataOptions } from "./src/data/dataset.ts";
-export type { LabelledImages } from "./src/data/labelled_images.ts";
+export { datasetOf, type LabelledImages } from "./src/data/labelled_images.ts";
 export { fetchCifar } from "./src/data/fetch.ts";
 
 // Spaces, cells and networks
