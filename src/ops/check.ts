@@ -96,48 +96,51 @@ async function execute(
 /** Least tolerances (forward, gradient) where images are stored as bf16, which has 8 significant bits. */
 const BF16_TOLERANCES = [6e-3, 2e-2];
 
-/** Runs one case of one operation, with images stored as `precision`. */
-export async function checkCase(
-  gpu: TunedGpu,
-  op: OpSpec,
-  f32Case: OpCase,
-  precision: Precision = "f32",
-): Promise<CheckResult> {
-  const testCase = { ...f32Case, inputs: f32Case.inputs.map((type) => storedAs(type, precision)) };
-  const [least, gradLeast] = precision === "bf16" ? BF16_TOLERANCES : [0, 0];
-  const failures: string[] = [], values = makeInputs(op.name, testCase);
-  const reference = (inputs: readonly Float64Array[]) => op.reference!(inputs, testCase.inputs, testCase.attrs);
-  const expected = reference(values);
-  const host: Record<
-    string,
-    Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>
-  > = {};
-  const { graph, outputs } = caseGraph(op, testCase, precision);
-  testCase.inputs.forEach((type, i) => host[`x${i}`] = pack(type, values[i]));
-  const forward = await execute(
-    gpu,
-    graph,
-    Object.fromEntries(outputs.map((t, i) => [`y${i}`, t])),
-    host,
-  );
-  if (!forward.guardsIntact) {
-    failures.push("forward wrote outside of its buffers");
-  }
-  let forwardError = 0;
-  outputs.forEach((t, i) => {
-    const storage = forward.outputs.get(`y${i}`)!;
-    const error = relativeError(unpack(t.type, storage), expected[i]);
-    forwardError = Math.max(forwardError, error);
-    if (!(error <= Math.max(least, testCase.tolerance ?? 1e-5))) {
-      failures.push(`output ${i} is off by ${error.toExponential(2)}`);
-    }
-    if (!paddingIsZero(t.type, storage)) {
-      failures.push(`output ${i} has padding that is not zero`);
-    }
-  });
-  if (!op.gradient) return { forward: forwardError, gradient: null, failures };
+/** A case on a device: what is given to it and what should come of it. */
+interface Trial {
+  readonly gpu: TunedGpu;
+  readonly op: OpSpec;
+  readonly testCase: OpCase;
+  readonly precision: Precision;
+  /** Logical elements of the inputs. */
+  readonly values: readonly Float64Array[];
+  reference(inputs: readonly Float64Array[]): Float64Array[];
+  /** Inputs as the host writes them. */
+  readonly host: Record<string, Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>;
+  /** Human-readable failures so far. */
+  readonly failures: string[];
+}
 
-  const through = throughOf(testCase, outputs);
+/** Compares what lies in `storage` with `expected`; says `what` is wrong. @returns the relative error */
+function compare(
+  { failures }: Trial,
+  what: string,
+  type: TensorType,
+  storage: Float32Array<ArrayBuffer>,
+  expected: Float64Array,
+  tolerance: number,
+): number {
+  const error = relativeError(unpack(type, storage), expected);
+  if (!(error <= tolerance)) failures.push(`${what} is off by ${error.toExponential(2)}`);
+  if (!paddingIsZero(type, storage)) failures.push(`${what} has padding that is not zero`);
+  return error;
+}
+
+async function checkForward(trial: Trial, expected: readonly Float64Array[], least: number): Promise<number> {
+  const { gpu, op, testCase, precision, host, failures } = trial,
+    { graph, outputs } = caseGraph(op, testCase, precision);
+  const results = Object.fromEntries(outputs.map((t, i) => [`y${i}`, t])), tolerance = testCase.tolerance ?? 1e-5;
+  const forward = await execute(gpu, graph, results, host);
+  if (!forward.guardsIntact) failures.push("forward wrote outside of its buffers");
+  const errors = outputs.map(({ type }, i) =>
+    compare(trial, `output ${i}`, type, forward.outputs.get(`y${i}`)!, expected[i], Math.max(least, tolerance))
+  );
+  return Math.max(0, ...errors);
+}
+
+async function checkGradients(trial: Trial, expected: readonly Float64Array[], least: number): Promise<number> {
+  const { gpu, op, testCase, precision, values, host, failures } = trial;
+  const { outputs } = caseGraph(op, testCase, precision), through = throughOf(testCase, outputs);
   const cotangents = expected.map((y, i) => {
     const random = new Random(8, `${op.name}/${testCase.name}`, i);
     return y.map(() => Math.fround(random.normal()));
@@ -146,33 +149,41 @@ export async function checkCase(
   const numeric = new Map<number, Float64Array>();
   const numericOf = (index: number): Float64Array => {
     const known = numeric.get(index) ?? finiteDifferences(values, index, (inputs) => {
-      const y = reference(inputs);
+      const y = trial.reference(inputs);
       return through.reduce((s, o) => s + y[o].reduce((a, v, e) => a + v * cotangents[o][e], 0), 0);
     });
     numeric.set(index, known);
     return known;
   };
-  let gradientError = 0;
+  const tolerance = Math.max(least, testCase.gradTolerance ?? 1e-4);
+  let worst = 0;
   for (const { graph, results } of gradientGraphs(op, testCase, precision)) {
     const backward = await execute(gpu, graph, results, host);
-    if (!backward.guardsIntact) {
-      failures.push("backward wrote outside of its buffers");
-    }
+    if (!backward.guardsIntact) failures.push("backward wrote outside of its buffers");
     for (const key of Object.keys(results)) {
       const index = Number(key.slice(1)), type = testCase.inputs[index], storage = backward.outputs.get(key)!;
-      if (!paddingIsZero(type, storage)) {
-        failures.push(`gradient ${index} has padding that is not zero`);
-      }
-      const error = relativeError(unpack(type, storage), numericOf(index));
-      gradientError = Math.max(gradientError, error);
-      if (!(error <= Math.max(gradLeast, testCase.gradTolerance ?? 1e-4))) {
-        failures.push(
-          `gradient of input ${index} is off by ${error.toExponential(2)}`,
-        );
-      }
+      const error = compare(trial, `gradient of input ${index}`, type, storage, numericOf(index), tolerance);
+      worst = Math.max(worst, error);
     }
   }
-  return { forward: forwardError, gradient: gradientError, failures };
+  return worst;
+}
+
+/** Runs one case of one operation, with images stored as `precision`. */
+export async function checkCase(
+  gpu: TunedGpu,
+  op: OpSpec,
+  f32Case: OpCase,
+  precision: Precision = "f32",
+): Promise<CheckResult> {
+  const testCase = { ...f32Case, inputs: f32Case.inputs.map((type) => storedAs(type, precision)) };
+  const [least, gradLeast] = precision === "bf16" ? BF16_TOLERANCES : [0, 0], values = makeInputs(op.name, testCase);
+  const reference = (inputs: readonly Float64Array[]) => op.reference!(inputs, testCase.inputs, testCase.attrs);
+  const host = Object.fromEntries(testCase.inputs.map((type, i) => [`x${i}`, pack(type, values[i])]));
+  const trial: Trial = { gpu, op, testCase, precision, values, reference, host, failures: [] };
+  const expected = reference(values), forward = await checkForward(trial, expected, least);
+  const gradient = op.gradient ? await checkGradients(trial, expected, gradLeast) : null;
+  return { forward, gradient, failures: trial.failures };
 }
 
 /** An operation on host inputs `x0`, `x1`, ... */
