@@ -16,13 +16,14 @@ import {
   parseGenotype,
   randomGenotype,
   resolveTrainConfig,
+  search,
   SPACES,
   train,
 } from "../mod.ts";
 import { predictImages } from "../src/train/inference.ts";
 import { IDARTS } from "../src/space/published.ts";
 import { genotypeText } from "../src/report/cell_svg.ts";
-import { DATA, roundTrip } from "./space_support.ts";
+import { DATA, roundTrip, tiny } from "./space_support.ts";
 
 const gpu = await openGpu();
 
@@ -73,5 +74,14 @@ for (
 ) {
   Deno.test(`NAS-Bench-201 cell with ${what}`, async () => {
     for (const extras of [false, true]) await goThrough(parseGenotype(text, "cell"), extras);
+  });
+}
+
+for (const skeleton of [undefined, "nas-bench-201"] as const) {
+  Deno.test(`a space in which nothing reads the images is searched, its cell goes the same way: ${skeleton ?? "DARTS"}`, async () => {
+    const space = { name: "blind", nodes: 2, primitives: ["none", "noise"], ...(skeleton ? { skeleton } : {}) };
+    const { genotype, epochs } = await search(tiny({ space, epochs: 1 }), DATA, { gpu });
+    assert.ok(epochs.every((e) => Number.isFinite(e.trainLoss) && Number.isFinite(e.evalLoss)));
+    await goThrough(genotype, true);
   });
 }
