@@ -7,6 +7,8 @@ import { FailureError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import { defineOptions } from "../base/options.ts";
 import { printable } from "../base/printable.ts";
+import { rangeSuspicions } from "../data/image_checks.ts";
+import { FORMAT_NAMES } from "../data/image_format.ts";
 import { Predictor } from "../train/inference.ts";
 import type { Model } from "../train/model_file.ts";
 import { finePercent } from "./evaluation_text.ts";
@@ -43,7 +45,7 @@ export function predictCommand(program: Command): Command {
   const command = program.command("predict <model> <images...>")
     .summary("what a trained model takes image files for")
     .description(
-      `Classifies PNG and JPEG files: class names with probabilities. The model is ${MODEL_HELP}. Images of any size: the ` +
+      `Classifies image files (${FORMAT_NAMES}): class names with probabilities. The model is ${MODEL_HELP}. Images of any size: the ` +
         "largest square in the middle is resized to what the model takes, turned to grey where it takes grey.",
     );
   addOptions(command, OPTIONS.options);
@@ -74,6 +76,7 @@ export interface Prediction {
 /**
  * Classifies image files.
  * @param failed told of those that cannot be read
+ * @param warn told of those that look wrong
  * @throws {UsageError} for a model that image files cannot be brought to.
  */
 export async function predictFiles(
@@ -82,6 +85,7 @@ export async function predictFiles(
   invert: boolean,
   failed: (error: FailureError) => void,
   done: (prediction: Prediction) => void,
+  warn: (message: string) => void = () => {},
 ): Promise<void> {
   await using predictor = await Predictor.open(model);
   for (let start = 0; start < files.length; start += CHUNK) {
@@ -102,6 +106,7 @@ export async function predictFiles(
       }
     }
     if (samples.length === 0) continue;
+    rangeSuspicions(null, samples.map((data, i) => ({ name: names[i], data }))).forEach(warn);
     const size = samples[0].length, images = new Uint8Array(samples.length * size);
     samples.forEach((sample, i) => images.set(invert ? sample.map((v) => 255 - v) : sample, i * size));
     const rows = await predictor.probabilities({ images, count: samples.length });
@@ -148,6 +153,7 @@ export async function runPredict(parsed: Parsed, [path, ...files]: readonly stri
         });
         predictionLines(prediction, options.top).forEach((line) => terminal.line(line));
       },
+      (message) => terminal.warn(message),
     );
     return failures > 0 ? 1 : 0;
   } finally {

@@ -58,8 +58,11 @@ export interface Looked {
   readonly data: Uint8Array;
 }
 
-/** Sentences about images whose samples use little of their range. */
-export function rangeSuspicions(name: string, images: readonly Looked[]): string[] {
+/**
+ * Sentences about images whose samples use little of their range.
+ * @param name of the data set; null for images that are in none
+ */
+export function rangeSuspicions(name: string | null, images: readonly Looked[]): string[] {
   const ranges = images.map(({ name, data }) => {
     let least = 255, most = 0;
     for (const v of data) {
@@ -70,7 +73,7 @@ export function rangeSuspicions(name: string, images: readonly Looked[]): string
   });
   const sentence = (what: string, list: readonly { readonly name: string }[], advice: string): string[] =>
     list.length === 0 ? [] : [
-      `${list.length} of ${images.length} images of '${name}' that were looked at ${what}: ` +
+      `${list.length} of ${images.length} images${name === null ? "" : ` of '${name}'`} that were looked at ${what}: ` +
       `${some(list.map(({ name }) => `'${name}'`))}; ${advice}`,
     ];
   const dark = ranges.filter(({ least, most }) => most > least && most <= DARK);
