@@ -202,8 +202,10 @@ function accept(
   switch (option.kind) {
     case "string":
       return typeof given === "string" ? given : undefined;
-    case "choice":
-      return typeof given === "string" && option.choices.includes(given) ? given : undefined;
+    case "choice": {
+      const word = typeof given === "boolean" ? (given ? "on" : "off") : given; // `flip: true` in YAML.
+      return typeof word === "string" && option.choices.includes(word) ? word : undefined;
+    }
     case "named":
       if (typeof given === "string") return option.choices.includes(given) ? given : undefined;
       return typeof given === "object" && given !== null ? option.check(given, source) : undefined;

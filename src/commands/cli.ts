@@ -12,7 +12,7 @@ import { discretizeCommand, runDiscretize } from "./discretize.ts";
 import { doctorCommand, runDoctor } from "./doctor.ts";
 import { evaluateCommand, runEvaluate } from "./evaluate.ts";
 import { exportCommand, runExport } from "./export.ts";
-import type { Parsed } from "./flags.ts";
+import { type Parsed, spellOut } from "./flags.ts";
 import { stdout } from "./output.ts";
 import { inspectCommand, runInspect } from "./inspect.ts";
 import { predictCommand, runPredict } from "./predict.ts";
@@ -116,10 +116,19 @@ export async function main(args: readonly string[]): Promise<number> {
       program.outputHelp();
       return 2;
     }
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(spellOut(args, isThere), { from: "user" });
     return code;
   } catch (error) {
     return explain(error, args, program);
+  }
+}
+
+/** Whether there is something of this name; false where that may not be known. */
+function isThere(path: string): boolean {
+  try {
+    return Deno.lstatSync(path) !== null;
+  } catch {
+    return false;
   }
 }
 
@@ -138,7 +147,9 @@ function explain(error: unknown, args: readonly string[], program: Command): num
     }
     const text = error.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ").replace(/\.$/, "")
       .replace(". Expected", ", expected");
-    printError(`${text}: see '${inner ? `${inner} ` : ""}--help'`);
+    const [, dashed] = /unknown option '(-[^']*\.[^']*)'/.exec(text) ?? [];
+    const file = dashed === undefined ? "" : ` (a file of that name is written './${dashed}')`;
+    printError(`${text}${file}: see '${inner ? `${inner} ` : ""}--help'`);
     return 2;
   }
   if (args.includes("--debug")) printStack(error);

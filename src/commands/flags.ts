@@ -22,10 +22,49 @@ import { resolveSearchLayers, SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig 
 /** What commander hands to an action: values by camelCase name. */
 export type Parsed = Readonly<Record<string, unknown>>;
 
+/** What switches any verb has, by flag: options that are on or off, and those that are a choice with these two. */
+const SWITCHES = new Map<string, Option>();
+/** Ways to say that something is on, and off. */
+const ON = ["on", "true", "yes"], OFF = ["off", "false", "no"];
+
+/**
+ * A command line in which every switch has the form that its verb knows: `--flip`, `--no-flip`, `--flip on` and
+ * `--flip=off` may be written for each of them. Files whose names begin with a dash become paths (`./-1.png`).
+ * @param isFile whether there is such a file
+ */
+export function spellOut(args: readonly string[], isFile: (path: string) => boolean): string[] {
+  const out: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    if (args[i] === "--") return [...out, ...args.slice(i)];
+    const [, no, key = "", , joined] = /^--(no-)?([a-z][a-z-]*)(=(.*))?$/.exec(args[i]) ?? [],
+      option = SWITCHES.get(key);
+    if (option === undefined) {
+      out.push(
+        /^-.*[^a-z-]/i.test(args[i]) && !/^--[a-z-]+=/.test(args[i]) && isFile(args[i]) ? `./${args[i]}` : args[i],
+      );
+      continue;
+    }
+    const next = joined ?? args[i + 1] ?? "",
+      word = no ? "off" : ON.includes(next) ? "on" : OFF.includes(next) ? "off" : "";
+    const other = option.kind === "choice" && option.choices.includes(next) ? next : undefined;
+    if (!no && joined === undefined && (word !== "" || other !== undefined)) i++;
+    if (!no && joined !== undefined && word === "" && other === undefined) out.push(args[i]);
+    else if (option.kind === "choice") out.push(`--${key}`, word || other || "on");
+    else out.push(word === "off" ? `--no-${key}` : `--${key}`);
+  }
+  return out;
+}
+
 /** Adds a flag for each option under the heading of its group. */
 export function addOptions(command: Command, options: readonly Option[]): void {
   for (const option of options) {
     const { group, key } = option;
+    if (
+      option.kind === "boolean" ||
+      (option.kind === "choice" && ["on", "off"].every((word) => option.choices.includes(word)))
+    ) {
+      SWITCHES.set(key, option);
+    }
     command.addOption(new Flag(flagSpec(option), describe(option)).helpGroup(`${group}:`));
     if (option.kind === "boolean") command.addOption(new Flag(`--no-${key}`).hideHelp());
   }

@@ -13,6 +13,15 @@ export const DATA_HELP: string =
   `${words(FORMATS.flatMap(({ known }) => known.map(({ name }) => name)))} (once fetched), ` +
   `or the path of ${words(FORMATS.map(({ noun }) => noun))}`;
 
+/** Whether images are flipped at random: one option of searches and trainings, with a default for each. */
+export const FLIP_OPTION = {
+  key: "flip",
+  kind: "choice",
+  choices: ["auto", "on", "off"],
+  group: "Data",
+  help: "whether images are flipped at random; auto: as suits the data (not for digits)",
+} as const;
+
 /** The options. */
 export const DATA_OPTION_LIST = [
   { key: "data", kind: "string", default: "mnist", group: "Data", help: DATA_HELP },

@@ -5,7 +5,7 @@
  */
 import { defineOptions, type Layer, type OptionSet } from "../base/options.ts";
 import { option, optionError, text, UsageError } from "../base/errors.ts";
-import { DATA_OPTION_LIST } from "../data/config.ts";
+import { DATA_OPTION_LIST, FLIP_OPTION } from "../data/config.ts";
 import { RULES } from "../discretize/registry.ts";
 import type { Rule } from "../discretize/rule.ts";
 import { DEFAULT_DECORRELATION } from "../discretize/scope.ts";
@@ -30,7 +30,7 @@ export const SEARCH_OPTION_LIST = [
     help: "training images to use in all; half of them train the weights, half the architecture (default: all)",
   },
   { key: "pad", kind: "int", min: 0, max: 64, default: 4, group: "Data", help: "pixels of padding for random crops" },
-  { key: "flip", kind: "boolean", default: false, group: "Data", help: "flip images at random (not for digits)" },
+  { ...FLIP_OPTION, default: "off" },
   {
     key: "space",
     kind: "named",

@@ -30,8 +30,8 @@ export interface SearchOptions {
   readonly images?: number | null;
   /** Pixels of padding for random crops. A whole number from 0 to 64. Default 4. */
   readonly pad?: number;
-  /** Flip images at random (not for digits). Default false. */
-  readonly flip?: boolean;
+  /** Whether images are flipped at random; auto: as suits the data (not for digits). Default "off". */
+  readonly flip?: "auto" | "on" | "off";
   /** Search space, or the definition of one's own. Default "darts". */
   readonly space?: "darts" | "s1" | "s2" | "s3" | "s4" | "nas-bench-201" | SpaceDefinition;
   /** Channels of the first cells; even. A whole number from 2 to 512. Default 16. */

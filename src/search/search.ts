@@ -5,7 +5,7 @@
  * @module
  */
 import { Batcher, splitHalves } from "../data/batches.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { type Dataset, defaultAugment } from "../data/dataset.ts";
 import { datasetOf, type LabelledImages } from "../data/labelled_images.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
 import { needsRemovals, rulesOf, withBuiltIn } from "../discretize/registry.ts";
@@ -154,7 +154,8 @@ class SearchPhase implements Phase<SearchPlan, SearchMetric, SearchEngine, Searc
     };
     this.#halves = searchHalves(config, data);
     const shared = { batch: config.batchSize, seed: config.seed, shuffle: true, last: "drop" } as const;
-    const augment = { pad: config.pad, flip: config.flip };
+    const flip = config.flip === "auto" ? defaultAugment(data, "search").flip : config.flip === "on";
+    const augment = { pad: config.pad, flip };
     this.#train = new Batcher(data, { ...shared, indices: this.#halves.train, stream: "batches/train", augment });
     this.#val = new Batcher(data, { ...shared, indices: this.#halves.val, stream: "batches/val", augment });
     this.#hosts = { train: this.#train.host(), val: this.#val.host() };

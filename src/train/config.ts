@@ -6,7 +6,7 @@
  */
 import { option, optionError, text } from "../base/errors.ts";
 import { defineOptions, type Layer, type OptionSet } from "../base/options.ts";
-import { DATA_OPTION_LIST } from "../data/config.ts";
+import { DATA_OPTION_LIST, FLIP_OPTION } from "../data/config.ts";
 import { TUNING_OPTION } from "../graph/tuning.ts";
 import { NETWORK_FORMS } from "../space/derived.ts";
 import { budgetOf, SIZE_OPTION_LIST } from "../space/size_options.ts";
@@ -42,14 +42,7 @@ export const TRAIN_OPTION_LIST = [
     group: "Data",
     help: "pixels of padding for random crops (default: as suits the data)",
   },
-  {
-    key: "flip",
-    kind: "choice",
-    choices: ["auto", "on", "off"],
-    default: "auto",
-    group: "Data",
-    help: "whether images are flipped at random; auto: as suits the data (not for digits)",
-  },
+  { ...FLIP_OPTION, default: "auto" },
   {
     key: "cutout",
     kind: "int",
