@@ -72,15 +72,9 @@ export { OPERATIONS } from "./src/ops/registry.ts";
 export { supernetConfig } from "./src/search/search.ts";
 export { type BuiltCandidate, type BuiltNode, type SupernetConfig, weightCount } from "./src/space/supernet.ts";
 export { type Initializer, NetworkVariables } from "./src/nn/variables.ts";
-export {
-  type OptimizerConfig,
-  planSearch,
-  type ProgramName,
-  type SearchArenas,
-  type SearchPlan,
-} from "./src/search/programs.ts";
+export { planSearch, type ProgramName, type SearchArenas, type SearchPlan } from "./src/search/programs.ts";
 export type { SecondOrderProgram } from "./src/nn/second_order.ts";
-export { planTraining, type TrainArenas, type TrainingConstants, type TrainPlan } from "./src/train/programs.ts";
+export { planTraining, type TrainArenas, type TrainPlan } from "./src/train/programs.ts";
 export type { EnginePlan } from "./src/run/engine.ts";
 export { candidatesOf, choosableOf, edgesOf, primitivesOf, skeletonOf } from "./src/space/space.ts";
 export { resolveSpace } from "./src/space/definition.ts";

@@ -17,6 +17,7 @@ import type { NetworkConfig } from "../src/space/derived.ts";
 import type { Genotype } from "../src/space/genotype.ts";
 import { parseNasBenchCell } from "../src/space/nas_bench_cell.ts";
 import { DARTS_V2 } from "../src/space/published.ts";
+import { resolveTrainConfig } from "../src/train/config.ts";
 import { TrainEngine } from "../src/train/engine.ts";
 import { planTraining } from "../src/train/programs.ts";
 
@@ -111,11 +112,8 @@ async function leastOf(profile: () => Promise<DispatchTime[]>, repeats: number):
 }
 
 async function ours(gpu: Gpu, { network, batch, name }: Size, what: What): Promise<Timing> {
-  const options = {
-    ...{ momentum: 0.9, weightDecay: 3e-4, clip: 5, labelSmoothing: 0, auxiliaryWeight: 0, dropPath: 0 },
-    precision: "bf16" as const,
-  };
-  const plan = planTraining(network, batch, options, gpu.limits), engine = await TrainEngine.create(gpu, plan);
+  const config = resolveTrainConfig({ auxiliaryWeight: 0, dropPath: 0 });
+  const plan = planTraining(network, batch, config, gpu.limits), engine = await TrainEngine.create(gpu, plan);
   try {
     engine.initialise(0);
     const data = noiseBatch({ ...network, batch }), { runtime } = engine;

@@ -9,6 +9,7 @@ import { dense, elementCount, pack, storageLength, unpack } from "../src/graph/t
 import { dropPathRows, type NetworkConfig, type NetworkForm } from "../src/space/derived.ts";
 import { parseGenotypePython } from "../src/space/genotype.ts";
 import { IDARTS } from "../src/space/published.ts";
+import { resolveTrainConfig } from "../src/train/config.ts";
 import { TrainEngine } from "../src/train/engine.ts";
 import { planTraining } from "../src/train/programs.ts";
 import { compare, goldenBatch, parameter, projected, readGoldenFile, uniforms } from "./golden_support.ts";
@@ -39,14 +40,14 @@ for (
       width: number("width"),
     };
     const batch = number("batch"), keep = number("keep");
-    const plan = planTraining(network, batch, {
-      momentum: 0.9,
+    const config = resolveTrainConfig({
       weightDecay: 0,
-      clip: 5,
       labelSmoothing: number("labelSmoothing"),
       auxiliaryWeight: number("auxiliaryWeight"),
       dropPath: 1 - keep,
-    }, gpu.limits);
+      precision: "f32",
+    });
+    const plan = planTraining(network, batch, config, gpu.limits);
     const engine = await TrainEngine.create(gpu, plan), host = goldenBatch({ ...network, batch });
     try {
       engine.initialise(0);

@@ -12,6 +12,7 @@ import type { Beginnings, EpochBase, Finished, Phase, RunOptions, RunProgress } 
 import { runPhase } from "../src/run/run.ts";
 import { RunFolder } from "../src/run/run_folder.ts";
 import { DARTS_V2 } from "../src/space/published.ts";
+import { resolveTrainConfig } from "../src/train/config.ts";
 import { TrainEngine, type TrainMetric } from "../src/train/engine.ts";
 import { planTraining, type TrainPlan } from "../src/train/programs.ts";
 import { DATA, interrupted, message } from "./search_support.ts";
@@ -43,8 +44,8 @@ class Trial implements Phase<TrainPlan, TrainMetric, TrainEngine, RunProgress, T
   plan(limits: GpuLimits, batch: number): TrainPlan {
     const { classes, channels: inputChannels, height, width } = DATA, size = { channels: 4, cells: 3 };
     const network = { genotype: DARTS_V2, form: "cifar", classes, inputChannels, height, width, ...size } as const;
-    const constants = { momentum: 0.9, weightDecay: 0, clip: 5, labelSmoothing: 0, auxiliaryWeight: 0, dropPath: 0 };
-    return planTraining(network, batch, constants, limits);
+    const config = resolveTrainConfig({ weightDecay: 0, auxiliaryWeight: 0, dropPath: 0, precision: "f32" });
+    return planTraining(network, batch, config, limits);
   }
 
   create(gpu: Gpu, plan: TrainPlan): Promise<TrainEngine> {

@@ -34,26 +34,7 @@ import {
   type SupernetConfig,
   supernetInputs,
 } from "../space/supernet.ts";
-
-/** Constants of the two optimisers and of the loss. Learning rates change from step to step and are inputs. */
-export interface OptimizerConfig {
-  /** Momentum of SGD. */
-  readonly momentum: number;
-  /** Weight decay of the weights. */
-  readonly weightDecay: number;
-  /** Largest global norm of the weights' gradient; 0 = no clipping. */
-  readonly clip: number;
-  /** Adam's beta 1. */
-  readonly alphaBeta1: number;
-  /** Adam's beta 2. */
-  readonly alphaBeta2: number;
-  /** Weight decay of the architecture. */
-  readonly alphaWeightDecay: number;
-  /** Label smoothing of the training loss. */
-  readonly labelSmoothing: number;
-  /** 2: architecture gradients look one weight step ahead (see `addSecondOrder`); 1 or left out: they do not. */
-  readonly order?: number;
-}
+import type { SearchConfig } from "./config.ts";
 
 /** Epsilon of Adam, PyTorch's default. */
 const ADAM_EPS = 1e-8;
@@ -142,7 +123,7 @@ class SearchPlanner {
 
   constructor(
     readonly config: SupernetConfig,
-    readonly optimizer: OptimizerConfig,
+    readonly optimizer: SearchConfig,
     readonly limits: PlanTarget,
   ) {
     this.alphas = alphaArena(config);
@@ -273,7 +254,7 @@ interface Built {
  * Builds, differentiates and plans the programs.
  * @throws {UsageError} when the supernet cannot be built; {FailureError} when the adapter cannot bind a tensor.
  */
-export function planSearch(config: SupernetConfig, optimizer: OptimizerConfig, limits: PlanTarget): SearchPlan {
+export function planSearch(config: SupernetConfig, optimizer: SearchConfig, limits: PlanTarget): SearchPlan {
   checkSupernet(config);
   const planner = new SearchPlanner(config, optimizer, limits), { variables, pool, plans, shared } = planner;
   const update = planner.weightStep(), second = optimizer.order === 2;

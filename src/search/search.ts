@@ -68,20 +68,9 @@ export function supernetConfig(
   config: SearchConfig,
   data: Pick<Dataset, "classes" | "channels" | "height" | "width">,
 ): SupernetConfig {
-  return {
-    space: resolveSpace(config.space),
-    channels: config.initChannels,
-    cells: config.cells,
-    classes: data.classes,
-    inputChannels: data.channels,
-    height: data.height,
-    width: data.width,
-    batch: config.batchSize,
-    nodeNorm: config.nodeNorm,
-    edgeWeights: config.edgeWeights,
-    partialChannels: config.partialChannels,
-    precision: config.precision,
-  };
+  const { classes, channels: inputChannels, height, width } = data;
+  const { initChannels: channels, batchSize: batch } = config, space = resolveSpace(config.space);
+  return { ...config, space, channels, batch, classes, inputChannels, height, width };
 }
 
 /**

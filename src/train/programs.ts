@@ -6,7 +6,7 @@
 import { Graph, type Tensor } from "../graph/graph.ts";
 import { type PlanTarget, Pool } from "../graph/plan.ts";
 import { plannedBytes } from "../graph/buffers.ts";
-import { dense, type Precision } from "../graph/tensor_type.ts";
+import { dense } from "../graph/tensor_type.ts";
 import type { Arena } from "../graph/variables.ts";
 import { Builder } from "../nn/layers.ts";
 import { tallyArena } from "../nn/state.ts";
@@ -23,24 +23,7 @@ import {
   networkImages,
   networkLabels,
 } from "../space/derived.ts";
-
-/** What the training programs bake in. The learning rate and the share of dropped paths change and are inputs. */
-export interface TrainingConstants {
-  /** Momentum of SGD. */
-  readonly momentum: number;
-  /** Weight decay. */
-  readonly weightDecay: number;
-  /** Largest global norm of the gradient; 0 = no clipping. */
-  readonly clip: number;
-  /** Label smoothing of the training loss. */
-  readonly labelSmoothing: number;
-  /** Weight of the auxiliary loss; 0: no auxiliary classifier. */
-  readonly auxiliaryWeight: number;
-  /** Share of dropped paths at the end; 0: no path is ever dropped. */
-  readonly dropPath: number;
-  /** How activations and their gradients are stored in the training step; evaluation is f32. Default f32. */
-  readonly precision?: Precision;
-}
+import type { TrainConfig } from "./config.ts";
 
 /** Everything that outlives a step, by purpose. */
 export interface TrainArenas {
@@ -88,19 +71,19 @@ export function isAuxiliary(name: string): boolean {
 export function planTraining(
   network: NetworkConfig,
   batch: number,
-  constants: TrainingConstants,
+  config: TrainConfig,
   limits: PlanTarget,
 ): TrainPlan {
-  const { labelSmoothing, auxiliaryWeight } = constants, auxiliary = auxiliaryWeight > 0;
+  const { labelSmoothing, auxiliaryWeight } = config, auxiliary = auxiliaryWeight > 0;
   checkNetwork(network, auxiliary);
   const variables = new NetworkVariables(), metrics = tallyArena(["train", "auxiliary", "eval"]), pool = new Pool();
-  const paths = constants.dropPath > 0 ? dropPathRows(network) : 0;
+  const paths = config.dropPath > 0 ? dropPathRows(network) : 0;
   const lossOf = (graph: Graph, logits: Tensor, labels: Tensor, metric: string, smoothing: number) => {
     const [loss, tally] = graph.apply(crossEntropy, [logits, labels], { labelSmoothing: smoothing }, `${metric}.loss`);
     return { loss, tally: graph.apply1(accumulateTally, [tally, graph.variable(metrics.get(metric))], null, metric) };
   };
 
-  const graph = new Graph(constants.precision), labels = networkLabels(graph, batch);
+  const graph = new Graph(config.precision), labels = networkLabels(graph, batch);
   const dropMask = paths > 0 ? graph.input("drop_mask", dense([paths, batch])) : null;
   const images = networkImages(graph, network, batch), builder = new Builder(graph, variables, true);
   const net = buildNetwork(builder, network, images, { auxiliary, dropMask });
@@ -112,7 +95,7 @@ export function planTraining(
     seeds.push(graph.input("auxiliary_weight", dense([1])));
     roots.push(side.tally);
   }
-  const { gradients, momentum, factors, roots: updates } = addWeightStep(graph, variables, losses, seeds, constants);
+  const { gradients, momentum, factors, roots: updates } = addWeightStep(graph, variables, losses, seeds, config);
   const results: Record<string, Tensor> = { logits: net.logits };
   if (net.auxiliary) results.auxiliary = net.auxiliary;
   const step = finishProgram("train_step", graph, [...roots, ...updates], results, limits, pool);

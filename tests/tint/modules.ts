@@ -22,6 +22,7 @@ import type { Genotype } from "../../src/space/genotype.ts";
 import { DARTS_V2, PUBLISHED_GENOTYPES } from "../../src/space/published.ts";
 import { randomGenotype } from "../../src/space/random_genotype.ts";
 import { SPACES } from "../../src/space/space.ts";
+import { resolveTrainConfig } from "../../src/train/config.ts";
 import { planTraining } from "../../src/train/programs.ts";
 
 /** A shader and what to say of it. */
@@ -130,15 +131,8 @@ function addTrainings(collector: Collector): void {
   ];
   for (const [name, network] of networks) {
     for (const precision of PRECISIONS) {
-      const constants = {
-        momentum: 0.9,
-        weightDecay: 3e-4,
-        clip: 5,
-        labelSmoothing: 0.1,
-        auxiliaryWeight: 0.4,
-        dropPath: 0.2,
-      };
-      const { plans } = planTraining(network, 16, { ...constants, precision }, PORTABLE_LIMITS);
+      const config = resolveTrainConfig({ labelSmoothing: 0.1, precision });
+      const { plans } = planTraining(network, 16, config, PORTABLE_LIMITS);
       const where = `a training of ${name} (${precision})`;
       for (const { node } of plans.flatMap(({ nodes }) => nodes)) collector.node(node, `${node.label} of ${where}`);
     }
