@@ -22,8 +22,8 @@ import { runSearch } from "./search.ts";
 import { openModel } from "./sources.ts";
 import { commandLine, count, duration, pairs, Terminal } from "./terminal.ts";
 import { runTrain } from "./train.ts";
-import { readEvaluation } from "./train_files.ts";
 import { readTraining } from "../train/run_record.ts";
+import { readEvaluation } from "../train/evaluation_file.ts";
 
 /** Options of a search that the demo takes. */
 const KEYS: readonly string[] = [...DATA_OPTION_LIST.map(({ key }) => key), "seed"];
@@ -104,7 +104,7 @@ async function demoIn(out: string, parsed: Parsed): Promise<number> {
 
   heading("4 of 4: report");
   const folder = RunFolder.view(file("train")), report = await writeReport(folder, file(REPORT_FILE));
-  const test = readEvaluation(folder)?.test, seconds = (performance.now() - began) / 1000;
+  const test = readEvaluation(folder).test, seconds = (performance.now() - began) / 1000;
   terminal.event({
     event: "demo",
     folder: out,

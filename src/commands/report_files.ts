@@ -9,9 +9,10 @@ import { reportHtml } from "../report/html_report.ts";
 import type { CostPart, Environment, ReportInput } from "../report/report_input.ts";
 import { trainingReportHtml } from "../report/training_report.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
-import type { EpochRecord } from "../search/records.ts";
-import { METRICS_FILE, RunFolder } from "../run/run_folder.ts";
-import { isRecord, runKind, type RunRecord } from "../run/run_record.ts";
+import { OUTCOME_FILE, readOutcome } from "../search/outcome_file.ts";
+import { EPOCH_SHAPE } from "../search/records.ts";
+import { RunFolder } from "../run/run_folder.ts";
+import { runKind, type RunRecord } from "../run/run_record.ts";
 import { readSearch, type SearchRecord } from "../search/run_record.ts";
 import { costOf, type NetworkCost } from "../space/cost.ts";
 import type { NetworkConfig } from "../space/derived.ts";
@@ -19,18 +20,20 @@ import { type Genotype, parseGenotypeJson } from "../space/genotype.ts";
 import { TRAIN_OPTIONS } from "../train/config.ts";
 import { readTraining, type TrainingRecord } from "../train/run_record.ts";
 import { networkConfig } from "../train/train.ts";
-import type { TrainRecord } from "../train/records.ts";
+import { EVALUATION_FILE, readEvaluation } from "../train/evaluation_file.ts";
+import { EPOCH_SHAPE as TRAIN_EPOCH_SHAPE } from "../train/records.ts";
 import { dataPlaces } from "./data_sets.ts";
 import { flagsOf } from "./flags.ts";
 import { otherRule } from "./run_files.ts";
 import { commandLine } from "./terminal.ts";
-import { EVALUATION_FILE, readEvaluation, readResult } from "./train_files.ts";
+import { readResult } from "./train_files.ts";
+import { METRICS_FILE, readRecords } from "../run/metrics_file.ts";
 
 /** Name of the report in a run folder. */
 export const REPORT_FILE = "report.html";
 
 /** Files that a report of `folder` may be made from. */
-export const REPORT_SOURCES: string = ["config.json", METRICS_FILE, "discretization.json", EVALUATION_FILE].join(", ");
+export const REPORT_SOURCES: string = ["config.json", METRICS_FILE, OUTCOME_FILE, EVALUATION_FILE].join(", ");
 
 /** What a MAC, a parameter and activation memory are, in a sentence each. */
 export const COST_CONVENTION =
@@ -72,26 +75,16 @@ function environment({ adapter }: RunRecord, folder: string): Environment {
 type SearchPart = Pick<ReportInput, "data" | "config" | "epochs" | "discretization" | "supernet">;
 
 function searchPart(folder: RunFolder, run: SearchRecord): SearchPart {
-  const file = folder.file("discretization.json");
-  if (!exists(file)) {
+  if (!exists(folder.file(OUTCOME_FILE))) {
     throw new FailureError(
       `Cannot report on '${folder.path}' as its search must have finished: go on with 'search --resume ${folder.path}'`,
-    );
-  }
-  const discretization = folder.readJson("discretization.json");
-  if (
-    !isRecord(discretization) || typeof discretization.chosen !== "string" || !Array.isArray(discretization.methods) ||
-    !discretization.methods.some((m) => isRecord(m) && m.method === discretization.chosen && isRecord(m.genotype))
-  ) {
-    throw new FailureError(
-      `Cannot use '${file}' as it must hold the outcome of a search: the file is damaged or of another program`,
     );
   }
   return {
     data: run.data,
     config: SEARCH_OPTIONS.toRecord(run.config),
-    epochs: folder.readMetrics() as unknown as EpochRecord[],
-    discretization: discretization as unknown as ReportInput["discretization"],
+    epochs: readRecords(folder, EPOCH_SHAPE),
+    discretization: readOutcome(folder.path),
     supernet: readResult(folder),
   };
 }
@@ -184,7 +177,7 @@ function searchOf(folder: RunFolder, { search, genotype }: TrainingRecord): [Run
 async function trainingReport(folder: RunFolder, path: string): Promise<string> {
   const record = readTraining(folder), { config, data, genotype, name } = record, found = searchOf(folder, record);
   const evaluation = exists(folder.file(EVALUATION_FILE)) ? readEvaluation(folder) : undefined, test = evaluation?.test;
-  const epochs = folder.readMetrics() as unknown as TrainRecord[], above = folderOf(path);
+  const epochs = readRecords(folder, TRAIN_EPOCH_SHAPE), above = folderOf(path);
   const again = commandLine(
     [
       "train",

@@ -10,8 +10,7 @@ import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import type { SearchPlan } from "../search/programs.ts";
-import { METRICS_FILE, RunFolder } from "../run/run_folder.ts";
-import type { EpochRecord } from "../search/records.ts";
+import { RunFolder } from "../run/run_folder.ts";
 import { settledOf } from "../search/settled.ts";
 import { readSearch } from "../search/run_record.ts";
 import { harmlessSearchOptions, search, type SearchResult } from "../search/search.ts";
@@ -41,6 +40,8 @@ import { StepClock } from "./step_clock.ts";
 import { type Host, listenForStop, tellStopped } from "./stop.ts";
 import { commandLine, count, duration, mebibytes, pairs, Terminal } from "./terminal.ts";
 import { writeResult } from "./train_files.ts";
+import { EPOCH_SHAPE, type EpochRecord } from "../search/records.ts";
+import { METRICS_FILE, readRecords } from "../run/metrics_file.ts";
 
 /** Declares the verb. */
 export function searchCommand(program: Command): Command {
@@ -263,7 +264,7 @@ function tell(
   terminal: Terminal,
   { seconds, report, hints }: { seconds: number; report: string; hints: boolean },
 ): void {
-  const epochs = folder.readMetrics() as unknown as EpochRecord[], chosen = config.discretizer, last = epochs.at(-1);
+  const epochs = readRecords(folder, EPOCH_SHAPE), chosen = config.discretizer, last = epochs.at(-1);
   const { genotype, text } = methodReport(result.report, chosen), file = (name: string): string => folder.file(name);
   terminal.event({
     event: "result",

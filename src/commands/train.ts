@@ -11,12 +11,11 @@ import { type Dataset, MNIST_FOLDER, partsOf } from "../data/dataset.ts";
 import { DATA_OPTION_LIST } from "../data/config.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
-import { METRICS_FILE, RunFolder } from "../run/run_folder.ts";
+import { RunFolder } from "../run/run_folder.ts";
 import { costOf } from "../space/cost.ts";
 import type { NetworkConfig } from "../space/derived.ts";
 import { resolveTrainLayers, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
 import type { TrainPlan } from "../train/programs.ts";
-import type { TrainRecord, TrainResult } from "../train/records.ts";
 import { type GenotypeOrigin, readTraining } from "../train/run_record.ts";
 import { HARMLESS_TRAIN_OPTIONS, networkConfig, train, type TrainData, validationOf } from "../train/train.ts";
 import { dataPlaces, dataText, openConfigured, openTest, openValidation } from "./data_sets.ts";
@@ -35,7 +34,10 @@ import { GENOTYPE_HELP, openGenotype, publishedText } from "./sources.ts";
 import { StepClock } from "./step_clock.ts";
 import { type Host, listenForStop, tellStopped } from "./stop.ts";
 import { commandLine, count, duration, magnitude, mebibytes, pairs, percent, Terminal } from "./terminal.ts";
-import { EVALUATION_FILE, writeCells, writeResult } from "./train_files.ts";
+import { writeCells, writeResult } from "./train_files.ts";
+import { EVALUATION_FILE } from "../train/evaluation_file.ts";
+import { EPOCH_SHAPE, type TrainRecord, type TrainResult } from "../train/records.ts";
+import { METRICS_FILE, readRecords } from "../run/metrics_file.ts";
 
 /** Declares the verb. */
 export function trainCommand(program: Command): Command {
@@ -299,7 +301,7 @@ function tell(
   terminal: Terminal,
   { seconds, report, parameters, hints }: { seconds: number; report: string; parameters: number; hints: boolean },
 ): void {
-  const epochs = folder.readMetrics() as unknown as TrainRecord[], file = (name: string): string => folder.file(name);
+  const epochs = readRecords(folder, EPOCH_SHAPE), file = (name: string): string => folder.file(name);
   terminal.event({
     event: "result",
     folder: folder.path,

@@ -93,9 +93,9 @@ export function fillArenas(
       `Cannot use '${file}' as it must hold the ${expected} tensors of this ${network}: it holds ${tensors.size}`,
     );
   }
-  return arenas.map((arena) => {
-    const data = new Float32Array(arena.length);
-    for (const { name, type, offset } of arena.variables) {
+  // All of them first: a file that says it is of a huge network has no such tensors, and must cost no memory.
+  const found = arenas.map((arena) =>
+    arena.variables.map(({ name, type, offset }) => {
       const entry = tensors.get(`${arena.name}/${name}`);
       if (!entry || !(entry.data instanceof Float32Array) || entry.shape.join() !== type.shape.join()) {
         throw new FailureError(
@@ -103,8 +103,12 @@ export function fillArenas(
             (entry ? `it is [${entry.shape}]` : "it is missing"),
         );
       }
-      data.set(entry.data, offset);
-    }
+      return { data: entry.data, offset };
+    })
+  );
+  return arenas.map((arena, i) => {
+    const data = new Float32Array(arena.length);
+    for (const part of found[i]) data.set(part.data, part.offset);
     return data;
   });
 }

@@ -4,11 +4,10 @@
  * @module
  */
 import type { Dataset } from "../data/dataset.ts";
-import type { DiscretizationReport } from "../discretize/discretize.ts";
 import type { EpochRecord } from "../search/records.ts";
-import type { StopReason } from "../search/stopping.ts";
 import type { Genotype } from "../space/genotype.ts";
 import type { Measured } from "./numbers.ts";
+import type { Outcome } from "../search/outcome_file.ts";
 
 /** What the report of a training without a search shows. */
 export interface TrainingReportInput
@@ -37,14 +36,7 @@ export interface ReportInput {
   /** The lines of `metrics.jsonl`; numbers that were not finite may be null. */
   readonly epochs: readonly EpochRecord[];
   /** What `discretization.json` holds. */
-  readonly discretization: DiscretizationReport & {
-    /** Name of the rule whose cell is the result. */
-    readonly chosen: string;
-    /** Images behind the statistics. */
-    readonly images?: number;
-    /** Why the search ended. */
-    readonly stopped?: StopReason;
-  };
+  readonly discretization: Outcome;
   /** What the search took. */
   readonly supernet?: { readonly parameters?: number; readonly gpuBytes?: number; readonly seconds?: number };
   /** Training of the derived network. */

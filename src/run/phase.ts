@@ -5,6 +5,7 @@
  * @module
  */
 import type { Named } from "../base/options.ts";
+import type { Shape } from "../base/shape.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -139,6 +140,8 @@ export interface Phase<
   readonly losses: readonly (readonly [metric: Metric, name: string])[];
   /** Keys of the options to lower where a loss stops being finite. */
   readonly remedies: readonly string[];
+  /** What the record of an epoch looks like. */
+  readonly epochShape: Shape<Epoch>;
   /** Plans everything for a batch size. */
   plan(limits: PlanTarget, batch: number): Plan;
   /** Allocates a plan. */

@@ -6,6 +6,7 @@
  * @module
  */
 import { FailureError, option, type Text, text, UsageError } from "../base/errors.ts";
+import { aText, checkShape, listOf, mapping, mappingOf, optional, type Shape, shape, whole } from "../base/shape.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import { checkLearnable } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -15,9 +16,10 @@ import { tuned } from "../graph/tuning.ts";
 import type { Engine, EnginePlan, Tally } from "./engine.ts";
 import { isLost, lostText } from "./learnt.ts";
 import { planWithin } from "./memory.ts";
+import { METRICS_FILE, readRecords } from "./metrics_file.ts";
 import type { EpochBase, Finished, Phase, RunOptions, RunProgress } from "./phase.ts";
-import { CONFIG_FILE, METRICS_FILE, RunFolder } from "./run_folder.ts";
-import { changedOption, checkBeginnings, isRecord, readChecked, writeRecord } from "./run_record.ts";
+import { CONFIG_FILE, RunFolder } from "./run_folder.ts";
+import { changedOption, checkBeginnings, readChecked, writeRecord } from "./run_record.ts";
 import { onDevice, runSteps } from "./step_loop.ts";
 
 /**
@@ -52,6 +54,23 @@ export async function runPhase<
     }
   }
 }
+
+/** What every checkpoint holds besides tensors. */
+interface State {
+  readonly fingerprint: string;
+  /** Absent in checkpoints of older versions, like the options. */
+  readonly classNames?: readonly string[];
+  readonly options?: Record<string, unknown>;
+  readonly stepsPerEpoch: number;
+  readonly [more: string]: unknown;
+}
+
+const STATE_SHAPE: Shape<State> = mapping<Pick<State, "fingerprint" | "classNames" | "options" | "stepsPerEpoch">>({
+  fingerprint: aText,
+  classNames: optional(listOf(aText)),
+  options: optional(mappingOf(shape("a value", () => true))),
+  stepsPerEpoch: whole(1),
+}) as Shape<State>;
 
 /** The newest state on the host: what a device starts from. */
 interface Snapshot {
@@ -113,8 +132,9 @@ class Run<
     const checkpoint = folder.readCheckpoint();
     if (!checkpoint) return undefined;
     const { beginnings, stepsPerEpoch } = this.#phase, { options, read, harmless } = beginnings;
-    const state = isRecord(checkpoint.state) ? checkpoint.state : {}, { fingerprint, classNames } = state;
-    const before = isRecord(state.options) ? read(state.options, "the checkpoint") : options; // older ones have none
+    const state = checkShape(STATE_SHAPE, checkpoint.state, `the checkpoint of '${folder.path}'`);
+    const { fingerprint, classNames } = state;
+    const before = state.options ? read(state.options, "the checkpoint") : options; // older ones have none
     const changed = changedOption(before, options, harmless);
     if (changed) {
       const { key, was, is } = changed;
@@ -137,7 +157,7 @@ class Run<
   /** The records of the epochs up to `step`, which must all be there. */
   #readEpochs(folder: RunFolder, step: number): Epoch[] {
     const { stepsPerEpoch } = this.#phase;
-    const known = folder.readMetrics().filter((record) => record.step <= step) as unknown as Epoch[];
+    const known = readRecords(folder, this.#phase.epochShape, step);
     const missing = Array.from({ length: Math.floor(step / stepsPerEpoch) }, (_, i) => i + 1)
       .filter((epoch) => !known.some((record) => record.step === epoch * stepsPerEpoch && record.epoch === epoch));
     if (missing.length === 0) return known;

@@ -23,14 +23,7 @@ import {
 import { warnOnConsole } from "../base/printable.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint_file.ts";
-
-/** One line of the metrics; numbers that are not finite become null. */
-export interface MetricRecord {
-  /** The optimisation step that it was taken after. */
-  readonly step: number;
-  /** Anything that JSON holds. */
-  readonly [name: string]: unknown;
-}
+import { type MetricRecord, METRICS_FILE, parseMetric } from "./metrics_file.ts";
 
 /** Settings of a {@linkcode RunFolder}. */
 export interface RunFolderOptions {
@@ -40,22 +33,10 @@ export interface RunFolderOptions {
 
 /** Name of the file that says what makes a run. */
 export const CONFIG_FILE = "config.json";
-/** Name of the file that holds the metrics of a run. */
-export const METRICS_FILE = "metrics.jsonl";
 const LOCK = "lock";
 const NEWEST = "checkpoint.safetensors";
 const PREVIOUS = "checkpoint.prev.safetensors";
 const DAMAGED = "checkpoint.damaged.safetensors";
-
-/** A line of the metrics, or undefined where it is none. */
-function parseMetric(line: string): MetricRecord | undefined {
-  try {
-    const value = JSON.parse(line) as MetricRecord | null;
-    return Number.isSafeInteger(value?.step) ? value as MetricRecord : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** What lies at `path`, links not followed: nothing, a file of the run alone, one with further names, or a link. */
 function kindOf(path: string): "nothing" | "own" | "shared" | "link" | "folder" {

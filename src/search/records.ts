@@ -2,6 +2,18 @@
  * What is recorded after each epoch of a search, and how it is summarised.
  * @module
  */
+import {
+  aMeasurement,
+  aText,
+  listOf,
+  mapping,
+  mappingOf,
+  nullable,
+  oneOf,
+  optional,
+  type Shape,
+  whole,
+} from "../base/shape.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
 import type { EpochBase } from "../run/phase.ts";
 import type { CellKind } from "../space/space.ts";
@@ -40,6 +52,38 @@ export interface EpochRecord extends EpochBase {
   /** Wall-clock seconds per step; not reproducible, unlike the rest. */
   readonly secondsPerStep: number;
 }
+
+const perKind = <T>(of: Shape<T>): Shape<Record<CellKind, T>> =>
+  mapping<Record<CellKind, T>>({ normal: of, reduce: of });
+
+/** What an {@linkcode EpochRecord} looks like that was written as JSON. */
+export const EPOCH_SHAPE: Shape<EpochRecord> = mapping<EpochRecord>({
+  step: whole(),
+  epoch: whole(1),
+  trainLoss: aMeasurement,
+  trainAccuracy: aMeasurement,
+  valLoss: nullable(aMeasurement),
+  valAccuracy: nullable(aMeasurement),
+  evalLoss: aMeasurement,
+  evalAccuracy: aMeasurement,
+  weightLr: aMeasurement,
+  alphaEntropy: mapping<EpochRecord["alphaEntropy"]>({ normal: aMeasurement, reduce: optional(aMeasurement) }),
+  meanWeights: perKind(mappingOf(aMeasurement)),
+  edgeWeights: optional(perKind(listOf(aMeasurement))),
+  nodes: listOf(
+    mapping<NodeNormRecord>({
+      cell: whole(),
+      kind: oneOf("normal", "reduce"),
+      node: whole(),
+      before: aMeasurement,
+      after: aMeasurement,
+    }),
+  ),
+  imbalance: mapping<EpochRecord["imbalance"]>({ before: aMeasurement, after: aMeasurement }),
+  skips: mappingOf(whole()),
+  genotypes: mappingOf(aText),
+  secondsPerStep: aMeasurement,
+});
 
 /** Entropy of the alphas, mean weight of every primitive, and the weights of the edges if they have any. */
 export function summariseWeights(

@@ -24,7 +24,7 @@ import { resolveSearchConfig, resolveSearchLayers, SEARCH_OPTIONS, type SearchCo
 import { SearchEngine, type SearchMetric } from "./engine.ts";
 import type { SearchOptions } from "./options.ts";
 import { planSearch, type SearchPlan } from "./programs.ts";
-import { type EpochRecord, imbalanceOf, summariseWeights } from "./records.ts";
+import { EPOCH_SHAPE, type EpochRecord, imbalanceOf, summariseWeights } from "./records.ts";
 import { cosine } from "./schedule.ts";
 import { type StopReason, stopReason } from "./stopping.ts";
 
@@ -118,6 +118,7 @@ class SearchPhase implements Phase<SearchPlan, SearchMetric, SearchEngine, Searc
   // Of equal steps the validation loss is the first one: the architecture's step comes before the weights'.
   readonly losses = [["val", "validation"], ["train", "training"]] as const;
   readonly remedies = ["weight-lr", "alpha-lr", "clip"];
+  readonly epochShape = EPOCH_SHAPE;
   readonly watches: boolean;
   readonly #rules: readonly Rule[];
   readonly #onMeasured: SearchRunOptions["onMeasured"];

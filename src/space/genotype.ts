@@ -5,6 +5,7 @@
  * @module
  */
 import { FailureError } from "../base/errors.ts";
+import type { Shape } from "../base/shape.ts";
 import { type DepthPart, isReduceAt, REDUCE_AT_TEXT } from "./reductions.ts";
 import {
   type CellKind,
@@ -113,6 +114,16 @@ export function parseGenotypeJson(text: string, file: string): Genotype {
   }
   return checkGenotype(cells, file);
 }
+
+/** The shape of a {@linkcode Genotype} in JSON. */
+export const genotypeShape: Shape<Genotype> = (value: unknown, path: string): ReturnType<Shape<Genotype>> => {
+  try {
+    checkGenotype(value, "it");
+  } catch (error) {
+    if (!(error instanceof FailureError)) throw error;
+    return { path, must: `a genotype (${error.message.replace(/^Cannot read it as a genotype: /, "")})`, value };
+  }
+};
 
 /** Writes the JSON form: one node a line, equal genotypes to equal bytes. */
 export function formatGenotypeJson(genotype: Genotype): string {

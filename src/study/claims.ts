@@ -15,7 +15,7 @@
  */
 import { FailureError } from "../base/errors.ts";
 import { exists, fileError, joinPath, lacksSpace, readText, writeAtomic } from "../base/files.ts";
-import { METRICS_FILE } from "../run/run_folder.ts";
+import { METRICS_FILE } from "../run/metrics_file.ts";
 import {
   DEFAULT_EVERY,
   Heartbeat,

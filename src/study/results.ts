@@ -3,14 +3,18 @@
  * Times are left out, so that a study that was interrupted has the same results as one that was not.
  * @module
  */
-import { FailureError } from "../base/errors.ts";
+import { FailureError, text } from "../base/errors.ts";
 import { joinPath, readJson } from "../base/files.ts";
-import type { DiscretizationReport, EdgeCorrelation } from "../discretize/discretize.ts";
+import { aText, checkShape, mapping } from "../base/shape.ts";
+import type { EdgeCorrelation } from "../discretize/discretize.ts";
 import { needsRemovals } from "../discretize/registry.ts";
-import { type EpochRecord, meanEntropy } from "../search/records.ts";
-import { RunFolder } from "../run/run_folder.ts";
+import { readRecords } from "../run/metrics_file.ts";
+import { CONFIG_FILE, RunFolder } from "../run/run_folder.ts";
+import { type Outcome, readOutcome } from "../search/outcome_file.ts";
+import { EPOCH_SHAPE, type EpochRecord, meanEntropy } from "../search/records.ts";
 import { formatGenotypeText, type Genotype } from "../space/genotype.ts";
 import { CELL_KINDS, type CellKind, PARAMETER_FREE, SKIP_PRIMITIVE, ZERO_PRIMITIVE } from "../space/space.ts";
+import { EVALUATION_FILE, readEvaluation } from "../train/evaluation_file.ts";
 import type { StudyFolder } from "./claims.ts";
 import type { Study } from "./study_file.ts";
 import { cellRun, type Group, type SearchTask, searchTask, type Task, type Use } from "./tasks.ts";
@@ -94,9 +98,6 @@ export interface Results {
   readonly adapters: readonly string[];
 }
 
-/** Where a search or a discretisation keeps what it decided. */
-const OUTCOME_FILE = "discretization.json";
-
 /**
  * Reads what there is.
  * @throws {FailureError} for a finished run whose files are damaged.
@@ -144,36 +145,47 @@ function uniqueTasks<T extends Task>(tasks: readonly T[]): T[] {
   return [...new Map(tasks.map((task) => [task.name, task])).values()];
 }
 
-function damaged(path: string, what: string): never {
-  throw new FailureError(`Cannot use the run in '${path}' as ${what}: remove its folder and run the study again`);
-}
-
-function open(folder: StudyFolder, name: string): RunFolder {
-  return RunFolder.view(folder.run(name), { warn: () => {} });
+/** Reads something of the finished run in `path`. @throws {FailureError} with what to do where it is damaged. */
+function readWhole<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof FailureError)) throw error;
+    throw new FailureError(text`Cannot use the run in '${path}' (${error})`, {
+      cause: error,
+      remedies: ["remove its folder and run the study again"],
+    });
+  }
 }
 
 function adapterOf(folder: StudyFolder, { kind, name }: Task): string {
-  const file = joinPath(folder.run(name), kind === "discretize" ? OUTCOME_FILE : "config.json");
-  const value = readJson(file) as { adapter?: unknown } | null;
-  return String(value?.adapter ?? "unknown");
+  const path = folder.run(name), file = joinPath(path, CONFIG_FILE);
+  const adapter = readWhole(
+    path,
+    () =>
+      kind === "discretize"
+        ? readOutcome(path).adapter
+        : checkShape(mapping<{ adapter: string }>({ adapter: aText }), readJson(file), `'${file}'`).adapter,
+  );
+  return adapter ?? "unknown";
 }
 
 /** What a search or a discretisation decided. */
-function outcome(run: string): DiscretizationReport {
-  const report = readJson(joinPath(run, OUTCOME_FILE)) as DiscretizationReport | null;
-  return Array.isArray(report?.methods) ? report : damaged(run, `'${OUTCOME_FILE}' must hold its outcome`);
+function outcome(path: string): Outcome {
+  return readWhole(path, () => readOutcome(path));
 }
 
 function readSearch(study: Study, folder: StudyFolder, search: SearchTask, setting: number): SearchResult {
-  const { name, config: { seed } } = search, run = open(folder, name), report = outcome(run.path);
-  const epochs = (run.readMetrics() as unknown as EpochRecord[]).map(pointOf);
+  const { name, config: { seed } } = search, path = folder.run(name), report = outcome(path);
+  const run = RunFolder.view(path, { warn: () => {} });
+  const epochs = readWhole(path, () => readRecords(run, EPOCH_SHAPE)).map(pointOf);
   const rules = study.discretizers.filter((rule) => folder.done(cellRun(search, rule))).flatMap((rule) => {
     const { methods } = needsRemovals(rule) ? outcome(folder.run(cellRun(search, rule))) : report;
     const found = methods.find(({ method }) => method === rule);
     return found ? [{ rule, cell: found.text, ...freeOperations(found.genotype) }] : [];
   });
   const correlations = Object.fromEntries(
-    CELL_KINDS.map((kind) => [kind, report.nodes?.[kind].flatMap((node) => node.correlations ?? []) ?? []]),
+    CELL_KINDS.map((kind) => [kind, report.nodes?.[kind].flatMap((node) => node.correlations) ?? []]),
   ) as unknown as SearchResult["correlations"];
   return { name, setting, seed, epochs, rules, correlations };
 }
@@ -211,13 +223,14 @@ function freeOperations(genotype: Genotype): { skips: number; parameterFree: num
 }
 
 function readTraining(folder: StudyFolder, { setting, rule, unit, task }: Use): TrainingResult {
-  const run = open(folder, task.name),
-    value = run.readJson("evaluation.json") as {
-      test?: { accuracy?: unknown } | null;
-      best?: { accuracy?: unknown } | null;
-    } | null;
-  const split = value?.test ? "test" : "held out", accuracy = (value?.test ?? value?.best)?.accuracy;
-  if (typeof accuracy !== "number") damaged(run.path, "'evaluation.json' must hold an accuracy");
+  const path = folder.run(task.name), run = RunFolder.view(path, { warn: () => {} });
+  const { split, accuracy } = readWhole(path, () => {
+    const { test, best } = readEvaluation(run), accuracy = (test ?? best)?.accuracy;
+    if (typeof accuracy === "number") return { split: test ? "test" : "held out", accuracy };
+    throw new FailureError(
+      `Cannot use '${run.file(EVALUATION_FILE)}' as it must hold an accuracy: the file is damaged`,
+    );
+  });
   const cell = formatGenotypeText(task.genotype), { seed } = task.config;
   return { name: task.name, setting, rule, unit, seed, cell, ...freeOperations(task.genotype), split, accuracy };
 }

@@ -7,6 +7,7 @@
 import { FailureError, UsageError } from "../base/errors.ts";
 import { readBytes, writeAtomic } from "../base/files.ts";
 import { showValue } from "../base/options.ts";
+import { aText, checkShape, listOf, mapping, mappingOf, oneOf, type Shape, shape, whole } from "../base/shape.ts";
 import { decodeTensors, duplicateKey, encodeTensors, type TensorEntry } from "../base/safetensors.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
 import type { Arena } from "../graph/variables.ts";
@@ -82,97 +83,101 @@ export function encodeModel(model: Model): Uint8Array<ArrayBuffer> {
   ]);
 }
 
-/**
- * Reads the bytes of a model file; `file` names it in errors.
- * @throws {FailureError} for whatever is not exactly a model.
- */
-export function decodeModel(bytes: Uint8Array<ArrayBuffer>, file: string): Model {
-  const { tensors, metadata } = decodeTensors(bytes, file);
-  const fail = (what: string, cause?: unknown): never => {
-    throw new FailureError(`Cannot use '${file}' as a model as ${what}: the file is damaged or of another program`, {
-      cause,
-    });
-  };
-  const format = metadata.get("format");
+/** What the metadata of a model file say about its network, besides the genotype. */
+type Sizes = Omit<NetworkConfig, "genotype">;
+
+const SIZES_SHAPE: Shape<Sizes> = mapping<Sizes>({
+  form: oneOf(...NETWORK_FORMS),
+  channels: whole(1, LIMITS.channels),
+  cells: whole(1, LIMITS.cells),
+  classes: whole(1, LIMITS.classes),
+  inputChannels: whole(1, LIMITS.inputChannels),
+  height: whole(1, LIMITS.height),
+  width: whole(1, LIMITS.width),
+});
+
+interface Preprocessing extends Pick<Model, "mean" | "std"> {
+  readonly scale: number;
+}
+
+function preprocessingShape(channels: number): Shape<Preprocessing> {
+  const within = (least: number) =>
+    shape<number>(`a number from ${least} to 1e6`, (v) => typeof v === "number" && v >= least && v <= 1e6);
+  return mapping<Preprocessing>({
+    scale: shape("1/255", (value) => value === 1 / 255),
+    mean: listOf(within(-1e6), channels),
+    std: listOf(within(0), channels),
+  });
+}
+
+function damaged(file: string, what: string, cause?: unknown): FailureError {
+  return new FailureError(`Cannot use '${file}' as a model as ${what}: the file is damaged or of another program`, {
+    cause,
+  });
+}
+
+/** A field of the metadata, which is JSON of a shape. */
+function field<T>(metadata: ReadonlyMap<string, string>, key: string, of: Shape<T>, file: string): T {
+  const text = metadata.get(key);
+  if (text === undefined) throw damaged(file, `its metadata must have '${key}'`);
+  if (text.length > MAX_METADATA) throw damaged(file, `its '${key}' must be at most ${MAX_METADATA} characters long`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw damaged(file, `its '${key}' must be JSON`, error);
+  }
+  if (duplicateKey(text) !== undefined) throw damaged(file, `its '${key}' must have each key once`);
+  return checkShape(of, value, `'${file}'`, key);
+}
+
+/** Everything but the tensors. */
+function readMetadata(metadata: ReadonlyMap<string, string>, file: string): Omit<Model, "tensors"> {
+  const format = metadata.get("format"), version = metadata.get("version");
   if (format !== MODEL_FORMAT) {
     throw new FailureError(
       `Cannot use '${file}' as a model as its format must be '${MODEL_FORMAT}' and is ` +
         `${format === undefined ? "missing" : showValue(format)}: take a file that a training or saveModel wrote`,
     );
   }
-  const json = (key: string): unknown => {
-    const text = metadata.get(key);
-    if (text === undefined) return fail(`its metadata must have '${key}'`);
-    if (text.length > MAX_METADATA) return fail(`its '${key}' must be at most ${MAX_METADATA} characters long`);
-    try {
-      const value: unknown = JSON.parse(text);
-      if (duplicateKey(text) === undefined) return value;
-    } catch (error) {
-      return fail(`its '${key}' must be JSON`, error);
-    }
-    return fail(`its '${key}' must have each key once`);
+  if (version === undefined) throw damaged(file, "its metadata must have 'version'");
+  const sizes = field(metadata, "network", SIZES_SHAPE, file), anything = shape<unknown>("a value", () => true);
+  const { form, channels, cells, classes, inputChannels, height, width } = sizes;
+  const genotype = checkGenotype(field(metadata, "genotype", anything, file), `the genotype in '${file}'`);
+  const { mean, std } = field(metadata, "preprocessing", preprocessingShape(inputChannels), file);
+  return {
+    network: { genotype, form, channels, cells, classes, inputChannels, height, width },
+    classNames: field(metadata, "classes", listOf(aText, classes), file),
+    mean,
+    std,
+    version,
+    notes: field(metadata, "notes", mappingOf(anything), file),
   };
-  const sizes = record(json("network")), preprocessing = record(json("preprocessing")), notes = record(json("notes"));
-  const form = NETWORK_FORMS.find((each) => each === sizes?.form);
-  if (!sizes || !form) return fail(`its network must have a form, one of ${NETWORK_FORMS.join(", ")}`);
-  const number = (key: keyof typeof LIMITS): number => {
-    const value = sizes[key];
-    if (Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= LIMITS[key]) {
-      return value as number;
-    }
-    return fail(`the ${key} of its network must be a whole number from 1 to ${LIMITS[key]}`);
-  };
-  const network: NetworkConfig = {
-    genotype: checkGenotype(json("genotype"), `the genotype in '${file}'`),
-    form,
-    channels: number("channels"),
-    cells: number("cells"),
-    classes: number("classes"),
-    inputChannels: number("inputChannels"),
-    height: number("height"),
-    width: number("width"),
-  };
-  const classNames = json("classes"), { classes, inputChannels } = network;
-  if (
-    !Array.isArray(classNames) || classNames.length !== classes || !classNames.every((name) => typeof name === "string")
-  ) {
-    return fail(`its classes must be ${classes} names`);
-  }
-  const perChannel = (key: "mean" | "std", least: number): number[] => {
-    const list = preprocessing?.[key];
-    const good = Array.isArray(list) && list.length === inputChannels &&
-      list.every((v) => typeof v === "number" && v >= least && v <= 1e6);
-    return good ? list : fail(`the ${key} of its preprocessing must be ${inputChannels} numbers`);
-  };
-  if (preprocessing?.scale !== 1 / 255) return fail("the scale of its preprocessing must be 1/255");
-  const model: Model = {
-    network,
-    classNames,
-    mean: perChannel("mean", -1e6),
-    std: perChannel("std", 0),
-    version: metadata.get("version") ?? fail("its metadata must have 'version'"),
-    notes: notes ?? fail("its notes must be a mapping"),
-    tensors,
-  };
+}
+
+/**
+ * Reads the bytes of a model file; `file` names it in errors.
+ * @throws {FailureError} for whatever is not exactly a model.
+ */
+export function decodeModel(bytes: Uint8Array<ArrayBuffer>, file: string): Model {
+  const { tensors, metadata } = decodeTensors(bytes, file), model: Model = { ...readMetadata(metadata, file), tensors };
   try {
-    checkNetwork(network);
+    checkNetwork(model.network);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    return fail(`its network cannot be built (${error.message})`, error);
+    throw damaged(file, `its network cannot be built (${error.message})`, error);
   }
   // Every cell has weights: a file with fewer tensors cannot be that deep, and need not be built to find out.
-  if (tensors.size < network.cells) return fail(`it must hold the tensors of ${network.cells} cells`);
+  const { cells } = model.network;
+  if (tensors.size < cells) throw damaged(file, `it must hold the tensors of ${cells} cells`);
   for (const [name, { data }] of tensors) {
     if (!(data instanceof Float32Array) || !data.every(Number.isFinite)) {
-      return fail(`tensor '${name.slice(0, 60)}' must be finite numbers of type F32`);
+      throw damaged(file, `tensor '${name.slice(0, 60)}' must be finite numbers of type F32`);
     }
   }
   buildInference(model, 1, file);
   return model;
 }
-
-const record = (value: unknown): Record<string, unknown> | undefined =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : undefined;
 
 /** Writes a model file, atomically. Throws FailureError. */
 export function saveModel(path: string, model: Model): void {

@@ -2,6 +2,7 @@
  * What a training tells while it runs and when it is done.
  * @module
  */
+import { aBoolean, aMeasurement, mapping, nullable, type Shape, whole } from "../base/shape.ts";
 import type { EpochBase, RunOptions, RunProgress } from "../run/phase.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { Model } from "./model_file.ts";
@@ -38,6 +39,28 @@ export interface BestEpoch {
   /** Loss on them. */
   readonly loss: number;
 }
+
+/** What a {@linkcode BestEpoch} looks like that was written as JSON. */
+export const BEST_SHAPE: Shape<BestEpoch> = mapping<BestEpoch>({
+  epoch: whole(1),
+  accuracy: aMeasurement,
+  loss: aMeasurement,
+});
+
+/** What a {@linkcode TrainRecord} looks like that was written as JSON. */
+export const EPOCH_SHAPE: Shape<TrainRecord> = mapping<TrainRecord>({
+  step: whole(),
+  epoch: whole(1),
+  trainLoss: aMeasurement,
+  trainAccuracy: aMeasurement,
+  auxiliaryLoss: nullable(aMeasurement),
+  valLoss: nullable(aMeasurement),
+  valAccuracy: nullable(aMeasurement),
+  best: aBoolean,
+  lr: aMeasurement,
+  dropPath: aMeasurement,
+  secondsPerStep: aMeasurement,
+});
 
 /** Where a training is. */
 export interface TrainProgress extends RunProgress {

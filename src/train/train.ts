@@ -10,6 +10,7 @@
 import { FailureError } from "../base/errors.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import { VERSION } from "../base/version.ts";
+import { checkShape, mapping, nullable } from "../base/shape.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { LabelledImages } from "../data/labelled_images.ts";
@@ -28,7 +29,15 @@ import { evaluateModel } from "./inference.ts";
 import { encodeModel, loadModel, type Model } from "./model_file.ts";
 import type { TrainOptions } from "./options.ts";
 import { isAuxiliary, planTraining, type TrainPlan } from "./programs.ts";
-import type { BestEpoch, TrainProgress, TrainRecord, TrainResult, TrainRunOptions } from "./records.ts";
+import {
+  BEST_SHAPE,
+  type BestEpoch,
+  EPOCH_SHAPE,
+  type TrainProgress,
+  type TrainRecord,
+  type TrainResult,
+  type TrainRunOptions,
+} from "./records.ts";
 import { dropShare, learningRate } from "./schedule.ts";
 import { networkConfig, trainAugment, type TrainData, trainDataOf, validationOf } from "./setup.ts";
 
@@ -97,6 +106,7 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
   readonly stepsPerEpoch: number;
   readonly losses = [["train", "training"], ["auxiliary", "training"]] as const;
   readonly remedies = ["lr", "clip"];
+  readonly epochShape = EPOCH_SHAPE;
   readonly watches = false;
   readonly #steps: Batcher;
   /** Images that choose the best epoch. */
@@ -196,9 +206,11 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
     return { best: this.#best };
   }
 
-  resume({ best }: Readonly<Record<string, unknown>>, folder: RunFolder): void {
+  resume(state: Readonly<Record<string, unknown>>, folder: RunFolder): void {
+    const of = mapping<{ readonly best: BestEpoch | null }>({ best: nullable(BEST_SHAPE) });
+    const { best } = checkShape(of, state, `the checkpoint of '${folder.path}'`);
     if (!best) return;
-    const file = folder.file(BEST_MODEL), { epoch } = best as BestEpoch;
+    const file = folder.file(BEST_MODEL), { epoch } = best;
     try {
       const model = loadModel(file), { notes, network: { genotype } } = model;
       // A kill between an epoch's model and its checkpoint leaves the model of an epoch that is trained again.
@@ -206,7 +218,7 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
         JSON.stringify(genotype) === JSON.stringify(this.network.genotype);
       if (!own) throw new FailureError(`Cannot use '${file}' as it must be the model of epoch ${epoch} of this run`);
       this.#bestModel = model;
-      this.#best = best as BestEpoch;
+      this.#best = best;
     } catch (error) {
       if (!(error instanceof FailureError)) throw error;
       this.options.warn?.(`${error.message}; the best epoch is chosen from those to come`);
