@@ -62,7 +62,7 @@ const evaluation = {
 const config = {
   ...{ format: "idarts-run/1", version: "0.1.0", adapter: "a" },
   data: { name: "mnist", fingerprint: "00", count: 8, channels: 1, height: 8, width: 8, classes: 2 },
-  config: SEARCH_OPTIONS.toRecord(resolveSearchConfig([{ source: "test", values: { space: "s3", epochs: 1 } }])),
+  config: SEARCH_OPTIONS.toRecord(resolveSearchConfig({ space: "s3", epochs: 1 })),
 };
 
 const path = Deno.makeTempDirSync({ prefix: "damaged-" }), folder = RunFolder.view(write("config.json", config));

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { UsageError } from "../src/base/errors.ts";
+import { aMeasurement, mapping, whole } from "../src/base/shape.ts";
 import { Batcher } from "../src/data/batches.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { type Gpu, type GpuLimits, openGpu } from "../src/gpu/device.ts";
@@ -31,6 +32,12 @@ class Trial implements Phase<TrainPlan, TrainMetric, TrainEngine, RunProgress, T
   readonly stepsPerEpoch = 5;
   readonly losses = [["train", "training"]] as const;
   readonly remedies = ["lr"];
+  readonly epochShape = mapping<TrialEpoch>({
+    step: whole(),
+    epoch: whole(1),
+    trainLoss: aMeasurement,
+    accuracy: aMeasurement,
+  });
   readonly watches = true;
   readonly beginnings: Beginnings;
   readonly #images: Batcher;

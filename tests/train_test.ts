@@ -387,15 +387,20 @@ Deno.test("model file: hostile files are refused in one sentence", () => {
   refused(set("network", "{"), /'network' must be JSON/);
   refused(set("notes", '{"a":1,"a":2}'), /each key once/);
   refused(set("notes", "[]"), /notes must be a mapping/);
-  refused(size({ form: "resnet" }), /form, one of cifar, imagenet/);
-  for (const bad of [0, -1, 1.5, 1e9, "4", null]) refused(size({ channels: bad }), /channels of its network/);
+  refused(size({ form: "resnet" }), /its network.form must be one of cifar, imagenet and is .resnet./);
+  for (const bad of [0, -1, 1.5, 1e9, "4", null]) {
+    refused(size({ channels: bad }), /its network.channels must be a whole number from 1 to 4096 and is/);
+  }
   refused(size({ channels: 6 }), /tensor 'weights\/.*' must be F32/);
   refused(size({ channels: 5 }), /cannot be built/);
   refused(size({ cells: 4 }), /must hold the \d+ tensors/);
   refused(size({ cells: 256 }), /must hold the (tensors of 256 cells|\d+ tensors)/);
   refused(size({ height: 2 }), /cannot be built/);
-  refused(size({ classes: 3 }), /must be 3 names/);
-  refused(set("classes", ["a", 2]), /must be 2 names/);
+  refused(size({ classes: 3 }), /its classes must be a list of 3 and is a list of 2/);
+  refused(set("classes", ["a", 2]), /its classes\[1\] must be a text and is 2/);
+  const many = Array.from({ length: 100_000 }, (_, i) => `c${i}`);
+  refused((meta) => [size({ classes: 100_000 }), set("classes", many)].forEach((edit) => edit(meta)), /must be F32 \[/);
+  refused(size({ channels: 4096 }), /must be F32 \[12288,1,3,3\]/);
   refused(set("genotype", { normal: {}, reduce: {} }), /as a genotype/);
   refused(set("preprocessing", { scale: 1, mean: [0], std: [1] }), /scale/);
   refused(set("preprocessing", { scale: 1 / 255, mean: [0, 0], std: [1] }), /mean/);

@@ -117,7 +117,10 @@ export function checkShape<T>(of: Shape<T>, value: unknown, what: string, path =
   const fault = of(value, path);
   if (fault === undefined) return value as T;
   const where = fault.path === "" ? "it" : `its ${fault.path}`;
-  const is = fault.value === undefined ? "is missing" : `is ${showValue(fault.value)}`;
+  const { value: found } = fault;
+  const is = found === undefined
+    ? "is missing"
+    : `is ${showValue(found)}${Array.isArray(found) ? ` of ${found.length}` : ""}`;
   throw new FailureError(
     `Cannot use ${what} as ${where} must be ${fault.must} and ${is}: the file is damaged or of another program`,
   );

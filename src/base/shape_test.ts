@@ -56,7 +56,7 @@ Deno.test("shapes: the first field that is wrong is named, with what it must be 
     });
   };
   refuse(null, "it must be a mapping and is null");
-  refuse([1], "it must be a mapping and is a list");
+  refuse([1], "it must be a mapping and is a list of 1");
   refuse({ name: undefined }, "its name must be a text and is missing");
   refuse({ name: 3 }, "its name must be a text and is 3");
   refuse({ size: 10 }, "its size must be a whole number from 1 to 9 and is 10");
@@ -71,5 +71,5 @@ Deno.test("shapes: the first field that is wrong is named, with what it must be 
   const inherited = Object.assign(Object.create({ name: "x" }), { ...GOOD, name: undefined });
   delete inherited.name;
   assert.throws(() => checkShape(THING, inherited, "'t.json'"), /its name must be a text and is missing/);
-  assert.throws(() => checkShape(listOf(whole(), 2), [1], "'l'"), /it must be a list of 2 and is a list/);
+  assert.throws(() => checkShape(listOf(whole(), 2), [1], "'l'"), /it must be a list of 2 and is a list of 1/);
 });
