@@ -143,69 +143,64 @@ function prologueReference(
   });
 }
 
-function depthwiseCases(): OpCase<DepthwiseAttributes>[] {
-  const cases: OpCase<DepthwiseAttributes>[] = [];
-  const add = (
-    name: string,
-    x: TensorType,
-    k: number,
-    e: number,
-    attrs: Partial<DepthwiseAttributes>,
-  ) => {
-    const full: DepthwiseAttributes = {
-      stride: 1,
-      dilation: 1,
-      prologue: "none",
-      eps: 1e-5,
-      ...attrs,
-    };
-    const c = x.shape[0], norm = isNorm(full.prologue);
-    cases.push({
-      name: `${k}x${k} ${name}`,
-      inputs: [x, dense([e * c, k, k]), ...(norm ? [dense([2, c])] : [])],
-      attrs: full,
-      wrt: full.prologue === "fixed-norm-relu" ? [1] : [0, 1],
-      // Away from ReLU's kink, so that finite differences see a smooth function.
-      fill: (index, _e, normal, u) =>
-        index === 0 && full.prologue !== "none" ? normal + 0.02 * Math.sign(normal) : index === 2 ? 0.5 + u : normal,
-      derive: (index, inputs) =>
-        index === 2 && full.prologue === "batch-norm-relu" ? channelStatistics(inputs[0], c) : undefined,
-    });
+function made(
+  name: string,
+  x: TensorType,
+  k: number,
+  e: number,
+  attrs: Partial<DepthwiseAttributes>,
+): OpCase<DepthwiseAttributes> {
+  const full: DepthwiseAttributes = { stride: 1, dilation: 1, prologue: "none", eps: 1e-5, ...attrs };
+  const c = x.shape[0], norm = isNorm(full.prologue);
+  return {
+    name: `${k}x${k} ${name}`,
+    inputs: [x, dense([e * c, k, k]), ...(norm ? [dense([2, c])] : [])],
+    attrs: full,
+    wrt: full.prologue === "fixed-norm-relu" ? [1] : [0, 1],
+    // Away from ReLU's kink, so that finite differences see a smooth function.
+    fill: (index, _e, normal, u) =>
+      index === 0 && full.prologue !== "none" ? normal + 0.02 * Math.sign(normal) : index === 2 ? 0.5 + u : normal,
+    derive: (index, inputs) =>
+      index === 2 && full.prologue === "batch-norm-relu" ? channelStatistics(inputs[0], c) : undefined,
   };
-  add("plain", image(2, 2, 8, 8), 3, 1, {});
-  add("odd size, ReLU, 3 edges", image(2, 2, 7, 5), 3, 3, { prologue: "relu" });
-  add("ReLU, 2 edges", image(1, 2, 6, 9), 5, 2, { prologue: "relu" });
-  add("4 channels, ReLU", image(4, 2, 5, 8), 3, 1, { prologue: "relu" });
-  add("batch norm", image(2, 3, 5, 7), 3, 1, { prologue: "batch-norm-relu" });
-  add("batch norm", image(2, 2, 9, 6), 5, 1, { prologue: "batch-norm-relu" });
-  add("batch norm, 8 channels", image(8, 3, 4, 9), 3, 1, { prologue: "batch-norm-relu" });
-  add("batch norm, 8 channels", image(8, 2, 2, 37), 5, 1, { prologue: "batch-norm-relu" });
-  add("fixed norm", image(2, 2, 5, 7), 3, 1, { prologue: "fixed-norm-relu" });
-  add("dilated", image(2, 1, 9, 7), 3, 2, { dilation: 2, prologue: "relu" });
-  add("dilated", image(2, 1, 11, 12), 5, 1, { dilation: 2, prologue: "relu" });
-  add("plain", image(1, 2, 8, 10), 7, 1, {});
-  add("strided", image(2, 2, 8, 8), 3, 2, { stride: 2, prologue: "relu" });
-  add("strided, odd size", image(2, 1, 7, 13), 3, 1, { stride: 2 });
-  add("strided, odd size", image(1, 2, 9, 5), 5, 2, {
-    stride: 2,
-    prologue: "relu",
-  });
-  add("strided and dilated", image(1, 2, 9, 7), 3, 2, {
-    stride: 2,
-    dilation: 2,
-    prologue: "relu",
-  });
-  add("strided and dilated", image(1, 1, 12, 14), 5, 1, {
-    stride: 2,
-    dilation: 2,
-    prologue: "relu",
-  });
-  add("rows wider than a tile", image(1, 1, 3, 37), 3, 1, { prologue: "relu" });
-  add("strided, rows wider than a tile", image(1, 1, 4, 71), 5, 2, {
-    stride: 2,
-    prologue: "relu",
-  });
-  add("many rows", image(1, 1, 40, 4), 5, 1, { dilation: 2 });
-  add("two images an invocation on a CPU", image(32, 16, 2, 1), 3, 1, { prologue: "batch-norm-relu" });
-  return cases;
+}
+
+function depthwiseCases(): OpCase<DepthwiseAttributes>[] {
+  return [
+    made("plain", image(2, 2, 8, 8), 3, 1, {}),
+    made("odd size, ReLU, 3 edges", image(2, 2, 7, 5), 3, 3, { prologue: "relu" }),
+    made("ReLU, 2 edges", image(1, 2, 6, 9), 5, 2, { prologue: "relu" }),
+    made("4 channels, ReLU", image(4, 2, 5, 8), 3, 1, { prologue: "relu" }),
+    made("batch norm", image(2, 3, 5, 7), 3, 1, { prologue: "batch-norm-relu" }),
+    made("batch norm", image(2, 2, 9, 6), 5, 1, { prologue: "batch-norm-relu" }),
+    made("batch norm, 8 channels", image(8, 3, 4, 9), 3, 1, { prologue: "batch-norm-relu" }),
+    made("batch norm, 8 channels", image(8, 2, 2, 37), 5, 1, { prologue: "batch-norm-relu" }),
+    made("fixed norm", image(2, 2, 5, 7), 3, 1, { prologue: "fixed-norm-relu" }),
+    made("dilated", image(2, 1, 9, 7), 3, 2, { dilation: 2, prologue: "relu" }),
+    made("dilated", image(2, 1, 11, 12), 5, 1, { dilation: 2, prologue: "relu" }),
+    made("plain", image(1, 2, 8, 10), 7, 1, {}),
+    made("strided", image(2, 2, 8, 8), 3, 2, { stride: 2, prologue: "relu" }),
+    made("strided, odd size", image(2, 1, 7, 13), 3, 1, { stride: 2 }),
+    made("strided, odd size", image(1, 2, 9, 5), 5, 2, {
+      stride: 2,
+      prologue: "relu",
+    }),
+    made("strided and dilated", image(1, 2, 9, 7), 3, 2, {
+      stride: 2,
+      dilation: 2,
+      prologue: "relu",
+    }),
+    made("strided and dilated", image(1, 1, 12, 14), 5, 1, {
+      stride: 2,
+      dilation: 2,
+      prologue: "relu",
+    }),
+    made("rows wider than a tile", image(1, 1, 3, 37), 3, 1, { prologue: "relu" }),
+    made("strided, rows wider than a tile", image(1, 1, 4, 71), 5, 2, {
+      stride: 2,
+      prologue: "relu",
+    }),
+    made("many rows", image(1, 1, 40, 4), 5, 1, { dilation: 2 }),
+    made("two images an invocation on a CPU", image(32, 16, 2, 1), 3, 1, { prologue: "batch-norm-relu" }),
+  ];
 }

@@ -34,53 +34,51 @@ export function mixedReference(
   return [accumulate ? y.map((v, i) => v + inputs[next][i]) : y];
 }
 
+function made(
+  name: string,
+  [c, n, h, w]: readonly number[],
+  rows: number[],
+  candidates: MixedCandidate[],
+  accumulate = false,
+): OpCase<MixedAttributes> {
+  const wide = candidates.map(({ groups }) => (Math.max(...groups) + 1) * c);
+  const inputs: TensorType[] = [dense([Math.max(...rows) + 1, 8])], statsOf = new Map<number, number>();
+  candidates.forEach(({ norm }, k) => {
+    inputs.push(image(wide[k], n, h, w));
+    if (norm === "none") return;
+    if (norm === "batch") statsOf.set(inputs.length, wide[k]);
+    inputs.push(dense([2, wide[k]]));
+  });
+  const isStats = new Set(inputs.flatMap((t, i) => i > 0 && t.layout === "dense" ? [i] : []));
+  if (accumulate) inputs.push(image(rows.length * c, n, h, w));
+  return {
+    name,
+    inputs,
+    attrs: { channels: c, rows, candidates, eps: 1e-5, accumulate },
+    wrt: inputs.flatMap((_, i) => isStats.has(i) ? [] : [i]),
+    fill: (index, _e, normal, u) => isStats.has(index) ? 0.5 + u : normal,
+    derive: (index, made) => statsOf.has(index) ? channelStatistics(made[index - 1], statsOf.get(index)!) : undefined,
+  };
+}
+
+/** A candidate that all edges share. */
+const shared = (column: number, edges: number, norm: MixedCandidate["norm"] = "batch"): MixedCandidate => ({
+  column,
+  norm,
+  groups: Array(edges).fill(0),
+});
+
+/** A candidate with a group of channels for each edge. */
+const wide = (column: number, edges: number): MixedCandidate => ({
+  column,
+  norm: "batch",
+  groups: Array.from({ length: edges }, (_, e) => e),
+});
+
 /** Cases: shared and grouped candidates, edges without some, more edges and candidates than a device binds. */
 export function mixedCases(): OpCase<MixedAttributes>[] {
-  const make = (
-    name: string,
-    [c, n, h, w]: readonly number[],
-    rows: number[],
-    candidates: MixedCandidate[],
-    accumulate = false,
-  ): OpCase<MixedAttributes> => {
-    const wide = candidates.map(({ groups }) => (Math.max(...groups) + 1) * c);
-    const inputs: TensorType[] = [dense([Math.max(...rows) + 1, 8])],
-      statsOf = new Map<number, number>();
-    candidates.forEach(({ norm }, k) => {
-      inputs.push(image(wide[k], n, h, w));
-      if (norm === "none") return;
-      if (norm === "batch") statsOf.set(inputs.length, wide[k]);
-      inputs.push(dense([2, wide[k]]));
-    });
-    const isStats = new Set(
-      inputs.flatMap((t, i) => i > 0 && t.layout === "dense" ? [i] : []),
-    );
-    if (accumulate) inputs.push(image(rows.length * c, n, h, w));
-    return {
-      name,
-      inputs,
-      attrs: { channels: c, rows, candidates, eps: 1e-5, accumulate },
-      wrt: inputs.flatMap((_, i) => isStats.has(i) ? [] : [i]),
-      fill: (index, _e, normal, u) => isStats.has(index) ? 0.5 + u : normal,
-      derive: (index, made) => statsOf.has(index) ? channelStatistics(made[index - 1], statsOf.get(index)!) : undefined,
-    };
-  };
-  const shared = (
-    column: number,
-    edges: number,
-    norm: MixedCandidate["norm"] = "batch",
-  ): MixedCandidate => ({
-    column,
-    norm,
-    groups: Array(edges).fill(0),
-  });
-  const wide = (column: number, edges: number): MixedCandidate => ({
-    column,
-    norm: "batch",
-    groups: Array.from({ length: edges }, (_, e) => e),
-  });
   return [
-    make("two edges of DARTS", [2, 2, 3, 5], [1, 3], [
+    made("two edges of DARTS", [2, 2, 3, 5], [1, 3], [
       shared(1, 2),
       shared(2, 2),
       shared(3, 2, "none"),
@@ -89,28 +87,28 @@ export function mixedCases(): OpCase<MixedAttributes>[] {
       wide(6, 2),
       wide(7, 2),
     ]),
-    make(
+    made(
       "added to sums",
       [2, 1, 4, 4],
       [2, 0],
       [shared(1, 2), wide(4, 2)],
       true,
     ),
-    make("one edge, one candidate", [1, 2, 3, 7], [0], [shared(0, 1, "none")]),
-    make("constant statistics", [2, 1, 3, 3], [0], [{
+    made("one edge, one candidate", [1, 2, 3, 7], [0], [shared(0, 1, "none")]),
+    made("constant statistics", [2, 1, 3, 3], [0], [{
       ...wide(3, 1),
       norm: "fixed",
     }, shared(1, 1)]),
-    make("edges that lack candidates", [1, 2, 2, 5], [0, 1, 2], [
+    made("edges that lack candidates", [1, 2, 2, 5], [0, 1, 2], [
       { column: 1, norm: "batch", groups: [0, -1, 1] },
       { column: 2, norm: "none", groups: [-1, 0, 0] },
       { column: 6, norm: "batch", groups: [0, 1, -1] },
     ]),
-    make("eight edges", [1, 1, 3, 4], [0, 1, 2, 3, 4, 5, 6, 7], [
+    made("eight edges", [1, 1, 3, 4], [0, 1, 2, 3, 4, 5, 6, 7], [
       shared(1, 8),
       wide(2, 8),
     ]),
-    make("large enough for several workgroups", [1, 3, 30, 26], [0], [
+    made("large enough for several workgroups", [1, 3, 30, 26], [0], [
       shared(1, 1),
     ]),
   ];
