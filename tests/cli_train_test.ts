@@ -4,13 +4,13 @@
  * nothing stops is made first; the other tests use it or are compared with it.
  */
 import assert from "node:assert/strict";
-import { encode } from "fast-png";
 import { encode as encodeJpeg } from "jpeg-js";
 import { costOf, loadModel, parseGenotype } from "../mod.ts";
 import { DARTS_V2 } from "../src/space/published.ts";
 import { decodeTensors } from "../src/base/safetensors.ts";
 import { readIdxImages, readIdxLabels } from "../src/data/idx.ts";
 import { ended, events, idxHeader, ROOT, Workplace } from "./cli_support.ts";
+import { encodePng } from "../src/data/testing.ts";
 
 const place = new Workplace("cli-train-"), { folder: TEMPORARY } = place;
 const { path, read, exists, command, idarts, works, refused, nextCheckpoint } = place;
@@ -35,7 +35,8 @@ writeDigits(DIGITS, "t10k", SIDE, tests.slice(0, SIDE * SIDE * 60), testLabels.s
 
 /** Writes a test digit as a PNG file. */
 function writePng(name: string, index: number): Uint8Array {
-  const png = encode({ width: SIDE, height: SIDE, data: digit(index), channels: 1, depth: 8 });
+  const data = digit(index), sample = (y: number, x: number): number => data[y * SIDE + x];
+  const png = encodePng({ width: SIDE, height: SIDE, depth: 8, colour: 0, sample });
   Deno.writeFileSync(path(name), png);
   return png;
 }

@@ -3,11 +3,11 @@
  * The only line that has them is the line that names them, and nothing in it is a control character.
  */
 import assert from "node:assert/strict";
-import { encode } from "fast-png";
 import { encodeModel } from "../src/train/model_file.ts";
 import { printable } from "../src/base/printable.ts";
 import { type Options, type Outcome, WITHOUT_GPU, Workplace } from "./cli_support.ts";
 import { mnistModel } from "./export/models.ts";
+import { encodePng } from "../src/data/testing.ts";
 
 const place = new Workplace("hostile-"), { path, idarts } = place;
 
@@ -35,13 +35,10 @@ const write = (name: string, bytes: Uint8Array | string): string => {
 
 /** A PNG of 28x28 grey pixels. */
 const png = (seed: number): Uint8Array =>
-  Uint8Array.from(encode({
-    width: 28,
-    height: 28,
-    data: Uint8Array.from({ length: 784 }, (_, i) => (i * 31 + seed * 17) % 256),
-    channels: 1,
-    depth: 8,
-  }));
+  encodePng({
+    ...{ width: 28, height: 28, depth: 8, colour: 0 },
+    sample: (y, x) => ((28 * y + x) * 31 + seed * 17) % 256,
+  });
 
 const model = write(
   "model.safetensors",

@@ -4,8 +4,8 @@
  * second is killed twice and gone on with, and must come to the same results.
  */
 import assert from "node:assert/strict";
-import { encode } from "fast-png";
 import { writeDigits } from "../scripts/few_digits.ts";
+import { encodePng } from "../src/data/testing.ts";
 import { ended, events, ROOT, Workplace } from "./cli_support.ts";
 
 const place = new Workplace("study-"), { path, read } = place;
@@ -265,10 +265,10 @@ Deno.test("study: a run that diverges is marked as failed and keeps nobody from 
 });
 
 Deno.test("study: what is to be said of the data of its runs is said once", async () => {
-  const pixels = (seed: number) => Uint8Array.from({ length: 64 }, (_, i) => (i * 7919 + seed * 31) % 251);
   for (let i = 0; i < 20; i++) {
     Deno.mkdirSync(path(`photos/${i % 2}`), { recursive: true });
-    const png = encode({ width: 8, height: 8, data: pixels(i), channels: 1, depth: 8 });
+    const sample = (y: number, x: number): number => ((8 * y + x) * 7919 + i * 31) % 251;
+    const png = encodePng({ width: 8, height: 8, depth: 8, colour: 0, sample });
     Deno.writeFileSync(path(`photos/${i % 2}/${i}.png`), png);
   }
   Deno.writeTextFileSync(path("photos.yaml"), `search: { data: ${path("photos")}, batch-size: 999, seed: [0, 1] }`);

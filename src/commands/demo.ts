@@ -3,9 +3,9 @@
  * @module
  */
 import { type Command, Option as Flag } from "commander";
-import { encode } from "fast-png";
 import { FailureError } from "../base/errors.ts";
 import { exists, joinPath, readText, writeAtomic } from "../base/files.ts";
+import { encodePng } from "../data/codec.ts";
 import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
 import { DATA_OPTION_LIST } from "../data/config.ts";
 import { genotypeText } from "../report/cell_svg.ts";
@@ -142,8 +142,8 @@ async function writeTestImage(data: Dataset, file: string, seed: number): Promis
   const planes = data.stream ? await data.stream.load(index) : data.images.subarray(index * size, (index + 1) * size);
   data.stream?.close();
   if (planes === null) throw new FailureError(`Cannot read image ${index} of '${data.name}': look at its files`);
-  const pixels = new Uint8Array(size);
-  for (let c = 0; c < channels; c++) for (let i = 0; i < plane; i++) pixels[i * channels + c] = planes[c * plane + i];
-  writeAtomic(file, Uint8Array.from(encode({ width, height, data: pixels, channels, depth: 8 })));
+  const shown = channels === 3 ? 3 : 1, pixels = new Uint8Array(shown * plane);
+  for (let c = 0; c < shown; c++) for (let i = 0; i < plane; i++) pixels[i * shown + c] = planes[c * plane + i];
+  writeAtomic(file, await encodePng({ width, height, channels: shown, data: pixels, orientation: 1 }));
   return data.classNames[data.labels[index]];
 }

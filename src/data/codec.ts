@@ -8,7 +8,7 @@
 import type * as Magick from "@imagemagick/magick-wasm";
 import { codecModule } from "./codec_module.ts";
 import { formatOf, type ImageFormat } from "./image_format.ts";
-import { checkSize, imageError, LARGE_MEMORY, type Picture } from "./pixels.ts";
+import { checkSize, imageError, LARGE_MEMORY, type Picture, type Pixels } from "./pixels.ts";
 
 /** Memory of a decoder before its first image. */
 const BASE_MEMORY: number = 2 ** 24;
@@ -264,6 +264,21 @@ export function decode<T>(
           },
         })
       );
+    } finally {
+      image.dispose();
+    }
+  });
+}
+
+/** A PNG file of an image; its orientation is left out. */
+export async function encodePng({ width, height, channels, data }: Pixels): Promise<Uint8Array<ArrayBuffer>> {
+  await openCodec();
+  return guarded("image", (magick) => {
+    const image = magick.MagickImage.create();
+    try {
+      const format = (channels === 1 ? "GRAY" : "RGB") as Magick.MagickFormat;
+      image.read(data, new magick.MagickReadSettings({ format, width, height, depth: 8 }));
+      return image.write("PNG" as Magick.MagickFormat, (file) => Uint8Array.from(file));
     } finally {
       image.dispose();
     }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { deflateSync, inflateSync } from "node:zlib";
 import { FailureError } from "../base/errors.ts";
 import { applyJitter, cropPart } from "./changes.ts";
-import { codecMemory, openCodec, trimCodec } from "./codec.ts";
+import { codecMemory, encodePng as writePng, openCodec, trimCodec } from "./codec.ts";
 import { centreSquare, decodeImage, planImage, prepareImage, toSquare } from "./decode.ts";
 import { sniff } from "./image_format.ts";
 import { LARGE_MEMORY, type Pixels } from "./pixels.ts";
@@ -293,5 +293,13 @@ Deno.test("sniff: content decides", () => {
   for (const { name, file } of GOLDEN) assert.equal(sniff(file)?.name.toLowerCase(), name.split(" ")[0], name);
   for (const text of ["BM is how this note begins, and it is long", "RIFF\0\0\0\0WAVEfmt ", "", "\x89PNG\n"]) {
     assert.equal(sniff(new TextEncoder().encode(text)), undefined, text);
+  }
+});
+
+Deno.test("png: what is written is read again", async () => {
+  for (const channels of [1, 3] as const) {
+    const data = Uint8Array.from({ length: 7 * 5 * channels }, (_, i) => (i * 37) & 255);
+    const pixels = { width: 7, height: 5, channels, data, orientation: 1 };
+    assert.deepEqual(await decodeImage(await writePng(pixels), "f"), pixels);
   }
 });
