@@ -6,9 +6,9 @@
 //   dw[g*CO + o][i] = sum_m gy[g*CO + o][m] * f(x[g*CI + i][m])
 //
 // f is the identity or ReLU. Workgroup (t, block), one of T for the block and itself one subgroup, does 8 * EACH input
-// channels and walks params.share vec4s. It stores a partial sum of dw for reduce_partials.wgsl, which is dw itself where
-// T is 1. Params: weights, how many there are; inChannels (CI); length, vec4s of a channel; share, those of a workgroup; relu,
-// 1 for ReLU. CO is constant.
+// channels, of which the last block of a group may have fewer (GUARD), and walks params.share vec4s. It stores a partial
+// sum of dw for reduce_partials.wgsl, which is dw itself where T is 1. Params: weights, how many there are; inChannels
+// (CI); length, vec4s of a channel; share, those of a workgroup; relu, 1 for ReLU; blocks of a group. CO is constant.
 
 #if EACH == 1
 alias Weights = f32;
@@ -26,9 +26,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let M4 = params.length;
   // Below all numbers without ReLU, which costs no more than ReLU. (Had x been no number, the loss would have told.)
   let floor = vec4f(select(-3.4028234e38, 0.0, params.relu == 1));
+#if GUARD
+  let group = wid.y / params.blocks;
+  let wanted = wid.y % params.blocks * $(8 * EACH) + lane * EACH;
+  let column = min(wanted, CI - EACH);
+  let channel = group * CI + column;
+  let source = group * CO;
+#else
   let channel = wid.y * $(8 * EACH) + lane * EACH;
   let source = channel / CI * CO;
   let column = channel % CI;
+#endif
 #for o in 0..CO
   let at$o = (source + $o) * CI + column;
 #if EACH == 3
@@ -50,12 +58,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
       max(x$i, floor),
 #endfor
     );
-    var at = (source + lane) * M4 + m;
-#for q in 0..CO/8
-    let g$q = load_gy(at);
-    at += 8 * M4;
-#for o in 8*q..8*q+8
-    let v$o = subgroupShuffle(g$q, $(o % 8)u);
+    // All loads come before the sums.
+#for q in 0..(CO+7)/8
+#if 8 * q + 8 <= CO
+    let g$q = load_gy((source + lane + $(8 * q)) * M4 + m);
+#else
+    let g$q = load_gy((source + min(lane + $(8 * q), $(CO - 1))) * M4 + m);
+#endif
+#endfor
+#for o in 0..CO
+    let v$o = subgroupShuffle(g$(o / 8), $(o % 8)u);
 #if EACH == 1
     s0 += v$o * w$o;
 #else
@@ -65,11 +77,19 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endif
     d$o += along(v$o, f);
 #endfor
-#endfor
+#if GUARD
+    if (wanted == column) {
+#else
+    {
+#endif
 #for i in 0..EACH
-    store_gx(own + $i * M4, select(vec4f(0), s$i, x$i > floor));
+      store_gx(own + $i * M4, select(vec4f(0), s$i, x$i > floor));
 #endfor
+    }
   }
+#if GUARD
+  if (wanted > column) { return; }
+#endif
   let to = wid.x * params.weights;
 #for o in 0..CO
 #if EACH == 3

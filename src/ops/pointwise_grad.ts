@@ -31,7 +31,7 @@ const gradLanesShader = kernel("pointwise_grad_lanes", gradLanesSource, {
     gx: write("vec4f", "bf16"),
     sums: write(["vec4f", "vec2f", "f32"]),
   },
-  params: { weights: "u32", inChannels: "u32", length: "u32", share: "u32", relu: "u32" },
+  params: { weights: "u32", inChannels: "u32", length: "u32", share: "u32", relu: "u32", blocks: "u32" },
 });
 const weightGradShader = kernel("pointwise_weight_grad", weightGradSource, {
   buffers: { gy: pixels, x: pixels, partial: write("f32") },
@@ -119,6 +119,15 @@ export const pointwiseWeightGrad: OpSpec<PointwiseAttributes> = {
 /** Most weights of a block of input channels in the registers of 8 lanes, besides as many sums. */
 const JOINT_WEIGHTS = 2048;
 
+/** Input channels of each lane, blocks of them in all groups, and whether they are too many for the channels. */
+function jointBlocks(CI: number, CO: number, GI: number): { EACH: number; blocks: number; GUARD: boolean } {
+  // No more than output channels, so that convolutions to as many channels share a shader whatever they read. With more
+  // than 32 of these, 16 are as fast as 32, and compiled in half the time.
+  const most = Math.min(CO > 32 ? 16 : 32, CO, JOINT_WEIGHTS / CO);
+  const EACH = CI % 8 === 0 ? laneChannels(CI, most) : CI % 2 === 0 && most >= 16 ? 2 : 1;
+  return { EACH, blocks: GI * Math.ceil(CI / (8 * EACH)), GUARD: CI % (8 * EACH) !== 0 };
+}
+
 /** Both gradients in one walk over gy and x; undefined where subgroups or sizes do not allow it. */
 function jointVariant(
   { attrs, limits }: KernelContext<PointwiseAttributes>,
@@ -126,11 +135,8 @@ function jointVariant(
   dw: TensorType,
 ): KernelVariant | undefined {
   const { CI, CO, GI, GROUPS, M4 } = sizesOf(x, dw, attrs);
-  const grouped = GROUPS === GI && CO % 8 === 0 && CI % 8 === 0;
-  if (!hasLanes(limits) || !grouped || 8 * CO > JOINT_WEIGHTS) return undefined;
-  // No more than output channels, so that convolutions to as many channels share a shader whatever they read. With more
-  // than 32 of these, 16 are as fast as 32, and compiled in half the time.
-  const EACH = laneChannels(CI, Math.min(CO > 32 ? 16 : 32, CO, JOINT_WEIGHTS / CO)), blocks = GI * CI / (8 * EACH);
+  if (!hasLanes(limits) || GROUPS !== GI || 8 * CO > JOINT_WEIGHTS) return undefined;
+  const { EACH, blocks, GUARD } = jointBlocks(CI, CO, GI);
   // At least 8 subgroups, and an even number, since llvmpipe cuts them into one run for each core.
   const strands = Math.min(Math.ceil(M4 / 64), blocks < 8 ? 2 * Math.ceil(4 / blocks) : 1), ALONE = strands === 1;
   const element = EACH === 4 ? "vec4f" : EACH === 2 ? "vec2f" : "f32";
@@ -141,14 +147,14 @@ function jointVariant(
       scratch: ALONE ? [] : [count * strands],
       dispatches: [
         dispatch(gradLanesShader, {
-          constants: { CO, EACH },
+          constants: { CO, EACH, GUARD },
           buffers: {
             ...{ gy: input(0), w: as(element, input(1)), x: input(2), gx: output(0) },
             sums: as(element, ALONE ? output(1) : scratch(0)),
           },
           params: {
             ...{ weights: count, inChannels: CI, length: M4 },
-            ...{ share: Math.ceil(M4 / strands), relu: Number(attrs.relu) },
+            ...{ share: Math.ceil(M4 / strands), relu: Number(attrs.relu), blocks: blocks / GI },
           },
           workgroups: [strands, blocks, 1],
         }),

@@ -3,43 +3,34 @@
  * between the three is stored. Not differentiable.
  * @module
  */
-import { pointwiseNorm as source, pointwiseNormLanes as lanesSource } from "./shader_texts.ts";
+import { pointwiseNorm as source } from "./shader_texts.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
-import {
-  as,
-  dispatch,
-  input,
-  type KernelContext,
-  type KernelVariant,
-  type OpSpec,
-  output,
-  scratch,
-} from "../graph/op.ts";
+import { dispatch, input, type KernelContext, type KernelVariant, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, sameType } from "../graph/tensor_type.ts";
 import { hasLanes } from "./lanes.ts";
 import { largestDivisor } from "./launch.ts";
 import { normalize } from "./normalize.ts";
 import { pointwise } from "./pointwise.ts";
+import { anyLanes } from "./pointwise_any.ts";
 import { type PointwiseAttributes, sizesOf } from "./pointwise_product.ts";
 
-const x = read("vec4f", "bf16"), more = optional(x), y = write("vec4f", "bf16");
-const norm = { stats: read("f32"), gamma: read("f32"), beta: read("f32") };
-const sizes = {
-  inputGroups: "u32",
-  outChannels: "u32",
-  channels: "u32",
-  length: "u32",
-  width: "u32",
-  relu: "u32",
-} as const;
+const pixels = read("vec4f", "bf16"), perChannel = read("f32");
 const shader = kernel("pointwise_norm", source, {
-  buffers: { x, w: read("f32"), ...norm, more, y },
-  params: { ...sizes, inChannels: "u32" },
+  buffers: {
+    ...{ x: pixels, w: read("f32"), stats: perChannel, gamma: perChannel, beta: perChannel },
+    ...{ more: optional(pixels), y: write("vec4f", "bf16") },
+  },
+  params: {
+    inputGroups: "u32",
+    inChannels: "u32",
+    outChannels: "u32",
+    channels: "u32",
+    length: "u32",
+    width: "u32",
+    relu: "u32",
+  },
 });
-const lanesShader = kernel("pointwise_norm_lanes", lanesSource, {
-  buffers: { x, w: read(["vec4f", "f32"]), ...norm, more: x, y, partial: optional(write("vec4f")) },
-  params: { ...sizes, walks: "u32", add: "u32", blocks: "u32", share: "u32" },
-});
+const norm = { stats: input(2), gamma: input(3), beta: input(4) };
 
 /** Attributes of {@linkcode pointwiseNorm}. */
 export interface PointwiseNormAttributes extends PointwiseAttributes {
@@ -47,88 +38,31 @@ export interface PointwiseNormAttributes extends PointwiseAttributes {
   readonly eps: number;
 }
 
-/** Most weights that a lane holds at a time, unless one channel takes more. */
-const HELD_WEIGHTS = 300;
-
-/** More operands than these are taken in several walks, by up to so many each, with so many weights at most. */
-const SPLIT_FROM = 96, WALKED = 96, WALKED_WEIGHTS = 300;
-
-/** Most sums that wait from walk to walk, 4 MiB: not so many that a program needs more memory for them. */
-const MOST_WAITING = 1 << 20;
-
-/** Most channels of a lane. */
-const MOST_EACH = 6;
-
-/** Channels of each lane that leave the fewest lanes idle, more of them where it makes no difference. */
-function channelsOfLane(channels: number, operands: number, weights: number): number {
-  const most = Math.max(1, Math.min(MOST_EACH, Math.floor(weights / operands)));
-  let best = 1;
-  // A block loads all operands, which costs as much as two or three of its channels.
-  const cost = (each: number) => Math.ceil(channels / (8 * each)) * (each + 2.5);
-  for (let each = 2; each <= most; each++) if (cost(each) <= cost(best)) best = each;
-  return best;
-}
-
-/** What both kinds of kernels get. */
-function common({ inputs, attrs }: KernelContext<PointwiseNormAttributes>) {
-  const [x, w] = inputs, { CI, CO, GI, GROUPS, M4 } = sizesOf(x, w, attrs), width = x.shape[3], ADD = inputs.length > 5;
-  return {
-    ...{ CI, CO, GROUPS, M4 },
-    ADD,
-    constants: { EPS: attrs.eps, TAIL: width % 4 !== 0 },
-    buffers: {
-      x: input(0),
-      stats: input(2),
-      gamma: input(3),
-      beta: input(4),
-      ...(ADD && { more: input(5) }),
-      y: output(0),
-    },
-    params: {
-      ...{ inputGroups: GI, outChannels: CO, channels: w.shape[0] },
-      ...{ length: M4, width, relu: Number(attrs.relu) },
-    },
-  };
-}
-
-function lanes(context: KernelContext<PointwiseNormAttributes>): KernelVariant {
-  const { CI, CO, GROUPS, M4, ADD, constants, buffers, params } = common(context), sums = GROUPS * CO * M4 * 4;
-  const SPLIT = CI > SPLIT_FROM && CI % 8 === 0 && sums <= MOST_WAITING;
-  const IB = SPLIT ? 8 * largestDivisor(CI / 8, WALKED / 8) : CI;
-  const EACH = channelsOfLane(CO, IB, SPLIT ? WALKED_WEIGHTS : HELD_WEIGHTS), blocks = Math.ceil(CO / (8 * EACH));
-  const share = Math.ceil(M4 / Math.ceil(16 / (GROUPS * blocks)));
-  return {
-    name: `lanes ${8 * EACH}x${CI}`,
-    plan: () => ({
-      scratch: SPLIT ? [sums] : [],
-      dispatches: [dispatch(lanesShader, {
-        constants: { ...constants, EACH, IB, GUARD: CO % (8 * EACH) !== 0, SPLIT },
-        buffers: {
-          ...{ ...buffers, more: input(ADD ? 5 : 0), w: as(IB % 4 === 0 ? "vec4f" : "f32", input(1)) },
-          ...(SPLIT && { partial: scratch(0) }),
-        },
-        params: { ...params, blocks, share, walks: CI / IB, add: Number(ADD) },
-        workgroups: [Math.ceil(M4 / share), GROUPS * blocks, 1],
-      })],
-    }),
-  };
-}
-
 /** Up to `rows` results of `PV` vec4s of pixels for an invocation. */
-function block(context: KernelContext<PointwiseNormAttributes>, rows: number, PV: number): KernelVariant {
-  const { CI, CO, GROUPS, M4, ADD, constants, buffers, params } = common(context);
+function block({ inputs, attrs }: KernelContext<PointwiseNormAttributes>, rows: number, PV: number): KernelVariant {
+  const [x, w] = inputs, { CI, CO, GI, GROUPS, M4 } = sizesOf(x, w, attrs), width = x.shape[3], ADD = inputs.length > 5;
   const OB = largestDivisor(CO, rows), WG = M4 >= 64 * PV * 8 ? 64 : 16;
   return {
     name: `block ${OB}x${PV}`,
     plan: () => ({
       dispatches: [dispatch(shader, {
-        constants: { ...constants, ADD, OB, PV, WG },
-        buffers: { ...buffers, w: input(1) },
-        params: { ...params, inChannels: CI },
+        constants: { EPS: attrs.eps, TAIL: width % 4 !== 0, ADD, OB, PV, WG },
+        buffers: { ...norm, x: input(0), w: input(1), ...(ADD && { more: input(5) }), y: output(0) },
+        params: {
+          ...{ inputGroups: GI, inChannels: CI, outChannels: CO, channels: w.shape[0] },
+          ...{ length: M4, width, relu: Number(attrs.relu) },
+        },
         workgroups: [Math.ceil(M4 / (WG * PV)), GROUPS * CO / OB, 1],
       })],
     }),
   };
+}
+
+/** All in one walk of 8 lanes. */
+function lanes({ inputs, attrs, limits }: KernelContext<PointwiseNormAttributes>): KernelVariant[] {
+  if (!hasLanes(limits)) return [];
+  const [x, w] = inputs, more = inputs.length > 5 ? input(5) : undefined, { relu, eps } = attrs;
+  return anyLanes({ ...sizesOf(x, w, attrs), x, relu, norm: { eps, ...norm }, more });
 }
 
 /** `(x, w, stats [2,C], gamma [C], beta [C][, more]) -> normalize(pointwise(x, w), stats, gamma, beta) [+ more]`. */
@@ -143,8 +77,7 @@ export const pointwiseNorm: OpSpec<PointwiseNormAttributes> = {
     return [y];
   },
   kernels(context) {
-    const blocks = [block(context, 8, 2), block(context, 16, 2), block(context, 4, 4)];
-    return hasLanes(context.limits) ? [lanes(context), ...blocks] : blocks;
+    return [...lanes(context), block(context, 8, 2), block(context, 16, 2), block(context, 4, 4)];
   },
   reference(inputs, types, attrs) {
     const [x, w, stats, gamma, beta, more] = inputs, [made] = pointwise.infer(types.slice(0, 2), attrs);

@@ -25,6 +25,7 @@ import { elementCount, type TensorType } from "../graph/tensor_type.ts";
 import { channelVec4s } from "./channel.ts";
 import { hasLanes } from "./lanes.ts";
 import { largestDivisor } from "./launch.ts";
+import { anyLanes } from "./pointwise_any.ts";
 
 const x = read("vec4f", "bf16"), y = write("vec4f", "bf16"), u = optional(x);
 const sizes = { inputGroups: "u32", inChannels: "u32", outChannels: "u32", length: "u32" } as const;
@@ -234,8 +235,13 @@ export function product(
     walkOperands(operands) <= SHARED_OPERANDS && direct;
   const holding = holds ? [held(all, 256), held(all, 128)] : [],
     sharing = shares ? [lanes(all, 32), lanes(all, 16)] : [];
+  // Few channels are quicker in other ways.
+  const any = hasLanes(context.limits) && !shares && !transposed && Math.min(operands, outputs) >= 16
+    ? anyLanes({ ...all.sizes, x: context.inputs[0], relu: all.relu })
+    : [];
   return context.limits.software
     ? [
+      ...any,
       // The gradient by itself runs in alpha steps only, for which another long shader is not worth its compilation.
       ...(!transposed && Math.max(operands, outputs) <= 16 ? [...holding, ...sharing] : [...sharing, ...holding]),
       block(all, 16, small && transposed ? 4 : 2),

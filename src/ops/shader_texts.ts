@@ -2876,6 +2876,142 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 }
 `;
 
+/** `shaders/pointwise_any_lanes.wgsl` */
+export const pointwiseAnyLanes: string = `// 1x1 convolution of any number of channels for subgroups of 8 lanes, and with NORM what pointwise_norm.wgsl does behind
+// it: each lane has EACH output channels of a group (one of every 8 of the
+// workgroup's \`8 * EACH\`, of which there may be fewer: GUARD) and holds their weights, scaled; it loads other input
+// channels, all IB of a group in all lanes together, which shuffles hand to all lanes. Lanes that IB leaves over load what
+// nobody asks for. A workgroup, which is one subgroup, walks over \`share\` vec4s of pixels. Where a group has more input
+// channels (SPLIT), it does so for IB of them in each of \`walks\` walks, between which sums wait in \`partial\`. What is
+// added is a parameter here, since every shader takes its time to compile; without it, \`more\` is not looked at.
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let CO = params.outChannels;
+  let M4 = params.length;
+  let relu = vec4<bool>(params.relu == 1);
+  let group = wid.y / params.blocks;
+  let own = wid.y % params.blocks * $(8 * EACH) + lane;
+  let first = wid.x * params.share;
+  let end = min(M4, first + params.share);
+#if SPLIT
+  let walks = params.walks;
+  for (var walk = 0u; walk < walks; walk++) {
+#else
+  const walks = 1u;
+  const walk = 0u;
+#endif
+  let source = (group % params.inputGroups * walks + walk) * IB;
+#for o in 0..EACH
+#if GUARD
+  let channel$o = group * CO + min(own + $(8 * o), CO - 1);
+#else
+  let channel$o = group * CO + own + $(8 * o);
+#endif
+#if NORM
+  let scale$o = gamma[channel$o] * inverseSqrt(stats[params.channels + channel$o] + EPS);
+  let shift$o = beta[channel$o] - stats[channel$o] * scale$o;
+#else
+  const scale$o = 1.0;
+  const shift$o = 0.0;
+#endif
+#if IB % 4 == 0
+#for q in 0..IB/4
+  let w$(o)_$q = load_w((channel$o * walks + walk) * $(IB / 4) + $q) * scale$o;
+#endfor
+#else
+#for i in 0..IB
+  let w$(o)_$i = w[(channel$o * walks + walk) * IB + $i] * scale$o;
+#endfor
+#endif
+#endfor
+#if TAIL
+  let columns = params.width % 4;
+  let tail = vec4<bool>(true, columns != 1, columns == 3, false);
+  let row = (params.width + 3) / 4;
+  var q = first % row;
+#endif
+  for (var m = first; m < end; m++) {
+    // All loads come before the sums: one after the other they are up to a fifth slower.
+#for i in 0..(IB+7)/8
+#if 8 * i + 8 <= IB
+    let x$i = load_x((source + lane + $(8 * i)) * M4 + m);
+#else
+    let x$i = load_x((source + min(lane + $(8 * i), $(IB - 1))) * M4 + m);
+#endif
+    let a$i = select(x$i, vec4f(0), relu & (x$i <= vec4f(0)));
+#endfor
+#for o in 0..EACH
+    let at$o = channel$o * M4 + m;
+    var s$o = vec4f(shift$o);
+#endfor
+#if SPLIT
+    for (var more = walk > 0; more; more = false) { // an if would not spare the loads
+#for o in 0..EACH
+      s$o = load_partial(at$o);
+#endfor
+    }
+#endif
+#for i in 0..IB
+    {
+      let v = subgroupShuffle(a$(i / 8), $(i % 8)u);
+#for o in 0..EACH
+#if IB % 4 == 0
+      s$o += v * w$(o)_$(i / 4)[$(i % 4)];
+#else
+      s$o += v * w$(o)_$i;
+#endif
+#endfor
+    }
+#endfor
+#if SPLIT
+    for (var more = walk + 1 < walks; more; more = false) {
+#for o in 0..EACH
+#if GUARD
+      if (own + $(8 * o) < CO) { store_partial(at$o, s$o); }
+#else
+      store_partial(at$o, s$o);
+#endif
+#endfor
+    }
+#endif
+#if TAIL
+    q++;
+    let inside = tail | vec4<bool>(q != row);
+    q = select(q, 0u, q == row);
+#endif
+#if SPLIT
+    for (var last = walk + 1 == walks; last; last = false) {
+#else
+    {
+#endif
+#if NORM
+      for (var add = params.add == 1; add; add = false) {
+#for o in 0..EACH
+        s$o += load_more(at$o);
+#endfor
+      }
+#endif
+#for o in 0..EACH
+#if TAIL
+      let y$o = select(vec4f(0), s$o, inside);
+#else
+      let y$o = s$o;
+#endif
+#if GUARD
+      if (own + $(8 * o) < CO) { store_y(at$o, y$o); }
+#else
+      store_y(at$o, y$o);
+#endif
+#endfor
+    }
+  }
+#if SPLIT
+  }
+#endif
+}
+`;
+
 /** `shaders/pointwise_grad_lanes.wgsl` */
 export const pointwiseGradLanes: string = `// Both gradients of a 1x1 convolution in one walk, for subgroups of 8 lanes: each lane has EACH other input channels
 // that follow each other (loads several weights at once), holds their weights and adds up the gradients of these; it
@@ -2885,9 +3021,9 @@ export const pointwiseGradLanes: string = `// Both gradients of a 1x1 convolutio
 //   dw[g*CO + o][i] = sum_m gy[g*CO + o][m] * f(x[g*CI + i][m])
 //
 // f is the identity or ReLU. Workgroup (t, block), one of T for the block and itself one subgroup, does 8 * EACH input
-// channels and walks params.share vec4s. It stores a partial sum of dw for reduce_partials.wgsl, which is dw itself where
-// T is 1. Params: weights, how many there are; inChannels (CI); length, vec4s of a channel; share, those of a workgroup; relu,
-// 1 for ReLU. CO is constant.
+// channels, of which the last block of a group may have fewer (GUARD), and walks params.share vec4s. It stores a partial
+// sum of dw for reduce_partials.wgsl, which is dw itself where T is 1. Params: weights, how many there are; inChannels
+// (CI); length, vec4s of a channel; share, those of a workgroup; relu, 1 for ReLU; blocks of a group. CO is constant.
 
 #if EACH == 1
 alias Weights = f32;
@@ -2905,9 +3041,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let M4 = params.length;
   // Below all numbers without ReLU, which costs no more than ReLU. (Had x been no number, the loss would have told.)
   let floor = vec4f(select(-3.4028234e38, 0.0, params.relu == 1));
+#if GUARD
+  let group = wid.y / params.blocks;
+  let wanted = wid.y % params.blocks * $(8 * EACH) + lane * EACH;
+  let column = min(wanted, CI - EACH);
+  let channel = group * CI + column;
+  let source = group * CO;
+#else
   let channel = wid.y * $(8 * EACH) + lane * EACH;
   let source = channel / CI * CO;
   let column = channel % CI;
+#endif
 #for o in 0..CO
   let at$o = (source + $o) * CI + column;
 #if EACH == 3
@@ -2929,12 +3073,16 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
       max(x$i, floor),
 #endfor
     );
-    var at = (source + lane) * M4 + m;
-#for q in 0..CO/8
-    let g$q = load_gy(at);
-    at += 8 * M4;
-#for o in 8*q..8*q+8
-    let v$o = subgroupShuffle(g$q, $(o % 8)u);
+    // All loads come before the sums.
+#for q in 0..(CO+7)/8
+#if 8 * q + 8 <= CO
+    let g$q = load_gy((source + lane + $(8 * q)) * M4 + m);
+#else
+    let g$q = load_gy((source + min(lane + $(8 * q), $(CO - 1))) * M4 + m);
+#endif
+#endfor
+#for o in 0..CO
+    let v$o = subgroupShuffle(g$(o / 8), $(o % 8)u);
 #if EACH == 1
     s0 += v$o * w$o;
 #else
@@ -2944,11 +3092,19 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endif
     d$o += along(v$o, f);
 #endfor
-#endfor
+#if GUARD
+    if (wanted == column) {
+#else
+    {
+#endif
 #for i in 0..EACH
-    store_gx(own + $i * M4, select(vec4f(0), s$i, x$i > floor));
+      store_gx(own + $i * M4, select(vec4f(0), s$i, x$i > floor));
 #endfor
+    }
   }
+#if GUARD
+  if (wanted > column) { return; }
+#endif
   let to = wid.x * params.weights;
 #for o in 0..CO
 #if EACH == 3
@@ -3096,6 +3252,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
     }
 #endif
+    // All loads come before the sums: one after the other they are up to a fifth slower.
     var at = (first + lane) * M4 + m;
 #for q in 0..IB/8
 #if TRANSPOSED
@@ -3105,8 +3262,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     let a$q = select(x$q, vec4f(0), relu & (x$q <= vec4f(0)));
 #endif
     at += 8 * M4;
-#for i in q*8..q*8+8
-    let v$i = subgroupShuffle(a$q, $(i % 8)u);
+#endfor
+#for i in 0..IB
+    let v$i = subgroupShuffle(a$(i / 8), $(i % 8)u);
 #for o in 0..EACH
 #if TRANSPOSED
 #if EACH == 1
@@ -3117,7 +3275,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #else
     s$o += v$i * w$(o)_$(i/4)[$(i%4)];
 #endif
-#endfor
 #endfor
 #endfor
 #if SPLIT
@@ -3207,134 +3364,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
   }
 #endfor
-}
-`;
-
-/** `shaders/pointwise_norm_lanes.wgsl` */
-export const pointwiseNormLanes: string = `// pointwise_norm.wgsl for subgroups of 8 lanes: each lane has EACH output channels of a group (one of every 8 of the
-// workgroup's \`8 * EACH\`, of which there may be fewer: GUARD) and holds their weights, scaled; it loads other input
-// channels, all IB of a group in all lanes together, which shuffles hand to all lanes. Lanes that IB leaves over load what
-// nobody asks for. A workgroup, which is one subgroup, walks over \`share\` vec4s of pixels. Where a group has more input
-// channels (SPLIT), it does so for IB of them in each of \`walks\` walks, between which sums wait in \`partial\`. What is
-// added is a parameter here, since every shader takes its time to compile; without it, \`more\` is not looked at.
-
-@compute @workgroup_size(8)
-fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let CO = params.outChannels;
-  let M4 = params.length;
-  let relu = vec4<bool>(params.relu == 1);
-  let group = wid.y / params.blocks;
-  let own = wid.y % params.blocks * $(8 * EACH) + lane;
-  let first = wid.x * params.share;
-  let end = min(M4, first + params.share);
-#if SPLIT
-  let walks = params.walks;
-  for (var walk = 0u; walk < walks; walk++) {
-#else
-  const walks = 1u;
-  const walk = 0u;
-#endif
-  let source = (group % params.inputGroups * walks + walk) * IB;
-#for o in 0..EACH
-#if GUARD
-  let channel$o = group * CO + min(own + $(8 * o), CO - 1);
-#else
-  let channel$o = group * CO + own + $(8 * o);
-#endif
-  let scale$o = gamma[channel$o] * inverseSqrt(stats[params.channels + channel$o] + EPS);
-  let shift$o = beta[channel$o] - stats[channel$o] * scale$o;
-#if IB % 4 == 0
-#for q in 0..IB/4
-  let w$(o)_$q = load_w((channel$o * walks + walk) * $(IB / 4) + $q) * scale$o;
-#endfor
-#else
-#for i in 0..IB
-  let w$(o)_$i = w[(channel$o * walks + walk) * IB + $i] * scale$o;
-#endfor
-#endif
-#endfor
-#if TAIL
-  let columns = params.width % 4;
-  let tail = vec4<bool>(true, columns != 1, columns == 3, false);
-  let row = (params.width + 3) / 4;
-  var q = first % row;
-#endif
-  for (var m = first; m < end; m++) {
-    // All loads come before the sums: one after the other they are up to a fifth slower.
-#for i in 0..(IB+7)/8
-#if 8 * i + 8 <= IB
-    let x$i = load_x((source + lane + $(8 * i)) * M4 + m);
-#else
-    let x$i = load_x((source + min(lane + $(8 * i), $(IB - 1))) * M4 + m);
-#endif
-    let a$i = select(x$i, vec4f(0), relu & (x$i <= vec4f(0)));
-#endfor
-#for o in 0..EACH
-    let at$o = channel$o * M4 + m;
-    var s$o = vec4f(shift$o);
-#endfor
-#if SPLIT
-    for (var more = walk > 0; more; more = false) { // an if would not spare the loads
-#for o in 0..EACH
-      s$o = load_partial(at$o);
-#endfor
-    }
-#endif
-#for i in 0..IB
-    {
-      let v = subgroupShuffle(a$(i / 8), $(i % 8)u);
-#for o in 0..EACH
-#if IB % 4 == 0
-      s$o += v * w$(o)_$(i / 4)[$(i % 4)];
-#else
-      s$o += v * w$(o)_$i;
-#endif
-#endfor
-    }
-#endfor
-#if SPLIT
-    for (var more = walk + 1 < walks; more; more = false) {
-#for o in 0..EACH
-#if GUARD
-      if (own + $(8 * o) < CO) { store_partial(at$o, s$o); }
-#else
-      store_partial(at$o, s$o);
-#endif
-#endfor
-    }
-#endif
-#if TAIL
-    q++;
-    let inside = tail | vec4<bool>(q != row);
-    q = select(q, 0u, q == row);
-#endif
-#if SPLIT
-    for (var last = walk + 1 == walks; last; last = false) {
-#else
-    {
-#endif
-      for (var add = params.add == 1; add; add = false) {
-#for o in 0..EACH
-        s$o += load_more(at$o);
-#endfor
-      }
-#for o in 0..EACH
-#if TAIL
-      let y$o = select(vec4f(0), s$o, inside);
-#else
-      let y$o = s$o;
-#endif
-#if GUARD
-      if (own + $(8 * o) < CO) { store_y(at$o, y$o); }
-#else
-      store_y(at$o, y$o);
-#endif
-#endfor
-    }
-  }
-#if SPLIT
-  }
-#endif
 }
 `;
 

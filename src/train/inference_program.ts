@@ -6,6 +6,7 @@ import { FailureError } from "../base/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type Plan, Pool } from "../graph/plan.ts";
 import { Runtime } from "../graph/runtime.ts";
+import type { Precision } from "../graph/tensor_type.ts";
 import { noiseKey } from "../nn/noise_key.ts";
 import { finishProgram } from "../nn/weight_step.ts";
 import { buildInference, type Model } from "./model_file.ts";
@@ -26,8 +27,13 @@ export class InferenceProgram {
    * Allocates, compiles and fills everything.
    * @throws {FailureError} when the device has not enough memory.
    */
-  static async create(gpu: Gpu, model: Model, batch: number): Promise<InferenceProgram> {
-    const { graph, logits, values } = buildInference(model, batch), pool = new Pool();
+  static async create(
+    gpu: Gpu,
+    model: Model,
+    batch: number,
+    precision: Precision = "bf16",
+  ): Promise<InferenceProgram> {
+    const { graph, logits, values } = buildInference(model, batch, "model", precision), pool = new Pool();
     const { plan } = finishProgram("predict", graph, [], { logits }, gpu.limits, pool);
     const runtime = await Runtime.create(gpu, [plan], pool);
     for (const [arena, data] of values) runtime.write(arena, data);

@@ -10,6 +10,7 @@ import { showValue } from "../base/options.ts";
 import { aText, checkShape, listOf, mapping, mappingOf, oneOf, type Shape, shape, whole } from "../base/shape.ts";
 import { decodeTensors, duplicateKey, encodeTensors, type TensorEntry } from "../base/safetensors.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
+import type { Precision } from "../graph/tensor_type.ts";
 import type { Arena } from "../graph/variables.ts";
 import { Builder } from "../nn/layers.ts";
 import { fillArenas } from "../nn/state.ts";
@@ -59,10 +60,18 @@ export interface Inference {
 /**
  * Builds the graph of a model, for running and for exporting it.
  * @param file what to blame
+ * @param precision how activations are stored
  * @throws {FailureError} when its tensors are not those of its network.
  */
-export function buildInference(model: Pick<Model, "network" | "tensors">, batch: number, file = "model"): Inference {
-  const graph = new Graph(), variables = new NetworkVariables(), images = networkImages(graph, model.network, batch);
+export function buildInference(
+  model: Pick<Model, "network" | "tensors">,
+  batch: number,
+  file = "model",
+  precision: Precision = "f32",
+): Inference {
+  const graph = new Graph(precision),
+    variables = new NetworkVariables(),
+    images = networkImages(graph, model.network, batch);
   const { logits } = buildNetwork(new Builder(graph, variables, false), model.network, images);
   const arenas = [variables.weights, variables.running], filled = fillArenas(arenas, model.tensors, file, "network");
   return { graph, images, logits, variables, values: new Map(arenas.map((arena, i) => [arena, filled[i]])) };

@@ -1,4 +1,5 @@
-// pointwise_norm.wgsl for subgroups of 8 lanes: each lane has EACH output channels of a group (one of every 8 of the
+// 1x1 convolution of any number of channels for subgroups of 8 lanes, and with NORM what pointwise_norm.wgsl does behind
+// it: each lane has EACH output channels of a group (one of every 8 of the
 // workgroup's `8 * EACH`, of which there may be fewer: GUARD) and holds their weights, scaled; it loads other input
 // channels, all IB of a group in all lanes together, which shuffles hand to all lanes. Lanes that IB leaves over load what
 // nobody asks for. A workgroup, which is one subgroup, walks over `share` vec4s of pixels. Where a group has more input
@@ -28,8 +29,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #else
   let channel$o = group * CO + own + $(8 * o);
 #endif
+#if NORM
   let scale$o = gamma[channel$o] * inverseSqrt(stats[params.channels + channel$o] + EPS);
   let shift$o = beta[channel$o] - stats[channel$o] * scale$o;
+#else
+  const scale$o = 1.0;
+  const shift$o = 0.0;
+#endif
 #if IB % 4 == 0
 #for q in 0..IB/4
   let w$(o)_$q = load_w((channel$o * walks + walk) * $(IB / 4) + $q) * scale$o;
@@ -100,11 +106,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #else
     {
 #endif
+#if NORM
       for (var add = params.add == 1; add; add = false) {
 #for o in 0..EACH
         s$o += load_more(at$o);
 #endfor
       }
+#endif
 #for o in 0..EACH
 #if TAIL
       let y$o = select(vec4f(0), s$o, inside);
