@@ -76,7 +76,17 @@ for (
       assert.ok(worst > 0);
       assert.equal(plan.arenas.gradients.variables.length, names.filter((n) => n.startsWith("grad.")).length);
       await engine.evaluate(host);
-      compare("inference logits", await read("evaluate", "logits"), tensor("logits_eval").data, 1e-4);
+      const evaluated = tensor("logits_eval").data;
+      compare("inference logits", await read("evaluate", "logits"), evaluated, 1e-4);
+      const bf16 = planTraining(network, batch, { ...config, precision: "bf16" }, gpu.limits);
+      const half = await TrainEngine.create(gpu, bf16);
+      for (const key of ["weights", "running"] as const) {
+        half.runtime.write(bf16.arenas[key], await engine.runtime.readArena(plan.arenas[key]));
+      }
+      await half.evaluate(host);
+      const logits = await half.runtime.readResult("evaluate", "logits");
+      half.destroy();
+      compare("inference logits as bf16", logits.subarray(0, batch * network.classes), evaluated, 1e-2);
     } finally {
       engine.destroy();
     }

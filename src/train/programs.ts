@@ -100,7 +100,7 @@ export function planTraining(
   if (net.auxiliary) results.auxiliary = net.auxiliary;
   const step = finishProgram("train_step", graph, [...roots, ...updates], results, limits, pool);
 
-  const frozen = new Graph(), inference = new Builder(frozen, variables, false);
+  const frozen = new Graph(config.precision), inference = new Builder(frozen, variables, false);
   const { logits } = buildNetwork(inference, network, networkImages(frozen, network, batch));
   const { tally } = lossOf(frozen, logits, networkLabels(frozen, batch), "eval", 0);
   const evaluate = finishProgram("evaluate", frozen, [tally], { logits }, limits, pool);
