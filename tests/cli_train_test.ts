@@ -228,7 +228,7 @@ Deno.test("cli cost: published and own networks, layers that add up, budgets; wi
   assert.match(pcDarts, /cifar .* 3,634,678 /);
   await refused(
     2,
-    /must be a file, a run folder or one of DARTS_V1, DARTS_V2, .*PC_DARTS_image: did you mean 'DARTS_V1'/,
+    /must be a file, a run folder or one of DARTS_V1, DARTS_V2, .*PC_DARTS_image.*: did you mean 'DARTS_V1'/,
     ["cost", "DARTS_V3"],
   );
 });

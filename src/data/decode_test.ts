@@ -303,3 +303,9 @@ Deno.test("png: what is written is read again", async () => {
     assert.deepEqual(await decodeImage(await writePng(pixels), "f"), pixels);
   }
 });
+
+Deno.test("codec: the module is that of the version in deno.json", async () => {
+  const { imports } = JSON.parse(await Deno.readTextFile("deno.json"));
+  const source = await Deno.readTextFile(new URL("codec_module.ts", import.meta.url));
+  assert.ok(source.includes(`"${imports["@imagemagick/magick-wasm"]}/magick.wasm"`));
+});
