@@ -7,7 +7,7 @@
 
 /** Compiles it; the runtime does so once for all threads. */
 export async function codecModule(): Promise<WebAssembly.Module> {
-  // deno-lint-ignore no-import-prefix
   // @ts-expect-error TypeScript does not know this phase of imports: https://github.com/tc39/proposal-source-phase-imports
+  // deno-lint-ignore no-import-prefix
   return await import.source("npm:@imagemagick/magick-wasm@0.0.43/magick.wasm");
 }
