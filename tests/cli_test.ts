@@ -81,7 +81,10 @@ Deno.test("cli search: YAML; in use; Ctrl-C; resumed; kill -9; resumed to the sa
   started.kill("SIGINT");
   const stopped = await ended(started.output());
   assert.equal(stopped.code, 130, stopped.out + stopped.err);
-  assert.match(stopped.out, /Stopped after step \d+; go on with: deno run --allow-read=\S+ --allow-write=\S+ cli.ts /);
+  assert.match(
+    stopped.out,
+    /Stopped after step \d+; go on with: DENO_NO_UPDATE_CHECK=1 deno run --allow-read=\S+ --allow-write=\S+ cli.ts /,
+  );
   assert.equal(stopped.err, "stopping after the current step; Ctrl-C again quits at once\n");
   assert.match(stopped.out, new RegExp(`cli.ts search --resume ${path("stopped")}\\n$`));
   assert.doesNotMatch(stopped.out, /\p{Cc}(?<!\n)/u, "no control characters where stdout is no terminal");
@@ -218,6 +221,13 @@ Deno.test("cli inspect: cost, memory and plan, without data and without a GPU", 
   await refused(2, /must be one of weight_step, .* mean 'evaluate'/, [...sized, "--plan", "evaluat"]);
   await refused(2, /--shape as it must be channels x height x width/, ["inspect", "--shape", "3x8", "--classes", "2"]);
   await refused(2, /--shape without --classes/, ["inspect", "--shape", "3x8x8"]);
+  // The defaults need a tensor of 144 MiB for such images; every adapter binds 128.
+  const larger = await idarts(["inspect", "--shape", "3x64x64", "--classes", "2", "--json"], { read: [] });
+  assert.deepEqual([larger.code, JSON.parse(larger.out).batchSize < 64], [0, true]);
+  assert.match(
+    larger.err,
+    /of 144 MiB must be at most .* 128 MiB; what follows is for --batch-size \d+, the largest that fits/,
+  );
 });
 
 Deno.test("cli bench: what a step costs, operation by operation, and what the adapter could do", async () => {

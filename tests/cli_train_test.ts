@@ -97,7 +97,10 @@ Deno.test("cli train: YAML; in use; Ctrl-C; kill -9; resumed to the same bits as
   started.kill("SIGINT");
   const stopped = await ended(started.output());
   assert.equal(stopped.code, 130, stopped.out + stopped.err);
-  assert.match(stopped.out, /Stopped after step \d+; go on with: deno run --allow-read=\S+ --allow-write=\S+ cli.ts /);
+  assert.match(
+    stopped.out,
+    /Stopped after step \d+; go on with: DENO_NO_UPDATE_CHECK=1 deno run --allow-read=\S+ --allow-write=\S+ cli.ts /,
+  );
   assert.ok(stopped.out.endsWith(`cli.ts train --resume ${path("stopped")}\n`));
 
   const killed = command(["train", "--resume", path("stopped"), ...often]).spawn();

@@ -145,7 +145,8 @@ export interface ErrorDetails {
 
 /** What both classes of errors share: to catch them both, and to word them. */
 export abstract class IdartsError extends Error {
-  readonly #sentence: Text;
+  /** The message without what to do. */
+  readonly sentence: Text;
   /** Key of the option at fault, in kebab-case. */
   readonly option: string | undefined;
   /** The value at fault. */
@@ -162,7 +163,7 @@ export abstract class IdartsError extends Error {
   constructor(sentence: string | Text, details: ErrorDetails = {}) {
     const { cause, remedies = [] } = details, whole = typeof sentence === "string" ? new Text([sentence]) : sentence;
     super(wordSentence(whole, remedies, LIBRARY_WORDING), cause === undefined ? undefined : { cause });
-    this.#sentence = whole;
+    this.sentence = whole;
     this.option = details.option;
     this.value = details.value;
     this.limit = details.limit;
@@ -171,7 +172,7 @@ export abstract class IdartsError extends Error {
 
   /** The message with the names of `wording`. */
   word(wording: Wording): string {
-    return wordSentence(this.#sentence, this.remedies, wording);
+    return wordSentence(this.sentence, this.remedies, wording);
   }
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { FailureError } from "./errors.ts";
+import { shellQuote } from "./shell.ts";
 
 /** The most bytes that {@linkcode readBytes} takes unless told otherwise: 4 GiB. */
 export const MAX_FILE_BYTES = 2 ** 32;
@@ -12,6 +13,15 @@ export const MAX_FILE_BYTES = 2 ** 32;
 export function folderOf(path: string): string {
   const cut = path.replace(/[/\\]+$/, "").search(/[/\\][^/\\]*$/);
   return cut < 0 ? "." : cut === 0 ? path.slice(0, 1) : path.slice(0, cut);
+}
+
+/**
+ * The flag that lets Deno read or write some places. It separates paths by commas and knows no way to write one
+ * (2.9.6): for a path with a comma stands the first folder above it that has none.
+ */
+export function allowFlag(access: "read" | "write", ...paths: readonly string[]): string {
+  const sayable = (path: string): string => path.includes(",") ? sayable(folderOf(path)) : path;
+  return `--allow-${access}=${[...new Set(paths.map(sayable))].join(",")}`;
 }
 
 /** Last part of `path`, without trailing separators. */
@@ -59,10 +69,10 @@ export function fileError(
       return new FailureError(`${head}it is a special file of the system: take an ordinary file`, { cause: error });
     }
     const flag = text.includes("--allow-write")
-      ? `--allow-write=${folderOf(path)}`
-      : `--allow-read=${action === "write" ? folderOf(path) : path}`;
+      ? allowFlag("write", folderOf(path))
+      : allowFlag("read", action === "write" ? folderOf(path) : path);
     return new FailureError(
-      `${head}Deno was not given permission: add ${flag}`,
+      `${head}Deno was not given permission: add ${shellQuote(flag)}`,
       { cause: error },
     );
   }

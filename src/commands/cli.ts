@@ -4,6 +4,8 @@
  */
 import { Command, CommanderError, Option as Flag } from "commander";
 import { FailureError, UsageError } from "../base/errors.ts";
+import { allowFlag } from "../base/files.ts";
+import { shellQuote } from "../base/shell.ts";
 import { benchCommand, runBench } from "./bench.ts";
 import { costCommand, runCost } from "./cost.ts";
 import { dataCommand, runFetch } from "./data.ts";
@@ -159,8 +161,10 @@ function explain(error: unknown, args: readonly string[], program: Command): num
   }
   if (error instanceof Deno.errors.NotCapable) {
     const [, access = "that", name] = /^Requires (\w+) access(?: to "([^"]*)")?/.exec(error.message) ?? [];
-    const flag = name ? `--allow-${access}=${name}` : `--allow-${access}`;
-    printError(`Cannot go on as Deno was not given permission: add ${flag}`);
+    const flag = name && (access === "read" || access === "write")
+      ? allowFlag(access, name)
+      : `--allow-${access}${name ? `=${name}` : ""}`;
+    printError(`Cannot go on as Deno was not given permission: add ${shellQuote(flag)}`);
     return 1;
   }
   const message = error instanceof Error ? error.message : String(error);

@@ -17,7 +17,7 @@ import { alphaCount, edgesOf, primitivesOf, skeletonOf, type Space } from "../sp
 import { reductionCells } from "../space/reductions.ts";
 import { weightCount } from "../space/supernet.ts";
 import { addOptions, addSearchOptions, chooseMessage, type Parsed, presetText, searchConfig } from "./flags.ts";
-import { SHAPE_OPTIONS, shapeOf } from "./image_shape.ts";
+import { type ImageShape, SHAPE_OPTIONS, shapeOf } from "./image_shape.ts";
 import { planLines, planRecord } from "./plan_text.ts";
 import { shaderLines } from "./shader_lines.ts";
 import { commandLine, count, magnitude, mebibytes, pairs, table, Terminal } from "./terminal.ts";
@@ -79,13 +79,38 @@ interface Target {
   readonly dialect: Dialect;
 }
 
+/**
+ * The plan of a search, for the largest batch that the adapter's limits allow where they do not allow the one wanted.
+ * @throws {FailureError} where they allow none.
+ */
+function planFitting(
+  config: SearchConfig,
+  shape: ImageShape,
+  limits: PlanTarget,
+  terminal: Terminal,
+): { readonly plan: SearchPlan; readonly config: SearchConfig } {
+  const planned = (batchSize: number): SearchPlan => {
+    const sized = { ...config, batchSize };
+    return planSearch(supernetConfig(sized, shape), sized, limits);
+  };
+  try {
+    return { plan: planned(config.batchSize), config };
+  } catch (error) {
+    if (!(error instanceof FailureError)) throw error;
+    const batchSize = largestBatch(config.batchSize, Infinity, (batch) => planned(batch).bytes);
+    if (batchSize === 0) throw error;
+    const why = error.sentence.word(FLAG_WORDING);
+    terminal.warn(`${why}; what follows is for --batch-size ${batchSize}, the largest that fits`);
+    return { plan: planned(batchSize), config: { ...config, batchSize } };
+  }
+}
+
 /** Runs the verb. @returns the exit code */
 export async function runInspect(parsed: Parsed): Promise<number> {
-  const terminal = new Terminal(parsed.json === true), config = searchConfig(parsed);
-  const shape = await shapeOf(config, parsed, terminal);
-  const target = await findTarget(terminal, config.tuning);
-  const net = supernetConfig(config, shape);
-  const plan = planSearch(net, config, target.limits);
+  const terminal = new Terminal(parsed.json === true), wanted = searchConfig(parsed);
+  const shape = await shapeOf(wanted, parsed, terminal);
+  const target = await findTarget(terminal, wanted.tuning);
+  const { plan, config } = planFitting(wanted, shape, target.limits, terminal), net = supernetConfig(config, shape);
   if (typeof parsed.shader === "string") {
     const lines = shaderLines(parsed.shader, plan.plans, target.limits, target.dialect);
     terminal.event({ event: "shader", name: parsed.shader, lines });
@@ -110,6 +135,7 @@ export async function runInspect(parsed: Parsed): Promise<number> {
     parameters: weightCount(plan.variables),
     alphas: alphaCount(net.space),
     betas,
+    batchSize: config.batchSize,
     gpuBytes: plan.bytes,
     memory: Object.fromEntries(memory(plan)),
     programs: plan.plans.map((each) => ({ ...programRecord(each), shared: plan.shared[each.name as ProgramName] })),

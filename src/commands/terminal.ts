@@ -4,7 +4,9 @@
  * write them. Not responsible for what is said.
  * @module
  */
-import { printable, printableJson, showHidden } from "../base/printable.ts";
+import { allowFlag } from "../base/files.ts";
+import { printable, printableJson } from "../base/printable.ts";
+import { shellQuote } from "../base/shell.ts";
 import { isLive, stderr, stdout } from "./output.ts";
 
 export { count, duration, magnitude, mebibytes, percent } from "../report/numbers.ts";
@@ -124,18 +126,13 @@ export function pairs(entries: readonly (readonly [string, string])[], indent = 
   return shown.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`);
 }
 
-/** A path or a value as a shell takes it; with characters that no terminal gets, as bash and zsh take it. */
-export function shellQuote(text: string): string {
-  if (printable(text) !== text) return `$'${showHidden(text.replace(/[\\']/g, "\\$&"), shellEscape)}'`;
-  return /^[\w./:=,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
+/** Deno looks up a host to learn of newer versions unless told not to; Windows has no such short way to say it. */
+const QUIETLY = Deno.build.os === "windows" ? [] : ["DENO_NO_UPDATE_CHECK=1"];
 
-function shellEscape(char: string): string {
-  const code = char.codePointAt(0)!, hex = code.toString(16);
-  return code < 0x80 ? `\\x${hex.padStart(2, "0")}` : `\\U${hex.padStart(8, "0")}`;
-}
-
-/** The command line that runs a verb with what it needs and nothing else. */
+/**
+ * The command line that runs a verb with what it needs and nothing else, to be pasted into a shell.
+ * @param args flags, words and paths; only paths may begin with a single dash
+ */
 export function commandLine(
   args: readonly string[],
   permissions: {
@@ -147,10 +144,11 @@ export function commandLine(
   const { net = [] } = permissions;
   const flags = [
     net.length > 0 ? `--allow-net=${net.join(",")}` : "",
-    permissions.read.length > 0 ? `--allow-read=${permissions.read.join(",")}` : "",
-    permissions.write.length > 0 ? `--allow-write=${permissions.write.join(",")}` : "",
+    permissions.read.length > 0 ? allowFlag("read", ...permissions.read) : "",
+    permissions.write.length > 0 ? allowFlag("write", ...permissions.write) : "",
   ].filter((flag) => flag !== "");
-  return ["deno", "run", ...flags, "cli.ts", ...args].map(shellQuote).join(" ");
+  const words = args.map((arg) => /^-(?!-)/.test(arg) ? `./${arg}` : arg);
+  return [...QUIETLY, "deno", "run", ...flags, "cli.ts", ...words].map(shellQuote).join(" ");
 }
 
 /** Lines of at most `width` characters. */

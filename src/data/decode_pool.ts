@@ -6,6 +6,8 @@
  * @module
  */
 import { FailureError } from "../base/errors.ts";
+import { allowFlag } from "../base/files.ts";
+import { shellQuote } from "../base/shell.ts";
 import { fileURLToPath } from "node:url";
 import type { Answer, Request } from "./decode_worker.ts";
 import { type ImageJob, loadImage } from "./load.ts";
@@ -57,7 +59,7 @@ export function missingThreadPermission(): string | undefined {
   if (source.protocol !== "file:") return undefined;
   const path = fileURLToPath(source);
   const { state } = Deno.permissions.querySync({ name: "read", path });
-  return state === "granted" ? undefined : `--allow-read=${path}`;
+  return state === "granted" ? undefined : shellQuote(allowFlag("read", path));
 }
 
 /** A set of decoding threads. */

@@ -75,9 +75,27 @@ export function planWithin<P extends { readonly bytes: number }>(
   plan: (batch: number) => P,
   purpose?: "search" | "train",
 ): P {
-  const planned = plan(batchSize), budget = memoryBudget(gpu, memoryLimit);
+  const budget = memoryBudget(gpu, memoryLimit), planned = planAllowed(batchSize, plan);
   checkMemory(planned.bytes, budget, batchSize, (batch) => plan(batch).bytes, purpose);
   return planned;
+}
+
+/** Plans; where the adapter's limits do not allow the batch, the error names the largest one that they do. */
+function planAllowed<P extends { readonly bytes: number }>(batchSize: number, plan: (batch: number) => P): P {
+  try {
+    return plan(batchSize);
+  } catch (error) {
+    if (!(error instanceof FailureError)) throw error;
+    const fits = largestBatch(batchSize, Infinity, (batch) => plan(batch).bytes);
+    if (fits === 0) throw error;
+    throw new FailureError(error.sentence, {
+      cause: error,
+      option: "batch-size",
+      value: batchSize,
+      limit: fits,
+      remedies: [{ kind: "at-most", option: "batch-size", value: fits }, "take smaller images"],
+    });
+  }
 }
 
 /** Largest batch size from 2 below `batch` whose plan takes at most `budget` bytes; 0 if none. */
