@@ -8,6 +8,7 @@
 import type * as Magick from "@imagemagick/magick-wasm";
 import { codecModule } from "./codec_module.ts";
 import { formatOf, type ImageFormat } from "./image_format.ts";
+import { stillWebP } from "./webp.ts";
 import { checkSize, imageError, LARGE_MEMORY, type Picture, type Pixels } from "./pixels.ts";
 
 /** Memory of a decoder before its first image. */
@@ -145,7 +146,8 @@ const MOST_PIXELS: Partial<Record<ImageFormat["name"], number>> = { PNG: 8 * 103
 export function readHeader(bytes: Uint8Array, file: string): Header {
   const format = formatOf(bytes, file);
   const header = guarded(file, (magick) => {
-    const { width, height, interlace } = magick.MagickImageInfo.create(bytes, settingsFor(magick, format));
+    const still = format.name === "WebP" ? stillWebP(bytes) : bytes;
+    const { width, height, interlace } = magick.MagickImageInfo.create(still, settingsFor(magick, format));
     return { width, height, passes: interlace !== magick.Interlace.NoInterlace };
   });
   const screen = format.name === "GIF" ? screenOf(bytes) : header;
@@ -244,7 +246,7 @@ export function decode<T>(
   use: (picture: Picture) => T,
 ): T {
   return guarded(file, (magick) => {
-    const image = read(magick, bytes, header, reduction);
+    const image = read(magick, header.format.name === "WebP" ? stillWebP(bytes) : bytes, header, reduction);
     try {
       if (header.format.name === "GIF") toScreen(magick, image, header);
       const { width, height, colorSpace: space, hasAlpha, orientation } = image, { ColorSpace } = magick;

@@ -147,6 +147,9 @@ def others():
     FILES['webp orientation 5'] = saved(IMAGE, 'WebP', quality=90, exif=b'Exif\0\0' + exif(5, '<'))
     FILES['webp first of two frames'] = saved(
         IMAGE, 'WebP', save_all=True, append_images=[IMAGE.rotate(180)], lossless=True)
+    FILES['webp first of three frames, alpha, orientation 6'] = saved(
+        rgba, 'WebP', save_all=True, append_images=[rgba.rotate(180), rgba.rotate(90, fillcolor=(9, 9, 9, 9))],
+        lossless=True, exif=b'Exif\0\0' + exif(6, '<'))
     palette = IMAGE.quantize(32)
     FILES['gif'] = saved(palette, 'GIF')
     FILES['gif first of two frames, transparent'] = saved(
