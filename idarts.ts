@@ -52,6 +52,12 @@ export type { ImageInput } from "./src/data/image_input.ts";
 export type { Evaluation } from "./src/train/evaluation.ts";
 export { decodeModel, encodeModel, loadModel, type Model, saveModel } from "./src/train/model_file.ts";
 
+// The best small network for some images in a time
+export { auto, type AutoRunOptions } from "./src/auto/auto.ts";
+export { type AutoConfig, resolveAutoConfig } from "./src/auto/config.ts";
+export type { AutoOptions } from "./src/auto/options.ts";
+export type { AutoResult } from "./src/auto/records.ts";
+
 // Exporting
 export { exportOnnx, type OnnxOptions } from "./src/export/onnx.ts";
 export { exportWeights } from "./src/export/weights.ts";

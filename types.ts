@@ -3,6 +3,12 @@
  * the main module and in `./graph`.
  * @module
  */
+export type { AutoData } from "./src/auto/auto.ts";
+export type { CandidateNetwork, Origin } from "./src/auto/candidates.ts";
+export type { Interval, PairedDifference } from "./src/auto/interval.ts";
+export type { Entry } from "./src/auto/ledger.ts";
+export type { AutoEvent, AutoOutcome, SearchVerdict, Standing, WrongImage } from "./src/auto/records.ts";
+export type { TrivialResult } from "./src/auto/trivial.ts";
 export type { Action, IdartsError, Remedy, Text, Wording } from "./src/base/errors.ts";
 export type { TensorData, TensorEntry } from "./src/base/safetensors.ts";
 export type { Augment } from "./src/data/augment.ts";
@@ -26,6 +32,7 @@ export type { Checkpoint } from "./src/run/checkpoint_file.ts";
 export type { EpochBase, RunOptions, RunProgress } from "./src/run/phase.ts";
 export type { MetricRecord } from "./src/run/metrics_file.ts";
 export type { DeviceCheckOptions, OperationCheck, StepCheck } from "./src/search/device_check.ts";
+export type { RunKind } from "./src/run/run_record.ts";
 export type { NodeNormRecord } from "./src/search/engine.ts";
 export type { EpochRecord } from "./src/search/records.ts";
 export type { SearchProgress } from "./src/search/search.ts";

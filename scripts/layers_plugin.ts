@@ -19,7 +19,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["search"],
   ["train"],
   ["export", "report"],
-  ["study"],
+  ["study", "auto"],
   ["commands"],
 ];
 

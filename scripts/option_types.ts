@@ -1,11 +1,12 @@
 /**
- * Writes the interfaces of the options of the library (`SearchOptions`, `TrainOptions`) from the lists that define them,
+ * Writes the interfaces of the options of the library (`SearchOptions`, `TrainOptions`, `AutoOptions`) from the lists that define them,
  * so that an editor and `deno doc` know every key with its type, bounds and default. `deno task generate` runs it; a test
  * says when it has to be run again. Not responsible for what the options are: see the `config.ts` beside each file.
  * @module
  */
 import { camelCase } from "../src/base/option_key.ts";
 import { describeOption, type Option } from "../src/base/options.ts";
+import { AUTO_OPTION_LIST } from "../src/auto/config.ts";
 import { DATA_OPTION_LIST } from "../src/data/config.ts";
 import { SEARCH_OPTION_LIST } from "../src/search/config.ts";
 import { TRAIN_OPTION_LIST } from "../src/train/config.ts";
@@ -41,6 +42,12 @@ export const MODULES: readonly Module[] = [
     name: "TrainOptions",
     summary: "What is trained and how, see {@linkcode train}; `resolveTrainConfig` fills in the defaults.",
     list: TRAIN_OPTION_LIST,
+  },
+  {
+    path: "src/auto/options.ts",
+    name: "AutoOptions",
+    summary: "What may be spent and what is wanted, see {@linkcode auto}; `resolveAutoConfig` fills in the defaults.",
+    list: AUTO_OPTION_LIST,
   },
 ];
 

@@ -6,6 +6,7 @@ import { Command, CommanderError, Option as Flag } from "commander";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { allowFlag } from "../base/files.ts";
 import { shellQuote } from "../base/shell.ts";
+import { autoCommand, runAuto } from "./auto.ts";
 import { benchCommand, runBench } from "./bench.ts";
 import { costCommand, runCost } from "./cost.ts";
 import { dataCommand, runFetch } from "./data.ts";
@@ -31,7 +32,7 @@ import { errorText } from "./wording.ts";
 const OTHER_GROUP = "Other:";
 
 /** Verbs that keep what they do in files: what they print is a log, which may be lost. */
-const KEPT: readonly string[] = ["demo", "search", "train", "run", "fetch", "tune", "export", "report"];
+const KEPT: readonly string[] = ["auto", "demo", "search", "train", "run", "fetch", "tune", "export", "report"];
 
 /** Adds a verb and what it runs. @param store takes the exit code */
 function addVerb(
@@ -71,10 +72,11 @@ function build(store: (code: number) => void): Command {
   program.addHelpText(
     "after",
     `
-Begin with 'doctor' to see whether this machine can do it, then 'demo', which goes the whole way in a few minutes.
+Begin with 'doctor' to see whether this machine can do it, then 'auto my-images --time 10m', which finds a network.
 Each verb explains its options: 'search --help'.
 Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C.`,
   );
+  addVerb(autoCommand(program), runAuto, store);
   addVerb(demoCommand(program), runDemo, store);
   addVerb(searchCommand(program), runSearch, store);
   addVerb(discretizeCommand(program), runDiscretize, store);

@@ -3,6 +3,7 @@
  * run). Not responsible for what is done with it.
  * @module
  */
+import { AUTO_MODEL } from "../auto/auto.ts";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { baseName, exists, folderOf, joinPath, readText } from "../base/files.ts";
 import { nearest } from "../base/options.ts";
@@ -33,7 +34,8 @@ export function publishedText(): string {
 }
 
 /** What a model may be named by, for help texts. */
-export const MODEL_HELP = "the run folder of a training, or a model file (best.safetensors, last.safetensors)";
+export const MODEL_HELP =
+  "the run folder of 'auto' or of a training, or a model file (model.safetensors, best.safetensors, last.safetensors)";
 
 /** Largest genotype file that is read, in bytes. */
 const MAX_GENOTYPE_BYTES = 1 << 20;
@@ -142,6 +144,11 @@ export function openModel(text: string): ModelSource {
     );
   }
   if (!isFolder(text)) return { file: text, model: loadModel(text), training: trainingBeside(text) };
+  if (isRun(text) && runKind(RunFolder.view(text)) === "auto") {
+    const file = joinPath(text, AUTO_MODEL);
+    if (exists(file)) return { file, model: loadModel(file) };
+    throw new FailureError(`Cannot find a model in '${text}' as it has none yet: go on with 'auto' first`);
+  }
   const folder = openTraining(text), training = readTraining(folder), file = modelFile(folder);
   if (!exists(file)) {
     throw new FailureError(

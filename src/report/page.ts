@@ -11,8 +11,8 @@ import type { CommandPart, Environment, ReportInput } from "./report_input.ts";
 import { styleSheet } from "./style.ts";
 import { pairTable, scroller } from "./tables.ts";
 
-/** Nothing but the style in the page itself: no scripts, no network. */
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
+/** Nothing but the style and the pictures in the page itself: no scripts, no network. */
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /** A part of a page; it is left out where it is empty. */
 export interface Part {

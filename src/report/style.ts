@@ -47,6 +47,8 @@ small{color:var(--muted);font-size:.8em}
 .cells svg{display:block;width:100%;min-width:820px;height:auto}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));gap:28px 32px;margin-top:1.2rem}
 figure{margin:0;min-width:0}
+.samples{display:grid;grid-template-columns:repeat(auto-fill,minmax(120px,1fr));gap:16px}
+.sample{image-rendering:pixelated;border:1px solid var(--rule);border-radius:4px;background:var(--paper)}
 .chart{display:block;width:100%;height:auto;max-width:460px;overflow:visible}
 .chart.wide{max-width:820px}
 figcaption{margin-top:.3rem}

@@ -2,6 +2,7 @@
  * Refuses a search or a training that does not fit in memory before anything is allocated, and says what would fit.
  * @module
  */
+import type { RunKind } from "./run_record.ts";
 import { FailureError, option, type Text, text, UsageError } from "../base/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 
@@ -42,7 +43,7 @@ export function checkMemory(
   budget: MemoryBudget | undefined,
   batch: number,
   planned: (batch: number) => number,
-  purpose: "search" | "train" = "search",
+  purpose: RunKind = "search",
 ): void {
   if (!budget || bytes <= budget.bytes) return;
   const fits = largestBatch(batch, budget.bytes, planned), mib = (n: number) => `${Math.ceil(n / MIB)} MiB`;
@@ -73,7 +74,7 @@ export function planWithin<P extends { readonly bytes: number }>(
   gpu: Pick<Gpu, "software">,
   { batchSize, memoryLimit }: { readonly batchSize: number; readonly memoryLimit: number | null },
   plan: (batch: number) => P,
-  purpose?: "search" | "train",
+  purpose?: RunKind,
 ): P {
   const budget = memoryBudget(gpu, memoryLimit), planned = planAllowed(batchSize, plan);
   checkMemory(planned.bytes, budget, batchSize, (batch) => plan(batch).bytes, purpose);

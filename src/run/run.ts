@@ -5,7 +5,7 @@
  * has the same bits as one that never stopped. Not responsible for what a step computes: a {@linkcode Phase} says it.
  * @module
  */
-import { FailureError, option, type Text, text, UsageError } from "../base/errors.ts";
+import { FailureError, type Text, text, UsageError } from "../base/errors.ts";
 import { aText, checkShape, listOf, mapping, mappingOf, optional, type Shape, shape, whole } from "../base/shape.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import { checkLearnable } from "../data/dataset.ts";
@@ -19,7 +19,7 @@ import { planWithin } from "./memory.ts";
 import { METRICS_FILE, readRecords } from "./metrics_file.ts";
 import type { EpochBase, Finished, Phase, RunOptions, RunProgress } from "./phase.ts";
 import { CONFIG_FILE, RunFolder } from "./run_folder.ts";
-import { changedOption, checkBeginnings, readChecked, writeRecord } from "./run_record.ts";
+import { changedOption, checkBeginnings, checkRecord, writeRecord } from "./run_record.ts";
 import { onDevice, runSteps } from "./step_loop.ts";
 
 /**
@@ -105,27 +105,9 @@ class Run<
     this.#folder = folder;
     this.#options = options;
     if (!folder?.begun) return;
-    this.#adapter = this.#checkRecord(folder);
+    this.#adapter = checkRecord(folder, phase.beginnings);
     this.#snapshot = this.#readSnapshot(folder);
     this.#earlier = this.#readEpochs(folder, this.#snapshot?.step ?? 0);
-  }
-
-  /** Compares `config.json` with what is to go on. @returns the adapter that the run began on */
-  #checkRecord(folder: RunFolder): string {
-    const { beginnings } = this.#phase, { options, read, harmless, kind } = beginnings;
-    const record = readChecked(folder, kind, (raw, file) => ({ ...raw, options: read(raw.options, `'${file}'`) }));
-    const changed = changedOption(record.options, options, harmless);
-    if (changed) {
-      const { key, was, is } = changed;
-      throw new UsageError(
-        text`Cannot change ${
-          option(key)
-        } of the run in '${folder.path}' as it must stay ${was}: current value is ${is}`,
-        { option: key, remedies: ["leave it as it was", { kind: "other-folder" }] },
-      );
-    }
-    checkBeginnings(folder.path, beginnings, { ...record.data, fields: record.fields });
-    return record.adapter;
   }
 
   #readSnapshot(folder: RunFolder): Snapshot | undefined {

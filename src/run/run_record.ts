@@ -3,7 +3,7 @@
  * that goes on is the one that began. Not responsible for which options there are.
  * @module
  */
-import { FailureError, text, UsageError } from "../base/errors.ts";
+import { FailureError, option, text, UsageError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import { formatYaml, nameOf } from "../base/options.ts";
 import { VERSION } from "../base/version.ts";
@@ -15,10 +15,11 @@ import { CONFIG_FILE, type RunFolder } from "./run_folder.ts";
 const KINDS = {
   search: { format: "idarts-run/1", noun: "a search" },
   train: { format: "idarts-training/1", noun: "a training" },
-} as const;
+  auto: { format: "idarts-auto/1", noun: "a run of auto" },
+} as const satisfies Record<RunKind, unknown>;
 
 /** What a run does. */
-export type RunKind = keyof typeof KINDS;
+export type RunKind = "search" | "train" | "auto";
 
 /** Shape and identity of a data set. */
 export interface DataRecord
@@ -153,6 +154,26 @@ function canonical(value: unknown): string {
   const sorted = (_: string, v: unknown): unknown =>
     isRecord(v) ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => a < b ? -1 : 1)) : v;
   return JSON.stringify(value, sorted) ?? "unset";
+}
+
+/**
+ * Compares the `config.json` of a run with what is to go on.
+ * @returns the adapter that the run began on
+ * @throws {UsageError} naming what differs; {FailureError} where the file is damaged
+ */
+export function checkRecord(folder: RunFolder, beginnings: Beginnings): string {
+  const { options, read, harmless, kind } = beginnings;
+  const record = readChecked(folder, kind, (raw, file) => ({ ...raw, options: read(raw.options, `'${file}'`) }));
+  const changed = changedOption(record.options, options, harmless);
+  if (changed) {
+    const { key, was, is } = changed;
+    throw new UsageError(
+      text`Cannot change ${option(key)} of the run in '${folder.path}' as it must stay ${was}: current value is ${is}`,
+      { option: key, remedies: ["leave it as it was", { kind: "other-folder" }] },
+    );
+  }
+  checkBeginnings(folder.path, beginnings, { ...record.data, fields: record.fields });
+  return record.adapter;
 }
 
 /**

@@ -3,11 +3,14 @@
  * nothing of files, epochs or schedules.
  * @module
  */
+import { optionError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { dense, storageLength } from "../graph/tensor_type.ts";
 import { hyperValues } from "../nn/hyper.ts";
+import { loadArenas } from "../nn/state.ts";
 import { Engine, type HostBatch } from "../run/engine.ts";
+import type { Model } from "./model_file.ts";
 import type { TrainPlan } from "./programs.ts";
 
 /** Names of the tallies of a training. */
@@ -48,6 +51,20 @@ export class TrainEngine extends Engine<TrainPlan, "train_step", TrainMetric> {
   /** Starts from scratch: a pure function of the seed. */
   initialise(seed: number): void {
     this.start(seed);
+  }
+
+  /**
+   * Starts from a network that was trained before: its weights and running statistics, everything else as at first.
+   * @throws {UsageError} where this training has an auxiliary classifier, which the network lacks.
+   * @throws {FailureError} where its tensors are not those of the network.
+   */
+  initialiseFrom(seed: number, { tensors }: Pick<Model, "tensors">): void {
+    const { arenas: { weights, running }, auxiliaryWeight, trains } = this.plan;
+    if (auxiliaryWeight > 0) {
+      throw optionError({ key: "auxiliary-weight", must: "0 to start from a trained network", value: auxiliaryWeight });
+    }
+    this.start(seed);
+    loadArenas(this.runtime, [weights, running], tensors, "the network to start from", trains);
   }
 
   /**

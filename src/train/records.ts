@@ -76,6 +76,8 @@ export interface TrainRunOptions extends RunOptions<TrainPlan, TrainProgress, Tr
   readonly name?: string;
   /** The run folder of the search that found the genotype, likewise. */
   readonly search?: string | null;
+  /** A network of the same cells and size whose weights and running statistics it starts from; random ones if left out. */
+  readonly from?: Model;
   /** Told while the test images are measured. */
   readonly onTest?: (done: number, total: number) => void;
 }

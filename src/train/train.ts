@@ -14,6 +14,7 @@ import { checkShape, mapping, nullable } from "../base/shape.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { LabelledImages } from "../data/labelled_images.ts";
+import { fingerprintOf } from "../data/statistics.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { PlanTarget } from "../graph/plan.ts";
 import type { HostBatch, Tally } from "../run/engine.ts";
@@ -75,7 +76,8 @@ export async function train(
 ): Promise<TrainResult> {
   run.signal?.throwIfAborted();
   const config = resolveTrainConfig(options), data = await trainDataOf(images);
-  return await runPhase(new TrainPhase(config, networkConfig(config, genotype, data.train), data, run), run);
+  const from = run.from ? await fingerprintOf([], encodeModel(run.from), new Int32Array()) : null;
+  return await runPhase(new TrainPhase(config, networkConfig(config, genotype, data.train), data, run, from), run);
 }
 
 /** The images that a training looks at: those of its steps, and those that choose the best epoch. */
@@ -120,6 +122,7 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
     readonly network: NetworkConfig,
     readonly data: TrainData,
     readonly options: TrainRunOptions,
+    from: string | null,
   ) {
     const { train, val } = data, { genotype } = network, { name = "a genotype", search = null } = options;
     if (val) checkMeasurable({ network, classNames: train.classNames }, val);
@@ -138,6 +141,7 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
       parts: {
         validation: { value: print, refusal: "validation images: they are not those" },
         genotype: { value: JSON.stringify(genotype), refusal: "this genotype: it is not the one" },
+        from: { value: from, refusal: "these weights to start from: they are not those" },
       },
       notes: { genotype, name, search },
     };
@@ -152,7 +156,9 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
   }
 
   initialise(engine: TrainEngine): void {
-    engine.initialise(this.config.seed);
+    const { config: { seed }, options: { from } } = this;
+    if (from) engine.initialiseFrom(seed, from);
+    else engine.initialise(seed);
   }
 
   async step(engine: TrainEngine, epoch: number, at: number): Promise<void> {

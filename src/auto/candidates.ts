@@ -1,0 +1,141 @@
+/**
+ * What is tried: plain residual networks, published cells, and the cells of a search, each at a size that suits data and
+ * budget. Not responsible for training them.
+ * @module
+ */
+import { UsageError } from "../base/errors.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { type Budget as SizeBudget, costOf, scaleNetwork } from "../space/cost.ts";
+import { checkNetwork, type NetworkConfig } from "../space/derived.ts";
+import { formatGenotypeText, type Genotype, parseGenotype } from "../space/genotype.ts";
+import { PUBLISHED_GENOTYPES } from "../space/published.ts";
+
+/** Where a candidate comes from. */
+export type Origin = "plain" | "published" | "searched";
+
+/** A network that is tried. */
+export interface CandidateNetwork {
+  /** What it is called, unique: `plain 16x3`, `IDARTS 8x5`, `zca 8x5`. */
+  readonly name: string;
+  /** Where it comes from. */
+  readonly origin: Origin;
+  /** Its cells. */
+  readonly genotype: Genotype;
+  /** Channels of the first cells. */
+  readonly channels: number;
+  /** Number of cells. */
+  readonly cells: number;
+  /** All weights. */
+  readonly parameters: number;
+  /** Multiply-accumulates for one image. */
+  readonly macs: number;
+}
+
+/** What a network must not exceed. */
+export interface Constraints {
+  /** Weights and multiply-accumulates. */
+  readonly size?: SizeBudget;
+}
+
+/** Two 3x3 convolutions beside the identity (He et al. 2016), as a cell of NAS-Bench-201's skeleton. */
+export const PLAIN_RESIDUAL: Genotype = parseGenotype(
+  "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_3x3~1|none~2|",
+  "the plain residual network",
+);
+
+/** Sizes of plain networks, channels and cells, smallest first. */
+const PLAIN_SIZES = [[8, 3], [16, 3], [16, 6], [32, 3], [32, 6], [48, 9]] as const;
+
+/** Sizes of networks of DARTS' cells, channels and cells, smallest first. */
+const CELL_SIZES = [[8, 3], [8, 5], [16, 5], [16, 8], [24, 8], [36, 8]] as const;
+
+/** Published cells that are tried, the first one first. */
+const PUBLISHED = ["IDARTS", "DARTS_V2", "PC_DARTS_cifar"] as const;
+
+/** The candidate of a genotype at a size within the constraints, or undefined where none can be built. */
+function candidateOf(
+  kind: { readonly name: string; readonly origin: Origin; readonly genotype: Genotype },
+  size: readonly [channels: number, cells: number],
+  data: Dataset,
+  constraints: Constraints,
+): CandidateNetwork | undefined {
+  const { classes, channels: inputChannels, height, width } = data, { genotype } = kind;
+  const base = { genotype, form: "cifar" as const, classes, inputChannels, height, width };
+  let network: NetworkConfig = { ...base, channels: size[0], cells: size[1] };
+  try {
+    checkNetwork(network);
+    let cost = costOf(network);
+    const { parameters = Infinity, macs = Infinity } = constraints.size ?? {};
+    if (cost.parameters > parameters || cost.macs > macs) {
+      network = scaleNetwork(base, constraints.size!, size[1]);
+      cost = costOf(network);
+    }
+    const { channels, cells } = network, name = `${kind.name} ${channels}x${cells}`;
+    return { ...kind, name, channels, cells, parameters: cost.parameters, macs: cost.macs };
+  } catch (error) {
+    if (error instanceof UsageError) return undefined; // too small images, or no size within the constraints
+    throw error;
+  }
+}
+
+/** How many passes over the images a candidate should be trained for at the least, or it is too large for the budget. */
+const LEAST_PASSES = 12;
+
+/** What decides on sizes. */
+export interface SizeQuestion {
+  /** The images. */
+  readonly data: Dataset;
+  /** What no network may exceed. */
+  readonly constraints: Constraints;
+  /** Multiply-accumulates of forward passes that all of the budget pays for, about; by origin. */
+  affordable(origin: Origin): number;
+}
+
+/** The sizes that are worth it: those that the budget can train well, the largest first; the smallest one always. */
+function worthwhile(
+  kind: { readonly name: string; readonly origin: Origin; readonly genotype: Genotype },
+  sizes: readonly (readonly [number, number])[],
+  { data, constraints, affordable }: SizeQuestion,
+): CandidateNetwork[] {
+  const all = sizes.map((size) => candidateOf(kind, size, data, constraints)).filter((each) => each !== undefined);
+  const distinct = all.filter((each, i) => all.findIndex(({ name }) => name === each.name) === i);
+  const most = affordable(kind.origin) / data.count / LEAST_PASSES;
+  const fitting = distinct.filter(({ macs }, i) => i === 0 || macs <= most);
+  return fitting.reverse();
+}
+
+/**
+ * Plain residual networks and published cells, as many as asked for, those that are most likely to win first.
+ * @throws {UsageError} when nothing fits the constraints.
+ */
+export function knownCandidates(count: number, question: SizeQuestion): CandidateNetwork[] {
+  const plain = worthwhile({ name: "plain", origin: "plain", genotype: PLAIN_RESIDUAL }, PLAIN_SIZES, question);
+  const published = PUBLISHED.flatMap((name) =>
+    worthwhile({ name, origin: "published", genotype: PUBLISHED_GENOTYPES[name] }, CELL_SIZES, question).slice(0, 1)
+  );
+  const inTurn = [plain[0], published[0], plain[1], published[1], plain[2], published[2]].filter((each) => each);
+  if (inTurn.length === 0) {
+    throw new UsageError(
+      `Cannot build a network for images of ${question.data.height}x${question.data.width} within what it may cost: ` +
+        "allow more weights and multiply-accumulates, or larger images",
+    );
+  }
+  return inTurn.slice(0, Math.max(1, count));
+}
+
+/** Candidates of the cells of a search, equal cells once. @param cells by the names of their rules */
+export function searchedCandidates(
+  cells: readonly { readonly rule: string; readonly genotype: Genotype }[],
+  count: number,
+  question: SizeQuestion,
+): CandidateNetwork[] {
+  const distinct = new Map<string, { rules: string[]; genotype: Genotype }>();
+  for (const { rule, genotype } of cells) {
+    const text = formatGenotypeText(genotype), known = distinct.get(text);
+    if (known) known.rules.push(rule);
+    else distinct.set(text, { rules: [rule], genotype });
+  }
+  return [...distinct.values()].slice(0, count).flatMap(({ rules, genotype }) =>
+    worthwhile({ name: `searched ${rules.join("+")}`, origin: "searched", genotype }, CELL_SIZES, question).slice(0, 1)
+  );
+}

@@ -1,0 +1,132 @@
+/**
+ * The options of `auto`: the one list from which come flags, YAML keys, help, defaults and validation.
+ * @module
+ */
+import { FailureError, optionError } from "../base/errors.ts";
+import { defineOptions, type Layer, type OptionSet } from "../base/options.ts";
+import { DATA_OPTION_LIST } from "../data/config.ts";
+import { type Budget as SizeBudget, parseCount } from "../space/cost.ts";
+import { parseTime } from "./budget.ts";
+import type { AutoOptions } from "./options.ts";
+
+/** The list behind {@linkcode AUTO_OPTIONS}. */
+export const AUTO_OPTION_LIST = [
+  ...DATA_OPTION_LIST,
+  {
+    key: "time",
+    kind: "string",
+    default: "10m",
+    group: "Budget",
+    help: "how long it may take, all in all: 90s, 10m, 2h, 1h30m",
+  },
+  {
+    key: "steps",
+    kind: "int",
+    min: 20,
+    max: 1_000_000_000,
+    default: null,
+    group: "Budget",
+    help: "training steps in all, instead of a time: the same call gives the same bits",
+  },
+  {
+    key: "params",
+    kind: "string",
+    default: null,
+    group: "Constraints",
+    help: "most weights of the network, for example 100k",
+  },
+  {
+    key: "macs",
+    kind: "string",
+    default: null,
+    group: "Constraints",
+    help: "most multiply-accumulates of an image, for example 20M",
+  },
+  {
+    key: "size",
+    kind: "string",
+    default: null,
+    group: "Constraints",
+    help: "largest ONNX file, for example 500KB or 2MB",
+  },
+  {
+    key: "search",
+    kind: "choice",
+    choices: ["auto", "on", "off"],
+    default: "auto",
+    group: "Candidates",
+    help: "whether cells are searched on these images; auto: where there are two and a half minutes or more",
+  },
+  {
+    key: "seed",
+    kind: "int",
+    min: 0,
+    max: 2 ** 52,
+    default: 0,
+    group: "Budget",
+    help: "of everything drawn at random",
+  },
+] as const;
+
+/** Options of `auto`. */
+export const AUTO_OPTIONS: OptionSet<typeof AUTO_OPTION_LIST> = defineOptions(AUTO_OPTION_LIST);
+
+/** What `auto` works with: every option, defaults filled in. */
+export type AutoConfig = Required<AutoOptions>;
+
+/** Options that a run which goes on may change: more time, or the data at another place. */
+export const HARMLESS_AUTO_OPTIONS: readonly string[] = ["data", "time"];
+
+/**
+ * The options of `auto`, defaults filled in.
+ * @throws {UsageError} for an unknown key, naming the nearest one, and for a value that an option does not take.
+ */
+export function resolveAutoConfig(options: AutoOptions = {}): AutoConfig {
+  return resolveAutoLayers([AUTO_OPTIONS.objectLayer(options)]);
+}
+
+/** Defaults, then the layers (file, flags). @throws {UsageError} for an unknown key or value. */
+export function resolveAutoLayers(layers: readonly Layer[]): AutoConfig {
+  const config = AUTO_OPTIONS.resolve(layers);
+  parseTime(config.time, "time");
+  constraintsOf(config);
+  return config;
+}
+
+/** Bytes of an ONNX file that are not weights, for each weight that there is one more of: names and graph, about. */
+const GRAPH_BYTES = 40_000;
+
+/**
+ * What no network may exceed.
+ * @throws {UsageError} for a count that is none.
+ */
+export function constraintsOf(
+  { params, macs, size }: Pick<AutoConfig, "params" | "macs" | "size">,
+): SizeBudget | undefined {
+  if (params === null && macs === null && size === null) return undefined;
+  const parameters = Math.min(
+    params === null ? Infinity : parseCount(params, "params"),
+    size === null ? Infinity : Math.floor((parseBytes(size) - GRAPH_BYTES) / 4),
+  );
+  if (parameters < 1) {
+    throw optionError({ key: "size", must: `more than the ${GRAPH_BYTES / 1000} KB of a graph`, value: size! });
+  }
+  return {
+    ...(parameters < Infinity ? { parameters } : {}),
+    ...(macs === null ? {} : { macs: parseCount(macs, "macs") }),
+  };
+}
+
+function parseBytes(text: string): number {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([KM])i?B\s*$/i.exec(text);
+  if (!match) throw optionError({ key: "size", must: "a size such as 500KB or 2MB", value: text.slice(0, 60) });
+  return Number(match[1]) * (match[2].toUpperCase() === "K" ? 1e3 : 1e6);
+}
+
+/** Seconds or steps that a configuration allows. */
+export function amountOf({ time, steps }: Pick<AutoConfig, "time" | "steps">): { seconds: number } | { steps: number } {
+  if (steps !== null) return { steps };
+  const seconds = parseTime(time, "time");
+  if (seconds < 30) throw new FailureError(`Cannot find a network in ${seconds} s: allow 30 s at the least`);
+  return { seconds };
+}

@@ -1,0 +1,116 @@
+/**
+ * What an `auto` run finds out and tells. Plain data; all of it is JSON.
+ * @module
+ */
+import type { Evaluation } from "../train/evaluation.ts";
+import type { Model } from "../train/model_file.ts";
+import type { CandidateNetwork } from "./candidates.ts";
+import type { Interval, PairedDifference } from "./interval.ts";
+import type { TrivialResult } from "./trivial.ts";
+
+/** How a trial ended. */
+export interface TrialResult {
+  /** Training steps that were taken. */
+  readonly steps: number;
+  /** Wall-clock seconds of it all. */
+  readonly seconds: number;
+  /** Wall-clock seconds of a step. */
+  readonly secondsPerStep: number;
+  /** `1` for each held-out image whose class was said right, else `0`. */
+  readonly right: string;
+  /** Mean cross-entropy on the held-out images. */
+  readonly loss: number;
+}
+
+/** Where a candidate stands. */
+export interface Standing {
+  /** What is tried. */
+  readonly candidate: CandidateNetwork;
+  /** Rungs of the halving that it took part in. */
+  readonly rungs: number;
+  /** Training steps so far, over all splits. */
+  readonly steps: number;
+  /** Wall-clock seconds so far. */
+  readonly seconds: number;
+  /** Right answers on held-out images in its last rung, one character an image. */
+  readonly right: string;
+  /** Share of right answers. */
+  readonly accuracy: number;
+  /** Its 95 % interval. */
+  readonly interval: Interval;
+  /** Mean cross-entropy. */
+  readonly loss: number;
+}
+
+/** Whether the search was worth its time. */
+export interface SearchVerdict extends PairedDifference {
+  /** The best searched candidate. */
+  readonly searched: string;
+  /** The best one of the others. */
+  readonly other: string;
+}
+
+/** An image that the network is most wrong about. */
+export interface WrongImage {
+  /** Its index among the images that were measured. */
+  readonly index: number;
+  /** Its class. */
+  readonly label: number;
+  /** What the network says. */
+  readonly predicted: number;
+  /** What it gives the right class. */
+  readonly rightProbability: number;
+}
+
+/** What came out. */
+export interface AutoOutcome {
+  /** Candidates, the best first. */
+  readonly leaderboard: readonly Standing[];
+  /** What trivial answers get right of the same held-out images. */
+  readonly trivial: readonly TrivialResult[];
+  /** Held-out images that all were compared on. */
+  readonly held: number;
+  /** Splits into training and held-out images: more than one where there are few images. */
+  readonly splits: number;
+  /** Name of the winner. */
+  readonly winner: string;
+  /** Whether it was trained on with the held-out images among its own, and that was kept. */
+  readonly trainedOn: boolean;
+  /** Whether the search paid; null without a search. */
+  readonly search: SearchVerdict | null;
+  /** How well the winner does on the test images, which were looked at once; null without any. */
+  readonly test: (Evaluation & { readonly interval: Interval }) | null;
+  /** Test images that it is most wrong about. */
+  readonly wrong: readonly WrongImage[];
+  /** Training steps of it all. */
+  readonly steps: number;
+  /** Wall-clock seconds of it all. */
+  readonly seconds: number;
+  /** Why it is over before its time, or what went wrong on the way; in sentences. */
+  readonly notes: readonly string[];
+}
+
+/** The outcome, and the network. */
+export interface AutoResult extends AutoOutcome {
+  /** The network. */
+  readonly model: Model;
+}
+
+/** What happens, for those who watch. */
+export type AutoEvent =
+  | { readonly event: "plan"; readonly candidates: readonly CandidateNetwork[]; readonly text: readonly string[] }
+  | { readonly event: "trivial"; readonly results: readonly TrivialResult[] }
+  | {
+    readonly event: "trial";
+    readonly candidate: CandidateNetwork;
+    readonly rung: number;
+    readonly standing: Standing;
+    readonly best: boolean;
+  }
+  | {
+    readonly event: "search";
+    readonly steps: number;
+    readonly seconds: number;
+    readonly candidates: readonly CandidateNetwork[];
+  }
+  | { readonly event: "final"; readonly candidate: CandidateNetwork; readonly steps: number; readonly kept: boolean };

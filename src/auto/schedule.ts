@@ -1,0 +1,53 @@
+/**
+ * How a budget is shared out between a search, the halving of candidates and the training of the winner. Pure.
+ * @module
+ */
+import type { Budget } from "./budget.ts";
+
+/** Shares of a budget, in its unit. */
+export interface Schedule {
+  /** Plain and published candidates. */
+  readonly known: number;
+  /** Candidates from the search; 0: there is none. */
+  readonly searched: number;
+  /** What the search may take. */
+  readonly search: number;
+  /** Rungs of the halving. */
+  readonly rungs: number;
+  /** What a rung may take, all its candidates together. */
+  readonly rung: number;
+}
+
+/** Seconds from which on a search is worth its time where nobody says. */
+const SEARCH_FROM = 130;
+/** Share of what there is for the search, and of the rest for the halving; what remains is the winner's. */
+const SEARCH_SHARE = 0.22, HALVING_SHARE = 0.42;
+/** Seconds that a candidate gets at the least: less tells nothing. */
+const LEAST_SECONDS = 10;
+/** Most candidates. */
+const MOST_CANDIDATES = 10;
+
+/** Rungs until one of `candidates` is left. */
+export function rungsFor(candidates: number): number {
+  return Math.max(1, Math.ceil(Math.log2(candidates)));
+}
+
+/** Candidates that go on from a rung of `n`. */
+export function survivors(n: number): number {
+  return Math.max(1, Math.ceil(n / 2));
+}
+
+/**
+ * Shares a budget out.
+ * @param usable what may be spent before the end
+ * @param splits of the images, each with a network of its own
+ */
+export function schedule(usable: number, budget: Budget, wanted: "auto" | "on" | "off", splits: number): Schedule {
+  const seconds = budget.inSeconds(usable), searches = wanted === "on" || (wanted === "auto" && seconds >= SEARCH_FROM);
+  const search = searches ? SEARCH_SHARE * usable : 0, halving = HALVING_SHARE * (usable - search);
+  let count = MOST_CANDIDATES;
+  const slice = (n: number): number => halving / rungsFor(n) / n / splits;
+  while (count > 2 && budget.inSeconds(slice(count)) < LEAST_SECONDS) count--;
+  const searched = searches ? Math.max(1, Math.min(3, Math.floor(count / 2))) : 0, rungs = rungsFor(count);
+  return { known: count - searched, searched, search, rungs, rung: halving / rungs };
+}

@@ -1,0 +1,299 @@
+/**
+ * `idarts auto <data>`: the best small network for some images in a time, with a report.
+ * @module
+ */
+import { type Command, Option as Flag } from "commander";
+import { encode } from "fast-png";
+import { auto, AUTO_MODEL, AUTO_ONNX, AUTO_RESULT, type AutoData } from "../auto/auto.ts";
+import { AUTO_OPTIONS, type AutoConfig, resolveAutoLayers } from "../auto/config.ts";
+import { type Interval, shareInterval } from "../auto/interval.ts";
+import { readLedger } from "../auto/ledger.ts";
+import type { AutoEvent, AutoResult, SearchVerdict } from "../auto/records.ts";
+import { folderOf, joinPath } from "../base/files.ts";
+import { VERSION } from "../base/version.ts";
+import { type Dataset, partsOf } from "../data/dataset.ts";
+import { DATA_HELP } from "../data/config.ts";
+import { autoReportHtml, type PicturePart } from "../report/auto_report.ts";
+import { RunFolder } from "../run/run_folder.ts";
+import { costOf } from "../space/cost.ts";
+import { dataPlaces, dataText, openConfigured, openTest } from "./data_sets.ts";
+import { evaluationLines, finePercent } from "./evaluation_text.ts";
+import { addOptions, flagsOf, OUTPUT_GROUP, type Parsed } from "./flags.ts";
+import { COST_CONVENTION, partCosts, REPORT_FILE } from "./report_files.ts";
+import { runName } from "./run_files.ts";
+import { listenForStop, tellStopped } from "./stop.ts";
+import { commandLine, count, duration, magnitude, pairs, percent, table, Terminal } from "./terminal.ts";
+
+/** Side that the images of a folder get, unless told otherwise: at their usual size little could be trained in minutes. */
+const IMAGE_SIZE = 32;
+
+/** Declares the verb. */
+export function autoCommand(program: Command): Command {
+  const command = program.command("auto <data>")
+    .summary("the best small network for your images in the time that you have")
+    .description(
+      `Finds the best small network for some images: ${DATA_HELP}. Plain residual networks, published cells and the ` +
+        "cells of a search on these very images are trained at equal effort, the better half goes on, and the winner is " +
+        "trained for the rest of the time and measured once on the test images. The folder always holds the best network " +
+        "so far; the same command goes on after Ctrl-C, a kill or a power cut.",
+    );
+  addOptions(command, AUTO_OPTIONS.options.filter(({ key }) => key !== "data"));
+  command.addOption(
+    new Flag("--out <folder>", "folder for everything (default: runs/auto-<data>)").helpGroup(OUTPUT_GROUP),
+  );
+  command.addOption(
+    new Flag("--repeat <run>", "take the decisions of another run of auto again, whatever the clock says")
+      .helpGroup(OUTPUT_GROUP),
+  );
+  command.addOption(new Flag("--json", "one JSON line for each event").helpGroup(OUTPUT_GROUP));
+  const images = { read: ["my-images", "src", "runs"], write: ["runs"] };
+  command.addHelpText(
+    "after",
+    `
+Examples:
+  ${commandLine(["auto", "my-images", "--time", "10m"], images)}
+  A network of at most 100,000 weights, in an hour:
+    ${commandLine(["auto", "my-images", "--time", "1h", "--params", "100k"], images)}
+
+Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C (143 by SIGTERM).`,
+  );
+  return command;
+}
+
+/** Runs the verb. @returns the exit code */
+export async function runAuto(parsed: Parsed, [data]: readonly string[]): Promise<number> {
+  const terminal = new Terminal(parsed.json === true);
+  const layers = [{ source: "the command line", values: { data } }, AUTO_OPTIONS.flagLayer(parsed)];
+  const config = resolveAutoLayers(layers), path = (parsed.out as string | undefined) ?? `runs/auto-${runName(data)}`;
+  const repeat = typeof parsed.repeat === "string" ? readLedger(RunFolder.view(parsed.repeat)).entries : undefined;
+  using stop = listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
+  const again = commandLine(
+    ["auto", data, ...flagsOf(AUTO_OPTIONS, { ...config, data: "mnist" }, path), "--out", path],
+    {
+      read: [...dataPlaces(data), path],
+      write: [path],
+    },
+  );
+  const sets = await openSets({ ...config, imageSize: config.imageSize ?? IMAGE_SIZE }, terminal);
+  try {
+    const warn = (message: string): void => terminal.warn(message);
+    using folder = RunFolder.enter(path, { warn });
+    const result = await auto(config, sets, {
+      ...{ folder, signal: stop.signal, began: 0, repeat, warn },
+      onEvent: (event) => tellEvent(event, config, sets, terminal),
+      onProgress: (what, share) => terminal.progress(() => share > 0 ? `${what}: ${percent(share)}` : `${what} ...`),
+    });
+    terminal.progress(() => "writing the report ...");
+    folder.writeFile(REPORT_FILE, await reportOf(result, config, sets, path, again));
+    tellResult(result, path, terminal);
+    return 0;
+  } catch (error) {
+    if (!stop.signal.aborted || error !== stop.signal.reason) throw error;
+    tellStopped(terminal, path, undefined, again);
+    terminal.line(`Go on with: ${again}`);
+    return stop.exitCode();
+  } finally {
+    terminal.close();
+    for (const set of [sets.train, sets.val, sets.test]) set?.stream?.close();
+  }
+}
+
+async function openSets(config: AutoConfig, terminal: Terminal): Promise<AutoData> {
+  const parts = partsOf(config.data), train = await openConfigured(config, "train", terminal);
+  const val = parts.includes("val") ? await openConfigured(config, "val", terminal) : undefined;
+  const test = parts.includes("test") ? await openTest(config, terminal) : undefined;
+  return { train, val, test };
+}
+
+/** Says what happens. */
+function tellEvent(event: AutoEvent, { time, steps }: AutoConfig, sets: AutoData, terminal: Terminal): void {
+  const share = ({ accuracy, interval }: { accuracy: number; interval: Interval }): string =>
+    `${percent(accuracy)} (${bounds(interval)})`;
+  switch (event.event) {
+    case "trivial":
+      terminal.event({ ...event });
+      for (const { name, correct, count: images } of event.results) {
+        terminal.line(`  ${share({ accuracy: correct / images, interval: shareInterval(correct, images) })}  ${name}`);
+      }
+      break;
+    case "plan": {
+      const { candidates, text } = event;
+      terminal.event({
+        event: "plan",
+        candidates: candidates.map(({ name, parameters, macs }) => ({ name, parameters, macs })),
+      });
+      const [images, tried, how] = text, budget = steps === null ? time : `${count(steps)} steps`;
+      pairs([
+        [
+          "data",
+          `${dataText(sets.train)}; ${
+            sets.test ? `${count(sets.test.count)} test images, looked at once at the end` : "no test images"
+          }`,
+        ],
+        ["comparison", images],
+        ["candidates", tried],
+        ["plan", `${how}; ${budget} in all`],
+      ]).forEach((line) => terminal.line(line));
+      break;
+    }
+    case "trial": {
+      const { candidate: { name, parameters, macs }, rung, standing, best } = event;
+      const { steps, seconds, accuracy, interval } = standing;
+      terminal.event({ event: "trial", name, rung, steps, seconds, accuracy, interval, parameters, macs, best });
+      terminal.line(
+        `  ${share(standing)}  ${name}, rung ${rung + 1}: ${count(steps)} steps in ${duration(seconds)}${
+          best ? ", best so far" : ""
+        }`,
+      );
+      break;
+    }
+    case "search": {
+      const names = event.candidates.map(({ name }) => name);
+      terminal.event({ ...event, candidates: names });
+      terminal.line(
+        `  search of ${count(event.steps)} steps in ${duration(event.seconds)}: ${names.join(", ") || "no cell"}`,
+      );
+      break;
+    }
+    case "final":
+      terminal.event({ event: "final", name: event.candidate.name, steps: event.steps, kept: event.kept });
+      terminal.line(`  ${event.candidate.name} was trained on for ${count(event.steps)} steps`);
+      break;
+  }
+}
+
+const bounds = ([low, high]: Interval): string => `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)}`;
+
+/** Whether the search paid. */
+function verdictText({ searched, other, difference, interval: [low, high] }: SearchVerdict): string {
+  const points = (share: number): string => (100 * share).toFixed(1);
+  const by = `${points(Math.abs(difference))} points ${difference >= 0 ? "above" : "below"} ${other}`;
+  const judgement = low > 0 ? "the search paid" : high < 0 ? "the search did not pay" : "not told apart";
+  return `The best searched cell, ${searched}, was ${by} on held-out images (95 % interval ${points(low)} to ` +
+    `${points(high)}): ${judgement}.`;
+}
+
+/** Says what came out. */
+function tellResult(result: AutoResult, path: string, terminal: Terminal): void {
+  const { leaderboard, test, model, winner, search, notes, seconds, steps } = result,
+    file = (name: string) => joinPath(path, name);
+  terminal.event({
+    event: "result",
+    folder: path,
+    winner,
+    test,
+    search,
+    seconds,
+    steps,
+    notes,
+    model: file(AUTO_MODEL),
+    onnx: file(AUTO_ONNX),
+    report: file(REPORT_FILE),
+  });
+  [
+    "",
+    ...table(
+      ["candidate", "held out", "interval", "weights", "MACs", "rungs", "steps"],
+      leaderboard.map((
+        { candidate: { name, parameters, macs }, accuracy, interval, rungs, steps },
+      ) => [
+        name,
+        percent(accuracy),
+        bounds(interval),
+        magnitude(parameters),
+        magnitude(macs),
+        count(rungs),
+        count(steps),
+      ]),
+    ),
+    "",
+    ...(test ? [...evaluationLines(test, model.classNames), ""] : []),
+    ...notes.map((note) => `  ${note}.`),
+    ...(search ? [`  ${verdictText(search)}`] : []),
+    ...pairs([
+      ["winner", `${winner}${result.trainedOn ? ", trained on with all images" : ""}`],
+      ...(test
+        ? [[
+          "test accuracy",
+          `${finePercent(test.accuracy)} of ${count(test.count)} images, 95 % interval ${bounds(test.interval)}`,
+        ]]
+        : []) as [string, string][],
+      ["time", duration(seconds)],
+      ["model", `${file(AUTO_MODEL)}, ${file(AUTO_ONNX)}`],
+      ["evidence", file(AUTO_RESULT)],
+      ["report", `${file(REPORT_FILE)} (open it in a browser)`],
+    ]),
+    "",
+    "Classify an image of your own:",
+    `  ${commandLine(["predict", path, "image.png"], { read: [path, "image.png"], write: [] })}`,
+  ].forEach((line) => terminal.line(line));
+}
+
+/** The images of `data` that are shown, as data URLs. */
+function picturesOf({ wrong, model: { classNames } }: AutoResult, data: Dataset | undefined): PicturePart[] {
+  if (!data || (data.channels !== 1 && data.channels !== 3)) return [];
+  const { channels, height, width, images } = data, plane = height * width;
+  return wrong.map(({ index, label, predicted, rightProbability }) => {
+    const pixels = new Uint8Array(channels * plane), at = index * channels * plane;
+    for (let c = 0; c < channels; c++) {
+      for (let i = 0; i < plane; i++) pixels[i * channels + c] = images[at + c * plane + i];
+    }
+    const png = Uint8Array.from(encode({ width, height, data: pixels, channels, depth: 8 }));
+    return {
+      source: `data:image/png;base64,${png.toBase64()}`,
+      label: classNames[label],
+      predicted: classNames[predicted],
+      rightProbability,
+    };
+  });
+}
+
+async function reportOf(
+  result: AutoResult,
+  config: AutoConfig,
+  sets: AutoData,
+  path: string,
+  again: string,
+): Promise<string> {
+  const { model, test, search, trivial, leaderboard } = result, { network } = model, cost = costOf(network);
+  const images = { read: [path, "image.png"], write: [] };
+  return await autoReportHtml({
+    environment: {
+      version: VERSION,
+      adapter: (RunFolder.view(path).readJson("config.json") as { adapter: string }).adapter,
+      runtime: `Deno ${Deno.version.deno}`,
+      folder: path,
+    },
+    data: sets.train,
+    config: AUTO_OPTIONS.toRecord(config),
+    leaderboard: leaderboard.map(({ candidate, ...rest }) => ({ ...candidate, ...rest })),
+    trivial: trivial.map(({ name, correct, count }) => ({
+      name,
+      accuracy: correct / count,
+      interval: shareInterval(correct, count),
+    })),
+    ...{ held: result.held, splits: result.splits, notes: result.notes, seconds: result.seconds },
+    genotype: network.genotype,
+    verdict: search ? verdictText(search) : undefined,
+    cost: {
+      ...{ parameters: cost.parameters, macs: cost.macs, activationBytes: cost.activationBytes },
+      ...{ form: network.form, channels: network.channels, cells: network.cells },
+      convention: COST_CONVENTION,
+      input: [network.inputChannels, network.height, network.width],
+      layers: partCosts(cost.layers),
+    },
+    test: test ? { ...test, split: "test", classNames: model.classNames } : undefined,
+    wrong: picturesOf(result, sets.test),
+    commands: [
+      { purpose: "Classify an image of your own", command: commandLine(["predict", path, "image.png"], images) },
+      { purpose: "Take the decisions again, to the same bits", command: `${again}-again --repeat ${path}` },
+      {
+        purpose: "Take it elsewhere in another form",
+        command: commandLine(["export", path, "--format", "safetensors"], {
+          read: [path],
+          write: [folderOf(joinPath(path, "x"))],
+        }),
+      },
+    ],
+  });
+}

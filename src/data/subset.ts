@@ -1,0 +1,48 @@
+/**
+ * Parts of a data set as data sets of their own. Statistics and classes stay those of the whole. Not responsible for
+ * which images belong to a part (`split.ts`).
+ * @module
+ */
+import { UsageError } from "../base/errors.ts";
+import type { Dataset, ImageStream } from "./dataset.ts";
+import { textFingerprint } from "./statistics.ts";
+
+/** The images `indices` of a data set, in that order; a streamed data set stays streamed. */
+export async function subsetOf(data: Dataset, indices: Uint32Array, name: string): Promise<Dataset> {
+  const { stream } = data, images = stream ? data.images : gather(data, indices);
+  return { ...await part(data, indices, name), images, ...(stream ? { stream: streamOf(stream, indices) } : {}) };
+}
+
+/**
+ * Like {@linkcode subsetOf}, with all images in memory.
+ * @throws {UsageError} where an image of a streamed data set cannot be read any more.
+ */
+export async function subsetInMemory(data: Dataset, indices: Uint32Array, name: string): Promise<Dataset> {
+  const { stream, channels, height, width } = data;
+  if (!stream) return await subsetOf(data, indices, name);
+  const size = channels * height * width, images = new Uint8Array(indices.length * size);
+  for (const [at, index] of indices.entries()) {
+    const pixels = await stream.load(index);
+    if (!pixels) throw new UsageError(`Cannot read image ${index} of '${data.name}' any more: restore its file`);
+    images.set(pixels, at * size);
+  }
+  const { stream: _, ...kept } = data;
+  return { ...kept, ...await part(data, indices, name), images };
+}
+
+/** What a part has besides images. */
+async function part(data: Dataset, indices: Uint32Array, name: string): Promise<Dataset> {
+  const labels = Int32Array.from(indices, (i) => data.labels[i]);
+  const fingerprint = await textFingerprint(`${data.fingerprint} ${indices.join()}`);
+  return { ...data, name, labels, count: indices.length, fingerprint };
+}
+
+function gather({ images, channels, height, width }: Dataset, indices: Uint32Array): Uint8Array {
+  const size = channels * height * width, out = new Uint8Array(indices.length * size);
+  indices.forEach((index, at) => out.set(images.subarray(index * size, (index + 1) * size), at * size));
+  return out;
+}
+
+function streamOf(stream: ImageStream, indices: Uint32Array): ImageStream {
+  return { load: (index, change) => stream.load(indices[index], change), close: () => stream.close() };
+}

@@ -1,0 +1,206 @@
+/**
+ * The report of an `auto` run: who won and by how much, whether the search paid, what the network confuses, and the
+ * commands to use it. One HTML file. Not responsible for reading files and for how the winner was found.
+ * @module
+ */
+import { formatGenotypeText, type Genotype } from "../space/genotype.ts";
+import { type Content, type Html, html } from "./markup.ts";
+import { networkSection } from "./network_section.ts";
+import { count, duration, known, magnitude, percent, plural } from "./numbers.ts";
+import { cellPart, commandPart, environmentTable, page, tileList, trainingConfig } from "./page.ts";
+import type { CommandPart, CostPart, Environment, EvaluationPart, ReportInput } from "./report_input.ts";
+import { dataTable, meter } from "./tables.ts";
+
+/** A share of right answers. */
+export interface SharePart {
+  /** The share. */
+  readonly accuracy: number;
+  /** Its 95 % interval. */
+  readonly interval: readonly [low: number, high: number];
+}
+
+/** Where a candidate ended. */
+export interface StandingPart extends SharePart {
+  /** What it is called. */
+  readonly name: string;
+  /** Where it comes from. */
+  readonly origin: string;
+  /** All weights. */
+  readonly parameters: number;
+  /** Multiply-accumulates for one image. */
+  readonly macs: number;
+  /** Rungs that it took part in. */
+  readonly rungs: number;
+  /** Training steps. */
+  readonly steps: number;
+  /** Wall-clock seconds. */
+  readonly seconds: number;
+}
+
+/** An image that the network is wrong about. */
+export interface PicturePart {
+  /** A data URL. */
+  readonly source: string;
+  /** Its class. */
+  readonly label: string;
+  /** What the network says. */
+  readonly predicted: string;
+  /** Probability of its class. */
+  readonly rightProbability: number;
+}
+
+/** Everything that the report shows. */
+export interface AutoReportInput {
+  /** Where and with what it was run. */
+  readonly environment: Environment;
+  /** The images. */
+  readonly data: ReportInput["data"];
+  /** The resolved configuration, keys in kebab-case. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Candidates, the best first. */
+  readonly leaderboard: readonly StandingPart[];
+  /** Trivial answers to the same held-out images. */
+  readonly trivial: readonly ({ readonly name: string } & SharePart)[];
+  /** Held-out images, over all splits. */
+  readonly held: number;
+  /** Splits. */
+  readonly splits: number;
+  /** Cells of the winner. */
+  readonly genotype: Genotype;
+  /** Whether the search paid, in a sentence; nothing without a search. */
+  readonly verdict?: string;
+  /** Size of the winner. */
+  readonly cost?: CostPart;
+  /** The winner on the test images, and the interval of its accuracy. */
+  readonly test?: EvaluationPart & SharePart;
+  /** Test images that it is most wrong about. */
+  readonly wrong: readonly PicturePart[];
+  /** What went otherwise than planned, in sentences. */
+  readonly notes: readonly string[];
+  /** Wall-clock seconds of it all. */
+  readonly seconds: number;
+  /** What can be done with it. */
+  readonly commands: readonly CommandPart[];
+}
+
+/** `62.5% (56.1 to 68.5)`. */
+export function shareText({ accuracy, interval: [low, high] }: SharePart): string {
+  return `${percent(accuracy)} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
+}
+
+/** The report as one HTML document. */
+export async function autoReportHtml(input: AutoReportInput): Promise<string> {
+  const { genotype, data, environment, commands, cost, test, config } = input, [winner] = input.leaderboard;
+  const settings = html`
+    <section id="settings">
+      <h2>Settings and environment</h2>
+      ${environmentTable(environment, data, config.seed)} ${trainingConfig(config)}
+    </section>
+  `;
+  return page(`A network for ${data.name}`, environment, html`${summary(input)} ${tiles(input)}`, [
+    { id: "leaderboard", name: "Leaderboard", content: leaderboard(input) },
+    await cellPart(genotype, formatGenotypeText(genotype)),
+    { id: "network", name: winner.name, content: await networkSection({ cost, evaluation: test }) },
+    { id: "wrong", name: "Mistakes", content: mistakes(input.wrong) },
+    commandPart(commands),
+    { id: "settings", name: "Settings", content: settings },
+  ]);
+}
+
+function summary({ leaderboard: [winner], data, verdict, notes, seconds, test, held }: AutoReportInput): Html {
+  const size = `${count(data.count)} images of ${data.channels}×${data.height}×${data.width}, ${
+    plural(data.classes, "class", "classes")
+  }`;
+  const measured = test
+    ? `It gets ${shareText(test)} of the test images right, which were looked at once, at the end.`
+    : `It got ${shareText(winner)} of ${count(held)} held-out images right; there were no test images.`;
+  return html`
+    <p class="lead">
+    In ${duration(seconds)} the best network for <bdi>${data.name}</bdi> (${size}) was
+    <bdi>${winner.name}</bdi>. ${measured}${verdict && ` ${verdict}`}
+    </p>
+    ${notes.map((note) => html`<p class="note"><bdi>${note}</bdi></p>`)}
+  `;
+}
+
+function tiles({ leaderboard: [winner], test, trivial, seconds }: AutoReportInput): Html {
+  const best = trivial.reduce<SharePart | undefined>((a, b) => a && a.accuracy >= b.accuracy ? a : b, undefined);
+  return tileList([
+    ["accuracy on test images", test && percent(test.accuracy, 2)],
+    ["accuracy on held-out images", percent(winner.accuracy)],
+    ["best trivial answer there", best && percent(best.accuracy)],
+    ["parameters", magnitude(winner.parameters)],
+    ["MACs for an image", magnitude(winner.macs)],
+    ["time", known(seconds) ? duration(seconds) : undefined],
+  ]);
+}
+
+/** Whether no other candidate is better in accuracy and cheaper at once. */
+function onFront(one: StandingPart, all: readonly StandingPart[]): boolean {
+  return !all.some((other) =>
+    other.accuracy >= one.accuracy && other.macs <= one.macs &&
+    (other.accuracy > one.accuracy || other.macs < one.macs)
+  );
+}
+
+function leaderboard({ leaderboard: all, trivial, held, splits }: AutoReportInput): Html {
+  const rows = all.map((each): Content[] => [
+    html`<bdi>${each.name}</bdi>`,
+    shareText(each),
+    meter(each.accuracy, "right"),
+    magnitude(each.parameters),
+    magnitude(each.macs),
+    each.rungs,
+    count(each.steps),
+    duration(each.seconds),
+    onFront(each, all) ? "yes" : "",
+  ]);
+  const trivialRows = trivial.map((each): Content[] => [
+    each.name,
+    shareText(each),
+    meter(each.accuracy, "right"),
+    ...["–", "–", "–", "–", "–", ""],
+  ]);
+  const columns = [
+    { name: "candidate" },
+    { name: "right (95 % interval)", kind: "num" },
+    { name: "" },
+    { name: "parameters", kind: "num" },
+    { name: "MACs", kind: "num" },
+    { name: "rungs", kind: "num" },
+    { name: "steps", kind: "num" },
+    { name: "time", kind: "num" },
+    { name: "front" },
+  ] as const;
+  const several = splits > 1 && ` (${splits} splits, since there are few images)`;
+  return html`
+    <section id="leaderboard">
+      <h2>Leaderboard</h2>
+      ${dataTable("Leaderboard", columns, [...rows, ...trivialRows])}
+      <p class="caption">Right answers on ${count(held)} images that were held out${several}, after the last rung that a
+      candidate took part in. Those that went further were trained for longer. “Front”: none is both better and cheaper.
+      The last rows are what trivial answers get of the same images.</p>
+    </section>
+  `;
+}
+
+function mistakes(wrong: readonly PicturePart[]): Content {
+  const shown = wrong.map(({ source, label, predicted, rightProbability }) =>
+    html`
+      <figure>
+        <img class="sample" src="${source}" alt="an image of class ${label}" width="96" height="96" />
+        <figcaption><bdi>${label}</bdi>, taken for <bdi>${predicted}</bdi>; its class has ${percent(
+          rightProbability,
+        )}</figcaption>
+      </figure>
+    `
+  );
+  return wrong.length > 0 && html`
+    <section id="wrong">
+      <h2>Most wrong</h2>
+      <p>The test images whose class the network finds least probable. Look at them: a wrong label is a mistake of the
+      data.</p>
+      <div class="samples">${shown}</div>
+    </section>
+  `;
+}
