@@ -4,6 +4,7 @@
  */
 /// <reference lib="deno.unstable" />
 import assert from "node:assert/strict";
+import { AUTO_OPTIONS } from "../src/auto/config.ts";
 import { SEARCH_OPTIONS } from "../src/search/config.ts";
 import { TRAIN_OPTIONS } from "../src/train/config.ts";
 import plugin, { LAYERS } from "../scripts/layers_plugin.ts";
@@ -216,7 +217,9 @@ Deno.test("below the commands nothing that is said names a flag or a verb", () =
 });
 
 Deno.test("options that messages mention exist", () => {
-  const known = new Set([...SEARCH_OPTIONS.options, ...TRAIN_OPTIONS.options].map(({ key }) => key as string));
+  const known = new Set(
+    [...SEARCH_OPTIONS.options, ...TRAIN_OPTIONS.options, ...AUTO_OPTIONS.options].map(({ key }) => key as string),
+  );
   const named = files("src/", ".ts").filter((path) => !/_test\.ts$|^src\/base\//.test(path)).flatMap((path) => {
     const code = Deno.readTextFileSync(new URL(path, ROOT));
     const lists = [...code.matchAll(/\boptions: \[((?:"[a-z-]+"(?:, )?)+)\]/g)].flatMap(([, list]) => list.split(", "));

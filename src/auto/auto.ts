@@ -12,7 +12,7 @@
 import { FailureError } from "../base/errors.ts";
 import { exists, joinPath } from "../base/files.ts";
 import { VERSION } from "../base/version.ts";
-import { type Dataset, defaultAugment } from "../data/dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
 import type { LabelledImages } from "../data/labelled_images.ts";
 import { splitHalves } from "../data/split.ts";
 import { subsetInMemory, subsetOf } from "../data/subset.ts";
@@ -354,7 +354,7 @@ class Auto {
     const half = Math.floor(train.count / 2), batchSize = Math.max(2, Math.min(32, Math.floor(half / 2)));
     const base = {
       ...{ initChannels: 4, cells: 3, batchSize, weightLr: 0.05, alphaLr: 0.02, seed },
-      ...{ pad: 2, flip: defaultAugment(train, "search").flip, checkpointSteps: 1_000_000 },
+      ...{ pad: 2, flip: "auto" as const, checkpointSteps: 1_000_000 },
     };
     const quick = { statisticsImages: 64, probeImages: batchSize, evalImages: batchSize };
     try {

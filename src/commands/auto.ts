@@ -3,7 +3,6 @@
  * @module
  */
 import { type Command, Option as Flag } from "commander";
-import { encode } from "fast-png";
 import { auto, AUTO_MODEL, AUTO_ONNX, AUTO_RESULT, type AutoData } from "../auto/auto.ts";
 import { AUTO_OPTIONS, type AutoConfig, resolveAutoLayers } from "../auto/config.ts";
 import { type Interval, shareInterval } from "../auto/interval.ts";
@@ -11,6 +10,7 @@ import { readLedger } from "../auto/ledger.ts";
 import type { AutoEvent, AutoResult, SearchVerdict } from "../auto/records.ts";
 import { folderOf, joinPath } from "../base/files.ts";
 import { VERSION } from "../base/version.ts";
+import { encodePng } from "../data/codec.ts";
 import { type Dataset, partsOf } from "../data/dataset.ts";
 import { DATA_HELP } from "../data/config.ts";
 import { autoReportHtml, type PicturePart } from "../report/auto_report.ts";
@@ -230,22 +230,18 @@ function tellResult(result: AutoResult, path: string, terminal: Terminal): void 
 }
 
 /** The images of `data` that are shown, as data URLs. */
-function picturesOf({ wrong, model: { classNames } }: AutoResult, data: Dataset | undefined): PicturePart[] {
-  if (!data || (data.channels !== 1 && data.channels !== 3)) return [];
+function picturesOf({ wrong, model: { classNames } }: AutoResult, data: Dataset | undefined): Promise<PicturePart[]> {
+  if (!data || (data.channels !== 1 && data.channels !== 3)) return Promise.resolve([]);
   const { channels, height, width, images } = data, plane = height * width;
-  return wrong.map(({ index, label, predicted, rightProbability }) => {
+  return Promise.all(wrong.map(async ({ index, label, predicted, rightProbability }) => {
     const pixels = new Uint8Array(channels * plane), at = index * channels * plane;
     for (let c = 0; c < channels; c++) {
       for (let i = 0; i < plane; i++) pixels[i * channels + c] = images[at + c * plane + i];
     }
-    const png = Uint8Array.from(encode({ width, height, data: pixels, channels, depth: 8 }));
-    return {
-      source: `data:image/png;base64,${png.toBase64()}`,
-      label: classNames[label],
-      predicted: classNames[predicted],
-      rightProbability,
-    };
-  });
+    const png = await encodePng({ width, height, channels, data: pixels, orientation: 1 });
+    const source = `data:image/png;base64,${png.toBase64()}`;
+    return { source, label: classNames[label], predicted: classNames[predicted], rightProbability };
+  }));
 }
 
 async function reportOf(
@@ -283,7 +279,7 @@ async function reportOf(
       layers: partCosts(cost.layers),
     },
     test: test ? { ...test, split: "test", classNames: model.classNames } : undefined,
-    wrong: picturesOf(result, sets.test),
+    wrong: await picturesOf(result, sets.test),
     commands: [
       { purpose: "Classify an image of your own", command: commandLine(["predict", path, "image.png"], images) },
       { purpose: "Take the decisions again, to the same bits", command: `${again}-again --repeat ${path}` },
