@@ -182,7 +182,12 @@ function onWhite(data: Uint8Array, channels: number): Uint8Array {
 }
 
 /** Reads all of a file; a JPEG whose end is missing and nothing else is read with one. */
-function read(magick: typeof Magick, bytes: Uint8Array, { format }: Header, reduction: number): Magick.IMagickImage {
+function read(
+  magick: typeof Magick,
+  bytes: Uint8Array,
+  { format, passes }: Header,
+  reduction: number,
+): Magick.IMagickImage {
   const settings = settingsFor(magick, format);
   if (reduction > 1) {
     const { width, height } = magick.MagickImageInfo.create(bytes, settings);
@@ -203,7 +208,8 @@ function read(magick: typeof Magick, bytes: Uint8Array, { format }: Header, redu
     }
     return { image, why };
   };
-  const end = ENDS[format.name];
+  // Whether passes over the picture are missing cannot be told.
+  const end = format.name === "JPEG" && passes ? undefined : ENDS[format.name];
   let result: { image: Magick.IMagickImage; why?: Error } | undefined, cut: unknown;
   try {
     result = attempt(bytes);

@@ -102,6 +102,9 @@ Deno.test("images: cut and damaged files of every kind are refused in one senten
       await assert.rejects(decodeImage(part, "f"), refused(/cut off|damaged/), `${name} ${share}`);
     }
   }
+  const progressive = GOLDEN.find(({ name }) => name === "jpeg progressive 420")!.file;
+  const lastScan = progressive.findLastIndex((v, i) => v === 0xff && progressive[i + 1] === 0xda);
+  await assert.rejects(decodeImage(progressive.subarray(0, lastScan), "f"), refused(/cut off/));
   const file = sampleJpeg(3, 40, 24, 98), frame = file.findIndex((v, i) => v === 0xff && file[i + 1] === 0xc0);
   const scan = file.findIndex((v, i) => v === 0xff && file[i + 1] === 0xda);
   const length = 2 + 256 * file[scan + 2] + file[scan + 3];
