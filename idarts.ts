@@ -41,6 +41,8 @@ export { resolveSearchConfig, SEARCH_PRESETS, type SearchConfig } from "./src/se
 export { rediscretize, type RediscretizeOptions } from "./src/search/rediscretize.ts";
 
 export { RunFolder } from "./src/run/run_folder.ts";
+export { type OpenedRun, openRun } from "./src/train/open_run.ts";
+export { runReport } from "./src/report/run_report.ts";
 
 // Training, measuring and using a network of a cell
 export { train, type TrainData } from "./src/train/train.ts";

@@ -11,10 +11,13 @@ import {
   encodeModel,
   formatGenotypeText,
   type LabelledImages,
+  openRun,
   Predictor,
   randomGenotype,
+  rediscretize,
   type Rule,
   RunFolder,
+  runReport,
   search,
   type SearchOptions,
   type SearchResult,
@@ -145,4 +148,19 @@ Deno.test("program: a search is stopped by its signal, and the same call goes on
     });
   assert.deepEqual(told, [2], "the first epoch is not done again");
   assert.deepEqual(resumed.report, whole.report);
+
+  const run = openRun(path);
+  assert.ok(run.kind === "search" && run.config.checkpointSteps === 1);
+  assert.deepEqual([run.epochs.length, run.genotype, run.outcome?.stopped?.rule], [2, whole.genotype, "epochs"]);
+  const again = await rediscretize(run.config, data, run.folder.readCheckpoint()!, { methods: ["zca"] });
+  assert.deepEqual(again.methods, whole.report.methods.filter(({ method }) => method === "zca"));
+  assert.match(await runReport(path), /^<!doctype html>[^]*Why these operations[^]*<\/html>/i);
+
+  const trained = `${path}-trained`, size = { initChannels: 4, cells: 3, batchSize: 16, epochs: 1, auxiliaryWeight: 0 };
+  const { model } = await train(size, run.genotype!, { train: data, test: halves(20) }, { folder: trained });
+  const opened = openRun(trained);
+  assert.ok(opened.kind === "train" && opened.config.epochs === 1);
+  assert.deepEqual([opened.genotype, opened.evaluation?.test?.count, opened.epochs.length], [run.genotype, 20, 1]);
+  assert.deepEqual(opened.model().tensors, model.tensors);
+  assert.match(await runReport(trained), /Confusion matrix/);
 });

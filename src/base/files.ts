@@ -143,6 +143,15 @@ function removeQuietly(path: string): void {
 /** Tells the temporary files of this process from those of any other, on other machines that share the folder too. */
 const PROCESS = `${Deno.pid}${crypto.getRandomValues(new Uint32Array(1))[0]}`;
 
+/** Makes a folder and those above it. Throws FailureError. */
+export function makeFolder(path: string): void {
+  try {
+    Deno.mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw fileError(error, "write", path);
+  }
+}
+
 /** Matches the temporary files of {@linkcode writeAtomic} that a killed process left behind, and nobody else's. */
 export const TEMPORARY_NAME = /\.idarts-tmp-\d+$/;
 

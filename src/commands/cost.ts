@@ -9,7 +9,7 @@ import { NETWORK_FORMS, type NetworkConfig, type NetworkForm, publishedSize } fr
 import type { Genotype } from "../space/genotype.ts";
 import { budgetOf, SIZE_OPTION_LIST } from "../space/size_options.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed, parseShape } from "./flags.ts";
-import { COST_CONVENTION, partCosts } from "./report_files.ts";
+import { COST_CONVENTION, partCosts } from "../report/run_report.ts";
 import { GENOTYPE_HELP, openGenotype, publishedText } from "./sources.ts";
 import { commandLine, count, mebibytes, table, Terminal, wrapText } from "./terminal.ts";
 

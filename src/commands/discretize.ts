@@ -18,7 +18,7 @@ import { readSearch } from "../search/run_record.ts";
 import { openConfigured } from "./data_sets.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { cellLines, comparisonLines, edgeWeightLines, varianceLines } from "./outcome.ts";
-import { expectFresh, methodReport, writeOutcome } from "./run_files.ts";
+import { expectFresh, methodReport, writePictured } from "./run_files.ts";
 import type { Host } from "./stop.ts";
 import { commandLine, pairs, Terminal } from "./terminal.ts";
 
@@ -148,7 +148,7 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[], h
       warn,
     });
     const context = { version: VERSION, adapter: gpu.name, run: path, step: checkpoint.step, data: data.name, images };
-    if (out !== undefined) await writeOutcome(out, report, method, context);
+    if (out !== undefined) await writePictured(out, report, method, context);
     const { genotype, text } = methodReport(report, method);
     terminal.event({ event: "result", chosen: method, genotype, python: text, ...context, report });
     [

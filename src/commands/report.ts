@@ -8,7 +8,8 @@ import { exists, joinPath } from "../base/files.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { STUDY_FILE } from "../study/claims.ts";
 import { OUTPUT_GROUP, type Parsed } from "./flags.ts";
-import { REPORT_FILE, REPORT_SOURCES, writeReport } from "./report_files.ts";
+import { REPORT_SOURCES } from "../report/run_report.ts";
+import { REPORT_FILE, writeReport } from "./report_files.ts";
 import { commandLine, Terminal } from "./terminal.ts";
 
 /** Declares the verb. */

@@ -3,13 +3,16 @@
  * (report, genotypes, picture). And what folders of runs are called.
  * @module
  */
-import { FailureError, UsageError } from "../base/errors.ts";
-import { exists, fileError, joinPath, writeAtomic } from "../base/files.ts";
+import { UsageError } from "../base/errors.ts";
+import { exists, fileError, joinPath, makeFolder, writeAtomic } from "../base/files.ts";
 import type { MethodReport } from "../discretize/choice.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
 import { RULES } from "../discretize/registry.ts";
 import { cellSvg } from "../report/cell_svg.ts";
-import { formatGenotypeJson } from "../space/genotype.ts";
+import { writeOutcome } from "../search/outcome_file.ts";
+
+/** Name of the drawing of the cells in a run folder. */
+export const PICTURE_FILE = "cells.svg";
 
 /** A rule to decide by again, after the one called `chosen`. */
 export function otherRule(chosen: string): string {
@@ -22,41 +25,19 @@ export function methodReport(report: DiscretizationReport, method: string): Meth
 }
 
 /**
- * Writes the outcome of a discretisation into `folder`: `genotype.json` and `.txt` (Python) of the chosen rule, those
- * of every rule in `genotypes/`, `cells.svg`, and last `discretization.json` with every score. Each file is atomic.
+ * Writes the outcome of a discretisation into `folder` (see {@linkcode writeOutcome}), and `cells.svg`.
  * @throws {FailureError} when the folder cannot be written.
  */
-export async function writeOutcome(
+export async function writePictured(
   folder: string,
   report: DiscretizationReport,
   chosen: string,
   context: Readonly<Record<string, unknown>>,
 ): Promise<void> {
-  const put = (name: string, text: string): void => writeAtomic(joinPath(folder, name), text);
   const picture = await cellSvg(methodReport(report, chosen).genotype);
-  const inner = joinPath(folder, "genotypes");
-  makeFolder(inner);
-  if (Deno.lstatSync(inner).isSymlink) {
-    throw new FailureError(`Cannot write into '${inner}' as it must be a folder: it is a link, so move it away`);
-  }
-  for (const { method, genotype, text } of report.methods) {
-    put(`genotypes/${method}.json`, formatGenotypeJson(genotype));
-    put(`genotypes/${method}.txt`, text + "\n");
-    if (method !== chosen) continue;
-    put("genotype.json", formatGenotypeJson(genotype));
-    put("genotype.txt", text + "\n");
-  }
-  put("cells.svg", picture);
-  put("discretization.json", JSON.stringify({ chosen, ...context, ...report }, null, 1) + "\n");
-}
-
-/** Makes a folder and those above it. */
-export function makeFolder(path: string): void {
-  try {
-    Deno.mkdirSync(path, { recursive: true });
-  } catch (error) {
-    throw fileError(error, "write", path);
-  }
+  makeFolder(folder);
+  writeAtomic(joinPath(folder, PICTURE_FILE), picture);
+  writeOutcome(folder, report, chosen, context);
 }
 
 /**

@@ -10,6 +10,8 @@ import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import type { SearchPlan } from "../search/programs.ts";
+import { writeResult } from "../run/result_file.ts";
+import { cellSvg } from "../report/cell_svg.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { settledOf } from "../search/settled.ts";
 import { readSearch } from "../search/run_record.ts";
@@ -35,11 +37,10 @@ import {
   varianceLines,
 } from "./outcome.ts";
 import { trainCommand, writeReport } from "./report_files.ts";
-import { freshPath, methodReport, otherRule, runName, writeOutcome } from "./run_files.ts";
+import { freshPath, methodReport, otherRule, PICTURE_FILE, runName } from "./run_files.ts";
 import { StepClock } from "./step_clock.ts";
 import { type Host, listenForStop, tellStopped } from "./stop.ts";
 import { commandLine, count, duration, mebibytes, pairs, Terminal } from "./terminal.ts";
-import { writeResult } from "./train_files.ts";
 import { EPOCH_SHAPE, type EpochRecord } from "../search/records.ts";
 import { METRICS_FILE, readRecords } from "../run/metrics_file.ts";
 
@@ -244,12 +245,7 @@ async function searchIn(
     warn: (message) => terminal.warn(message),
   });
   const seconds = (performance.now() - began) / 1000;
-  await writeOutcome(folder.path, result.report, config.discretizer, {
-    version: VERSION,
-    step: result.epochs.at(-1)?.step ?? folder.readCheckpoint()?.step,
-    images: config.statisticsImages,
-    stopped: result.stopped,
-  });
+  folder.writeFile(PICTURE_FILE, await cellSvg(result.genotype));
   const { plan: { bytes: gpuBytes, variables } } = result, parameters = weightCount(variables);
   writeResult(folder.path, { parameters, gpuBytes, ...(resume ? {} : { seconds }) });
   return async (hints) => {

@@ -13,10 +13,9 @@ import { type Genotype, parseGenotype } from "../space/genotype.ts";
 import { PUBLISHED_GENOTYPES, PUBLISHED_ORIGINS } from "../space/published.ts";
 import { type RunKind, runKind } from "../run/run_record.ts";
 import { readSearch, type SearchRecord } from "../search/run_record.ts";
-import { EVALUATION_FILE, readEvaluation } from "../train/evaluation_file.ts";
+import { modelFile } from "../train/open_run.ts";
 import { loadModel, type Model } from "../train/model_file.ts";
 import { type GenotypeOrigin, readTraining, type TrainingRecord } from "../train/run_record.ts";
-import { BEST_MODEL, LAST_MODEL } from "../train/train.ts";
 import { wrapText } from "./terminal.ts";
 
 /** What a genotype may be named by, for help texts. */
@@ -123,13 +122,6 @@ function genotypeOfFolder(path: string): GenotypeSource {
     );
   }
   return { genotype: readGenotype(file), name: path, search: path, run };
-}
-
-/** The file of a training's model: the one that was measured, else the best, else the last. */
-function modelFile(folder: RunFolder): string {
-  const named = exists(folder.file(EVALUATION_FILE)) ? readEvaluation(folder).model : undefined;
-  const names = [named, BEST_MODEL].filter((name) => name !== undefined).map((name) => folder.file(name));
-  return names.find(exists) ?? folder.file(LAST_MODEL);
 }
 
 /**

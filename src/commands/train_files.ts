@@ -2,10 +2,8 @@
  * The files of a training in its run folder, beside those that `train` itself writes.
  * @module
  */
-import { joinPath, writeAtomic } from "../base/files.ts";
 import { cellSvg } from "../report/cell_svg.ts";
 import type { RunFolder } from "../run/run_folder.ts";
-import { isRecord } from "../run/run_record.ts";
 import { formatGenotypeJson, formatGenotypeText, type Genotype } from "../space/genotype.ts";
 
 /** Writes the cells of a training: `genotype.json`, `genotype.txt` and `cells.svg`. Throws FailureError. */
@@ -13,34 +11,4 @@ export async function writeCells(folder: RunFolder, genotype: Genotype): Promise
   folder.writeFile("genotype.json", formatGenotypeJson(genotype));
   folder.writeFile("genotype.txt", formatGenotypeText(genotype) + "\n");
   folder.writeFile("cells.svg", await cellSvg(genotype));
-}
-
-/** Numbers of a finished run that nothing else in its folder says. */
-export interface RunResult {
-  /** Wall-clock time; left out for a run that was resumed. */
-  readonly seconds?: number;
-  /** Largest use of GPU memory. */
-  readonly gpuBytes: number;
-  /** Weights that were trained. */
-  readonly parameters: number;
-}
-
-const RESULT_FILE = "result.json";
-
-/** Writes `result.json`. Throws FailureError. */
-export function writeResult(folder: string, result: RunResult): void {
-  writeAtomic(joinPath(folder, RESULT_FILE), JSON.stringify(result, null, 2) + "\n");
-}
-
-/** Reads `result.json`; nothing where it is missing or damaged, as nothing depends on it. */
-export function readResult(folder: RunFolder): Partial<RunResult> {
-  let value: unknown;
-  try {
-    value = folder.readJson(RESULT_FILE);
-  } catch {
-    return {};
-  }
-  if (!isRecord(value)) return {};
-  const numbers = Object.entries(value).filter(([, n]) => typeof n === "number" && Number.isFinite(n));
-  return Object.fromEntries(numbers);
 }

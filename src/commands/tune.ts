@@ -5,7 +5,7 @@
  */
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
-import { exists, folderOf, readText, writeAtomic } from "../base/files.ts";
+import { exists, folderOf, makeFolder, readText, writeAtomic } from "../base/files.ts";
 import { formatYaml, MAX_YAML_BYTES, parseYamlOptions } from "../base/options.ts";
 import { MNIST_FOLDER } from "../data/dataset.ts";
 import type { DataConfig } from "../data/config.ts";
@@ -22,7 +22,6 @@ import { planTraining } from "../train/programs.ts";
 import { networkConfig } from "../train/train.ts";
 import { addConfiguration, addOptions, addSearchOptions, type Parsed, presetText, searchConfig } from "./flags.ts";
 import { type ImageShape, SHAPE_OPTIONS, shapeOf } from "./image_shape.ts";
-import { makeFolder } from "./run_files.ts";
 import { GENOTYPE_HELP } from "./sources.ts";
 import { commandLine, count, duration, percent, table, Terminal } from "./terminal.ts";
 import { trainingOf } from "./train.ts";

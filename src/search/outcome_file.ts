@@ -1,12 +1,14 @@
 /**
- * `discretization.json`: what a search, or a discretisation of one, decided and why. Not responsible for writing it.
+ * `discretization.json`: what a search, or a discretisation of one, decided and why; and the
+ * genotypes beside it.
  * @module
  */
 import { FailureError } from "../base/errors.ts";
-import { joinPath, readJson } from "../base/files.ts";
+import { joinPath, makeFolder, readJson, writeAtomic } from "../base/files.ts";
 import { aText, checkShape, mapping, oneOf, optional, type Shape, whole } from "../base/shape.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
 import { DISCRETIZATION_SHAPE } from "../discretize/report_shape.ts";
+import { formatGenotypeJson } from "../space/genotype.ts";
 import type { StopReason } from "./stopping.ts";
 
 /** Its name. */
@@ -30,6 +32,34 @@ const context: Shape<Omit<Outcome, keyof DiscretizationReport>> = mapping({
   stopped: optional(mapping<StopReason>({ rule: oneOf("epochs", "skips", "stable"), epoch: whole(), text: aText })),
   adapter: optional(aText),
 });
+
+/**
+ * Writes the outcome of a discretisation into `folder`: `genotype.json` and `.txt` (Python) of the chosen rule, those
+ * of every rule in `genotypes/`, and last `discretization.json` with every score. Each file is atomic.
+ * @param context what else `discretization.json` holds
+ * @throws {FailureError} when the folder cannot be written.
+ */
+export function writeOutcome(
+  folder: string,
+  report: DiscretizationReport,
+  chosen: string,
+  context: Readonly<Record<string, unknown>>,
+): void {
+  const put = (name: string, text: string): void => writeAtomic(joinPath(folder, name), text);
+  const inner = joinPath(folder, "genotypes");
+  makeFolder(inner);
+  if (Deno.lstatSync(inner).isSymlink) {
+    throw new FailureError(`Cannot write into '${inner}' as it must be a folder: it is a link, so move it away`);
+  }
+  for (const { method, genotype, text } of report.methods) {
+    put(`genotypes/${method}.json`, formatGenotypeJson(genotype));
+    put(`genotypes/${method}.txt`, text + "\n");
+    if (method !== chosen) continue;
+    put("genotype.json", formatGenotypeJson(genotype));
+    put("genotype.txt", text + "\n");
+  }
+  put(OUTCOME_FILE, JSON.stringify({ chosen, ...context, ...report }, null, 1) + "\n");
+}
 
 /**
  * Reads the outcome in a folder.

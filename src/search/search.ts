@@ -4,6 +4,7 @@
  * every run (`src/run`), nor for drawings and reports.
  * @module
  */
+import { VERSION } from "../base/version.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
 import { type Dataset, defaultAugment } from "../data/dataset.ts";
 import { datasetOf, type LabelledImages } from "../data/labelled_images.ts";
@@ -17,12 +18,14 @@ import type { PlanTarget } from "../graph/plan.ts";
 import type { HostBatch, Tally } from "../run/engine.ts";
 import type { Beginnings, Finished, Phase, RunOptions, RunProgress } from "../run/phase.ts";
 import { runPhase } from "../run/run.ts";
+import type { RunFolder } from "../run/run_folder.ts";
 import { resolveSpace } from "../space/definition.ts";
 import type { Genotype } from "../space/genotype.ts";
 import type { SupernetConfig } from "../space/supernet.ts";
 import { resolveSearchConfig, resolveSearchLayers, SEARCH_OPTIONS, type SearchConfig } from "./config.ts";
 import { SearchEngine, type SearchMetric } from "./engine.ts";
 import type { SearchOptions } from "./options.ts";
+import { writeOutcome } from "./outcome_file.ts";
 import { planSearch, type SearchPlan } from "./programs.ts";
 import { EPOCH_SHAPE, type EpochRecord, imbalanceOf, summariseWeights } from "./records.ts";
 import { cosine } from "./schedule.ts";
@@ -228,6 +231,7 @@ class SearchPhase implements Phase<SearchPlan, SearchMetric, SearchEngine, Searc
 
   async finish(
     { engine, step, known, epochs, proceed }: Finished<SearchEngine, EpochRecord>,
+    folder: RunFolder | undefined,
   ): Promise<SearchResult> {
     const { statisticsImages, discretizer, perturbationImages } = this.config, { plan } = engine;
     const batches = (images: number): AsyncGenerator<HostBatch> => this.#statisticsBatches(images, proceed);
@@ -238,6 +242,8 @@ class SearchPhase implements Phase<SearchPlan, SearchMetric, SearchEngine, Searc
     const report = await this.#discretize(engine, this.#rules, statistics, removals);
     const { genotype } = report.methods.find((m) => m.method === discretizer)!;
     const stopped = this.#stopReason(step / this.stepsPerEpoch, known)!;
+    const context = { version: VERSION, step, images: statisticsImages, stopped };
+    if (folder) writeOutcome(folder.path, report, discretizer, context);
     return { genotype, report, statistics, epochs, stopped, plan };
   }
 
