@@ -38,7 +38,7 @@
 export { search, type SearchResult, type SearchRunOptions } from "./src/search/search.ts";
 export type { SearchOptions } from "./src/search/options.ts";
 export { resolveSearchConfig, SEARCH_PRESETS, type SearchConfig } from "./src/search/config.ts";
-export { rediscretize, type RediscretizeOptions } from "./src/search/rediscretize.ts";
+export { rediscretize } from "./src/search/rediscretize.ts";
 
 export { RunFolder } from "./src/run/run_folder.ts";
 export { type OpenedRun, openRun } from "./src/train/open_run.ts";
@@ -51,17 +51,16 @@ export { resolveTrainConfig, TRAIN_PRESETS, type TrainConfig } from "./src/train
 export type { TrainResult, TrainRunOptions } from "./src/train/records.ts";
 export { evaluateModel, type Prediction, Predictor } from "./src/train/inference.ts";
 export type { ImageInput } from "./src/data/image_input.ts";
-export type { Evaluation } from "./src/train/evaluation.ts";
 export { decodeModel, encodeModel, loadModel, type Model, saveModel } from "./src/train/model_file.ts";
 
 // The best small network for some images in a time
-export { auto, type AutoRunOptions } from "./src/auto/auto.ts";
-export { type AutoConfig, resolveAutoConfig } from "./src/auto/config.ts";
+export { auto } from "./src/auto/auto.ts";
+export { resolveAutoConfig } from "./src/auto/config.ts";
 export type { AutoOptions } from "./src/auto/options.ts";
 export type { AutoResult } from "./src/auto/records.ts";
 
 // Exporting
-export { exportOnnx, type OnnxOptions } from "./src/export/onnx.ts";
+export { exportOnnx } from "./src/export/onnx.ts";
 export { exportWeights } from "./src/export/weights.ts";
 
 // Data
@@ -83,15 +82,15 @@ export { randomGenotype } from "./src/space/random_genotype.ts";
 export { PUBLISHED_GENOTYPES } from "./src/space/published.ts";
 export { networkConfig } from "./src/train/train.ts";
 export type { NetworkConfig } from "./src/space/derived.ts";
-export { costOf, type NetworkCost } from "./src/space/cost.ts";
+export { costOf } from "./src/space/cost.ts";
 export { cellSvg } from "./src/report/cell_svg.ts";
 
 // Discretisation
 export { RULES } from "./src/discretize/registry.ts";
 export { meanOverCells, type NodeEvidence, type Rule } from "./src/discretize/rule.ts";
-export { type DiscretizationInput, type DiscretizationReport, discretize } from "./src/discretize/discretize.ts";
+export { type DiscretizationReport, discretize } from "./src/discretize/discretize.ts";
 
 // Device and errors
-export { checkDevice, type DeviceCheck } from "./src/search/device_check.ts";
+export { checkDevice } from "./src/search/device_check.ts";
 export { type Gpu, openGpu } from "./src/gpu/device.ts";
 export { FailureError, UsageError } from "./src/base/errors.ts";

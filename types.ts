@@ -3,7 +3,7 @@
  * the main module and in `./graph`.
  * @module
  */
-export type { AutoData } from "./src/auto/auto.ts";
+export type { AutoData, AutoRunOptions } from "./src/auto/auto.ts";
 export type { CandidateNetwork, Origin } from "./src/auto/candidates.ts";
 export type { Interval, PairedDifference } from "./src/auto/interval.ts";
 export type { Entry } from "./src/auto/ledger.ts";
@@ -19,7 +19,7 @@ export type { DataFormat, DataPlace, KnownData } from "./src/data/format.ts";
 export type { RgbaPixels } from "./src/data/image_input.ts";
 export type { DataOptions } from "./src/data/options.ts";
 export type { MethodReport, NodeChoice, ScoredCandidate, ScoredChoice, ScoredEdge } from "./src/discretize/choice.ts";
-export type { EdgeCorrelation, EdgeWeights, NodeSummary } from "./src/discretize/discretize.ts";
+export type { DiscretizationInput, EdgeCorrelation, EdgeWeights, NodeSummary } from "./src/discretize/discretize.ts";
 export type { Architecture } from "./src/discretize/mixture.ts";
 export type { Measurement, Removal, RemovalEvidence } from "./src/discretize/removals.ts";
 export type { Evidence, NodeRemovals } from "./src/discretize/rule.ts";
@@ -35,7 +35,7 @@ export type { MetricRecord } from "./src/run/metrics_file.ts";
 export type { EpochBase, RunOptions, RunProgress } from "./src/run/phase.ts";
 export type { RunFolderOptions } from "./src/run/run_folder.ts";
 export type { DataRecord, RunRecord } from "./src/run/run_record.ts";
-export type { DeviceCheckOptions, OperationCheck, StepCheck } from "./src/search/device_check.ts";
+export type { DeviceCheck, DeviceCheckOptions, OperationCheck, StepCheck } from "./src/search/device_check.ts";
 export type { RunKind } from "./src/run/run_record.ts";
 export type { NodeNormRecord } from "./src/search/engine.ts";
 export type { Outcome } from "./src/search/outcome_file.ts";
@@ -43,7 +43,7 @@ export type { EpochRecord } from "./src/search/records.ts";
 export type { SearchRecord } from "./src/search/run_record.ts";
 export type { SearchProgress } from "./src/search/search.ts";
 export type { StopReason } from "./src/search/stopping.ts";
-export type { LayerCost } from "./src/space/cost.ts";
+export type { LayerCost, NetworkCost } from "./src/space/cost.ts";
 export type { NetworkForm } from "./src/space/darts_network.ts";
 export type { EdgePrimitives } from "./src/space/definition.ts";
 export type { CellGenotype, Choice } from "./src/space/genotype.ts";
@@ -55,3 +55,7 @@ export type { InferenceOptions, PixelImages, PredictOptions } from "./src/train/
 export type { OpenedSearch, OpenedTraining } from "./src/train/open_run.ts";
 export type { BestEpoch, TrainProgress, TrainRecord } from "./src/train/records.ts";
 export type { GenotypeOrigin, TrainingRecord } from "./src/train/run_record.ts";
+export type { RediscretizeOptions } from "./src/search/rediscretize.ts";
+export type { OnnxOptions } from "./src/export/onnx.ts";
+export type { AutoConfig } from "./src/auto/config.ts";
+export type { Evaluation } from "./src/train/evaluation.ts";
