@@ -27,13 +27,12 @@ const STEPS_A_SECOND = 15;
 /**
  * Seconds by the clock.
  * @param total of all of it
- * @param spent by earlier processes
- * @param elapsed seconds of this process
+ * @param spent seconds so far
  */
-export function clockBudget(total: number, spent: number, elapsed: () => number): Budget {
+export function clockBudget(total: number, spent: () => number): Budget {
   return {
     total,
-    left: () => total - spent - elapsed(),
+    left: () => total - spent(),
     stepCost: (seconds) => seconds,
     overhead: (seconds) => seconds,
     inSeconds: (amount) => amount,

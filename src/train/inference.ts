@@ -54,12 +54,11 @@ const BATCH = 64;
  * A model on a device, made once and used often: what a batch of some size needs is compiled the first time. Calls at
  * the same time wait for each other.
  *
- * @example What a model takes the images of a folder and of a canvas for
+ * @example What a model takes a file and raw pixels (a canvas' `getImageData`, say) for
  * ```ts
  * import { Predictor } from "./inference.ts";
- * async function classify(canvas: OffscreenCanvas): Promise<void> {
+ * async function classify(pixels: ImageData): Promise<void> {
  *   await using predictor = await Predictor.open("runs/flowers/train/best.safetensors");
- *   const pixels = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
  *   const [first, second] = await predictor.predict(["rose.jpg", pixels]);
  *   console.log(first.className, second.probability);
  * }
