@@ -54,12 +54,12 @@ const BATCH = 64;
  * A model on a device, made once and used often: what a batch of some size needs is compiled the first time. Calls at
  * the same time wait for each other.
  *
- * @example What a model takes a file and raw pixels (a canvas' `getImageData`, say) for
+ * @example What a model takes a file and raw pixels (of a canvas, say) for
  * ```ts
  * import { Predictor } from "./inference.ts";
- * async function classify(pixels: ImageData): Promise<void> {
+ * async function classify(rgba: Uint8ClampedArray): Promise<void> {
  *   await using predictor = await Predictor.open("runs/flowers/train/best.safetensors");
- *   const [first, second] = await predictor.predict(["rose.jpg", pixels]);
+ *   const [first, second] = await predictor.predict(["rose.jpg", { data: rgba, width: 640, height: 480 }]);
  *   console.log(first.className, second.probability);
  * }
  * ```
