@@ -354,7 +354,7 @@ Deno.test("cli: models, genotypes and runs that cannot be used are refused in on
 
 Deno.test("cli: help of the verbs around training; data fetch without a network", async () => {
   const none = { read: [], write: [] };
-  for (const verb of ["train", "evaluate", "predict", "export", "cost", "report", "demo", "data fetch"]) {
+  for (const verb of ["train", "evaluate", "predict", "export", "cost", "report", "auto", "data fetch"]) {
     const out = await works([...verb.split(" "), "--help"], none);
     assert.ok(out.startsWith(`Usage: idarts ${verb} `) && /Example/.test(out) && out.includes("Exit codes: 0 "), verb);
   }

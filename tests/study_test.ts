@@ -278,9 +278,9 @@ Deno.test("study: what is to be said of the data of its runs is said once", asyn
   assert.match(err, /^(warning: Images are decoded on one thread [^\n]*\n)(.*batches of 999 [^\n]*\n){2}$/);
 });
 
-Deno.test("study: the example of the README is one", async () => {
+Deno.test("study: the examples of the docs are ones", async () => {
   const { parseStudy } = await import("../src/study/study_file.ts");
-  for (const file of ["README.md", "docs/studies.md"]) {
+  for (const file of ["docs/guide.md", "docs/studies.md"]) {
     const examples = [...Deno.readTextFileSync(new URL(file, ROOT)).matchAll(/```yaml\n([^]*?)```/g)];
     assert.ok(examples.length > 0, file);
     for (const [, text] of examples) assert.ok(parseStudy(file, text).settings.length > 0);

@@ -10,7 +10,6 @@ import { autoCommand, runAuto } from "./auto.ts";
 import { benchCommand, runBench } from "./bench.ts";
 import { costCommand, runCost } from "./cost.ts";
 import { dataCommand, runFetch } from "./data.ts";
-import { demoCommand, runDemo } from "./demo.ts";
 import { discretizeCommand, runDiscretize } from "./discretize.ts";
 import { doctorCommand, runDoctor } from "./doctor.ts";
 import { evaluateCommand, runEvaluate } from "./evaluate.ts";
@@ -32,7 +31,7 @@ import { errorText } from "./wording.ts";
 const OTHER_GROUP = "Other:";
 
 /** Verbs that keep what they do in files: what they print is a log, which may be lost. */
-const KEPT: readonly string[] = ["auto", "demo", "search", "train", "run", "fetch", "tune", "export", "report"];
+const KEPT: readonly string[] = ["auto", "search", "train", "run", "fetch", "tune", "export", "report"];
 
 /** Adds a verb and what it runs. @param store takes the exit code */
 function addVerb(
@@ -77,7 +76,6 @@ Each verb explains its options: 'search --help'.
 Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C.`,
   );
   addVerb(autoCommand(program), runAuto, store);
-  addVerb(demoCommand(program), runDemo, store);
   addVerb(searchCommand(program), runSearch, store);
   addVerb(discretizeCommand(program), runDiscretize, store);
   addVerb(trainCommand(program), runTrain, store);

@@ -72,10 +72,3 @@ export function freshPath(path: string): string {
 export function runName(data: string): string {
   return data.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "").replace(/\.(tar|gz|tgz)\b/g, "") || "data";
 }
-
-/** Removes a folder that came to nothing; one with anything in it stays. */
-export function removeIfEmpty(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch { /* it is not empty, or was never made */ }
-}

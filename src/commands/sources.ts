@@ -64,7 +64,7 @@ export function isFolder(path: string): boolean {
 
 const isRun = (path: string): boolean => exists(joinPath(path, "config.json"));
 
-/** The run of `kind` that `path` is, or that lies in it (`demo` puts both there); `path` itself if there is none. */
+/** The run of `kind` that `path` is, or that lies in it; `path` itself if there is none. */
 function runIn(path: string, kind: RunKind): string {
   const inner = joinPath(path, kind);
   return !isRun(path) && isRun(inner) ? inner : path;
