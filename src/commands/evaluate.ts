@@ -55,9 +55,9 @@ const OPTIONS = defineOptions([
     kind: "int",
     min: 1,
     max: 4096,
-    default: 64,
+    default: null,
     group: "Run",
-    help: "images at a time; changes nothing but memory and time",
+    help: "images at a time; changes nothing but memory and time (default: as suits network and adapter, at most 64)",
   },
 ]);
 
@@ -113,7 +113,7 @@ export async function runEvaluate(parsed: Parsed, [path]: readonly string[]): Pr
     }
     terminal.progress(() => "opening the GPU ...");
     const { count: images, loss, accuracy, perClass, confusion } = await evaluateModel(model, data, {
-      batch: options.batchSize,
+      batch: options.batchSize ?? undefined,
       onProgress: (done, total) => terminal.progress(() => `${count(done)} of ${count(total)} images`),
     });
     const seconds = (performance.now() - began) / 1000, { classNames } = model;

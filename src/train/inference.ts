@@ -9,13 +9,14 @@ import type { Dataset } from "../data/dataset.ts";
 import { type ImageInput, prepareInput } from "../data/image_input.ts";
 import { datasetOf, type LabelledImages } from "../data/labelled_images.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
+import { storageLength } from "../graph/tensor_type.ts";
 import { checkMeasurable, type Evaluation, logSoftmax, Tally } from "./evaluation.ts";
 import { InferenceProgram } from "./inference_program.ts";
-import { loadModel, type Model } from "./model_file.ts";
+import { buildInference, loadModel, type Model } from "./model_file.ts";
 
 /** Settings of a prediction or an evaluation; all optional. */
 export interface PredictOptions {
-  /** Images at a time, at most; 64 if left out. */
+  /** Images at a time, at most; if left out, 64, or fewer of a large network on a CPU. Changes memory and time only. */
   readonly batch?: number;
   /** Told how many images are done, of how many. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -48,7 +49,17 @@ export interface Prediction {
 }
 
 /** Images at a time where nothing else is asked for. */
-const BATCH = 64;
+const BATCH = 64, LEAST_BATCH = 8;
+
+/** Bytes that the largest image of a batch may have on a CPU, whose caches hold about as much. */
+const CACHED_BYTES = 5 << 20, BF16_BYTES = 2;
+
+/** The largest power of two of images at a time whose largest activation fits into {@linkcode CACHED_BYTES}. */
+function cachedBatch(model: Model): number {
+  const tensors = buildInference(model, 1).graph.nodes.flatMap(({ outputs }) => outputs);
+  const most = Math.max(1, ...tensors.map(({ type }) => storageLength(type))) * BF16_BYTES;
+  return Math.min(BATCH, Math.max(LEAST_BATCH, 2 ** Math.floor(Math.log2(CACHED_BYTES / most))));
+}
 
 /**
  * A model on a device, made once and used often: what a batch of some size needs is compiled the first time. Calls at
@@ -68,6 +79,7 @@ export class Predictor implements Disposable, AsyncDisposable {
   readonly #gpu: Gpu;
   readonly #ownsGpu: boolean;
   readonly #programs = new Map<number, InferenceProgram>();
+  #suitable: number | undefined;
   /** Ends when the device has done what it was given last. */
   #last: Promise<unknown> = Promise.resolve();
   /** Ends when all calls have. */
@@ -165,7 +177,7 @@ export class Predictor implements Disposable, AsyncDisposable {
       ...{ classes, classNames, mean, std, fingerprint: "" },
     };
     // Few sizes, so that little is compiled whatever the numbers of images are.
-    const most = options.batch ?? BATCH, batch = Math.min(most, 2 ** Math.ceil(Math.log2(count)));
+    const most = options.batch ?? this.#suitableBatch(), batch = Math.min(most, 2 ** Math.ceil(Math.log2(count)));
     const rows: Float64Array[] = [];
     await this.#forEachRow(data, batch, options, (row) => rows.push(logSoftmax(row).map(Math.exp)));
     return rows;
@@ -179,7 +191,7 @@ export class Predictor implements Disposable, AsyncDisposable {
     return this.#during(async () => {
       const data = await datasetOf(images), tally = new Tally(this.model.network.classes);
       checkMeasurable(this.model, data);
-      const batch = Math.min(options.batch ?? BATCH, data.count);
+      const batch = Math.min(options.batch ?? this.#suitableBatch(), data.count);
       await this.#forEachRow(data, batch, options, (row, label) => tally.add(row, label));
       return tally.result();
     });
@@ -205,15 +217,31 @@ export class Predictor implements Disposable, AsyncDisposable {
     // Images are normalised as in training, whatever the statistics of these are.
     const normalised = { ...data, mean, std };
     const batcher = new Batcher(normalised, { batch, seed: 0, stream: "inference", shuffle: false, last: "fill" });
-    const images = new Float32Array(batcher.imageElements), labels = new Int32Array(batch);
-    for (let step = 0; step < batcher.batchesPerEpoch; step++) {
+    const makeHost = () => ({ images: new Float32Array(batcher.imageElements), labels: new Int32Array(batch) });
+    const hosts = [makeHost(), makeHost()], steps = batcher.batchesPerEpoch;
+    // While the device has one batch, the next one is read.
+    let before: (() => Promise<void>) | undefined;
+    for (let step = 0; step < steps; step++) {
       signal?.throwIfAborted();
+      const { images, labels } = hosts[step % 2];
       await batcher.ready(0, step);
       batcher.fill(0, step, images, labels);
-      const logits = await this.#inTurn(async () => (await this.#program(batch)).logits(images, step));
-      labels.forEach((label, n) => label >= 0 && visit(logits.subarray(n * classes, (n + 1) * classes), label));
-      onProgress?.(Math.min(data.count, (step + 1) * batch), data.count);
+      await before?.();
+      const running = this.#inTurn(async () => (await this.#program(batch)).logits(images, step));
+      running.catch(() => {}); // it is waited for below, unless something else fails first
+      before = async () => {
+        const logits = await running;
+        labels.forEach((label, n) => label >= 0 && visit(logits.subarray(n * classes, (n + 1) * classes), label));
+        onProgress?.(Math.min(data.count, (step + 1) * batch), data.count);
+      };
     }
+    await before?.();
+    signal?.throwIfAborted();
+  }
+
+  /** Images at a time where nobody says. */
+  #suitableBatch(): number {
+    return this.#suitable ??= this.#gpu.limits.software ? cachedBatch(this.model) : BATCH;
   }
 
   /** Does something on the device when all that came before is done. */

@@ -239,11 +239,11 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
     { gpu, engine, epochs, tensors }: Finished<TrainEngine, TrainRecord>,
     folder: RunFolder | undefined,
   ): Promise<TrainResult> {
-    const { plan } = engine, { batchSize: batch } = this.config, { onTest: onProgress, signal } = this.options;
+    const { plan } = engine, { onTest: onProgress, signal } = this.options;
     engine.destroy(); // its memory is needed
     const model = this.#bestModel ?? this.#model(tensors, this.config.epochs), best = this.#best;
     const modelFile = this.#bestModel ? BEST_MODEL : LAST_MODEL, { classNames } = model, set = this.data.test;
-    const test = set ? await evaluateModel(model, set, { gpu, batch, onProgress, signal }) : null;
+    const test = set ? await evaluateModel(model, set, { gpu, onProgress, signal }) : null;
     folder?.writeJson("evaluation.json", { model: modelFile, best, classNames, test });
     return { model, modelFile, best, test, epochs, plan };
   }
