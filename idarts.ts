@@ -42,6 +42,7 @@ export { rediscretize } from "./src/search/rediscretize.ts";
 
 export { RunFolder } from "./src/run/run_folder.ts";
 export { type OpenedRun, openRun } from "./src/train/open_run.ts";
+export { runStudy } from "./src/study/run_study.ts";
 export { runReport } from "./src/report/run_report.ts";
 
 // Training, measuring and using a network of a cell

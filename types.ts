@@ -59,3 +59,4 @@ export type { RediscretizeOptions } from "./src/search/rediscretize.ts";
 export type { OnnxOptions } from "./src/export/onnx.ts";
 export type { AutoConfig } from "./src/auto/config.ts";
 export type { Evaluation } from "./src/train/evaluation.ts";
+export type { StudyEvent, StudyOutcome, StudyRunOptions } from "./src/study/run_study.ts";

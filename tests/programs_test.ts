@@ -1,7 +1,7 @@
 /**
- * Three programs against the main entry alone, as somebody writes them who has read nothing but `deno doc idarts.ts`: a
+ * Programs against the main entry alone, as somebody writes them who has read nothing but `deno doc idarts.ts`: a
  * search on images in memory with a rule and a space of one's own; a training whose model predicts from bytes; a search
- * that is stopped and gone on with. They import nothing else of the project.
+ * that is stopped and gone on with; a study. They import nothing else of the project.
  * @module
  */
 import assert from "node:assert/strict";
@@ -18,6 +18,7 @@ import {
   type Rule,
   RunFolder,
   runReport,
+  runStudy,
   search,
   type SearchOptions,
   type SearchResult,
@@ -163,4 +164,37 @@ Deno.test("program: a search is stopped by its signal, and the same call goes on
   assert.deepEqual([opened.genotype, opened.evaluation?.test?.count, opened.epochs.length], [run.genotype, 20, 1]);
   assert.deepEqual(opened.model().tensors, model.tensors);
   assert.match(await runReport(trained), /Confusion matrix/);
+});
+
+Deno.test("program: a study is run, and run again where there is nothing left to do", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "programs-" }), path = `${folder}/study`, done: string[] = [];
+  for (const name of CLASSES) Deno.mkdirSync(`${folder}/images/${name}`, { recursive: true });
+  for (let i = 0; i < 80; i++) Deno.writeFileSync(`${folder}/images/${CLASSES[i % 2]}/${i}.png`, png(halfImage(i)));
+  const text = `
+search:
+  { data: "${folder}/images", image-size: 8, space: s3, cells: 3, init-channels: 2, batch-size: 8, epochs: 1, steps-per-epoch: 2, eval-images: 16,
+    probe-images: 8, statistics-images: 8, perturbation-images: 8, discretizer: [alpha, perturbation] }
+train: { init-channels: 4, cells: 3, batch-size: 8, epochs: 1, steps-per-epoch: 2, auxiliary-weight: 0 }
+`;
+  const onEvent = ({ event, kind }: { event: string; kind?: string }): void => {
+    if (event !== "begin") done.push(`${kind} ${event}`);
+  };
+  const { files, notBegun } = await runStudy(text, path, { onEvent });
+  const read = () => JSON.parse(Deno.readTextFileSync(files.json)), results = read();
+  assert.equal(notBegun.size, 0);
+  assert.deepEqual(done.slice(0, 2), ["search done", "discretize done"]);
+  assert.ok(done.length >= 3 && done.slice(2).every((each) => each === "train done"), done.join());
+  assert.deepEqual(results.searches[0].rules.map((each: { rule: string }) => each.rule), ["alpha", "perturbation"]);
+  assert.ok(
+    results.trainings.length > 0 &&
+      results.trainings.every((each: { split: string; accuracy: number }) =>
+        each.split === "test" && each.accuracy >= 0
+      ),
+  );
+  assert.match(Deno.readTextFileSync(files.html), /^<!doctype html>/i);
+  done.length = 0;
+  await runStudy(text, path, { onEvent });
+  assert.deepEqual(read(), results);
+  assert.deepEqual(done, []);
+  await assert.rejects(runStudy(text, "tests"), /Cannot use 'tests' as the folder of a study/);
 });
