@@ -1,11 +1,12 @@
 """The PyTorch peer of networks.ts: training steps, evaluation and prediction of derived networks.
 
-    echo '{"network": ..., "batch": 64, "steps": 5}' | /usr/bin/python3 bench/pytorch_networks.py
+    echo '{"network": ..., "what": "train", "batches": [64], "steps": 5}' | /usr/bin/python3 bench/pytorch_networks.py
 
-Reads one JSON object per line and answers each with one: medians and ranges over the steps after the
-warm-up, in milliseconds. Stock modules with what makes PyTorch quick on a CPU (channels_last, every
-core, inference mode; batch norms are folded by torch.jit.freeze where --freeze is given). Needs
-Debian's python3-torch and libopenblas0-pthread.
+Reads one JSON object per line and answers each with one: medians over the steps after the warm-up, in
+milliseconds, of a training step, or of the prediction of one image with the fastest of the batches. Stock
+modules with what makes PyTorch quick on a CPU: channels_last, every core, and for predictions inference
+mode, plain or frozen with batch norms folded, whichever is faster. Needs Debian's python3-torch and
+libopenblas0-pthread.
 """
 
 import json
@@ -141,44 +142,51 @@ class NasBenchNetwork(nn.Module):
 
 
 def timed(run: Callable[[], Any], steps: int, warmup: int) -> Dict[str, Any]:
-    times, cpu = [], []
+    times: List[float] = []
+    cpu: List[float] = []
     for step in range(warmup + steps):
         start, busy = time.perf_counter(), time.process_time()
         run()
         if step >= warmup:
             times.append(1e3 * (time.perf_counter() - start))
             cpu.append(1e3 * (time.process_time() - busy))
-    return {"ms": statistics.median(times), "range": [min(times), max(times)], "cpuMs": statistics.median(cpu)}
+    return {"ms": statistics.median(times), "cpuMs": statistics.median(cpu)}
+
+
+def predict(model: nn.Module, images: Tensor, steps: int) -> Dict[str, Any]:
+    with torch.inference_mode():
+        plain = timed(lambda: model(images), steps, 2)
+        frozen = torch.jit.optimize_for_inference(torch.jit.trace(model, images))
+        best = min(plain, timed(lambda: frozen(images), steps, 4), key=lambda one: one["ms"])
+    return {key: value / len(images) for key, value in best.items()}
 
 
 def measure(request: Dict[str, Any]) -> Dict[str, Any]:
-    config, steps, what = request["network"], request["steps"], request["what"]
+    config, steps, batches = request["network"], request["steps"], request["batches"]
     torch.set_num_threads(request.get("threads", 2))
     kind = NasBenchNetwork if config["genotype"].get("skeleton") == "nas-bench-201" else DartsNetwork
     model = kind(config).to(memory_format=torch.channels_last)
-    shape = (request["batch"], config["inputChannels"], config["height"], config["width"])
-    images = torch.randn(shape).to(memory_format=torch.channels_last)
-    labels = torch.randint(config["classes"], (request["batch"],))
     parameters = list(model.parameters())
-    result: Dict[str, Any] = {"parameters": sum(p.numel() for p in parameters)}
-    if what == "train":
-        sgd = torch.optim.SGD(parameters, lr=0.025, momentum=0.9, weight_decay=3e-4)
+    count = {"parameters": sum(p.numel() for p in parameters)}
 
-        def train() -> None:
-            model.zero_grad(set_to_none=True)
-            F.cross_entropy(model(images), labels).backward()
-            nn.utils.clip_grad_norm_(parameters, 5.0)
-            sgd.step()
+    def images(batch: int) -> Tensor:
+        shape = (batch, config["inputChannels"], config["height"], config["width"])
+        return torch.randn(shape).to(memory_format=torch.channels_last)
 
-        return {**result, **timed(train, steps, 2)}
-    model.eval()
-    with torch.inference_mode():
-        best = timed(lambda: model(images), steps, 2)
-        if request.get("freeze"):
-            frozen = torch.jit.optimize_for_inference(torch.jit.trace(model, images))
-            other = timed(lambda: frozen(images), steps, 4)
-            best = {**min(best, other, key=lambda one: one["ms"]), "frozenMs": other["ms"], "plainMs": best["ms"]}
-    return {**result, **best}
+    if request["what"] == "predict":
+        model.eval()
+        every = [predict(model, images(batch), steps) for batch in batches]
+        return {**count, **min(every, key=lambda one: one["ms"])}
+    data, labels = images(batches[0]), torch.randint(config["classes"], (batches[0],))
+    sgd = torch.optim.SGD(parameters, lr=0.025, momentum=0.9, weight_decay=3e-4)
+
+    def train() -> None:
+        model.zero_grad(set_to_none=True)
+        F.cross_entropy(model(data), labels).backward()
+        nn.utils.clip_grad_norm_(parameters, 5.0)
+        sgd.step()
+
+    return {**count, **timed(train, steps, 2)}
 
 
 if __name__ == "__main__":
