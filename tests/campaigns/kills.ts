@@ -1,5 +1,5 @@
 /**
- * A campaign of kills: searches, trainings and studies on a few real digits are killed (SIGKILL) at random moments, gone
+ * A campaign of kills: searches, trainings, studies and runs of `auto` on a few real digits are killed (SIGKILL) at random moments, gone
  * on with and killed again, up to three times each, and must come to the bits of one that nothing happened to. Takes
  * about half a minute a round on two cores, so it is no part of the tests:
  *
@@ -84,6 +84,15 @@ const SUBJECTS: readonly Subject[] = [
       ...["results.json", "results.csv"].map((file) => read(`${folder}/${file}`)),
       ...list(`${folder}/runs`).map((run) => `${run}: ${list(`${folder}/runs/${run}`)}`),
       `${list(`${folder}/work`)} ${list(`${folder}/workers`)}`,
+    ],
+  },
+  {
+    name: "auto",
+    start: (folder) => ["auto", DIGITS, "--steps", "80", "--search", "on", "--params", "30k", "--out", folder],
+    again: (folder) => ["auto", DIGITS, "--steps", "80", "--search", "on", "--params", "30k", "--out", folder],
+    result: (folder) => [
+      ...["model.safetensors", "model.onnx"].map((file) => `${file} ${hash(`${folder}/${file}`)}`),
+      JSON.stringify(JSON.parse(read(`${folder}/result.json`), (key, value) => key === "seconds" ? 0 : value)),
     ],
   },
 ];
@@ -191,7 +200,7 @@ const { values } = parseArgs({
 });
 const rounds = Number(values.rounds ?? 100), seed = Number(values.seed ?? 0), only = values.only?.split(",");
 const subjects = SUBJECTS.filter(({ name }) => only?.includes(name) ?? true);
-if (!(rounds >= 1 && subjects.length > 0)) throw new RangeError("rounds from 1, and --only search,train,study");
+if (!(rounds >= 1 && subjects.length > 0)) throw new RangeError("rounds from 1, and --only search,train,study,auto");
 
 if (exists(FOLDER)) Deno.removeSync(FOLDER, { recursive: true });
 writeDigits(DIGITS);
