@@ -27,7 +27,7 @@ import { comparisonLines, epochLines, varianceLines } from "../src/commands/outc
 import { rulesOf } from "../src/discretize/registry.ts";
 import type { Rule } from "../src/discretize/rule.ts";
 import { PORTABLE_LIMITS } from "../src/gpu/device.ts";
-import { SEARCH_OPTIONS } from "../src/search/config.ts";
+import { resolveSearchLayers, SEARCH_OPTIONS } from "../src/search/config.ts";
 import { meanEntropy } from "../src/search/records.ts";
 import { planSearch } from "../src/search/programs.ts";
 import { NAS_BENCH_SIZE } from "../src/space/nas_bench_network.ts";
@@ -203,7 +203,8 @@ Deno.test("NAS-Bench-201: a space of one's own may stand in its skeleton", async
   const config = tiny({ space: definition, epochs: 1 });
   const { genotype, report } = await search(config, DATA, { gpu });
   assert.deepEqual([report.space, genotype.normal.nodes.flat().length], ["three-edges", 3]);
-  assert.deepEqual(tiny({ ...SEARCH_OPTIONS.toRecord(config) }), config);
+  const values = SEARCH_OPTIONS.toRecord(config);
+  assert.deepEqual(resolveSearchLayers([{ source: "a file", values }]), config);
   roundTrip(genotype);
 });
 
