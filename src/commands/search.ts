@@ -2,8 +2,7 @@
  * `idarts search`: a search in a run folder, new or resumed, with what it found and measured at the end.
  * @module
  */
-import { type Command, Option as Flag } from "commander";
-import { UsageError } from "../base/errors.ts";
+import type { Command } from "commander";
 import { nameOf } from "../base/options.ts";
 import { VERSION } from "../base/version.ts";
 import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
@@ -12,21 +11,13 @@ import { SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/con
 import type { SearchPlan } from "../search/programs.ts";
 import { writeResult } from "../run/result_file.ts";
 import { cellSvg } from "../report/cell_svg.ts";
-import { RunFolder } from "../run/run_folder.ts";
+import type { RunFolder } from "../run/run_folder.ts";
 import { settledOf } from "../search/settled.ts";
 import { readSearch } from "../search/run_record.ts";
 import { harmlessSearchOptions, search, type SearchResult } from "../search/search.ts";
 import { weightCount } from "../space/supernet.ts";
-import { dataPlaces, dataText, openConfigured } from "./data_sets.ts";
-import {
-  addSearchOptions,
-  OUTPUT_GROUP,
-  type Parsed,
-  presetText,
-  refuseChanges,
-  searchConfig,
-  searchLayers,
-} from "./flags.ts";
+import { dataText, openConfigured } from "./data_sets.ts";
+import { addSearchOptions, type Parsed, presetText, refuseChanges, searchConfig, searchLayers } from "./flags.ts";
 import {
   cellLines,
   comparisonLines,
@@ -38,9 +29,19 @@ import {
 } from "./outcome.ts";
 import { trainCommand, writeReport } from "./report_files.ts";
 import { freshPath, methodReport, otherRule, PICTURE_FILE, runName } from "./run_files.ts";
+import {
+  addRunFlags,
+  type Job,
+  newRunFolder,
+  resumedJob,
+  RUN_EXIT_HELP,
+  type Running,
+  runPlaces,
+  runVerb,
+} from "./run_verb.ts";
 import { StepClock } from "./step_clock.ts";
-import { type Host, listenForStop, tellStopped } from "./stop.ts";
-import { commandLine, count, duration, mebibytes, pairs, Terminal } from "./terminal.ts";
+import type { Host } from "./stop.ts";
+import { commandLine, count, duration, mebibytes, pairs, type Terminal } from "./terminal.ts";
 import { EPOCH_SHAPE, type EpochRecord } from "../search/records.ts";
 import { METRICS_FILE, readRecords } from "../run/metrics_file.ts";
 
@@ -54,16 +55,7 @@ export function searchCommand(program: Command): Command {
         "and test/ are not looked at. Everything is written into a run folder: configuration, metrics, checkpoints, " +
         "genotypes (JSON and Python text), a picture and a report.",
     );
-  command.addOption(
-    new Flag("--out <folder>", "run folder to make (default: runs/<data>-<preset or seed>, numbered)").helpGroup(
-      OUTPUT_GROUP,
-    ),
-  );
-  command.addOption(
-    new Flag("--resume <run>", "go on with the run in this folder, to the same bits as if it had never stopped")
-      .helpGroup(OUTPUT_GROUP),
-  );
-  command.addOption(new Flag("--json", "one JSON line for each event: start, epoch, result").helpGroup(OUTPUT_GROUP));
+  addRunFlags(command, "runs/<data>-<preset or seed>, numbered");
   addSearchOptions(command);
   command.addHelpText(
     "after",
@@ -83,91 +75,51 @@ Examples:
   After Ctrl-C, a kill or a power cut:
     ${commandLine(["search", "--resume", "runs/mnist-demo"], { read: [MNIST_FOLDER, "runs"], write: ["runs"] })}
 
-Ctrl-C stops after the current step, with a checkpoint; a second one stops at once.
-Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C (143 by SIGTERM).`,
+${RUN_EXIT_HELP}`,
   );
   return command;
 }
 
-/** What to run, and where. */
-interface Job {
+interface SearchJob extends Job {
   readonly config: SearchConfig;
-  readonly folder: RunFolder;
-  readonly resume: boolean;
 }
 
 /**
  * Runs the verb.
- * @param hints whether to say at the end what can be done next
  * @param host the verb that runs this one as a part of its own
  * @returns the exit code
  */
-export async function runSearch(
-  parsed: Parsed,
-  _args: readonly string[] = [],
-  hints = true,
-  host?: Host,
-): Promise<number> {
-  const terminal = host?.terminal ?? new Terminal(parsed.json === true);
-  const warn = (message: string): void => terminal.warn(message);
-  using stop = host?.stop ??
-    listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
-  const job = typeof parsed.resume === "string" ? resumeJob(parsed, parsed.resume, warn) : newJob(parsed, warn);
-  using folder = job.folder;
-  let done = false, data: Dataset | undefined, stoppedAt: number | undefined;
-  try {
-    data = await openConfigured(job.config, "train", terminal);
-    const finish = await searchIn(job, data, terminal, stop.signal, (step) => stoppedAt = step);
-    if (!host) await finish(hints);
-    done = true;
-    return 0;
-  } catch (error) {
-    if (!stop.signal.aborted || error !== stop.signal.reason) throw error;
-    const again = commandLine(["search", "--resume", folder.path], places(job.config, folder.path));
-    tellStopped(terminal, folder.path, stoppedAt, again);
-    return stop.exitCode();
-  } finally {
-    terminal.close();
-    data?.stream?.close();
-    if (!done && !job.resume) folder.discardIfEmpty();
-  }
+export async function runSearch(parsed: Parsed, _args: readonly string[] = [], host?: Host): Promise<number> {
+  return await runVerb("search", parsed, host, (warn) => openJob(parsed, warn), async (job, running) => {
+    const data = await openConfigured(job.config, "train", running.terminal);
+    try {
+      return await searchIn(job, data, running);
+    } finally {
+      data.stream?.close();
+    }
+  });
 }
 
-function newJob(parsed: Parsed, warn: (message: string) => void): Job {
-  const config = searchConfig(parsed), preset = parsed.preset as string | undefined;
-  const path = (parsed.out as string | undefined) ??
-    freshPath(`runs/${runName(config.data)}-${preset ?? config.seed}`);
-  if (path === "") throw new UsageError("Cannot use --out as it must name a folder: it is empty");
-  return { config, folder: RunFolder.create(path, { warn }), resume: false };
+function openJob(parsed: Parsed, warn: (message: string) => void): SearchJob {
+  const { resume, preset } = parsed;
+  if (typeof resume === "string") return resumedJob(parsed, resume, warn, (folder) => resumeIn(folder, parsed));
+  const config = searchConfig(parsed), name = `runs/${runName(config.data)}-${preset ?? config.seed}`;
+  return { config, folder: newRunFolder(parsed, () => freshPath(name), warn), resume: false };
 }
 
-function resumeJob(parsed: Parsed, path: string, warn: (message: string) => void): Job {
-  if (parsed.out !== undefined) {
-    throw new UsageError(`Cannot use --out together with --resume: the run stays in '${path}', so leave --out away`);
-  }
-  const folder = RunFolder.open(path, { warn });
-  try {
-    const run = readSearch(folder);
-    const config = SEARCH_OPTIONS.resolve([
-      { source: folder.file("config.json"), values: SEARCH_OPTIONS.toRecord(run.config) },
-      ...searchLayers(parsed),
-    ]) as SearchConfig;
-    refuseChanges(SEARCH_OPTIONS, path, run.config, config, harmlessSearchOptions(run.config));
-    return { config, folder, resume: true };
-  } catch (error) {
-    folder.close();
-    throw error;
-  }
-}
-
-/** Folders that a run reads and writes. */
-function places(config: SearchConfig, path: string): { read: string[]; write: string[] } {
-  return { read: [...dataPlaces(config.data), path], write: [path] };
+function resumeIn(folder: RunFolder, parsed: Parsed): SearchJob {
+  const run = readSearch(folder);
+  const config = SEARCH_OPTIONS.resolve([
+    { source: folder.file("config.json"), values: SEARCH_OPTIONS.toRecord(run.config) },
+    ...searchLayers(parsed),
+  ]) as SearchConfig;
+  refuseChanges(SEARCH_OPTIONS, folder.path, run.config, config, harmlessSearchOptions(run.config));
+  return { config, folder, resume: true };
 }
 
 /** Says what is about to run. */
 function tellStart(
-  { config, folder, resume }: Job,
+  { config, folder, resume }: SearchJob,
   data: Dataset,
   terminal: Terminal,
   adapter: string,
@@ -206,12 +158,10 @@ function tellStart(
 
 /** @returns what remains to be done: to write the report and to say what came out */
 async function searchIn(
-  job: Job,
+  job: SearchJob,
   data: Dataset,
-  terminal: Terminal,
-  signal: AbortSignal,
-  onStopped: (step: number) => void,
-): Promise<(hints: boolean) => Promise<void>> {
+  { terminal, options }: Running,
+): Promise<() => Promise<void>> {
   const { config, folder, resume } = job, began = performance.now();
   terminal.progress(() => "opening the GPU and planning the supernet ...");
   const clock = new StepClock(config.epochs);
@@ -227,11 +177,9 @@ async function searchIn(
     );
   };
   const result = await search(config, data, {
-    folder,
-    signal,
+    ...options,
     onStart,
     onEpoch,
-    onStopped,
     onProgress: (progress) =>
       terminal.progress(() =>
         clock.line(
@@ -242,23 +190,22 @@ async function searchIn(
       ),
     onMeasured: (done, all) =>
       terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`),
-    warn: (message) => terminal.warn(message),
   });
   const seconds = (performance.now() - began) / 1000;
   folder.writeFile(PICTURE_FILE, await cellSvg(result.genotype));
   const { plan: { bytes: gpuBytes, variables } } = result, parameters = weightCount(variables);
   writeResult(folder.path, { parameters, gpuBytes, ...(resume ? {} : { seconds }) });
-  return async (hints) => {
+  return async () => {
     terminal.progress(() => "writing the report ...");
-    tell(job, result, terminal, { seconds, report: await writeReport(folder), hints });
+    tell(job, result, terminal, { seconds, report: await writeReport(folder) });
   };
 }
 
 function tell(
-  { config, folder }: Job,
+  { config, folder }: SearchJob,
   result: SearchResult,
   terminal: Terminal,
-  { seconds, report, hints }: { seconds: number; report: string; hints: boolean },
+  { seconds, report }: { seconds: number; report: string },
 ): void {
   const epochs = readRecords(folder, EPOCH_SHAPE), chosen = config.discretizer, last = epochs.at(-1);
   const { genotype, text } = methodReport(result.report, chosen), file = (name: string): string => folder.file(name);
@@ -309,13 +256,13 @@ function tell(
       ["report", report],
       ["run folder", folder.path],
     ]),
-    ...(hints ? hintLines(config, folder.path) : []),
+    ...hintLines(config, folder.path),
   ].forEach((line) => terminal.line(line));
 }
 
 /** What can be done next. */
 function hintLines(config: SearchConfig, path: string): string[] {
-  const read = [...new Set(places(config, path).read)];
+  const read = [...new Set(runPlaces(config, path).read)];
   return [
     "",
     "Train a network of this cell, briefly (without the preset: the published recipe, which takes days on a CPU):",

@@ -236,8 +236,8 @@ async function perform({ task, path, resume, input, signal, started }: Assignmen
   }
   const parsed = resume ? { resume: path } : { ...task.config, out: path };
   const code = task.kind === "search"
-    ? await runSearch(parsed, [], false, host)
-    : await runTrain(parsed, resume ? [] : [input!], false, host);
+    ? await runSearch(parsed, [], host)
+    : await runTrain(parsed, resume ? [] : [input!], host);
   return code === 0;
 }
 

@@ -2,7 +2,7 @@
  * `idarts train`: a network of a cell trained from scratch in a run folder, new or resumed, and measured at the end.
  * @module
  */
-import { type Command, Option as Flag } from "commander";
+import type { Command } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import type { Layer } from "../base/options.ts";
@@ -12,29 +12,23 @@ import { DATA_OPTION_LIST } from "../data/config.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import { writeResult } from "../run/result_file.ts";
-import { RunFolder } from "../run/run_folder.ts";
+import type { RunFolder } from "../run/run_folder.ts";
 import { costOf } from "../space/cost.ts";
 import type { NetworkConfig } from "../space/derived.ts";
 import { resolveTrainLayers, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
 import type { TrainPlan } from "../train/programs.ts";
 import { type GenotypeOrigin, readTraining } from "../train/run_record.ts";
 import { HARMLESS_TRAIN_OPTIONS, networkConfig, train, type TrainData, validationOf } from "../train/train.ts";
-import { dataPlaces, dataText, openConfigured, openTest, openValidation } from "./data_sets.ts";
+import { dataText, openConfigured, openTest, openValidation } from "./data_sets.ts";
 import { evaluationLines, finePercent, trainLine, trainLines } from "./evaluation_text.ts";
-import {
-  addConfiguration,
-  configurationLayers,
-  OUTPUT_GROUP,
-  type Parsed,
-  presetText,
-  refuseChanges,
-} from "./flags.ts";
+import { addConfiguration, configurationLayers, type Parsed, presetText, refuseChanges } from "./flags.ts";
 import { modelCommands, writeReport } from "./report_files.ts";
 import { freshPath, runName } from "./run_files.ts";
+import { addRunFlags, type Job, newRunFolder, resumedJob, RUN_EXIT_HELP, type Running, runVerb } from "./run_verb.ts";
 import { GENOTYPE_HELP, openGenotype, publishedText } from "./sources.ts";
 import { StepClock } from "./step_clock.ts";
-import { type Host, listenForStop, tellStopped } from "./stop.ts";
-import { commandLine, count, duration, magnitude, mebibytes, pairs, percent, Terminal } from "./terminal.ts";
+import type { Host } from "./stop.ts";
+import { commandLine, count, duration, magnitude, mebibytes, pairs, percent, type Terminal } from "./terminal.ts";
 import { writeCells } from "./train_files.ts";
 import { EVALUATION_FILE } from "../train/evaluation_file.ts";
 import { EPOCH_SHAPE, type TrainRecord, type TrainResult } from "../train/records.ts";
@@ -51,15 +45,7 @@ export function trainCommand(program: Command): Command {
         "measured at the end, or, with --val-images 0, val/ is. Everything is written into a run folder: configuration, metrics, checkpoints, the models of the best " +
         "and the last epoch, and the accuracy of each class. --params and --macs pick the size of the network.",
     );
-  command.addOption(
-    new Flag("--out <folder>", "run folder to make (default: 'train' in the search's, else runs/<data>-<genotype>-...)")
-      .helpGroup(OUTPUT_GROUP),
-  );
-  command.addOption(
-    new Flag("--resume <run>", "go on with the run in this folder, to the same bits as if it had never stopped")
-      .helpGroup(OUTPUT_GROUP),
-  );
-  command.addOption(new Flag("--json", "one JSON line for each event: start, epoch, result").helpGroup(OUTPUT_GROUP));
+  addRunFlags(command, "'train' in the search's, else runs/<data>-<genotype>-...");
   addConfiguration(command, TRAIN_OPTIONS.options, TRAIN_PRESETS);
   const mnist = { read: [MNIST_FOLDER, "runs"], write: ["runs"] };
   command.addHelpText(
@@ -82,64 +68,34 @@ Examples:
 
 ${publishedText()}
 
-Ctrl-C stops after the current step, with a checkpoint; a second one stops at once.
-Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C (143 by SIGTERM).`,
+${RUN_EXIT_HELP}`,
   );
   return command;
 }
 
-/** What to run, and where. */
-interface Job {
+interface TrainJob extends Job {
   readonly config: TrainConfig;
   readonly origin: GenotypeOrigin;
-  readonly folder: RunFolder;
-  readonly resume: boolean;
 }
 
 /**
  * Runs the verb.
- * @param hints whether to say at the end what can be done next
  * @param host the verb that runs this one as a part of its own
  * @returns the exit code
  */
-export async function runTrain(
-  parsed: Parsed,
-  [source]: readonly string[],
-  hints = true,
-  host?: Host,
-): Promise<number> {
-  const terminal = host?.terminal ?? new Terminal(parsed.json === true);
-  const warn = (message: string): void => terminal.warn(message);
-  using stop = host?.stop ??
-    listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
-  const job = typeof parsed.resume === "string"
-    ? resumeJob(parsed, parsed.resume, source, warn)
-    : newJob(parsed, source, warn);
-  using folder = job.folder;
-  let done = false, stoppedAt: number | undefined;
-  const data: { train?: Dataset; val?: Dataset; test?: Dataset } = {};
-  try {
-    data.train = await openConfigured(job.config, "train", terminal);
-    data.val = await openValidation(job.config, terminal);
-    // Images that have chosen the epoch can no longer measure it: they do not stand in for test images then.
-    if (!data.val || partsOf(job.config.data).includes("test")) data.test = await openTest(job.config, terminal);
-    const finish = await trainIn(job, data as TrainData, terminal, stop.signal, (step) => stoppedAt = step);
-    if (!host) await finish(hints);
-    done = true;
-    return 0;
-  } catch (error) {
-    if (!stop.signal.aborted || error !== stop.signal.reason) throw error;
-    const again = commandLine(["train", "--resume", folder.path], {
-      read: [...dataPlaces(job.config.data), folder.path],
-      write: [folder.path],
-    });
-    tellStopped(terminal, folder.path, stoppedAt, again);
-    return stop.exitCode();
-  } finally {
-    terminal.close();
-    for (const part of Object.values(data)) part?.stream?.close();
-    if (!done && !job.resume) folder.discardIfEmpty();
-  }
+export async function runTrain(parsed: Parsed, [source]: readonly string[], host?: Host): Promise<number> {
+  return await runVerb("train", parsed, host, (warn) => openJob(parsed, source, warn), async (job, running) => {
+    const { config } = job, { terminal } = running, data: { train?: Dataset; val?: Dataset; test?: Dataset } = {};
+    try {
+      data.train = await openConfigured(config, "train", terminal);
+      data.val = await openValidation(config, terminal);
+      // Images that have chosen the epoch can no longer measure it: they do not stand in for test images then.
+      if (!data.val || partsOf(config.data).includes("test")) data.test = await openTest(config, terminal);
+      return await trainIn(job, data as TrainData, running);
+    } finally {
+      for (const part of Object.values(data)) part?.stream?.close();
+    }
+  });
 }
 
 /**
@@ -165,41 +121,31 @@ export function trainingOf(
   return { config, origin };
 }
 
-function newJob(parsed: Parsed, source: string | undefined, warn: (message: string) => void): Job {
-  const { config, origin } = trainingOf(parsed, source);
-  const name = origin.name.replace(/\.[^.]*$/, ""), preset = parsed.preset as string | undefined;
-  const path = (parsed.out as string | undefined) ??
-    freshPath(
-      origin.search === null
-        ? `runs/${runName(config.data)}-${name}-${preset ?? config.seed}`
-        : joinPath(origin.search, "train"),
-    );
-  if (path === "") throw new UsageError("Cannot use --out as it must name a folder: it is empty");
-  return { config, origin, folder: RunFolder.create(path, { warn }), resume: false };
+function openJob(parsed: Parsed, source: string | undefined, warn: (message: string) => void): TrainJob {
+  const { resume, preset } = parsed;
+  if (typeof resume === "string") {
+    if (source !== undefined) {
+      throw new UsageError(
+        `Cannot use a genotype together with --resume: the run has its own, so leave '${source}' away`,
+      );
+    }
+    return resumedJob(parsed, resume, warn, (folder) => resumeIn(folder, parsed));
+  }
+  const { config, origin } = trainingOf(parsed, source), { name, search } = origin;
+  const path = search === null
+    ? `runs/${runName(config.data)}-${name.replace(/\.[^.]*$/, "")}-${preset ?? config.seed}`
+    : joinPath(search, "train");
+  return { config, origin, folder: newRunFolder(parsed, () => freshPath(path), warn), resume: false };
 }
 
-function resumeJob(parsed: Parsed, path: string, source: string | undefined, warn: (message: string) => void): Job {
-  if (parsed.out !== undefined) {
-    throw new UsageError(`Cannot use --out together with --resume: the run stays in '${path}', so leave --out away`);
-  }
-  if (source !== undefined) {
-    throw new UsageError(
-      `Cannot use a genotype together with --resume: the run has its own, so leave '${source}' away`,
-    );
-  }
-  const folder = RunFolder.open(path, { warn });
-  try {
-    const { config: stored, genotype, name, search } = readTraining(folder), origin = { genotype, name, search };
-    const config = resolveTrainLayers([
-      { source: folder.file("config.json"), values: TRAIN_OPTIONS.toRecord(stored) },
-      ...configurationLayers(parsed, TRAIN_OPTIONS, TRAIN_PRESETS),
-    ]);
-    refuseChanges(TRAIN_OPTIONS, path, stored, config, HARMLESS_TRAIN_OPTIONS);
-    return { config, origin, folder, resume: true };
-  } catch (error) {
-    folder.close();
-    throw error;
-  }
+function resumeIn(folder: RunFolder, parsed: Parsed): TrainJob {
+  const { config: stored, genotype, name, search } = readTraining(folder), origin = { genotype, name, search };
+  const config = resolveTrainLayers([
+    { source: folder.file("config.json"), values: TRAIN_OPTIONS.toRecord(stored) },
+    ...configurationLayers(parsed, TRAIN_OPTIONS, TRAIN_PRESETS),
+  ]);
+  refuseChanges(TRAIN_OPTIONS, folder.path, stored, config, HARMLESS_TRAIN_OPTIONS);
+  return { config, origin, folder, resume: true };
 }
 
 /** What the best epoch is chosen by. */
@@ -211,7 +157,7 @@ function validationText(config: TrainConfig, data: TrainData): string {
 
 /** Says what is about to run. */
 function tellStart(
-  { config, origin, folder, resume }: Job,
+  { config, origin, folder, resume }: TrainJob,
   data: TrainData,
   terminal: Terminal,
   adapter: string,
@@ -254,12 +200,10 @@ function tellStart(
 
 /** @returns what remains to be done: to write the report and to say what came out */
 async function trainIn(
-  job: Job,
+  job: TrainJob,
   data: TrainData,
-  terminal: Terminal,
-  signal: AbortSignal,
-  onStopped: (step: number) => void,
-): Promise<(hints: boolean) => Promise<void>> {
+  { terminal, options }: Running,
+): Promise<() => Promise<void>> {
   const { config, origin, folder, resume } = job, began = performance.now();
   terminal.progress(() => "opening the GPU and planning the network ...");
   const clock = new StepClock(config.epochs), network = networkConfig(config, origin.genotype, data.train);
@@ -273,34 +217,31 @@ async function trainIn(
     terminal.line(trainLine(record, config.epochs));
   };
   const result = await train(config, origin.genotype, data, {
-    folder,
-    signal,
+    ...options,
     name: origin.name,
     search: origin.search,
     onStart,
     onEpoch,
-    onStopped,
     onProgress: (progress) =>
       terminal.progress(() =>
         clock.line(progress, `train ${progress.trainLoss.toFixed(3)} ${percent(progress.trainAccuracy)}`)
       ),
     onTest: (done, total) => terminal.progress(() => `test images: ${count(done)} of ${count(total)}`),
-    warn: (message) => terminal.warn(message),
   });
   const seconds = (performance.now() - began) / 1000, { parameters } = costOf(network);
   await writeCells(folder, origin.genotype);
   writeResult(folder.path, { parameters, gpuBytes: result.plan.bytes, ...(resume ? {} : { seconds }) });
-  return async (hints) => {
+  return async () => {
     terminal.progress(() => "writing the report ...");
-    tell(job, result, terminal, { seconds, report: await writeReport(folder), parameters, hints });
+    tell(job, result, terminal, { seconds, report: await writeReport(folder), parameters });
   };
 }
 
 function tell(
-  { config, folder }: Job,
+  { config, folder }: TrainJob,
   { modelFile, model, best, test, plan }: TrainResult,
   terminal: Terminal,
-  { seconds, report, parameters, hints }: { seconds: number; report: string; parameters: number; hints: boolean },
+  { seconds, report, parameters }: { seconds: number; report: string; parameters: number },
 ): void {
   const epochs = readRecords(folder, EPOCH_SHAPE), file = (name: string): string => folder.file(name);
   terminal.event({
@@ -335,8 +276,6 @@ function tell(
       ["report", report],
       ["run folder", folder.path],
     ]),
-    ...(hints ? modelCommands(folder.path, config) : []).flatMap((
-      { purpose, command },
-    ) => ["", `${purpose}:`, `  ${command}`]),
+    ...modelCommands(folder.path, config).flatMap(({ purpose, command }) => ["", `${purpose}:`, `  ${command}`]),
   ].forEach((line) => terminal.line(line));
 }
