@@ -7,9 +7,10 @@ import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { defineOptions } from "../base/options.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
+import type { HostInputs } from "../graph/buffers.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
 import type { Plan } from "../graph/plan.ts";
-import type { DispatchTime } from "../graph/runtime.ts";
+import type { DispatchTime, Runtime } from "../graph/runtime.ts";
 import { dense, image } from "../graph/tensor_type.ts";
 import { tuned } from "../graph/tuning.ts";
 import { hyperValues } from "../nn/hyper.ts";
@@ -19,7 +20,7 @@ import { multiplyAdd } from "../ops/multiply_add.ts";
 import { SEARCH_PRESETS } from "../search/config.ts";
 import { SearchEngine } from "../search/engine.ts";
 import { checkMemory, memoryBudget } from "../run/memory.ts";
-import { planSearch } from "../search/programs.ts";
+import { planSearch, type SearchPlan } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
 import { addOptions, addSearchOptions, type Parsed, parseShape, presetText, searchConfig } from "./flags.ts";
 import { measure, medianSpan, noiseBatch, type Span, startTrial } from "./measure.ts";
@@ -73,10 +74,6 @@ interface Rate {
 
 const gflops = ({ macs, milliseconds }: Rate): number => 2 * macs / milliseconds / 1e6;
 const gigabytes = ({ bytes, milliseconds }: Rate): number => bytes / milliseconds / 1e6;
-const rateCells = (rate: Rate): string[] => [
-  rate.macs > 0 ? gflops(rate).toFixed(1) : "-",
-  gigabytes(rate).toFixed(1),
-];
 
 /** Runs the verb. @returns the exit code */
 export async function runBench(parsed: Parsed): Promise<number> {
@@ -97,15 +94,7 @@ export async function runBench(parsed: Parsed): Promise<number> {
     const began = performance.now(), engine = await SearchEngine.create(gpu, plan, config.seed);
     try {
       engine.initialise(config.seed, config.alphaInit);
-      const inputs = noiseBatch(net);
-      const run = () =>
-        engine.step(inputs, inputs, {
-          weightLr: 0.025,
-          alphaLr: 3e-4,
-          alphaStep: 1,
-          alphaBeta1: 0.5,
-          alphaBeta2: 0.999,
-        });
+      const inputs = noiseBatch(net), run = (): Promise<void> => engine.step(inputs, inputs, RATES);
       await run();
       await engine.runtime.idle();
       const { compileSeconds } = engine.runtime, firstSeconds = (performance.now() - began) / 1000 - compileSeconds;
@@ -114,72 +103,15 @@ export async function runBench(parsed: Parsed): Promise<number> {
         terminal.progress(() => `step ${i + 1} of ${steps} ...`);
         spans.push(await measure(run, () => engine.runtime.idle()));
       }
-      const names = [...plan.alphaStep.map(([name]) => name), "weight_step"];
-      const programs = plan.plans.filter(({ name }) => names.includes(name));
-      const span = medianSpan(spans),
-        step = rateOf(programs, span.milliseconds),
-        timed = gpu.features.includes("timestamp-query");
-      const dispatches: DispatchTime[] = [], { runtime } = engine;
-      let hostMilliseconds = 0;
-      for (const each of programs) {
-        const host = { ...inputs, hyper: HYPER, ...noiseKey(each, config.seed, 1) }, alone: Span[] = [];
-        // One by one: a driver may let the next submission wait until the one before is done.
-        while (alone.length < 3) alone.push(await measure(() => runtime.run(each.name, host), () => runtime.idle()));
-        hostMilliseconds += medianSpan(alone).hostMilliseconds;
-        if (!timed) continue;
-        await runtime.profile(each.name, host); // the second one is told
-        dispatches.push(...await runtime.profile(each.name, host));
-      }
-      const operations = byOperation(programs, dispatches);
-      const whole = dispatches.reduce((sum, t) => sum + t.nanoseconds, 0) / 1e6;
+      const parts = await measurePrograms(engine.runtime, stepPlans(plan), inputs, config.seed);
+      const span = medianSpan(spans), step = rateOf(stepPlans(plan), span.milliseconds);
+      const measured = { gpu, plan, compileSeconds, firstSeconds, ceilings, step, span, ...parts };
       terminal.close();
-      terminal.event({
-        event: "bench",
-        adapter: gpu.name,
-        config: { ...net, space: net.space.name },
-        gpuBytes: plan.bytes,
-        compileSeconds,
-        firstSeconds,
-        ceilings,
-        step: { ...step, ...span, hostMilliseconds },
-        operations: Object.fromEntries(operations),
-      });
+      terminal.event(benchRecord(measured, { ...net, space: net.space.name }));
       [
         `A step of the search (${net.space.name}, ${net.cells} cells, ${net.channels} channels, ${net.batch} images of ` +
         `${shape}, ${config.precision})`,
-        ...pairs([
-          ["adapter", gpu.name],
-          ["GPU memory", mebibytes(plan.bytes)],
-          ["compilation", `${duration(compileSeconds)}, and ${duration(firstSeconds)} in the first step`],
-          [
-            "step",
-            `${step.milliseconds.toFixed(0)} ms (median of ${steps}), ${
-              percent(hostMilliseconds / span.milliseconds)
-            } of it JavaScript`,
-          ],
-          [
-            "in it",
-            `${count(step.dispatches)} dispatches, ${magnitude(step.macs)} MACs, ${mebibytes(step.bytes)} bound`,
-          ],
-          ["reached", `${gflops(step).toFixed(1)} GFLOP/s, ${gigabytes(step).toFixed(1)} GB/s`],
-          [
-            "possible",
-            `${ceilings.gflops.toFixed(1)} GFLOP/s in registers, ${ceilings.gigabytes.toFixed(1)} GB/s copied`,
-          ],
-        ]),
-        "",
-        ...(timed
-          ? table(
-            ["operation", "ms", "share", "dispatches", "GFLOP/s", "GB/s"],
-            operations.map(([name, rate]) => [
-              name,
-              rate.milliseconds.toFixed(1),
-              percent(rate.milliseconds / whole),
-              count(rate.dispatches),
-              ...rateCells(rate),
-            ]),
-          )
-          : ["This adapter cannot time single operations."]),
+        ...benchLines(measured, steps),
       ].forEach((line) => terminal.line(line));
       return 0;
     } finally {
@@ -190,6 +122,98 @@ export async function runBench(parsed: Parsed): Promise<number> {
   }
 }
 
+/** The programs of one step. */
+function stepPlans({ plans, alphaStep }: SearchPlan): readonly Plan[] {
+  const names = [...alphaStep.map(([name]) => name), "weight_step"];
+  return plans.filter(({ name }) => names.includes(name));
+}
+
+/** What the programs of a step take one by one. */
+interface ProgramTimes {
+  readonly hostMilliseconds: number;
+  /** Time and cost of every operation; undefined where the adapter cannot time them. */
+  readonly operations: readonly [string, Rate][] | undefined;
+}
+
+async function measurePrograms(
+  runtime: Runtime,
+  programs: readonly Plan[],
+  inputs: HostInputs,
+  seed: number,
+): Promise<ProgramTimes> {
+  const timed = runtime.gpu.features.includes("timestamp-query"), dispatches: DispatchTime[] = [];
+  let hostMilliseconds = 0;
+  for (const each of programs) {
+    const host = { ...inputs, hyper: HYPER, ...noiseKey(each, seed, 1) }, alone: Span[] = [];
+    // One by one: a driver may let the next submission wait until the one before is done.
+    while (alone.length < 3) alone.push(await measure(() => runtime.run(each.name, host), () => runtime.idle()));
+    hostMilliseconds += medianSpan(alone).hostMilliseconds;
+    if (!timed) continue;
+    await runtime.profile(each.name, host); // the second one is told
+    dispatches.push(...await runtime.profile(each.name, host));
+  }
+  return { hostMilliseconds, operations: timed ? byOperation(programs, dispatches) : undefined };
+}
+
+/** All that was measured. */
+interface Measured extends ProgramTimes {
+  readonly gpu: Gpu;
+  readonly plan: SearchPlan;
+  readonly compileSeconds: number;
+  readonly firstSeconds: number;
+  /** What the adapter can do. */
+  readonly ceilings: { readonly gflops: number; readonly gigabytes: number };
+  /** A whole step. */
+  readonly step: Rate;
+  readonly span: Span;
+}
+
+function benchRecord(measured: Measured, config: unknown): Readonly<Record<string, unknown>> {
+  const { gpu, plan, compileSeconds, firstSeconds, ceilings, step, span, hostMilliseconds, operations } = measured;
+  return {
+    ...{ event: "bench", adapter: gpu.name, config, gpuBytes: plan.bytes, compileSeconds, firstSeconds, ceilings },
+    step: { ...step, ...span, hostMilliseconds },
+    operations: Object.fromEntries(operations ?? []),
+  };
+}
+
+function benchLines(measured: Measured, steps: number): string[] {
+  const { gpu, plan, compileSeconds, firstSeconds, ceilings, step, hostMilliseconds, operations } = measured;
+  const whole = operations?.reduce((sum, [, { milliseconds }]) => sum + milliseconds, 0) ?? 0;
+  return [
+    ...pairs([
+      ["adapter", gpu.name],
+      ["GPU memory", mebibytes(plan.bytes)],
+      ["compilation", `${duration(compileSeconds)}, and ${duration(firstSeconds)} in the first step`],
+      [
+        "step",
+        `${step.milliseconds.toFixed(0)} ms (median of ${steps}), ${
+          percent(hostMilliseconds / step.milliseconds)
+        } of it JavaScript`,
+      ],
+      ["in it", `${count(step.dispatches)} dispatches, ${magnitude(step.macs)} MACs, ${mebibytes(step.bytes)} bound`],
+      ["reached", `${gflops(step).toFixed(1)} GFLOP/s, ${gigabytes(step).toFixed(1)} GB/s`],
+      [
+        "possible",
+        `${ceilings.gflops.toFixed(1)} GFLOP/s in registers, ${ceilings.gigabytes.toFixed(1)} GB/s copied`,
+      ],
+    ]),
+    "",
+    ...(operations
+      ? table(
+        ["operation", "ms", "share", "dispatches", "GFLOP/s", "GB/s"],
+        operations.map(([name, rate]) => [
+          ...[name, rate.milliseconds.toFixed(1), percent(rate.milliseconds / whole), count(rate.dispatches)],
+          rate.macs > 0 ? gflops(rate).toFixed(1) : "-",
+          gigabytes(rate).toFixed(1),
+        ]),
+      )
+      : ["This adapter cannot time single operations."]),
+  ];
+}
+
+/** Rates of the step that is measured. */
+const RATES = { weightLr: 0.025, alphaLr: 3e-4, alphaStep: 1, alphaBeta1: 0.5, alphaBeta2: 0.999 };
 /** Rates that leave the network as it is. */
 const HYPER = hyperValues({ alphaCorrection1: 1, alphaCorrection2: 1 });
 

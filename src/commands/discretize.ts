@@ -8,6 +8,7 @@ import { joinPath } from "../base/files.ts";
 import { defineOptions } from "../base/options.ts";
 import { VERSION } from "../base/version.ts";
 import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
+import type { DiscretizationReport } from "../discretize/discretize.ts";
 import type { DecorrelationOptions } from "../discretize/scope.ts";
 import { RULES, rulesOf } from "../discretize/registry.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
@@ -113,55 +114,36 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
 export async function runDiscretize(parsed: Parsed, [path]: readonly string[], host?: Host): Promise<number> {
   const terminal = host?.terminal ?? new Terminal(parsed.json === true),
     warn = (message: string): void => terminal.warn(message);
-  const options = OPTIONS.resolve([OPTIONS.flagLayer(parsed)]);
-  const folder = RunFolder.view(path, { warn }), run = readSearch(folder);
-  const method = options.method ?? run.config.discretizer;
-  const checkpoint = folder.readCheckpoint();
+  const options = OPTIONS.resolve([OPTIONS.flagLayer(parsed)]), out = parsed.out as string | undefined;
+  const folder = RunFolder.view(path, { warn }), { config, data: expected } = readSearch(folder);
+  const method = options.method ?? config.discretizer, checkpoint = folder.readCheckpoint();
   if (!checkpoint) {
     throw new FailureError(
       `Cannot discretise '${path}' as it must hold a checkpoint: go on with 'search --resume ${path}' first`,
     );
   }
-  const data = await openConfigured({ ...run.config, data: options.data ?? run.config.data }, "train", terminal);
-  checkData(data, run.data, options.data !== null);
-  const images = options.statisticsImages ?? run.config.statisticsImages;
+  const data = await openConfigured({ ...config, data: options.data ?? config.data }, "train", terminal);
+  checkData(data, expected, options.data !== null);
+  const images = options.statisticsImages ?? config.statisticsImages;
   terminal.progress(() => "opening the GPU and taking statistics ...");
-  const out = parsed.out as string | undefined;
   if (out !== undefined) expectFresh(out);
   let gpu: Gpu | undefined;
   try {
     gpu = await openGpu();
-    const report = await rediscretize(run.config, data, checkpoint, {
-      gpu,
-      images,
+    const report = await rediscretize(config, data, checkpoint, {
+      ...{ gpu, images, warn, source: folder.path, classes: expected.classes, signal: host?.stop.signal },
       methods: rulesOf(undefined, method),
       perturbationImages: options.perturbationImages ?? undefined,
       onMeasured: (done, all) => {
         if (done === 1) host?.terminal.event({ event: "start" });
         terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`);
       },
-      classes: run.data.classes,
       scope: (options.scope ?? undefined) as DecorrelationOptions["scope"] | undefined,
       shrinkage: options.shrinkage ?? undefined,
-      source: folder.path,
-      signal: host?.stop.signal,
-      warn,
     });
     const context = { version: VERSION, adapter: gpu.name, run: path, step: checkpoint.step, data: data.name, images };
     if (out !== undefined) await writePictured(out, report, method, context);
-    const { genotype, text } = methodReport(report, method);
-    terminal.event({ event: "result", chosen: method, genotype, python: text, ...context, report });
-    [
-      `${path} after ${checkpoint.step} steps; statistics of ${images} images of '${data.name}' at most`,
-      "",
-      ...cellLines(report, method),
-      "",
-      ...comparisonLines(report),
-      ...edgeWeightLines(report),
-      "",
-      ...varianceLines(report),
-      ...(out === undefined ? [] : ["", ...pairs([["picture", joinPath(out, "cells.svg")], ["written to", out]])]),
-    ].forEach((line) => terminal.line(line));
+    tell(report, method, context, out, terminal);
     return 0;
   } catch (error) {
     if (host?.stop.signal.aborted) return host.stop.exitCode();
@@ -170,6 +152,29 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[], h
     gpu?.device.destroy();
     terminal.close();
   }
+}
+
+/** Says what came out. */
+function tell(
+  report: DiscretizationReport,
+  method: string,
+  context: { readonly run: string; readonly step: number; readonly data: string; readonly images: number },
+  out: string | undefined,
+  terminal: Terminal,
+): void {
+  const { genotype, text } = methodReport(report, method), { run, step, images, data } = context;
+  terminal.event({ event: "result", chosen: method, genotype, python: text, ...context, report });
+  [
+    `${run} after ${step} steps; statistics of ${images} images of '${data}' at most`,
+    "",
+    ...cellLines(report, method),
+    "",
+    ...comparisonLines(report),
+    ...edgeWeightLines(report),
+    "",
+    ...varianceLines(report),
+    ...(out === undefined ? [] : ["", ...pairs([["picture", joinPath(out, "cells.svg")], ["written to", out]])]),
+  ].forEach((line) => terminal.line(line));
 }
 
 function checkData(data: Dataset, expected: DataRecord, other: boolean): void {

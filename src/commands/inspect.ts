@@ -117,7 +117,6 @@ export async function runInspect(parsed: Parsed): Promise<number> {
     lines.forEach((line) => terminal.line(line));
     return 0;
   }
-  const betas = config.edgeWeights ? skeletonOf(net.space).kinds.length * edgesOf(net.space).length : 0;
   const budget = memoryBudget(target, config.memoryLimit);
   terminal.progress(() => "looking for the largest batch that fits ...");
   const largest = largestBatch(
@@ -127,14 +126,40 @@ export async function runInspect(parsed: Parsed): Promise<number> {
   );
   terminal.close();
   const shown = parsed.plan === undefined ? undefined : findPlan(plan, parsed.plan);
-  terminal.event({
+  const inspected = { config, shape, target, plan, space: net.space, budget, largest, shown };
+  terminal.event(inspectRecord(inspected));
+  inspectLines(inspected).forEach((line) => terminal.line(line));
+  return 0;
+}
+
+/** What was found out. */
+interface Inspected {
+  readonly config: SearchConfig;
+  readonly shape: ImageShape;
+  readonly target: Target;
+  readonly plan: SearchPlan;
+  readonly space: Space;
+  readonly budget: MemoryBudget | undefined;
+  /** The largest batch that fits. */
+  readonly largest: number;
+  /** The program that is printed node by node. */
+  readonly shown: Plan | undefined;
+}
+
+/** Softmax weights of edges. */
+const betaCount = ({ config, space }: Inspected): number =>
+  config.edgeWeights ? skeletonOf(space).kinds.length * edgesOf(space).length : 0;
+
+function inspectRecord(inspected: Inspected): Readonly<Record<string, unknown>> {
+  const { config, target, plan, space, budget, largest, shown } = inspected;
+  return {
     event: "inspect",
     adapter: target.adapter,
     limits: target.limits,
-    space: { name: net.space.name, nodes: net.space.nodes, primitives: net.space.primitives },
+    space: { name: space.name, nodes: space.nodes, primitives: space.primitives },
     parameters: weightCount(plan.variables),
-    alphas: alphaCount(net.space),
-    betas,
+    alphas: alphaCount(space),
+    betas: betaCount(inspected),
     batchSize: config.batchSize,
     gpuBytes: plan.bytes,
     memory: Object.fromEntries(memory(plan)),
@@ -143,19 +168,23 @@ export async function runInspect(parsed: Parsed): Promise<number> {
     largestBatch: largest,
     fits: budget === undefined || plan.bytes <= budget.bytes,
     ...(shown ? { plan: planRecord(shown) } : {}),
-  });
-  [
+  };
+}
+
+function inspectLines(inspected: Inspected): string[] {
+  const { config, shape, target, plan, space, budget, largest, shown } = inspected, betas = betaCount(inspected);
+  return [
     "Space",
-    ...spaceLines(net.space, config),
+    ...spaceLines(space, config),
     "",
     `Supernet for images of ${shape.channels}x${shape.height}x${shape.width} and ${shape.classes} classes`,
     ...pairs([
       [
         "cells",
-        `${config.cells}, reductions at ${reductionCells(config.cells, net.space.reduceAt).join(" and ")} (from 0)`,
+        `${config.cells}, reductions at ${reductionCells(config.cells, space.reduceAt).join(" and ")} (from 0)`,
       ],
       ["weights", `${count(weightCount(plan.variables))}`],
-      ["alphas", count(alphaCount(net.space))],
+      ["alphas", count(alphaCount(space))],
       ...(betas > 0 ? [["betas", count(betas)] as const] : []),
       ...(config.partialChannels > 1 ? [["channels mixed", `1 of ${config.partialChannels}`] as const] : []),
       ["node norm", config.nodeNorm],
@@ -167,14 +196,8 @@ export async function runInspect(parsed: Parsed): Promise<number> {
       ["program", "nodes", "shared away", "dispatches", "MACs", "traffic"],
       plan.plans.map((each) => {
         const { name, nodes, dispatches, macs, traffic } = programRecord(each);
-        return [
-          name,
-          count(nodes),
-          count(plan.shared[name as ProgramName]!),
-          count(dispatches),
-          magnitude(macs),
-          mebibytes(traffic),
-        ];
+        const shared = plan.shared[name as ProgramName]!;
+        return [name, count(nodes), count(shared), count(dispatches), magnitude(macs), mebibytes(traffic)];
       }),
     ),
     "",
@@ -186,8 +209,7 @@ export async function runInspect(parsed: Parsed): Promise<number> {
     "",
     budgetLine(config, plan, budget, largest),
     ...(shown ? ["", ...planLines(shown)] : []),
-  ].forEach((line) => terminal.line(line));
-  return 0;
+  ];
 }
 
 /** The program that `--plan` asks for: its name, or true for the first one. */

@@ -10,6 +10,9 @@ import { Random } from "../base/random.ts";
 import { absentClasses, type ImageFile, type ImageList, spelled } from "./image_files.ts";
 import { some } from "./left_out.ts";
 
+/** Groups of images with the same content. */
+type Copies = readonly (readonly ImageFile[])[];
+
 /** Files of equal size beyond which copies are not looked for: each has to be read. */
 const MAX_COMPARED = 50_000;
 /** Brightest sample up to which an image is nearly black: 14 bits in 16 come to it. */
@@ -34,7 +37,7 @@ export function shareOut(
   files: readonly ImageFile[],
   classes: number,
   fraction: number,
-  copies: readonly (readonly ImageFile[])[],
+  copies: Copies,
 ): { train: ImageFile[]; test: ImageFile[] } {
   const first = new Map<ImageFile, ImageFile>();
   for (const group of copies) for (const file of group.slice(1)) first.set(file, group[0]);
@@ -88,10 +91,7 @@ export function rangeSuspicions(name: string | null, images: readonly Looked[]):
 }
 
 /** Classes that have too few different images to have one for testing too. */
-function untested(
-  { classNames, parts }: ImageList,
-  copies: readonly (readonly ImageFile[])[] | undefined,
-): readonly string[] {
+function untested({ classNames, parts }: ImageList, copies: Copies | undefined): readonly string[] {
   const again = new Set((copies ?? []).flatMap((group) => group.slice(1)));
   const sizes = classNames.map(() => 0);
   for (const file of parts.get("train") ?? []) if (!again.has(file)) sizes[file.label]++;
@@ -99,14 +99,19 @@ function untested(
 }
 
 /** Sentences about what looks wrong in a list of images. */
-export function suspicions(
-  name: string,
-  list: ImageList,
-  copies: readonly (readonly ImageFile[])[] | undefined,
-): string[] {
-  const { classNames, parts, split, loose, others, twins } = list;
-  const out: string[] = [], partOf = new Map<ImageFile, string>();
-  for (const [part, files] of parts) for (const file of files) partOf.set(file, part);
+export function suspicions(name: string, list: ImageList, copies: Copies | undefined): string[] {
+  return [
+    ...leftOut(name, list),
+    ...(copies === undefined
+      ? [`Copies of images in '${name}' were not looked for: more than ${MAX_COMPARED} files are of equal sizes`]
+      : twice(name, list, copies)),
+    ...uneven(name, list, copies),
+  ];
+}
+
+/** About files that no class has, and classes that look alike. */
+function leftOut(name: string, { loose, others, twins }: ImageList): string[] {
+  const out: string[] = [];
   if (loose.length > 0) {
     out.push(
       `Left out ${loose.length} images of '${name}' that lie in no class: ${some(loose.map((file) => `'${file}'`))}; ` +
@@ -121,30 +126,34 @@ export function suspicions(
     const kinds = [...others].sort((a, b) => b[1] - a[1]).map(([ending, n]) => `${n} ${ending}`);
     out.push(`Left out ${count} files of '${name}' that are no images by name and content: ${some(kinds)}`);
   }
-  if (copies === undefined) {
-    out.push(`Copies of images in '${name}' were not looked for: more than ${MAX_COMPARED} files are of equal sizes`);
-  }
-  const pairs = (groups: readonly (readonly ImageFile[])[]): string =>
-    some(groups.map((group) => group.map((file) => `'${file.name}'`).slice(0, 3).join(" = ")));
-  const across = copies?.filter((group) => new Set(group.map((f) => partOf.get(f))).size > 1) ?? [];
-  if (across.length > 0) {
-    out.push(
-      `Images of '${name}' are in more than one part (${across.length}), which flatters tests: ${pairs(across)}`,
-    );
-  }
-  const labels = copies?.filter((group) => new Set(group.map((f) => f.label)).size > 1) ?? [];
-  if (labels.length > 0) {
-    out.push(`Images of '${name}' are in more than one class (${labels.length}): ${pairs(labels)}`);
-  }
-  const sizes = classNames.map(() => 0);
+  return out;
+}
+
+/** About images that stand in two parts or classes. */
+function twice(name: string, { parts }: ImageList, copies: Copies): string[] {
+  const partOf = new Map([...parts].flatMap(([part, files]) => files.map((file) => [file, part])));
+  const apart = (what: string, of: (file: ImageFile) => unknown, harm = ""): string[] => {
+    const groups = copies.filter((group) => new Set(group.map(of)).size > 1);
+    if (groups.length === 0) return [];
+    const pairs = some(groups.map((group) => group.map((file) => `'${file.name}'`).slice(0, 3).join(" = ")));
+    return [`Images of '${name}' are in more than one ${what} (${groups.length})${harm}: ${pairs}`];
+  };
+  return [
+    ...apart("part", (file) => partOf.get(file), ", which flatters tests"),
+    ...apart("class", (file) => file.label),
+  ];
+}
+
+/** About classes that have few images or none. */
+function uneven(name: string, list: ImageList, copies: Copies | undefined): string[] {
+  const { classNames, parts, split } = list, out: string[] = [], sizes = classNames.map(() => 0);
   for (const { label } of parts.get("train") ?? []) sizes[label]++;
   const most = sizes.indexOf(Math.max(...sizes)), least = sizes.indexOf(Math.min(...sizes));
   if (sizes[most] >= IMBALANCE * sizes[least]) {
     out.push(
       `The classes of '${name}' are unequal: '${classNames[most]}' has ${sizes[most]} ${
         split ? "training images" : "images"
-      }, ` +
-        `'${classNames[least]}' has ${sizes[least]}, so accuracy says little about the small ones`,
+      }, '${classNames[least]}' has ${sizes[least]}, so accuracy says little about the small ones`,
     );
   }
   const single = split ? [] : untested(list, copies);

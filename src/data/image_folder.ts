@@ -199,25 +199,22 @@ async function load(
 /** Channels that images are taken in; undefined: 1 only if all that were looked at are grey. */
 const CHANNELS_OF = { auto: undefined, grey: 1, rgb: 3 } as const;
 
-async function open(place: DataPlace, options: OpenDataOptions): Promise<Dataset> {
-  const {
-    split,
-    limit,
-    testFraction = 0.2,
-    colours = "auto",
-    memoryBudget = MEMORY_BUDGET,
-    warn,
-    patience = PATIENCE,
-  } = options;
-  const size = options.imageSize ?? 64, wanted = CHANNELS_OF[colours];
+/** @throws {UsageError} for a size or a share that cannot be */
+function checkRanges(path: string, size: number, testFraction: number): void {
   if (!Number.isSafeInteger(size) || size < 8 || size > 1024) {
-    throw new UsageError(`Cannot open '${place.path}' as imageSize must be from 8 to 1024: current value is ${size}`);
+    throw new UsageError(`Cannot open '${path}' as imageSize must be from 8 to 1024: current value is ${size}`);
   }
   if (!(testFraction > 0 && testFraction < 1)) {
     throw new UsageError(
-      `Cannot open '${place.path}' as testFraction must be between 0 and 1: current value is ${testFraction}`,
+      `Cannot open '${path}' as testFraction must be between 0 and 1: current value is ${testFraction}`,
     );
   }
+}
+
+async function open(place: DataPlace, options: OpenDataOptions): Promise<Dataset> {
+  const { split, limit, testFraction = 0.2, colours = "auto", memoryBudget = MEMORY_BUDGET, warn } = options;
+  const size = options.imageSize ?? 64, wanted = CHANNELS_OF[colours], patience = options.patience ?? PATIENCE;
+  checkRanges(place.path, size, testFraction);
   const name = place.name ?? baseName(place.path), list = scanImages(place.path), { classNames } = list;
   const copies = findCopies([...list.parts.values()].flat());
   for (const sentence of suspicions(name, list, copies)) warn?.(sentence);
@@ -230,50 +227,47 @@ async function open(place: DataPlace, options: OpenDataOptions): Promise<Dataset
   const pool = new DecodePool(), decoder = new Decoder(pool, patience);
   try {
     const key = JSON.stringify([size, wanted, train.map((f) => [f.path, f.bytes])]);
-    const digest = await textFingerprint(key);
-    const keep = split === "train" && train.length <= SAMPLE;
+    const digest = await textFingerprint(key), keep = split === "train" && train.length <= SAMPLE;
     let facts = known.get(digest);
     if (facts === undefined) known.set(digest, facts = await study(name, decoder, train, size, wanted, keep));
     for (const sentence of facts.suspicions) warn?.(sentence);
     checkLimit(place.path, limit ?? 1, chosen.length);
     const files = limit === undefined ? chosen : [...evenly(limit, chosen.length)].map((i) => chosen[i]);
-    const { channels, mean, std } = facts;
-    const common = {
-      ...{ channels, mean, std },
-      name,
-      format: IMAGE_FOLDER.name,
-      height: size,
-      width: size,
-      classes: classNames.length,
-      classNames,
-    };
+    const { channels, mean, std } = facts, classes = classNames.length, format = IMAGE_FOLDER.name;
+    const common = { name, format, channels, mean, std, height: size, width: size, classes, classNames };
+    const streamed = files.length * channels * size * size > memoryBudget;
+    const images = streamed
+      ? await stream(files, common, pool, patience, warn)
+      : await load(decoder, place, files, size, common, options.onProgress);
+    const skipped = [...list.skipped, ...decoder.skipped];
+    if (!streamed && split === "train" && limit === undefined) {
+      checkClasses(place.path, classNames, Array.from(images.labels, (label) => ({ label })), skipped, list.others);
+    }
     const total = list.skipped.length + [...list.parts.values()].reduce((sum, part) => sum + part.length, 0);
-    const report = (): readonly SkippedFile[] => {
-      const skipped = [...list.skipped, ...decoder.skipped], sentence = skippedSentence(name, skipped, total);
-      if (sentence !== undefined) warn?.(sentence);
-      return skipped;
-    };
-    if (files.length * facts.channels * size * size > memoryBudget) {
-      const lines = files.map((f) => `${f.name}\t${f.bytes}\t${f.label}`).join("\n");
-      return {
-        ...common,
-        images: new Uint8Array(),
-        labels: Int32Array.from(files, (f) => f.label),
-        count: files.length,
-        fingerprint: await textFingerprint(`streamed ${facts.channels}x${size} ${classNames.join("/")}\n${lines}`),
-        stream: streamOf(files, size, facts.channels, pool, patience, warn),
-        skipped: report(),
-      };
-    }
-    const loaded = await load(decoder, place, files, size, common, options.onProgress);
-    if (split === "train" && limit === undefined) {
-      const kept = Array.from(loaded.labels, (label) => ({ label }));
-      checkClasses(place.path, classNames, kept, [...list.skipped, ...decoder.skipped], list.others);
-    }
-    return { ...common, ...loaded, skipped: report() };
+    const sentence = skippedSentence(name, skipped, total);
+    if (sentence !== undefined) warn?.(sentence);
+    return { ...common, ...images, skipped };
   } finally {
     pool.close();
   }
+}
+
+/** What is known of images that are decoded when they are needed. */
+async function stream(
+  files: readonly ImageFile[],
+  { channels, height: size, classNames }: Pick<Dataset, "channels" | "height" | "classNames">,
+  pool: DecodePool,
+  patience: number,
+  warn: OpenDataOptions["warn"],
+): Promise<Pick<Dataset, "images" | "labels" | "count" | "fingerprint" | "stream">> {
+  const lines = files.map((f) => `${f.name}\t${f.bytes}\t${f.label}`).join("\n");
+  return {
+    images: new Uint8Array(),
+    labels: Int32Array.from(files, (f) => f.label),
+    count: files.length,
+    fingerprint: await textFingerprint(`streamed ${channels}x${size} ${classNames.join("/")}\n${lines}`),
+    stream: streamOf(files, size, channels, pool, patience, warn),
+  };
 }
 
 /** Decodes on demand; a damaged file is told of once. */

@@ -60,72 +60,59 @@ export const pointwise: OpSpec<PointwiseAttributes> = {
     }
     return [y];
   },
-  cases: () => [
-    {
-      name: "plain",
-      inputs: [image(8, 2, 3, 4), dense([8, 8])],
-      attrs: { groups: 1, inputGroups: 1, relu: false },
-    },
-    {
-      name: "wide, ReLU, odd size",
-      inputs: [image(4, 2, 3, 5), dense([32, 4])],
-      attrs: { groups: 1, inputGroups: 1, relu: true },
-    },
-    {
-      name: "more operands than are staged at once, ReLU",
-      inputs: [image(20, 1, 3, 5), dense([32, 20])],
-      attrs: { groups: 1, inputGroups: 1, relu: true },
-    },
-    {
-      name: "24 outputs, no multiple of 16",
-      inputs: [image(12, 1, 3, 5), dense([24, 12])],
-      attrs: { groups: 1, inputGroups: 1, relu: true },
-    },
-    {
-      name: "3 groups of 12",
-      inputs: [image(12, 1, 3, 7), dense([12, 4])],
-      attrs: { groups: 3, inputGroups: 3, relu: false },
-    },
-    {
-      name: "6 groups on 2 input groups",
-      inputs: [image(8, 2, 3, 3), dense([12, 4])],
-      attrs: { groups: 6, inputGroups: 2, relu: true },
-    },
-    {
-      name: "4 groups of 8 on 2 input groups",
-      inputs: [image(8, 2, 3, 5), dense([32, 4])],
-      attrs: { groups: 4, inputGroups: 2, relu: true },
-    },
-    {
-      name: "channels that are no multiple of 4",
-      inputs: [image(3, 1, 5, 6), dense([10, 3])],
-      attrs: { groups: 2, inputGroups: 1, relu: true },
-    },
-    {
-      name: "several subgroups add up weights' gradients, ReLU",
-      inputs: [image(8, 2, 9, 16), dense([8, 8])],
-      attrs: { groups: 1, inputGroups: 1, relu: true },
-    },
-    // Too many operands for differences of each.
-    {
-      name: "operands of three walks, 2 groups, ReLU",
-      inputs: [image(240, 1, 2, 36), dense([32, 120])],
-      attrs: { groups: 2, inputGroups: 2, relu: true },
-      wrt: [],
-      through: [],
-    },
-    {
-      name: "operands of the gradient in three walks",
-      inputs: [image(8, 1, 1, 68), dense([120, 8])],
-      attrs: { groups: 1, inputGroups: 1, relu: false },
-      wrt: [0],
-    },
-    {
-      name: "more than one pixel block",
-      inputs: [image(4, 3, 9, 9), dense([4, 4])],
-      attrs: { groups: 1, inputGroups: 1, relu: false },
-    },
-  ],
+  cases: () => {
+    const plain = { groups: 1, inputGroups: 1, relu: false }, relu = { ...plain, relu: true };
+    return [
+      { name: "plain", inputs: [image(8, 2, 3, 4), dense([8, 8])], attrs: plain },
+      { name: "wide, ReLU, odd size", inputs: [image(4, 2, 3, 5), dense([32, 4])], attrs: relu },
+      {
+        name: "more operands than are staged at once, ReLU",
+        inputs: [image(20, 1, 3, 5), dense([32, 20])],
+        attrs: relu,
+      },
+      { name: "24 outputs, no multiple of 16", inputs: [image(12, 1, 3, 5), dense([24, 12])], attrs: relu },
+      {
+        name: "3 groups of 12",
+        inputs: [image(12, 1, 3, 7), dense([12, 4])],
+        attrs: { groups: 3, inputGroups: 3, relu: false },
+      },
+      {
+        name: "6 groups on 2 input groups",
+        inputs: [image(8, 2, 3, 3), dense([12, 4])],
+        attrs: { groups: 6, inputGroups: 2, relu: true },
+      },
+      {
+        name: "4 groups of 8 on 2 input groups",
+        inputs: [image(8, 2, 3, 5), dense([32, 4])],
+        attrs: { groups: 4, inputGroups: 2, relu: true },
+      },
+      {
+        name: "channels that are no multiple of 4",
+        inputs: [image(3, 1, 5, 6), dense([10, 3])],
+        attrs: { groups: 2, inputGroups: 1, relu: true },
+      },
+      {
+        name: "several subgroups add up weights' gradients, ReLU",
+        inputs: [image(8, 2, 9, 16), dense([8, 8])],
+        attrs: relu,
+      },
+      // Too many operands for differences of each.
+      {
+        name: "operands of three walks, 2 groups, ReLU",
+        inputs: [image(240, 1, 2, 36), dense([32, 120])],
+        attrs: { groups: 2, inputGroups: 2, relu: true },
+        wrt: [],
+        through: [],
+      },
+      {
+        name: "operands of the gradient in three walks",
+        inputs: [image(8, 1, 1, 68), dense([120, 8])],
+        attrs: plain,
+        wrt: [0],
+      },
+      { name: "more than one pixel block", inputs: [image(4, 3, 9, 9), dense([4, 4])], attrs: plain },
+    ];
+  },
   macs: ([x, w]) => w.shape[0] * w.shape[1] * x.shape[1] * x.shape[2] * x.shape[3],
   onnx(context) {
     const { groups, inputGroups, relu } = context.node.attrs, [co, ci] = context.node.inputs[1].type.shape;
