@@ -144,6 +144,9 @@ for (const pixels of PIXEL_SCALES) {
   }
 }
 
+/** How far predictions, whose activations are bf16, may be from ONNX Runtime's, which are f32. */
+const BF16 = 1e-2;
+
 const NAS_BENCH = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|none~0|avg_pool_3x3~1|nor_conv_3x3~2|";
 
 Deno.test({
@@ -162,8 +165,8 @@ Deno.test({
       const info = describeModel(model), net = buildInference(model, count);
       const theirs = await compare(net, info, mnistImages(count), { pixels: "byte", ...options });
       theirs.forEach((row, n) => {
-        assert.equal(winner(row), winner(ours[n]), `image ${n}`);
-        row.forEach((p, k) => assert.ok(Math.abs(p - ours[n][k]) < 1e-4, `image ${n}, class ${k}`));
+        assert.ok(row[winner(ours[n])] >= Math.max(...row) - BF16, `image ${n}`); // two may be nearly equal
+        row.forEach((p, k) => assert.ok(Math.abs(p - ours[n][k]) < BF16, `image ${n}, class ${k}`));
       });
     }
     const right = ours.filter((row, n) => winner(row) === labels[n]).length;
@@ -222,7 +225,7 @@ for (
         const fed = { shape: [count, 3, 8, 8], data: Float32Array.from(images) };
         const { probabilities } = await runOnnx(exportOnnx(model, { pixels: "byte", ...options }), { images: fed });
         const data = Float32Array.from(ours.flatMap((row) => [...row]));
-        assertClose(what, probabilities, { shape: [count, 10], data }, 1e-4);
+        assertClose(what, probabilities, { shape: [count, 10], data }, BF16);
       }
     },
   });
