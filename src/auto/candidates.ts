@@ -9,6 +9,7 @@ import { type Budget as SizeBudget, costOf, scaleNetwork } from "../space/cost.t
 import { checkNetwork, type NetworkConfig } from "../space/derived.ts";
 import { formatGenotypeText, type Genotype, parseGenotype } from "../space/genotype.ts";
 import { PUBLISHED_GENOTYPES } from "../space/published.ts";
+import { batchFor } from "./trial.ts";
 
 /** Where a candidate comes from. */
 export type Origin = "plain" | "published" | "searched";
@@ -78,8 +79,8 @@ function candidateOf(
   }
 }
 
-/** How many passes over the images a candidate should be trained for at the least, or it is too large for the budget. */
-const LEAST_PASSES = 12;
+/** Steps, and passes over the images, that a candidate should be trained for at the least, or it is too large. */
+const LEAST_STEPS = 1500, LEAST_PASSES = 6;
 
 /** What decides on sizes. */
 export interface SizeQuestion {
@@ -99,7 +100,8 @@ function worthwhile(
 ): CandidateNetwork[] {
   const all = sizes.map((size) => candidateOf(kind, size, data, constraints)).filter((each) => each !== undefined);
   const distinct = all.filter((each, i) => all.findIndex(({ name }) => name === each.name) === i);
-  const most = affordable(kind.origin) / data.count / LEAST_PASSES;
+  const images = Math.max(LEAST_STEPS * batchFor(data.count), LEAST_PASSES * data.count);
+  const most = affordable(kind.origin) / images;
   const fitting = distinct.filter(({ macs }, i) => i === 0 || macs <= most);
   return fitting.reverse();
 }
@@ -113,7 +115,7 @@ export function knownCandidates(count: number, question: SizeQuestion): Candidat
   const published = PUBLISHED.flatMap((name) =>
     worthwhile({ name, origin: "published", genotype: PUBLISHED_GENOTYPES[name] }, CELL_SIZES, question).slice(0, 1)
   );
-  const inTurn = [plain[0], published[0], plain[1], published[1], plain[2], published[2]].filter((each) => each);
+  const inTurn = [plain[0], plain[1], published[0], plain[2], published[1], published[2]].filter((each) => each);
   if (inTurn.length === 0) {
     throw new UsageError(
       `Cannot build a network for images of ${question.data.height}x${question.data.width} within what it may cost: ` +

@@ -55,7 +55,7 @@ export const AUTO_OPTION_LIST = [
     choices: ["auto", "on", "off"],
     default: "auto",
     group: "Candidates",
-    help: "whether cells are searched on these images; auto: where there are two and a half minutes or more",
+    help: "whether cells are searched on these images; auto: where there are seven minutes or more",
   },
   {
     key: "seed",

@@ -19,7 +19,7 @@ export interface Schedule {
 }
 
 /** Seconds from which on a search is worth its time where nobody says. */
-const SEARCH_FROM = 130;
+const SEARCH_FROM = 400;
 /** Share of what there is for the search, and of the rest for the halving; what remains is the winner's. */
 const SEARCH_SHARE = 0.22, HALVING_SHARE = 0.42;
 /** Seconds that a candidate gets at the least: less tells nothing. */
