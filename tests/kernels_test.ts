@@ -1,4 +1,4 @@
-/** Every kernel of a 1x1 and of a depthwise convolution is a valid shader, whatever the sizes; nothing is run here. */
+/** Every kernel of a 1x1, of a 3x3 and of a depthwise convolution is a valid shader, whatever the sizes; nothing is run here. */
 import assert from "node:assert/strict";
 import { openGpu } from "../src/gpu/device.ts";
 import { PipelineCache } from "../src/gpu/pipelines.ts";
@@ -43,6 +43,21 @@ Deno.test("1x1 convolutions of any number of channels", async () => {
       const x = image(ci * groups, 2, 6, 20), y = image(co * groups, 2, 6, 20), w = dense([co * groups, ci]);
       await checkKernels(seen, caches, "pointwise", [x, w], attrs);
       await checkKernels(seen, caches, "pointwise_grad", [y, w, x], attrs);
+    }
+  }
+});
+
+Deno.test("3x3 convolutions of any number of channels", async () => {
+  const seen = new Set<unknown>(), numbers = [1, 3, 4, 7, 8, 12, 16, 24, 36, 64];
+  for (const stride of [1, 2]) {
+    for (const ci of numbers) {
+      for (const co of numbers) {
+        const attrs = { stride, padding: 1, relu: true }, x = image(ci, 2, 5, 9), w = dense([co, ci, 3, 3]);
+        const [y] = named("conv2d").infer([x, w], attrs);
+        await checkKernels(seen, caches, "conv2d", [x, w], attrs);
+        await checkKernels(seen, caches, "conv2d_input_grad", [y, w, x], { ...attrs, height: 5, width: 9 });
+        await checkKernels(seen, caches, "conv2d_weight_grad", [y, x], { ...attrs, kernel: 3 });
+      }
     }
   }
 });
