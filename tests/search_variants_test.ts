@@ -286,7 +286,7 @@ Deno.test("a rule of one's own decides after every epoch, at the end, and again 
   assert.deepEqual(await rediscretize(config, DATA, { tensors }, { gpu, methods }), report);
   await assert.rejects(
     search(config, DATA, { gpu, methods: ["alpha"] }),
-    message(/current value is "last"/, UsageError),
+    message(/current value is 'last'/, UsageError),
   );
 });
 
