@@ -74,8 +74,8 @@ export { type BuiltCandidate, type BuiltNode, type SupernetConfig, weightCount }
 export { type Initializer, NetworkVariables } from "./src/nn/variables.ts";
 export { planSearch, type ProgramName, type SearchArenas, type SearchPlan } from "./src/search/programs.ts";
 export type { SecondOrderProgram } from "./src/nn/second_order.ts";
-export { planTraining, type TrainArenas, type TrainPlan } from "./src/train/programs.ts";
-export type { EnginePlan } from "./src/run/engine.ts";
+export { planTraining, type TrainPlan } from "./src/train/programs.ts";
+export type { EngineArenas, EnginePlan } from "./src/run/engine.ts";
 export { candidatesOf, choosableOf, edgesOf, primitivesOf, skeletonOf } from "./src/space/space.ts";
 export { resolveSpace } from "./src/space/definition.ts";
 

@@ -15,13 +15,13 @@ import {
   train,
   type TrainOptions,
 } from "../mod.ts";
-import { predictImages } from "../src/train/inference.ts";
 import { DARTS_V2 } from "../src/space/published.ts";
 import { FailureError } from "../src/base/errors.ts";
 import { checkLearnable } from "../src/data/dataset.ts";
 import { emptyStatistics } from "../src/discretize/statistics.ts";
 import { candidatesOf, CELL_KINDS, S2 } from "../src/space/space.ts";
 import { DATA, tiny } from "./space_support.ts";
+import { predictImages } from "./search_support.ts";
 
 const gpu = await openGpu();
 const TEMPORARY = Deno.makeTempDirSync({ prefix: "diverged-" });

@@ -22,7 +22,6 @@ import {
   train,
 } from "../mod.ts";
 import { reportHtml } from "../src/report/html_report.ts";
-import { predictImages } from "../src/train/inference.ts";
 import { comparisonLines, epochLines, varianceLines } from "../src/commands/outcome.ts";
 import { rulesOf } from "../src/discretize/registry.ts";
 import type { Rule } from "../src/discretize/rule.ts";
@@ -33,7 +32,7 @@ import { planSearch } from "../src/search/programs.ts";
 import { NAS_BENCH_SIZE } from "../src/space/nas_bench_network.ts";
 import { alphaCount, NAS_BENCH_201 } from "../src/space/space.ts";
 
-import { interrupted, stateOf } from "./search_support.ts";
+import { interrupted, predictImages, stateOf } from "./search_support.ts";
 import { DATA, roundTrip, tiny } from "./space_support.ts";
 
 const gpu = await openGpu();

@@ -12,11 +12,10 @@ import {
   train,
   UsageError,
 } from "../mod.ts";
-import { predictImages } from "../src/train/inference.ts";
 import { DARTS_V2 } from "../src/space/published.ts";
 import { loadImage } from "../src/data/load.ts";
 import { encodePng, sampleJpeg } from "../src/data/testing.ts";
-import { halves, message } from "./search_support.ts";
+import { halves, message, predictImages } from "./search_support.ts";
 
 const gpu = await openGpu();
 const folder = Deno.makeTempDirSync({ prefix: "predictor-" });

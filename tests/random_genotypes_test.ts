@@ -20,10 +20,10 @@ import {
   SPACES,
   train,
 } from "../mod.ts";
-import { predictImages } from "../src/train/inference.ts";
 import { IDARTS } from "../src/space/published.ts";
 import { genotypeText } from "../src/report/cell_svg.ts";
 import { DATA, roundTrip, tiny } from "./space_support.ts";
+import { predictImages } from "./search_support.ts";
 
 const gpu = await openGpu();
 

@@ -8,12 +8,26 @@ import { createHash } from "node:crypto";
 import {
   type Dataset,
   FailureError,
+  type InferenceOptions,
+  type Model,
+  type PixelImages,
+  Predictor,
   resolveSearchConfig,
   RunFolder,
   type SearchConfig,
   type SearchOptions,
   type SearchResult,
 } from "../mod.ts";
+
+/** Probabilities of every class for some images of the model's size, by a predictor of its own. */
+export async function predictImages(
+  model: Model,
+  images: PixelImages,
+  options: InferenceOptions = {},
+): Promise<Float64Array[]> {
+  await using predictor = await Predictor.open(model, options);
+  return await predictor.probabilities(images, options);
+}
 
 /** How {@linkcode halves} may differ. */
 export interface HalvesOptions {

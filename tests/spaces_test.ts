@@ -25,12 +25,11 @@ import {
   supernetConfig,
   train,
 } from "../mod.ts";
-import { predictImages } from "../src/train/inference.ts";
 import { noiseKey } from "../src/nn/noise_key.ts";
 import { resolveSearchLayers, SEARCH_OPTIONS } from "../src/search/config.ts";
 import { alphaCount, CELL_KINDS, findSpace, PRIMITIVE_NAMES, S1 } from "../src/space/space.ts";
 
-import { halves, interrupted, stateOf } from "./search_support.ts";
+import { halves, interrupted, predictImages, stateOf } from "./search_support.ts";
 import { DATA, roundTrip, tiny } from "./space_support.ts";
 
 const gpu = await openGpu();

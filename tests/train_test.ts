@@ -15,14 +15,14 @@ import type { Genotype } from "../src/space/genotype.ts";
 import { DARTS_V2 } from "../src/space/published.ts";
 import { resolveTrainConfig, type TrainConfig } from "../src/train/config.ts";
 import { drawDropMask } from "../src/train/engine.ts";
-import { evaluateModel, predictImages } from "../src/train/inference.ts";
+import { evaluateModel } from "../src/train/inference.ts";
 import { buildInference, decodeModel, encodeModel, loadModel } from "../src/train/model_file.ts";
 import type { TrainOptions } from "../src/train/options.ts";
 import type { TrainRecord, TrainResult, TrainRunOptions } from "../src/train/records.ts";
 import { readTraining } from "../src/train/run_record.ts";
 import { dropShare, learningRate } from "../src/train/schedule.ts";
 import { BEST_MODEL, LAST_MODEL, networkConfig, train } from "../src/train/train.ts";
-import { halves, interrupted, message, stateOf } from "./search_support.ts";
+import { halves, interrupted, message, predictImages, stateOf } from "./search_support.ts";
 
 const gpu = await openGpu();
 const CIFAR = { form: "cifar", classes: 10, inputChannels: 3, height: 32, width: 32 } as const;

@@ -10,6 +10,7 @@ import type { Graph, Tensor } from "../graph/graph.ts";
 import { type Plan, planProgram, Pool } from "../graph/plan.ts";
 import type { HostInputs } from "../graph/buffers.ts";
 import { Runtime } from "../graph/runtime.ts";
+import type { SupernetConfig } from "../space/supernet.ts";
 import { elementCount, image, pack } from "../graph/tensor_type.ts";
 
 function median(values: readonly number[]): number {
@@ -59,18 +60,12 @@ export function medianSpan(spans: readonly Span[]): Span {
   };
 }
 
-/** Sizes of a batch. */
-export interface BatchSize {
-  readonly inputChannels: number;
-  readonly batch: number;
-  readonly height: number;
-  readonly width: number;
-  readonly classes: number;
-}
-
 /** Standard normal images and random labels, in storage order, for the programs of a search or a training. */
 export function noiseBatch(
-  { inputChannels, batch, height, width, classes }: BatchSize,
+  { inputChannels, batch, height, width, classes }: Pick<
+    SupernetConfig,
+    "inputChannels" | "batch" | "height" | "width" | "classes"
+  >,
 ): { images: Float32Array<ArrayBuffer>; labels: Int32Array<ArrayBuffer> } {
   const random = new Random(0, "bench"), type = image(inputChannels, batch, height, width);
   const pixels = new Float64Array(elementCount(type)).map(() => random.normal());

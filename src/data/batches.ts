@@ -16,7 +16,7 @@ import type { Dataset } from "./dataset.ts";
 import { Prefetcher } from "./prefetch.ts";
 import { Resampler } from "./resample.ts";
 
-export { type Halves, splitHalves } from "./split.ts";
+export { splitHalves } from "./split.ts";
 
 /** How a {@linkcode Batcher} walks over its images. */
 export interface BatcherOptions {

@@ -3,7 +3,7 @@
  * @module
  */
 import { UsageError } from "../base/errors.ts";
-import { didYouMean } from "../space/space.ts";
+import { findNamed } from "../space/space.ts";
 import { ALPHA } from "./alpha.ts";
 import { PERTURBATION } from "./perturbation.ts";
 import type { Rule } from "./rule.ts";
@@ -20,14 +20,7 @@ export const RULES: readonly Rule[] = [SEMIPARTIAL, ZCA, SIMILARITY, ALPHA, PERT
  * @throws {UsageError} when there is none; the message suggests the nearest name.
  */
 export function findRule(name: string, rules: readonly Rule[] = RULES): Rule {
-  const found = rules.find((each) => each.name === name);
-  if (found) return found;
-  const names = rules.map((each) => each.name);
-  throw new UsageError(
-    `Cannot discretise by a method that does not exist, the name must be one of ${names.join(", ")}: current value is ${
-      JSON.stringify(name)
-    }${didYouMean(name, names)}`,
-  );
+  return findNamed(name, rules, "discretise by a method");
 }
 
 /**

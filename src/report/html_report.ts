@@ -16,16 +16,6 @@ import { checkInput, type ReportInput } from "./report_input.ts";
 import { searchSection } from "./search_section.ts";
 import { dataTable } from "./tables.ts";
 
-export type {
-  CommandPart,
-  CostPart,
-  Environment,
-  EvaluationPart,
-  ReportInput,
-  TrainingEpoch,
-  TrainingPart,
-} from "./report_input.ts";
-
 /** Mean entropy above which the mixture counts as undecided. */
 const UNDECIDED = 0.98;
 

@@ -24,6 +24,24 @@ import type { NetworkVariables } from "../nn/variables.ts";
 
 export type { HostBatch, Tally };
 
+/** What outlives a step of any training, by purpose. */
+export interface EngineArenas {
+  /** Weights, an auxiliary classifier's among them. */
+  readonly weights: Arena;
+  /** Their gradients. */
+  readonly gradients: Arena;
+  /** Their momenta. */
+  readonly momentum: Arena;
+  /** Statistics of the batch norms in the last step. */
+  readonly statistics: Arena;
+  /** Running statistics. */
+  readonly running: Arena;
+  /** Factors that make batch variances unbiased. */
+  readonly factors: Arena;
+  /** Tallies (see `accumulate_tally`), `eval` among them. */
+  readonly metrics: Arena;
+}
+
 /** What an engine must know of the programs that were planned for it. */
 export interface EnginePlan {
   /** The programs, one called `evaluate` among them. */
@@ -35,13 +53,7 @@ export interface EnginePlan {
   /** Weights and statistics by name. */
   readonly variables: NetworkVariables;
   /** Everything that outlives a step, by purpose. */
-  readonly arenas: {
-    readonly weights: Arena;
-    readonly momentum: Arena;
-    readonly running: Arena;
-    readonly factors: Arena;
-    readonly metrics: Arena;
-  };
+  readonly arenas: EngineArenas;
   /** Arenas that make up the state of a run, in the order of its checkpoints; everything else is recomputed. */
   readonly state: readonly Arena[];
   /** What the programs train, for messages: "supernet" or "network". */

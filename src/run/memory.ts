@@ -8,6 +8,16 @@ import type { Gpu } from "../gpu/device.ts";
 
 const MIB = 2 ** 20;
 
+/** The option that sets a limit. */
+export const MEMORY_LIMIT_OPTION = {
+  key: "memory-limit",
+  kind: "int",
+  min: 1,
+  default: null,
+  group: "Run",
+  help: "refuse a plan of more MiB of GPU memory than this",
+} as const;
+
 /** Bytes that a plan may take, and what sets the limit. */
 export interface MemoryBudget {
   /** The limit. */

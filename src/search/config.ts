@@ -10,6 +10,7 @@ import { RULES } from "../discretize/registry.ts";
 import type { Rule } from "../discretize/rule.ts";
 import { DEFAULT_DECORRELATION } from "../discretize/scope.ts";
 import { TUNING_OPTION } from "../graph/tuning.ts";
+import { MEMORY_LIMIT_OPTION } from "../run/memory.ts";
 import { checkSpace } from "../space/definition.ts";
 import { SPACES } from "../space/space.ts";
 import { NODE_NORMS } from "../space/supernet.ts";
@@ -262,14 +263,7 @@ export const SEARCH_OPTION_LIST = [
     group: "Run",
     help: "write a checkpoint every so many steps, besides after each epoch",
   },
-  {
-    key: "memory-limit",
-    kind: "int",
-    min: 1,
-    default: null,
-    group: "Run",
-    help: "refuse a plan of more MiB of GPU memory than this",
-  },
+  MEMORY_LIMIT_OPTION,
   TUNING_OPTION,
 ] as const;
 

@@ -21,7 +21,7 @@ import { sum } from "../ops/add_n.ts";
 import { crossEntropy } from "../ops/cross_entropy.ts";
 import { gram } from "../ops/gram.ts";
 import { meanSquare } from "../ops/mean_square.ts";
-import type { EnginePlan } from "../run/engine.ts";
+import type { EngineArenas, EnginePlan } from "../run/engine.ts";
 import { type CellKind, skeletonOf } from "../space/space.ts";
 import {
   alphaArena,
@@ -40,19 +40,7 @@ import type { SearchConfig } from "./config.ts";
 const ADAM_EPS = 1e-8;
 
 /** Everything that outlives a step, by purpose. */
-export interface SearchArenas {
-  /** Weights of the operations. */
-  readonly weights: Arena;
-  /** Their gradients. */
-  readonly gradients: Arena;
-  /** Their momenta. */
-  readonly momentum: Arena;
-  /** Statistics of the batch norms in the last step. */
-  readonly statistics: Arena;
-  /** Running statistics. */
-  readonly running: Arena;
-  /** Factors that make batch variances unbiased. */
-  readonly factors: Arena;
+export interface SearchArenas extends EngineArenas {
   /** Architecture parameters: alphas, and betas where edges have weights. */
   readonly alphas: Arena;
   /** Their gradients. */
@@ -63,8 +51,6 @@ export interface SearchArenas {
   readonly alphaV: Arena;
   /** Weights of the mixed operations that `evaluate` runs with; `soften` makes them from the architecture. */
   readonly mixture: Arena;
-  /** Tallies `train`, `val`, `eval` (see `accumulate_tally`). */
-  readonly metrics: Arena;
   /** Gram matrix of every node, named `cell.node`. */
   readonly grams: Arena;
   /** Mean square of every node's output, named `cell.node`. */

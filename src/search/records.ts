@@ -15,6 +15,7 @@ import {
   whole,
 } from "../base/shape.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
+import { perKindShape } from "../discretize/report_shape.ts";
 import type { EpochBase } from "../run/phase.ts";
 import type { CellKind } from "../space/space.ts";
 import type { NodeNormRecord } from "./engine.ts";
@@ -53,9 +54,6 @@ export interface EpochRecord extends EpochBase {
   readonly secondsPerStep: number;
 }
 
-const perKind = <T>(of: Shape<T>): Shape<Record<CellKind, T>> =>
-  mapping<Record<CellKind, T>>({ normal: of, reduce: of });
-
 /** What an {@linkcode EpochRecord} looks like that was written as JSON. */
 export const EPOCH_SHAPE: Shape<EpochRecord> = mapping<EpochRecord>({
   step: whole(),
@@ -68,8 +66,8 @@ export const EPOCH_SHAPE: Shape<EpochRecord> = mapping<EpochRecord>({
   evalAccuracy: aMeasurement,
   weightLr: aMeasurement,
   alphaEntropy: mapping<EpochRecord["alphaEntropy"]>({ normal: aMeasurement, reduce: optional(aMeasurement) }),
-  meanWeights: perKind(mappingOf(aMeasurement)),
-  edgeWeights: optional(perKind(listOf(aMeasurement))),
+  meanWeights: perKindShape(mappingOf(aMeasurement)),
+  edgeWeights: optional(perKindShape(listOf(aMeasurement))),
   nodes: listOf(
     mapping<NodeNormRecord>({
       cell: whole(),

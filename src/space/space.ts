@@ -193,11 +193,15 @@ export const SPACES: readonly Space[] = [DARTS, S1, S2, S3, S4, NAS_BENCH_201];
  * @throws {UsageError} when there is none; the message suggests the nearest name.
  */
 export function findSpace(name: string): Space {
-  const space = SPACES.find((each) => each.name === name);
-  if (space) return space;
-  const names = SPACES.map((each) => each.name);
+  return findNamed(name, SPACES, "use a search space");
+}
+
+/** The one of `list` called `name`. @throws {UsageError} "Cannot `what` that does not exist ..." */
+export function findNamed<T extends { readonly name: string }>(name: string, list: readonly T[], what: string): T {
+  const found = list.find((each) => each.name === name), names = list.map((each) => each.name);
+  if (found) return found;
   throw new UsageError(
-    `Cannot use a search space that does not exist, the name must be one of ${names.join(", ")}: current value is ${
+    `Cannot ${what} that does not exist, the name must be one of ${names.join(", ")}: current value is ${
       JSON.stringify(name)
     }${didYouMean(name, names)}`,
   );

@@ -8,6 +8,7 @@ import { option, optionError, text } from "../base/errors.ts";
 import { defineOptions, type Layer, type OptionSet } from "../base/options.ts";
 import { DATA_OPTION_LIST, FLIP_OPTION } from "../data/config.ts";
 import { TUNING_OPTION } from "../graph/tuning.ts";
+import { MEMORY_LIMIT_OPTION } from "../run/memory.ts";
 import { NETWORK_FORMS } from "../space/derived.ts";
 import { budgetOf, SIZE_OPTION_LIST } from "../space/size_options.ts";
 import type { TrainOptions } from "./options.ts";
@@ -177,14 +178,7 @@ export const TRAIN_OPTION_LIST = [
     group: "Run",
     help: "write a checkpoint every so many steps, besides after each epoch",
   },
-  {
-    key: "memory-limit",
-    kind: "int",
-    min: 1,
-    default: null,
-    group: "Run",
-    help: "refuse a plan of more MiB of GPU memory than this",
-  },
+  MEMORY_LIMIT_OPTION,
   TUNING_OPTION,
 ] as const;
 

@@ -297,18 +297,3 @@ export async function evaluateModel(
   await using predictor = await Predictor.open(model, options);
   return await predictor.evaluate(data, options);
 }
-
-/**
- * Probabilities of every class for some images of the model's size, once; a {@linkcode Predictor} for more than once,
- * and for images of any size.
- * @throws {UsageError} when the pixels are not `count` images of the model's size.
- * @throws the reason of `options.signal` when that was raised.
- */
-export async function predictImages(
-  model: Model,
-  images: PixelImages,
-  options: InferenceOptions = {},
-): Promise<Float64Array[]> {
-  await using predictor = await Predictor.open(model, options);
-  return await predictor.probabilities(images, options);
-}

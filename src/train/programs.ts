@@ -7,7 +7,6 @@ import { Graph, type Tensor } from "../graph/graph.ts";
 import { type PlanTarget, Pool } from "../graph/plan.ts";
 import { plannedBytes } from "../graph/buffers.ts";
 import { dense } from "../graph/tensor_type.ts";
-import type { Arena } from "../graph/variables.ts";
 import { Builder } from "../nn/layers.ts";
 import { tallyArena } from "../nn/state.ts";
 import { NetworkVariables } from "../nn/variables.ts";
@@ -25,24 +24,6 @@ import {
 } from "../space/derived.ts";
 import type { TrainConfig } from "./config.ts";
 
-/** Everything that outlives a step, by purpose. */
-export interface TrainArenas {
-  /** Weights, the auxiliary classifier's among them. */
-  readonly weights: Arena;
-  /** Their gradients. */
-  readonly gradients: Arena;
-  /** Their momenta. */
-  readonly momentum: Arena;
-  /** Statistics of the batch norms in the last step. */
-  readonly statistics: Arena;
-  /** Running statistics. */
-  readonly running: Arena;
-  /** Factors that make batch variances unbiased. */
-  readonly factors: Arena;
-  /** Tallies `train`, `auxiliary`, `eval` (see `accumulate_tally`). */
-  readonly metrics: Arena;
-}
-
 /** The planned programs of a training: `train_step` and `evaluate`. */
 export interface TrainPlan extends EnginePlan {
   /** The network. */
@@ -55,8 +36,6 @@ export interface TrainPlan extends EnginePlan {
   readonly paths: number;
   /** Weights without the auxiliary classifier: what the finished network has. */
   readonly parameters: number;
-  /** Everything that outlives a step. */
-  readonly arenas: TrainArenas;
 }
 
 /** True for the variables of the auxiliary classifier, which exist in training only. */

@@ -14,9 +14,9 @@ import { elementCount, pack, unpack } from "../../src/graph/tensor_type.ts";
 import { parseGenotype } from "../../src/space/genotype.ts";
 import { DARTS_V2, IDARTS } from "../../src/space/published.ts";
 import { resolveTrainConfig } from "../../src/train/config.ts";
-import { predictImages } from "../../src/train/inference.ts";
 import { buildInference, type Inference } from "../../src/train/model_file.ts";
 import { train } from "../../src/train/train.ts";
+import { predictImages } from "../search_support.ts";
 import { FOLDING, info3, MNIST_NET, mnistModel, primitivesNetwork, random, randomModel } from "./models.ts";
 import { assertClose, type Batch, runOnnx, toOnnx, withoutRuntime } from "./onnx_support.ts";
 
