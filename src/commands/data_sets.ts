@@ -4,7 +4,7 @@
  */
 import { FailureError } from "../base/errors.ts";
 import { exists } from "../base/files.ts";
-import { type Dataset, openData, type OpenDataOptions, partsOf, type Split } from "../data/dataset.ts";
+import { type Dataset, openData, type OpenDataOptions, type Split } from "../data/dataset.ts";
 import { FORMATS } from "../data/formats.ts";
 import type { DataConfig } from "../data/config.ts";
 import type { NetworkConfig } from "../space/derived.ts";
@@ -12,7 +12,7 @@ import { count, type Terminal } from "./terminal.ts";
 import { errorText } from "./wording.ts";
 
 /** What is told while a data set is opened. */
-function telling(terminal: Terminal): Pick<OpenDataOptions, "warn" | "onProgress"> {
+export function telling(terminal: Terminal): Pick<OpenDataOptions, "warn" | "onProgress"> {
   return {
     warn: (message) => terminal.warnOnce(message),
     onProgress: (done, total) => terminal.progress(() => `reading images: ${count(done)} of ${count(total)}`),
@@ -22,15 +22,6 @@ function telling(terminal: Terminal): Pick<OpenDataOptions, "warn" | "onProgress
 /** Opens a part of the data that a configuration names. Throws FailureError and UsageError. */
 export async function openConfigured(config: DataConfig, split: Split, terminal: Terminal): Promise<Dataset> {
   return await openData(config.data, { ...config, split, ...telling(terminal) });
-}
-
-/** Opens the validation images of the data set's own; undefined where it has none or they are not wanted. */
-export async function openValidation(
-  config: DataConfig & { readonly valImages: number | null },
-  terminal: Terminal,
-): Promise<Dataset | undefined> {
-  if (config.valImages === 0 || !partsOf(config.data).includes("val")) return undefined;
-  return await openConfigured(config, "val", terminal);
 }
 
 /** Opens the test part of the data that a configuration names; undefined, with a warning, where it cannot be done. */

@@ -12,6 +12,7 @@ import type { DiscretizationReport } from "../discretize/discretize.ts";
 import type { DecorrelationOptions } from "../discretize/scope.ts";
 import { RULES, rulesOf } from "../discretize/registry.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
+import { methodReport, writePictured } from "../report/run_pictures.ts";
 import { rediscretize } from "../search/rediscretize.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import type { DataRecord } from "../run/run_record.ts";
@@ -19,8 +20,7 @@ import { readSearch } from "../search/run_record.ts";
 import { openConfigured } from "./data_sets.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { cellLines, comparisonLines, edgeWeightLines, varianceLines } from "./outcome.ts";
-import { expectFresh, methodReport, writePictured } from "./run_files.ts";
-import type { Host } from "./stop.ts";
+import { expectFresh } from "./run_files.ts";
 import { commandLine, pairs, Terminal } from "./terminal.ts";
 
 const OPTIONS = defineOptions([
@@ -106,13 +106,9 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
   return command;
 }
 
-/**
- * Runs the verb.
- * @param host the verb that runs this one as a part of its own
- * @returns the exit code
- */
-export async function runDiscretize(parsed: Parsed, [path]: readonly string[], host?: Host): Promise<number> {
-  const terminal = host?.terminal ?? new Terminal(parsed.json === true),
+/** Runs the verb. @returns the exit code */
+export async function runDiscretize(parsed: Parsed, [path]: readonly string[]): Promise<number> {
+  const terminal = new Terminal(parsed.json === true),
     warn = (message: string): void => terminal.warn(message);
   const options = OPTIONS.resolve([OPTIONS.flagLayer(parsed)]), out = parsed.out as string | undefined;
   const folder = RunFolder.view(path, { warn }), { config, data: expected } = readSearch(folder);
@@ -131,13 +127,11 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[], h
   try {
     gpu = await openGpu();
     const report = await rediscretize(config, data, checkpoint, {
-      ...{ gpu, images, warn, source: folder.path, classes: expected.classes, signal: host?.stop.signal },
+      ...{ gpu, images, warn, source: folder.path, classes: expected.classes },
       methods: rulesOf(undefined, method),
       perturbationImages: options.perturbationImages ?? undefined,
-      onMeasured: (done, all) => {
-        if (done === 1) host?.terminal.event({ event: "start" });
-        terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`);
-      },
+      onMeasured: (done, all) =>
+        terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`),
       scope: (options.scope ?? undefined) as DecorrelationOptions["scope"] | undefined,
       shrinkage: options.shrinkage ?? undefined,
     });
@@ -145,9 +139,6 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[], h
     if (out !== undefined) await writePictured(out, report, method, context);
     tell(report, method, context, out, terminal);
     return 0;
-  } catch (error) {
-    if (host?.stop.signal.aborted) return host.stop.exitCode();
-    throw error;
   } finally {
     gpu?.device.destroy();
     terminal.close();

@@ -10,7 +10,7 @@ import { type EpochRecord, meanEntropy } from "../search/records.ts";
 import { changedPicks, changesOf, settledOf } from "../search/settled.ts";
 import { findPrimitive } from "../space/primitives.ts";
 import { CELL_KINDS, skeletonOf } from "../space/space.ts";
-import { methodReport } from "./run_files.ts";
+import { methodReport } from "../report/run_pictures.ts";
 import { percent, table } from "./terminal.ts";
 
 /** An operation and the node that it reads, short: `sep 3×3(0)`. */

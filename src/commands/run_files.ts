@@ -1,43 +1,14 @@
 /**
- * The files that commands put into a run folder beside what the run itself writes: the outcome of a discretisation
- * (report, genotypes, picture). And what folders of runs are called.
+ * What folders of runs are called, and which are free.
  * @module
  */
 import { UsageError } from "../base/errors.ts";
-import { exists, fileError, joinPath, makeFolder, writeAtomic } from "../base/files.ts";
-import type { MethodReport } from "../discretize/choice.ts";
-import type { DiscretizationReport } from "../discretize/discretize.ts";
+import { exists, fileError } from "../base/files.ts";
 import { RULES } from "../discretize/registry.ts";
-import { cellSvg } from "../report/cell_svg.ts";
-import { writeOutcome } from "../search/outcome_file.ts";
-
-/** Name of the drawing of the cells in a run folder. */
-export const PICTURE_FILE = "cells.svg";
 
 /** A rule to decide by again, after the one called `chosen`. */
 export function otherRule(chosen: string): string {
   return RULES.find(({ name }) => name !== chosen)!.name;
-}
-
-/** The entry of the rule called `method`. */
-export function methodReport(report: DiscretizationReport, method: string): MethodReport {
-  return report.methods.find((each) => each.method === method)!;
-}
-
-/**
- * Writes the outcome of a discretisation into `folder` (see {@linkcode writeOutcome}), and `cells.svg`.
- * @throws {FailureError} when the folder cannot be written.
- */
-export async function writePictured(
-  folder: string,
-  report: DiscretizationReport,
-  chosen: string,
-  context: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  const picture = await cellSvg(methodReport(report, chosen).genotype);
-  makeFolder(folder);
-  writeAtomic(joinPath(folder, PICTURE_FILE), picture);
-  writeOutcome(folder, report, chosen, context);
 }
 
 /**

@@ -9,7 +9,7 @@ import type { RunOptions } from "../run/phase.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { dataPlaces } from "./data_sets.ts";
 import { OUTPUT_GROUP, type Parsed } from "./flags.ts";
-import { type Host, listenForStop, tellStopped } from "./stop.ts";
+import { listenForStop, tellStopped } from "./stop.ts";
 import { commandLine, Terminal } from "./terminal.ts";
 
 /** What to run, and where. */
@@ -76,30 +76,25 @@ export function resumedJob<J extends Job>(
 
 /**
  * Runs a job until it is done or stopped.
- * @param host the verb that runs this one as a part of its own
  * @param open the folder, and what to run
- * @param perform runs it. Returns what remains where no other verb is the host: to write the report and to say what
- * came out
+ * @param perform runs it, writes the report and says what came out
  * @returns the exit code
  */
 export async function runVerb<J extends Job>(
   verb: string,
   parsed: Parsed,
-  host: Host | undefined,
   open: (warn: (message: string) => void) => J,
-  perform: (job: J, running: Running) => Promise<() => Promise<void>>,
+  perform: (job: J, running: Running) => Promise<void>,
 ): Promise<number> {
-  const terminal = host?.terminal ?? new Terminal(parsed.json === true);
+  const terminal = new Terminal(parsed.json === true);
   const warn = (message: string): void => terminal.warn(message);
-  using stop = host?.stop ??
-    listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
+  using stop = listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
   const job = open(warn), { signal } = stop;
   using folder = job.folder;
   let done = false, stoppedAt: number | undefined;
   const onStopped = (step: number): void => void (stoppedAt = step);
   try {
-    const finish = await perform(job, { terminal, options: { folder, signal, onStopped, warn } });
-    if (!host) await finish();
+    await perform(job, { terminal, options: { folder, signal, onStopped, warn } });
     done = true;
     return 0;
   } catch (error) {

@@ -9,12 +9,11 @@ import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import type { SearchPlan } from "../search/programs.ts";
-import { writeResult } from "../run/result_file.ts";
-import { cellSvg } from "../report/cell_svg.ts";
+import { finishSearch, methodReport } from "../report/run_pictures.ts";
 import type { RunFolder } from "../run/run_folder.ts";
 import { settledOf } from "../search/settled.ts";
 import { readSearch } from "../search/run_record.ts";
-import { harmlessSearchOptions, search, type SearchResult } from "../search/search.ts";
+import { harmlessSearchOptions, search, type SearchResult, type SearchRunOptions } from "../search/search.ts";
 import { weightCount } from "../space/supernet.ts";
 import { dataText, openConfigured } from "./data_sets.ts";
 import { addSearchOptions, type Parsed, presetText, refuseChanges, searchConfig, searchLayers } from "./flags.ts";
@@ -28,7 +27,7 @@ import {
   varianceLines,
 } from "./outcome.ts";
 import { trainCommand, writeReport } from "./report_files.ts";
-import { freshPath, methodReport, otherRule, PICTURE_FILE, runName } from "./run_files.ts";
+import { freshPath, otherRule, runName } from "./run_files.ts";
 import {
   addRunFlags,
   type Job,
@@ -40,7 +39,6 @@ import {
   runVerb,
 } from "./run_verb.ts";
 import { StepClock } from "./step_clock.ts";
-import type { Host } from "./stop.ts";
 import { commandLine, count, duration, mebibytes, pairs, type Terminal } from "./terminal.ts";
 import { EPOCH_SHAPE, type EpochRecord } from "../search/records.ts";
 import { METRICS_FILE, readRecords } from "../run/metrics_file.ts";
@@ -86,11 +84,10 @@ interface SearchJob extends Job {
 
 /**
  * Runs the verb.
- * @param host the verb that runs this one as a part of its own
  * @returns the exit code
  */
-export async function runSearch(parsed: Parsed, _args: readonly string[] = [], host?: Host): Promise<number> {
-  return await runVerb("search", parsed, host, (warn) => openJob(parsed, warn), async (job, running) => {
+export async function runSearch(parsed: Parsed): Promise<number> {
+  return await runVerb("search", parsed, (warn) => openJob(parsed, warn), async (job, running) => {
     const data = await openConfigured(job.config, "train", running.terminal);
     try {
       return await searchIn(job, data, running);
@@ -156,15 +153,13 @@ function tellStart(
   terminal.progress(() => "compiling shaders ...");
 }
 
-/** @returns what remains to be done: to write the report and to say what came out */
 async function searchIn(
   job: SearchJob,
   data: Dataset,
   { terminal, options }: Running,
-): Promise<() => Promise<void>> {
+): Promise<void> {
   const { config, folder, resume } = job, began = performance.now();
   terminal.progress(() => "opening the GPU and planning the supernet ...");
-  const clock = new StepClock(config.epochs);
   let started = false;
   const onStart = (plan: SearchPlan, { name }: Gpu, stepsPerEpoch: number): void => {
     if (!started) tellStart(job, data, terminal, name, plan, stepsPerEpoch); // not once more, on a new device
@@ -178,26 +173,30 @@ async function searchIn(
   };
   const result = await search(config, data, {
     ...options,
+    ...searchObservers(new StepClock(config.epochs), terminal),
     onStart,
     onEpoch,
-    onProgress: (progress) =>
-      terminal.progress(() =>
-        clock.line(
-          progress,
-          `train ${progress.trainLoss.toFixed(3)}, ` +
-            (progress.valLoss === null ? "alphas frozen" : `val ${progress.valLoss.toFixed(3)}`),
-        )
-      ),
-    onMeasured: (done, all) =>
-      terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`),
   });
   const seconds = (performance.now() - began) / 1000;
-  folder.writeFile(PICTURE_FILE, await cellSvg(result.genotype));
-  const { plan: { bytes: gpuBytes, variables } } = result, parameters = weightCount(variables);
-  writeResult(folder.path, { parameters, gpuBytes, ...(resume ? {} : { seconds }) });
-  return async () => {
-    terminal.progress(() => "writing the report ...");
-    tell(job, result, terminal, { seconds, report: await writeReport(folder) });
+  await finishSearch(folder, result, resume ? undefined : seconds);
+  terminal.progress(() => "writing the report ...");
+  tell(job, result, terminal, { seconds, report: await writeReport(folder) });
+}
+
+/** Shows where a search is. */
+export function searchObservers(
+  clock: StepClock,
+  terminal: Terminal,
+): Pick<SearchRunOptions, "onProgress" | "onMeasured"> {
+  return {
+    onProgress: (progress) =>
+      terminal.progress(() => {
+        const { trainLoss, valLoss } = progress;
+        const val = valLoss === null ? "alphas frozen" : `val ${valLoss.toFixed(3)}`;
+        return clock.line(progress, `train ${trainLoss.toFixed(3)}, ${val}`);
+      }),
+    onMeasured: (done, all) =>
+      terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`),
   };
 }
 

@@ -24,14 +24,6 @@ export interface Stop extends Disposable {
   readonly exitCode: () => number;
 }
 
-/** What a verb runs in that another verb runs as a part of its own: no report then, and no signals of its own. */
-export interface Host {
-  /** Where it speaks. */
-  readonly terminal: Terminal;
-  /** What stops it. */
-  readonly stop: Stop;
-}
-
 /**
  * Says that a run was stopped.
  * @param step steps that its checkpoint holds; none if undefined

@@ -5,24 +5,26 @@
  */
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
-import { baseName, exists, fileError, joinPath, readText, writeAtomic } from "../base/files.ts";
+import { baseName, exists, joinPath, readText, writeAtomic } from "../base/files.ts";
 import { MAX_YAML_BYTES } from "../base/options.ts";
 import { MNIST_FOLDER } from "../data/dataset.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { expectStudy, STUDY_FILE, StudyFolder } from "../study/claims.ts";
 import { DEFAULT_EVERY, LONGEST_EVERY } from "../study/heartbeat.ts";
+import { type Observers, performTask } from "../study/perform.ts";
 import { writeStudyReport } from "../study/report.ts";
 import { parseStudy, type Study } from "../study/study_file.ts";
 import { describeTasks } from "../study/tasks.ts";
 import { type Assignment, knownTasks, type Shard, work, type WorkEvent } from "../study/worker.ts";
-import { runDiscretize } from "./discretize.ts";
+import { telling } from "./data_sets.ts";
 import { OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { writeReport } from "./report_files.ts";
 import { VERSION } from "../base/version.ts";
-import { runSearch } from "./search.ts";
-import { listenForStop, type Stop } from "./stop.ts";
+import { searchObservers } from "./search.ts";
+import { StepClock } from "./step_clock.ts";
+import { listenForStop } from "./stop.ts";
 import { commandLine, duration, pairs, table, Terminal } from "./terminal.ts";
-import { runTrain } from "./train.ts";
+import { trainObservers } from "./train.ts";
 import { errorText } from "./wording.ts";
 
 const GROUP = "Sharing the work:";
@@ -190,55 +192,16 @@ function hostName(): string | undefined {
   return state === "granted" ? Deno.hostname() : undefined;
 }
 
-/** Speaks for a run that is a part of a study: only progress and what is to be heeded. */
-class RunTerminal extends Terminal {
-  constructor(readonly outer: Terminal, readonly started: () => void) {
-    super();
-  }
-  override line(): void {}
-  override event({ event }: Readonly<Record<string, unknown>>): void {
-    if (event === "start") this.started();
-  }
-  override warn(message: string): void {
-    this.outer.warn(message);
-  }
-  override warnOnce(message: string): void {
-    this.outer.warnOnce(message); // the runs of a study share their data
-  }
-  override note(message: string): void {
-    this.outer.note(message);
-  }
-  override progress(text: () => string): void {
-    this.outer.progress(text);
-  }
-  override close(): void {
-    this.outer.close();
-  }
-}
-
-/** Removes what a worker that died left of a task that begins anew. */
-function removeFolder(path: string): void {
-  try {
-    if (exists(path)) Deno.removeSync(path, { recursive: true });
-  } catch (error) {
-    throw fileError(error, "write", path);
-  }
-}
-
-/** Does one run by the verb that users would call for it. @returns false where it was stopped */
-async function perform({ task, path, resume, input, signal, started }: Assignment, outer: Terminal): Promise<boolean> {
-  const stop: Stop = { signal, exitCode: () => 1, [Symbol.dispose]: () => {} };
-  const host = { terminal: new RunTerminal(outer, started), stop };
-  if (task.kind === "discretize") {
-    const { rule: method, config: { perturbationImages } } = task;
-    removeFolder(path);
-    return await runDiscretize({ method, perturbationImages, out: path }, [input!], host) === 0;
-  }
-  const parsed = resume ? { resume: path } : { ...task.config, out: path };
-  const code = task.kind === "search"
-    ? await runSearch(parsed, [], host)
-    : await runTrain(parsed, resume ? [] : [input!], host);
-  return code === 0;
+/** What is said of a run that is a part of a study: progress, and what is to be heeded. */
+function observersOf({ task }: Assignment, terminal: Terminal): Observers {
+  const clock = new StepClock(task.kind === "discretize" ? 1 : task.config.epochs);
+  return {
+    warn: (message) => terminal.warn(message),
+    data: telling(terminal),
+    search: searchObservers(clock, terminal),
+    train: trainObservers(clock, terminal),
+    describe: errorText,
+  };
 }
 
 /** Runs `study run`. @returns the exit code */
@@ -259,7 +222,13 @@ export async function runStudy(parsed: Parsed, [named]: readonly string[]): Prom
     signal: stop.signal,
     wait: parsed.wait !== false,
     retry: parsed.retry === true,
-    perform: (assignment) => perform(assignment, terminal),
+    perform: async (assignment) => {
+      try {
+        return await performTask(assignment, observersOf(assignment, terminal));
+      } finally {
+        terminal.close();
+      }
+    },
     describe: errorText,
     complete: async ({ kind }, path, to) => {
       if (kind !== "discretize") await writeReport(RunFolder.view(path), undefined, to);

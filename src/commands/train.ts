@@ -7,19 +7,20 @@ import { UsageError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import type { Layer } from "../base/options.ts";
 import { VERSION } from "../base/version.ts";
-import { type Dataset, MNIST_FOLDER, partsOf } from "../data/dataset.ts";
+import { MNIST_FOLDER } from "../data/dataset.ts";
 import { DATA_OPTION_LIST } from "../data/config.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
-import { writeResult } from "../run/result_file.ts";
+import { finishTraining } from "../report/run_pictures.ts";
 import type { RunFolder } from "../run/run_folder.ts";
 import { costOf } from "../space/cost.ts";
 import type { NetworkConfig } from "../space/derived.ts";
 import { resolveTrainLayers, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
+import { openTrainData } from "../train/open_data.ts";
 import type { TrainPlan } from "../train/programs.ts";
 import { type GenotypeOrigin, readTraining } from "../train/run_record.ts";
 import { HARMLESS_TRAIN_OPTIONS, networkConfig, train, type TrainData, validationOf } from "../train/train.ts";
-import { dataText, openConfigured, openTest, openValidation } from "./data_sets.ts";
+import { dataText, telling } from "./data_sets.ts";
 import { evaluationLines, finePercent, trainLine, trainLines } from "./evaluation_text.ts";
 import { addConfiguration, configurationLayers, type Parsed, presetText, refuseChanges } from "./flags.ts";
 import { modelCommands, writeReport } from "./report_files.ts";
@@ -27,11 +28,10 @@ import { freshPath, runName } from "./run_files.ts";
 import { addRunFlags, type Job, newRunFolder, resumedJob, RUN_EXIT_HELP, type Running, runVerb } from "./run_verb.ts";
 import { GENOTYPE_HELP, openGenotype, publishedText } from "./sources.ts";
 import { StepClock } from "./step_clock.ts";
-import type { Host } from "./stop.ts";
 import { commandLine, count, duration, magnitude, mebibytes, pairs, percent, type Terminal } from "./terminal.ts";
-import { writeCells } from "./train_files.ts";
+import { errorText } from "./wording.ts";
 import { EVALUATION_FILE } from "../train/evaluation_file.ts";
-import { EPOCH_SHAPE, type TrainRecord, type TrainResult } from "../train/records.ts";
+import { EPOCH_SHAPE, type TrainRecord, type TrainResult, type TrainRunOptions } from "../train/records.ts";
 import { METRICS_FILE, readRecords } from "../run/metrics_file.ts";
 
 /** Declares the verb. */
@@ -80,18 +80,14 @@ interface TrainJob extends Job {
 
 /**
  * Runs the verb.
- * @param host the verb that runs this one as a part of its own
  * @returns the exit code
  */
-export async function runTrain(parsed: Parsed, [source]: readonly string[], host?: Host): Promise<number> {
-  return await runVerb("train", parsed, host, (warn) => openJob(parsed, source, warn), async (job, running) => {
-    const { config } = job, { terminal } = running, data: { train?: Dataset; val?: Dataset; test?: Dataset } = {};
+export async function runTrain(parsed: Parsed, [source]: readonly string[]): Promise<number> {
+  return await runVerb("train", parsed, (warn) => openJob(parsed, source, warn), async (job, running) => {
+    const { terminal, options: { warn } } = running;
+    const data = await openTrainData(job.config, { warn, data: telling(terminal), describe: errorText });
     try {
-      data.train = await openConfigured(config, "train", terminal);
-      data.val = await openValidation(config, terminal);
-      // Images that have chosen the epoch can no longer measure it: they do not stand in for test images then.
-      if (!data.val || partsOf(config.data).includes("test")) data.test = await openTest(config, terminal);
-      return await trainIn(job, data as TrainData, running);
+      return await trainIn(job, data, running);
     } finally {
       for (const part of Object.values(data)) part?.stream?.close();
     }
@@ -198,15 +194,14 @@ function tellStart(
   terminal.progress(() => "compiling shaders ...");
 }
 
-/** @returns what remains to be done: to write the report and to say what came out */
 async function trainIn(
   job: TrainJob,
   data: TrainData,
   { terminal, options }: Running,
-): Promise<() => Promise<void>> {
+): Promise<void> {
   const { config, origin, folder, resume } = job, began = performance.now();
   terminal.progress(() => "opening the GPU and planning the network ...");
-  const clock = new StepClock(config.epochs), network = networkConfig(config, origin.genotype, data.train);
+  const network = networkConfig(config, origin.genotype, data.train);
   let started = false;
   const onStart = (plan: TrainPlan, { name }: Gpu, stepsPerEpoch: number): void => {
     if (!started) tellStart(job, data, terminal, name, network, plan, stepsPerEpoch); // not once more, on a new device
@@ -218,22 +213,26 @@ async function trainIn(
   };
   const result = await train(config, origin.genotype, data, {
     ...options,
+    ...trainObservers(new StepClock(config.epochs), terminal),
     name: origin.name,
     search: origin.search,
     onStart,
     onEpoch,
+  });
+  const seconds = (performance.now() - began) / 1000, { parameters } = costOf(network);
+  await finishTraining(folder, result, resume ? undefined : seconds);
+  terminal.progress(() => "writing the report ...");
+  tell(job, result, terminal, { seconds, report: await writeReport(folder), parameters });
+}
+
+/** Shows where a training is. */
+export function trainObservers(clock: StepClock, terminal: Terminal): Pick<TrainRunOptions, "onProgress" | "onTest"> {
+  return {
     onProgress: (progress) =>
       terminal.progress(() =>
         clock.line(progress, `train ${progress.trainLoss.toFixed(3)} ${percent(progress.trainAccuracy)}`)
       ),
     onTest: (done, total) => terminal.progress(() => `test images: ${count(done)} of ${count(total)}`),
-  });
-  const seconds = (performance.now() - began) / 1000, { parameters } = costOf(network);
-  await writeCells(folder, origin.genotype);
-  writeResult(folder.path, { parameters, gpuBytes: result.plan.bytes, ...(resume ? {} : { seconds }) });
-  return async () => {
-    terminal.progress(() => "writing the report ...");
-    tell(job, result, terminal, { seconds, report: await writeReport(folder), parameters });
   };
 }
 

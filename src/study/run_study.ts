@@ -3,24 +3,15 @@
  * responsible for what is to be done next (`worker.ts`), nor for what the command line says meanwhile.
  * @module
  */
-import { FailureError, UsageError } from "../base/errors.ts";
+import { UsageError } from "../base/errors.ts";
 import { exists, joinPath, readText, writeAtomic } from "../base/files.ts";
 import { VERSION } from "../base/version.ts";
-import type { DataConfig } from "../data/config.ts";
-import { type Dataset, openData, partsOf, type Split } from "../data/dataset.ts";
-import { rulesOf } from "../discretize/registry.ts";
 import { runReport } from "../report/run_report.ts";
-import { RunFolder } from "../run/run_folder.ts";
-import { writeOutcome } from "../search/outcome_file.ts";
-import { rediscretize } from "../search/rediscretize.ts";
-import { readSearch } from "../search/run_record.ts";
-import { search } from "../search/search.ts";
-import type { TrainConfig } from "../train/config.ts";
-import { train, type TrainData } from "../train/train.ts";
 import { STUDY_FILE, StudyFolder } from "./claims.ts";
 import { writeStudyReport } from "./report.ts";
 import { parseStudy } from "./study_file.ts";
-import { type Assignment, work, type WorkEvent } from "./worker.ts";
+import { performTask } from "./perform.ts";
+import { work, type WorkEvent } from "./worker.ts";
 
 /** What happens in {@linkcode runStudy}. */
 export interface StudyEvent {
@@ -96,7 +87,7 @@ export async function runStudy(text: string, path: string, options: StudyRunOpti
   const notBegun = await work(study, folder, {
     ...rest,
     onEvent: (event) => onEvent?.(eventOf(event)),
-    perform: (assignment) => perform(assignment, options.warn),
+    perform: (assignment) => performTask(assignment, { warn: options.warn }),
     complete: async ({ kind }, run, to) => {
       if (kind !== "discretize") writeAtomic(joinPath(run, "report.html"), await runReport(run, { path: to }));
     },
@@ -109,61 +100,4 @@ export async function runStudy(text: string, path: string, options: StudyRunOpti
 function eventOf(event: WorkEvent): StudyEvent {
   const task = "task" in event ? { run: event.task.name, kind: event.task.kind } : {};
   return { event: event.event, ...task, ...("message" in event ? { message: event.message } : {}) };
-}
-
-type Warn = StudyRunOptions["warn"];
-
-/** Does one run. @returns false where it was stopped */
-async function perform({ task, path, input, signal, started }: Assignment, warn: Warn): Promise<boolean> {
-  const run = { folder: path, signal, onStart: started, warn };
-  try {
-    switch (task.kind) {
-      case "search":
-        await search(task.config, await openPart(task.config, "train", warn), run);
-        return true;
-      case "train":
-        await train(task.config, task.genotype, await trainData(task.config, warn), { ...run, name: input });
-        return true;
-      case "discretize":
-        await discretizeRun(task, path, input!, signal, started, warn);
-        return true;
-    }
-  } catch (error) {
-    if (signal.aborted && error === signal.reason) return false;
-    throw error;
-  }
-}
-
-async function openPart(config: DataConfig, split: Split, warn: Warn): Promise<Dataset> {
-  return await openData(config.data, { ...config, split, warn });
-}
-
-/** The images of a training: validation and test images where the data have some. */
-async function trainData(config: TrainConfig, warn: Warn): Promise<TrainData> {
-  const test = await openPart(config, "test", warn).catch((error) => {
-    if (!(error instanceof FailureError)) throw error;
-    warn?.(`${error.message}; going on without test images`);
-    return undefined;
-  });
-  const own = config.valImages !== 0 && partsOf(config.data).includes("val");
-  const val = own ? await openPart(config, "val", warn) : undefined;
-  return { train: await openPart(config, "train", warn), ...(val ? { val } : {}), ...(test ? { test } : {}) };
-}
-
-/** Decides by a rule that measures the supernet of a finished search. */
-async function discretizeRun(
-  { rule, config }: Extract<Assignment["task"], { kind: "discretize" }>,
-  path: string,
-  input: string,
-  signal: AbortSignal,
-  started: () => void,
-  warn: Warn,
-): Promise<void> {
-  const searched = RunFolder.view(input), run = readSearch(searched), checkpoint = searched.readCheckpoint();
-  if (!checkpoint) throw new FailureError(`Cannot discretise '${input}' as it must hold a checkpoint`);
-  const { perturbationImages } = config, images = run.config.statisticsImages, { classes } = run.data;
-  const data = await openPart(run.config, "train", warn), methods = rulesOf(undefined, rule);
-  const measured = { methods, perturbationImages, classes, signal, warn, onMeasured: started, source: input };
-  const report = await rediscretize(run.config, data, checkpoint, measured);
-  writeOutcome(path, report, rule, { version: VERSION, run: input, step: checkpoint.step, data: data.name, images });
 }
