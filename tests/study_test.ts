@@ -233,7 +233,7 @@ Deno.test("study: wrong use is refused with what was meant, and leaves nothing b
   await refused(2, /'random' of .* without 'train'/, yaml("random: 3"));
   await refused(2, /--shard as it must be i\/n .* current value is '4\/4'/, [...yaml("search: {}"), "--shard", "4/4"]);
   await refused(2, /--heartbeat .* current value is 'soon'/, [...yaml("search: {}"), "--heartbeat", "soon"]);
-  await refused(2, /must be new or hold 'study.yaml': it holds '.*', so take another --out/, [
+  await refused(2, /must be new or hold 'study.yaml': it holds '.*'; take another --out/, [
     ...["run", path("bad.yaml"), "--out", DIGITS],
   ]);
   await refused(1, /must hold 'study.yaml'/, ["status", path("digits")]);

@@ -5,7 +5,7 @@
  */
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
-import { baseName, exists, joinPath, readText, writeAtomic } from "../base/files.ts";
+import { baseName, exists, readText } from "../base/files.ts";
 import { MAX_YAML_BYTES } from "../base/options.ts";
 import { MNIST_FOLDER } from "../data/dataset.ts";
 import { RunFolder } from "../run/run_folder.ts";
@@ -134,22 +134,15 @@ function openStudy(named: string, out: string | undefined): { study: Study; fold
   const file = isFolder ? expectStudy(named).file(STUDY_FILE) : named;
   const text = readText(file, { maxBytes: MAX_YAML_BYTES }), study = parseStudy(file, text);
   const name = baseName(named).replace(/\.[^.]*$/, "") || "study";
-  const folder = new StudyFolder(isFolder ? named : out ?? `runs/${name}`), copy = folder.file(STUDY_FILE);
-  refuseOther(folder);
-  folder.make();
-  if (!exists(copy) || readText(copy) !== text) writeAtomic(copy, text);
+  const folder = new StudyFolder(isFolder ? named : out ?? `runs/${name}`);
+  folder.begin(text);
   return { study, folder };
 }
 
-/** Refuses a folder with something else in it. */
-function refuseOther({ path }: StudyFolder): void {
-  if (!exists(path) || exists(joinPath(path, STUDY_FILE)) || exists(joinPath(path, "claims"))) return;
-  const [entry] = Deno.readDirSync(path);
-  if (entry === undefined) return;
-  throw new UsageError(
-    `Cannot use '${path}' as the folder of a study as it must be new or hold '${STUDY_FILE}': it holds ` +
-      `'${entry.name}', so take another --out`,
-  );
+/** The study in a folder. */
+function storedStudy(path: string): { study: Study; folder: StudyFolder } {
+  const folder = expectStudy(path), file = folder.file(STUDY_FILE);
+  return { study: parseStudy(file, readText(file, { maxBytes: MAX_YAML_BYTES })), folder };
 }
 
 /** `"1/4"` as the second of four. */
@@ -287,8 +280,7 @@ async function conclude(
 
 /** Runs `study report`. @returns the exit code */
 export async function runStudyReport(parsed: Parsed, [path]: readonly string[]): Promise<number> {
-  const terminal = new Terminal(parsed.json === true), folder = expectStudy(path);
-  const study = parseStudy(folder.file(STUDY_FILE), readText(folder.file(STUDY_FILE), { maxBytes: MAX_YAML_BYTES }));
+  const terminal = new Terminal(parsed.json === true), { study, folder } = storedStudy(path);
   const { tables, progress, files } = await writeStudyReport(study, folder, VERSION);
   terminal.event({ event: "report", files });
   [
@@ -313,8 +305,7 @@ function lastSign(file: string): string {
 
 /** Runs `study status`. @returns the exit code */
 export function runStudyStatus(parsed: Parsed, [path]: readonly string[]): Promise<number> {
-  const terminal = new Terminal(parsed.json === true), folder = expectStudy(path);
-  const study = parseStudy(folder.file(STUDY_FILE), readText(folder.file(STUDY_FILE), { maxBytes: MAX_YAML_BYTES }));
+  const terminal = new Terminal(parsed.json === true), { study, folder } = storedStudy(path);
   const known = knownTasks(study, folder), names = describeTasks(study, known);
   const runs = known.tasks.map(({ name }) => ({ name, what: names.get(name) ?? "", ...folder.state(name) }));
   terminal.event({ event: "status", folder: path, runs });

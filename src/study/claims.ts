@@ -13,7 +13,7 @@
  * Not responsible for what a task is.
  * @module
  */
-import { FailureError } from "../base/errors.ts";
+import { FailureError, UsageError } from "../base/errors.ts";
 import { exists, fileError, joinPath, lacksSpace, readText, writeAtomic } from "../base/files.ts";
 import { METRICS_FILE } from "../run/metrics_file.ts";
 import {
@@ -56,6 +56,25 @@ const FOLDERS = ["claims", "workers", "work", "runs", "cells"] as const;
 export class StudyFolder {
   /** @param path the folder */
   constructor(readonly path: string) {}
+
+  /**
+   * Makes the folder, with a copy of the study that it is for.
+   * @param text the study
+   * @throws {UsageError} where something else is in it.
+   */
+  begin(text: string): void {
+    const copy = this.file(STUDY_FILE), known = [STUDY_FILE, "claims"].some((name) => exists(this.file(name)));
+    const [entry] = known || !exists(this.path) ? [] : Deno.readDirSync(this.path);
+    if (entry !== undefined) {
+      throw new UsageError(
+        `Cannot use '${this.path}' as the folder of a study as it must be new or hold '${STUDY_FILE}': it holds ` +
+          `'${entry.name}'`,
+        { remedies: [{ kind: "other-folder" }] },
+      );
+    }
+    this.make();
+    if (!exists(copy) || readText(copy) !== text) writeAtomic(copy, text);
+  }
 
   /** Makes the folder and its parts. Throws FailureError. */
   make(): void {

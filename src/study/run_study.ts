@@ -3,11 +3,10 @@
  * responsible for what is to be done next (`worker.ts`), nor for what the command line says meanwhile.
  * @module
  */
-import { UsageError } from "../base/errors.ts";
-import { exists, joinPath, readText, writeAtomic } from "../base/files.ts";
+import { joinPath, writeAtomic } from "../base/files.ts";
 import { VERSION } from "../base/version.ts";
 import { runReport } from "../report/run_report.ts";
-import { STUDY_FILE, StudyFolder } from "./claims.ts";
+import { StudyFolder } from "./claims.ts";
 import { writeStudyReport } from "./report.ts";
 import { parseStudy } from "./study_file.ts";
 import { performTask } from "./perform.ts";
@@ -72,17 +71,8 @@ export interface StudyOutcome {
  */
 export async function runStudy(text: string, path: string, options: StudyRunOptions = {}): Promise<StudyOutcome> {
   options.signal?.throwIfAborted();
-  const study = parseStudy("the study", text), folder = new StudyFolder(path), copy = folder.file(STUDY_FILE);
-  if (exists(path) && !exists(copy)) {
-    const [entry] = Deno.readDirSync(path);
-    if (entry) {
-      throw new UsageError(
-        `Cannot use '${path}' as the folder of a study as it must be new or hold '${STUDY_FILE}': it holds '${entry.name}'`,
-      );
-    }
-  }
-  folder.make();
-  if (!exists(copy) || readText(copy) !== text) writeAtomic(copy, text);
+  const study = parseStudy("the study", text), folder = new StudyFolder(path);
+  folder.begin(text);
   const { onEvent, ...rest } = options;
   const notBegun = await work(study, folder, {
     ...rest,
