@@ -55,11 +55,7 @@ const CAUSES: Record<string, string> = {
  * Turns what a file operation threw into one clear sentence. `action` is the verb ("read", "write"), `path` what
  * the user named. Errors that are ours already pass unchanged.
  */
-export function fileError(
-  error: unknown,
-  action: "read" | "write",
-  path: string,
-): Error {
+export function fileError(error: unknown, action: "read" | "write", path: string): Error {
   if (error instanceof FailureError) return error;
   const head = `Cannot ${action} '${path}' as `;
   if (error instanceof Deno.errors.NotCapable) {
@@ -71,10 +67,7 @@ export function fileError(
     const flag = text.includes("--allow-write")
       ? allowFlag("write", folderOf(path))
       : allowFlag("read", action === "write" ? folderOf(path) : path);
-    return new FailureError(
-      `${head}Deno was not given permission: add ${shellQuote(flag)}`,
-      { cause: error },
-    );
+    return new FailureError(`${head}Deno was not given permission: add ${shellQuote(flag)}`, { cause: error });
   }
   let code = (error as { code?: unknown } | null)?.code;
   if (error instanceof Deno.errors.NotFound) code = "ENOENT";
@@ -160,11 +153,7 @@ export const TEMPORARY_NAME = /\.idarts-tmp-\d+$/;
  * in between: a temporary file in the same folder, fsync, rename. With `backup`, an older `path` is kept under
  * that name. A symbolic link at `path` is replaced, not followed. Throws FailureError; then `path` is as before.
  */
-export function writeAtomic(
-  path: string,
-  data: Uint8Array | string,
-  options: { backup?: string } = {},
-): void {
+export function writeAtomic(path: string, data: Uint8Array | string, options: { backup?: string } = {}): void {
   const temporary = `${path}.idarts-tmp-${PROCESS}`;
   const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
   let created = false;
@@ -203,10 +192,7 @@ export function writeAtomic(
  * The bytes of the regular file `path`. Throws FailureError where it is missing, not a regular file (a device or
  * a pipe could never end), larger than `maxBytes`, or not permitted.
  */
-export function readBytes(
-  path: string,
-  options: { maxBytes?: number } = {},
-): Uint8Array<ArrayBuffer> {
+export function readBytes(path: string, options: { maxBytes?: number } = {}): Uint8Array<ArrayBuffer> {
   const max = options.maxBytes ?? MAX_FILE_BYTES;
   try {
     const info = Deno.statSync(path);
@@ -227,18 +213,14 @@ export function readBytes(
 }
 
 /** The text of the UTF-8 file `path`; throws FailureError like {@linkcode readBytes}, and for other encodings. */
-export function readText(
-  path: string,
-  options: { maxBytes?: number } = {},
-): string {
+export function readText(path: string, options: { maxBytes?: number } = {}): string {
   const bytes = readBytes(path, options);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
-    throw new FailureError(
-      `Cannot read '${path}' as it must be UTF-8 text: save it in that encoding`,
-      { cause: error },
-    );
+    throw new FailureError(`Cannot read '${path}' as it must be UTF-8 text: save it in that encoding`, {
+      cause: error,
+    });
   }
 }
 

@@ -121,11 +121,7 @@ export function editDistance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(
-        next[j - 1] + 1,
-        row[j] + 1,
-        row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1),
-      ));
+      next.push(Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
     }
     row = next;
   }
@@ -133,10 +129,7 @@ export function editDistance(a: string, b: string): number {
 }
 
 /** The word of `words` nearest to `word`, or undefined where none is near enough to be what was meant. */
-export function nearest(
-  word: string,
-  words: Iterable<string>,
-): string | undefined {
+export function nearest(word: string, words: Iterable<string>): string | undefined {
   if (word.length > 100) return undefined;
   let best: string | undefined;
   let least = Math.max(2, Math.floor(word.length / 3)) + 1;
@@ -241,9 +234,7 @@ export class OptionSet<const T extends readonly Option[]> {
     for (const option of options) {
       const { key } = option;
       if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(key) || key.startsWith("no-")) {
-        throw new TypeError(
-          `Cannot define option '${key}' as keys must be in kebab-case and not begin with 'no-'`,
-        );
+        throw new TypeError(`Cannot define option '${key}' as keys must be in kebab-case and not begin with 'no-'`);
       }
       if (this.#byKey.has(key)) {
         throw new TypeError(`Cannot define option '${key}' twice`);
@@ -284,9 +275,7 @@ export class OptionSet<const T extends readonly Option[]> {
         if (option === undefined) {
           const near = nearest(key, this.#byKey.keys());
           if (near === undefined) {
-            throw new UsageError(
-              sentence`Cannot use ${subject} as there is no such ${noun}: remove it`,
-            );
+            throw new UsageError(sentence`Cannot use ${subject} as there is no such ${noun}: remove it`);
           }
           const meant = source === undefined ? mention(near) : near;
           throw new UsageError(sentence`Cannot use ${subject}: did you mean '${meant}'?`);
@@ -377,9 +366,7 @@ export class OptionSet<const T extends readonly Option[]> {
  * console.assert(alphaLr === 1e-3);
  * ```
  */
-export function defineOptions<const T extends readonly Option[]>(
-  options: T,
-): OptionSet<T> {
+export function defineOptions<const T extends readonly Option[]>(options: T): OptionSet<T> {
   return new OptionSet(options);
 }
 
@@ -391,10 +378,7 @@ export const MAX_YAML_BYTES = 1 << 20;
  * an empty file is an empty mapping. `path` names it in errors. Values may be nested; {@linkcode OptionSet.resolve}
  * refuses those. Throws UsageError for anything that is not one valid mapping of at most 1 MiB.
  */
-export function parseYamlOptions(
-  path: string,
-  text: string,
-): Record<string, unknown> {
+export function parseYamlOptions(path: string, text: string): Record<string, unknown> {
   if (new TextEncoder().encode(text).length > MAX_YAML_BYTES) {
     throw new UsageError(
       `Cannot read '${path}' as a configuration must be at most ${MAX_YAML_BYTES} bytes long: remove what is no option`,
@@ -412,10 +396,7 @@ export function parseYamlOptions(
     const why = error instanceof RangeError
       ? "it is nested too deeply"
       : (reason ?? String(error)).split("\n")[0].slice(0, 200);
-    throw new UsageError(
-      `Cannot read '${path}' as it must be valid YAML: ${why}${where}`,
-      { cause: error },
-    );
+    throw new UsageError(`Cannot read '${path}' as it must be valid YAML: ${why}${where}`, { cause: error });
   }
   if (value === undefined || value === null) return {};
   if (typeof value !== "object" || Array.isArray(value)) {

@@ -136,20 +136,12 @@ Deno.test("options: unknown keys name the nearest one", () => {
     () => SET.resolve([file({ "alpha-lrr": 1 })]),
     usage("Cannot use key 'alpha-lrr' of x.yaml: did you mean 'alpha-lr'?"),
   );
-  assert.throws(
-    () => SET.resolve([flags({ "epoch": "1" })]),
-    usage("Cannot use epoch: did you mean 'epochs'?"),
-  );
+  assert.throws(() => SET.resolve([flags({ "epoch": "1" })]), usage("Cannot use epoch: did you mean 'epochs'?"));
   assert.throws(
     () => SET.resolve([file({ "completely-different": 1 })]),
-    usage(
-      "Cannot use key 'completely-different' of x.yaml as there is no such key: remove it",
-    ),
+    usage("Cannot use key 'completely-different' of x.yaml as there is no such key: remove it"),
   );
-  assert.throws(
-    () => SET.resolve([file({ alphaLr: 1 })]),
-    usage(/did you mean 'alpha-lr'/),
-  );
+  assert.throws(() => SET.resolve([file({ alphaLr: 1 })]), usage(/did you mean 'alpha-lr'/));
   for (const key of ["__proto__", "constructor", "toString", "k".repeat(1e5)]) {
     const values = JSON.parse(`{${JSON.stringify(key)}:1}`);
     assert.throws(() => SET.resolve([file(values)]), usage(/Cannot use key/));
@@ -199,14 +191,8 @@ Deno.test("options: wrong values name the source, the rule and the value", () =>
     );
   }
   assert.equal(SET.resolve([flags({ "alpha-lr": ".5" })]).alphaLr, 0.5);
-  assert.equal(
-    SET.resolve([flags({ "second-order": "false" })]).secondOrder,
-    false,
-  );
-  assert.equal(
-    SET.resolve([file({ seed: 3 }), file({ seed: null })]).seed,
-    null,
-  );
+  assert.equal(SET.resolve([flags({ "second-order": "false" })]).secondOrder, false);
+  assert.equal(SET.resolve([file({ seed: 3 }), file({ seed: null })]).seed, null);
 });
 
 Deno.test("options: what a parser returns becomes a layer", () => {
@@ -246,14 +232,8 @@ Deno.test("options: a list that contradicts itself is refused", () => {
   const base = { kind: "int", default: 1, help: "", group: "" } as const;
   assert.throws(() => defineOptions([{ ...base, key: "aB" }]), TypeError);
   assert.throws(() => defineOptions([{ ...base, key: "no-x" }]), TypeError);
-  assert.throws(
-    () => defineOptions([{ ...base, key: "a" }, { ...base, key: "a" }]),
-    TypeError,
-  );
-  assert.throws(
-    () => defineOptions([{ ...base, key: "a", min: 2 }]),
-    /default must be a whole number from 2/,
-  );
+  assert.throws(() => defineOptions([{ ...base, key: "a" }, { ...base, key: "a" }]), TypeError);
+  assert.throws(() => defineOptions([{ ...base, key: "a", min: 2 }]), /default must be a whole number from 2/);
 });
 
 Deno.test("options: edit distance and the nearest word", () => {
@@ -274,10 +254,7 @@ Deno.test("options: edit distance and the nearest word", () => {
 
 Deno.test("options: YAML files are read by the core schema", () => {
   assert.deepEqual(
-    parseYamlOptions(
-      "x.yaml",
-      "# comment\nalpha-lr: 3e-4\nepochs: 0x10\nout: 2020-01-01\nselect: yes\n",
-    ),
+    parseYamlOptions("x.yaml", "# comment\nalpha-lr: 3e-4\nepochs: 0x10\nout: 2020-01-01\nselect: yes\n"),
     { "alpha-lr": 3e-4, epochs: 16, out: "2020-01-01", select: "yes" },
   );
   assert.deepEqual(parseYamlOptions("x.yaml", ""), {});
@@ -297,10 +274,7 @@ Deno.test("options: YAML files are read by the core schema", () => {
   ];
   for (const [text, part] of cases) {
     assert.throws(() => parseYamlOptions("x.yaml", text), usage(part));
-    assert.throws(
-      () => parseYamlOptions("x.yaml", text),
-      /^UsageError: Cannot read 'x.yaml' as/,
-    );
+    assert.throws(() => parseYamlOptions("x.yaml", text), /^UsageError: Cannot read 'x.yaml' as/);
   }
 });
 
@@ -309,16 +283,10 @@ Deno.test("options: alias bombs and prototype keys do no harm", () => {
   for (let i = 1; i < 40; i++) {
     bomb += `a${i}: &a${i} [*a${i - 1}, *a${i - 1}]\n`;
   }
-  assert.throws(
-    () => SET.resolve([file(parseYamlOptions("x.yaml", bomb))]),
-    usage(/no such key|did you mean/),
-  );
+  assert.throws(() => SET.resolve([file(parseYamlOptions("x.yaml", bomb))]), usage(/no such key|did you mean/));
   let nested: unknown = ["x"];
   for (let i = 0; i < 60; i++) nested = [nested, nested];
-  assert.throws(
-    () => SET.resolve([file({ out: nested })]),
-    usage(/current value is a list/),
-  );
+  assert.throws(() => SET.resolve([file({ out: nested })]), usage(/current value is a list/));
   assert.throws(
     () => SET.resolve([file(parseYamlOptions("x.yaml", "__proto__: {epochs: 3}"))]),
     usage(/Cannot use key '__proto__'/),

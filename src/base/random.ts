@@ -57,20 +57,14 @@ export class Random {
 
   /** Opens the sub-stream (`epoch`, `item`) of `stream` under `seed`. */
   constructor(seed: number, stream: string, epoch = 0, item = 0) {
-    this.#key = [
-      seed >>> 0,
-      (hashName(stream) ^ Math.floor(seed / 2 ** 32)) >>> 0,
-    ];
+    this.#key = [seed >>> 0, (hashName(stream) ^ Math.floor(seed / 2 ** 32)) >>> 0];
     this.#hi = [epoch >>> 0, item >>> 0];
   }
 
   /** The next unsigned 32-bit word. */
   word(): number {
     if (this.#used === 4) {
-      this.#words = philox(
-        [this.#block++, 0, this.#hi[0], this.#hi[1]],
-        this.#key,
-      );
+      this.#words = philox([this.#block++, 0, this.#hi[0], this.#hi[1]], this.#key);
       this.#used = 0;
     }
     return this.#words[this.#used++];

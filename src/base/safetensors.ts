@@ -190,10 +190,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
  * that is too long, not UTF-8, not JSON or has a key twice, for unknown element types, shapes that do not match
  * their bytes, and offsets that overlap, leave holes or leave the file.
  */
-export function decodeTensors(
-  bytes: Uint8Array<ArrayBuffer>,
-  file: string,
-): TensorFile {
+export function decodeTensors(bytes: Uint8Array<ArrayBuffer>, file: string): TensorFile {
   const fail: Fail = (why, cause) => {
     throw new FailureError(
       `Cannot read '${file}' as safetensors as ${why}: the file is damaged or of another format`,

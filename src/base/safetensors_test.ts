@@ -39,15 +39,10 @@ Deno.test("safetensors: decoding gives back what was encoded, bit for bit", () =
 
 Deno.test("safetensors: the bytes do not depend on the order of insertion", () => {
   const bytes = encodeTensors(SAMPLE, NOTES);
-  assert.deepEqual(
-    encodeTensors([...SAMPLE].reverse(), [...NOTES].reverse()),
-    bytes,
-  );
+  assert.deepEqual(encodeTensors([...SAMPLE].reverse(), [...NOTES].reverse()), bytes);
   const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
   assert.equal(length % 8, 0);
-  const tiny = encodeTensors([
-    ["w", { shape: [1], data: new Float32Array([1]) }],
-  ]);
+  const tiny = encodeTensors([["w", { shape: [1], data: new Float32Array([1]) }]]);
   assert.equal(
     new TextDecoder().decode(tiny.subarray(8, -4)),
     '{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}  ',
@@ -64,18 +59,12 @@ Deno.test("safetensors: an empty file, a file at an odd offset, an unpadded one"
     assert.deepEqual(back.get(name)!.data, data);
   }
   const odd = raw('{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} ', 4);
-  assert.deepEqual(
-    decodeTensors(odd, "x").tensors.get("w")!.data,
-    new Float32Array(1),
-  );
+  assert.deepEqual(decodeTensors(odd, "x").tensors.get("w")!.data, new Float32Array(1));
 });
 
 Deno.test("safetensors: names like those of Object's properties are names", () => {
   const names = ["__proto__", "constructor", "10", "9"];
-  const bytes = encodeTensors(
-    names.map((n) => [n, { shape: [1], data: new Uint8Array([1]) }]),
-    [["__proto__", "x"]],
-  );
+  const bytes = encodeTensors(names.map((n) => [n, { shape: [1], data: new Uint8Array([1]) }]), [["__proto__", "x"]]);
   const { tensors, metadata } = decodeTensors(bytes, "x");
   assert.deepEqual([...tensors.keys()], [...names].sort());
   assert.equal(metadata.get("__proto__"), "x");
@@ -90,15 +79,9 @@ Deno.test("safetensors: what the format cannot hold is refused", () => {
     () => encodeTensors([["a", { shape: [2], data: one.data }]]),
     /must hold 1 elements: current value is \[2\]/,
   );
-  assert.throws(
-    () => encodeTensors([["a", { shape: [-1, -1], data: one.data }]]),
-    RangeError,
-  );
+  assert.throws(() => encodeTensors([["a", { shape: [-1, -1], data: one.data }]]), RangeError);
   const half = new Int16Array(1) as unknown as Int32Array;
-  assert.throws(
-    () => encodeTensors([["a", { shape: [1], data: half }]]),
-    TypeError,
-  );
+  assert.throws(() => encodeTensors([["a", { shape: [1], data: half }]]), TypeError);
   assert.throws(() => encodeTensors([], [["a", "1"], ["a", "2"]]), RangeError);
 });
 
@@ -137,13 +120,7 @@ Deno.test("safetensors: each fault has a sentence that names the file", () => {
       /tensor 'b' must begin where the one before it ends, at 4, and begins at 2/,
     ],
     [raw(`{"a":${t("U8", "[4]", "[0,4]")}}`, 6), /take all 6 bytes/],
-    [
-      raw(
-        `{"a":${t("U8", "[1]", "[0,1]")},"\\u0061":${t("U8", "[1]", "[0,1]")}}`,
-        1,
-      ),
-      /key 'a' twice/,
-    ],
+    [raw(`{"a":${t("U8", "[1]", "[0,1]")},"\\u0061":${t("U8", "[1]", "[0,1]")}}`, 1), /key 'a' twice/],
     [raw(`{"a":{"dtype":"U8","dtype":"U8"}}`), /key 'dtype' twice/],
     [raw(`{"${"n".repeat(5000)}":1}`), /entry 'n{60}\.\.\.'/],
   ];
@@ -184,9 +161,7 @@ Deno.test("safetensors: 2000 mutated files decode or fail cleanly", () => {
       else if (kind === 1) {
         bytes[at % Math.max(1, bytes.length)] ^= 1 << random.below(8);
       } else if (kind === 2) {
-        bytes[at % Math.max(1, bytes.length)] = alphabet.charCodeAt(
-          random.below(alphabet.length),
-        );
+        bytes[at % Math.max(1, bytes.length)] = alphabet.charCodeAt(random.below(alphabet.length));
       } else bytes = new Uint8Array([...bytes, ...bytes.subarray(at)]);
     }
     try {

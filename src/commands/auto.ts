@@ -195,9 +195,7 @@ function tellResult(result: AutoResult, path: string, terminal: Terminal): void 
     "",
     ...table(
       ["candidate", "held out", "interval", "weights", "MACs", "rungs", "steps"],
-      leaderboard.map((
-        { candidate: { name, parameters, macs }, accuracy, interval, rungs, steps },
-      ) => [
+      leaderboard.map(({ candidate: { name, parameters, macs }, accuracy, interval, rungs, steps }) => [
         name,
         percent(accuracy),
         bounds(interval),

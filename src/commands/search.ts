@@ -153,11 +153,7 @@ function tellStart(
   terminal.progress(() => "compiling shaders ...");
 }
 
-async function searchIn(
-  job: SearchJob,
-  data: Dataset,
-  { terminal, options }: Running,
-): Promise<void> {
+async function searchIn(job: SearchJob, data: Dataset, { terminal, options }: Running): Promise<void> {
   const { config, folder, resume } = job, began = performance.now();
   terminal.progress(() => "opening the GPU and planning the supernet ...");
   let started = false;

@@ -194,11 +194,7 @@ function tellStart(
   terminal.progress(() => "compiling shaders ...");
 }
 
-async function trainIn(
-  job: TrainJob,
-  data: TrainData,
-  { terminal, options }: Running,
-): Promise<void> {
+async function trainIn(job: TrainJob, data: TrainData, { terminal, options }: Running): Promise<void> {
   const { config, origin, folder, resume } = job, began = performance.now();
   terminal.progress(() => "opening the GPU and planning the network ...");
   const network = networkConfig(config, origin.genotype, data.train);

@@ -64,9 +64,7 @@ function trainVerb(group: Command): Command {
 
 function addTuneOptions(command: Command): void {
   const group = "Output:";
-  command.addOption(
-    new Flag("--out <file>", `the tuning, YAML (default: ${DEFAULT_FILE})`).helpGroup(group),
-  );
+  command.addOption(new Flag("--out <file>", `the tuning, YAML (default: ${DEFAULT_FILE})`).helpGroup(group));
   command.addOption(new Flag("--json", "one JSON line for each kernel, and one for the result").helpGroup(group));
   addOptions(command, SHAPE_OPTIONS);
 }

@@ -37,9 +37,7 @@ export function errorText(error: unknown): string {
 }
 
 /** Hosts that data sets are fetched from. */
-export const DATA_HOSTS: readonly string[] = [
-  ...new Set(Object.values(REMOTES).map(({ url }) => new URL(url).host)),
-];
+export const DATA_HOSTS: readonly string[] = [...new Set(Object.values(REMOTES).map(({ url }) => new URL(url).host))];
 
 /** The command line that downloads a data set. */
 export function fetchLine(name: string): string {

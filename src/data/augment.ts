@@ -40,10 +40,7 @@ export function checkAugment({ pad, cutout = 0, resizedCrop = 1, jitter = 0 }: A
  * What a byte of channel c becomes: entry `256 c + v` is `(v / 255 - mean[c]) / std[c]`. A channel that never
  * varies (std 0) is only centred.
  */
-export function normaliseTable(
-  mean: readonly number[],
-  std: readonly number[],
-): Float32Array {
+export function normaliseTable(mean: readonly number[], std: readonly number[]): Float32Array {
   const table = new Float32Array(256 * mean.length);
   for (let c = 0; c < mean.length; c++) {
     for (let v = 0; v < 256; v++) {
@@ -105,14 +102,8 @@ export function placePlane(
   const step = flip ? -1 : 1;
   const shift = flip ? width - 1 + dx : dx; // source x = shift + step * x
   // Output pixels from `low` to before `high` lie inside the source row.
-  const low = Math.min(
-    width,
-    Math.max(0, flip ? shift - (width - 1) : -shift),
-  );
-  const high = Math.max(
-    low,
-    Math.min(width, flip ? shift + 1 : width - shift),
-  );
+  const low = Math.min(width, Math.max(0, flip ? shift - (width - 1) : -shift));
+  const high = Math.max(low, Math.min(width, flip ? shift + 1 : width - shift));
   for (let y = 0; y < height; y++) {
     const row = outAt + y * pitch;
     const sy = y + dy;

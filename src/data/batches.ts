@@ -43,10 +43,7 @@ export interface BatcherOptions {
 export const IGNORED_LABEL: number = -1;
 
 /** Elements of a batch of `batch` images in the device layout. */
-export function batchElements(
-  data: Pick<Dataset, "channels" | "height" | "width">,
-  batch: number,
-): number {
+export function batchElements(data: Pick<Dataset, "channels" | "height" | "width">, batch: number): number {
   return data.channels * batch * data.height * rowPitch(data.width);
 }
 
@@ -112,9 +109,7 @@ export class Batcher {
     }
     const bad = indices.findIndex((index) => index >= data.count);
     if (bad >= 0) {
-      throw new RangeError(
-        `Cannot use index ${indices[bad]} of '${data.name}' as it must be below ${data.count}`,
-      );
+      throw new RangeError(`Cannot use index ${indices[bad]} of '${data.name}' as it must be below ${data.count}`);
     }
     checkAugment(augment);
     this.#data = data;
@@ -157,9 +152,7 @@ export class Batcher {
 
   #check(epoch: number, step: number): void {
     if (!Number.isSafeInteger(epoch) || epoch < 0) {
-      throw new RangeError(
-        `Cannot fill a batch as the epoch must be a whole number from 0: current value is ${epoch}`,
-      );
+      throw new RangeError(`Cannot fill a batch as the epoch must be a whole number from 0: current value is ${epoch}`);
     }
     if (
       !Number.isSafeInteger(step) || step < 0 || step >= this.batchesPerEpoch

@@ -17,10 +17,7 @@ function noise(
   const random = new Random(9, "test/noise");
   return {
     name: "noise",
-    images: Uint8Array.from(
-      { length: count * channels * height * width },
-      () => random.below(256),
-    ),
+    images: Uint8Array.from({ length: count * channels * height * width }, () => random.below(256)),
     labels: Int32Array.from({ length: count }, (_, i) => i % classes),
     count,
     channels,
@@ -217,10 +214,7 @@ Deno.test("batches: wrong use is refused", () => {
   const data = noise(10, 1, 2, 2);
   assert.throws(() => new Batcher(data, { ...OPTIONS, batch: 11 }), UsageError);
   assert.throws(() => new Batcher(data, { ...OPTIONS, batch: 0 }), UsageError);
-  assert.throws(
-    () => new Batcher(data, { ...OPTIONS, indices: new Uint32Array(0) }),
-    UsageError,
-  );
+  assert.throws(() => new Batcher(data, { ...OPTIONS, indices: new Uint32Array(0) }), UsageError);
   assert.throws(
     () =>
       new Batcher(data, {
@@ -229,34 +223,19 @@ Deno.test("batches: wrong use is refused", () => {
       }),
     RangeError,
   );
-  assert.throws(
-    () => new Batcher(data, { ...OPTIONS, augment: { pad: -1, flip: false } }),
-    RangeError,
-  );
+  assert.throws(() => new Batcher(data, { ...OPTIONS, augment: { pad: -1, flip: false } }), RangeError);
   const batcher = new Batcher(data, OPTIONS);
   const images = new Float32Array(batcher.imageElements),
     labels = new Int32Array(4);
-  assert.throws(
-    () => batcher.fill(0, 2, images, labels),
-    /from 0 to 1: current value is 2/,
-  );
+  assert.throws(() => batcher.fill(0, 2, images, labels), /from 0 to 1: current value is 2/);
   assert.throws(() => batcher.fill(-1, 0, images, labels), RangeError);
-  assert.throws(
-    () => batcher.fill(0, 0, images.subarray(1), labels),
-    RangeError,
-  );
-  assert.throws(
-    () => batcher.fill(0, 0, images, new Int32Array(5)),
-    RangeError,
-  );
+  assert.throws(() => batcher.fill(0, 0, images.subarray(1), labels), RangeError);
+  assert.throws(() => batcher.fill(0, 0, images, new Int32Array(5)), RangeError);
 });
 
 Deno.test("split: disjoint, stratified, shuffled and the same each time", () => {
   const random = new Random(4, "test/labels");
-  const labels = Int32Array.from(
-    { length: 1003 },
-    () => Math.min(random.below(5), random.below(5)),
-  );
+  const labels = Int32Array.from({ length: 1003 }, () => Math.min(random.below(5), random.below(5)));
   const data = { name: "x", labels, classes: 5 };
   const sizes = [0, 1, 2, 3, 4].map((c) => labels.filter((l) => l === c).length);
   for (
@@ -278,10 +257,7 @@ Deno.test("split: disjoint, stratified, shuffled and the same each time", () => 
     for (const part of [train, val]) {
       for (let c = 0; c < 5; c++) {
         const got = part.filter((i) => labels[i] === c).length;
-        assert.ok(
-          Math.abs(got - part.length * sizes[c] / 1003) <= 2,
-          `${JSON.stringify(split)} class ${c}`,
-        );
+        assert.ok(Math.abs(got - part.length * sizes[c] / 1003) <= 2, `${JSON.stringify(split)} class ${c}`);
       }
     }
     assert.deepEqual(splitHalves(data, 7, split), { train, val });

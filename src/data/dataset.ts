@@ -200,10 +200,7 @@ function locate(
  * that name write `./mnist`), or the path of one in any of the formats. Statistics and classes are always those of the
  * training images. Throws FailureError where files are missing, damaged or do not fit together.
  */
-export async function openData(
-  spec: string,
-  options: OpenDataOptions,
-): Promise<Dataset> {
+export async function openData(spec: string, options: OpenDataOptions): Promise<Dataset> {
   const { place, format } = locate(spec, options);
   return await format.open(place, options);
 }

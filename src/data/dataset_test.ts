@@ -17,9 +17,7 @@ function* counting(n: number): Generator<number> {
 }
 
 /** Runs `test` with a folder of four small files, made plain or gzipped. */
-async function withFolder(
-  test: (folder: string) => Promise<void>,
-): Promise<void> {
+async function withFolder(test: (folder: string) => Promise<void>): Promise<void> {
   const folder = Deno.makeTempDirSync({ prefix: "idarts-data-" });
   try {
     const put = (name: string, bytes: Uint8Array): void => Deno.writeFileSync(`${folder}/${name}`, bytes);
@@ -86,10 +84,7 @@ Deno.test("data: the fingerprint follows the content", async () => {
     assert.match(first, /^[0-9a-f]{64}$/);
     assert.equal(await print(), first);
     assert.notEqual(await print(5), first);
-    Deno.writeFileSync(
-      `${folder}/train-labels.idx1-ubyte`,
-      idx([6], [0, 0, 1, 1, 2, 1]),
-    );
+    Deno.writeFileSync(`${folder}/train-labels.idx1-ubyte`, idx([6], [0, 0, 1, 1, 2, 1]));
     assert.notEqual(await print(), first);
   });
 });
@@ -153,18 +148,13 @@ Deno.test("data: files that are missing or do not fit get a sentence", async () 
   await withFolder(async (folder) => {
     await assert.rejects(
       openData("mnist", { split: "train", mnistFolder: `${folder}/none` }),
-      failure(
-        /^Cannot open data set 'mnist' as the folder '[^']*none' does not exist: put its IDX files there$/,
-      ),
+      failure(/^Cannot open data set 'mnist' as the folder '[^']*none' does not exist: put its IDX files there$/),
     );
     await assert.rejects(
       openData(`${folder}/none`, { split: "train" }),
       failure(/none' does not exist: check the path/),
     );
-    await assert.rejects(
-      openData("", { split: "train" }),
-      failure(/does not exist/),
-    );
+    await assert.rejects(openData("", { split: "train" }), failure(/does not exist/));
   });
 });
 

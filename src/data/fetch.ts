@@ -153,11 +153,7 @@ function writePart(file: Deno.FsFile, part: string, chunk: Uint8Array): void {
  * @returns the path of the archive, for `openData`
  * @throws {FailureError} offline, where the server fails, or for a file that is not the published one
  */
-export async function fetchCifar(
-  name: string,
-  folder: string,
-  options: FetchOptions = {},
-): Promise<string> {
+export async function fetchCifar(name: string, folder: string, options: FetchOptions = {}): Promise<string> {
   const known = Object.hasOwn(REMOTES, name) ? REMOTES[name as keyof typeof REMOTES] : undefined;
   const remote = options.remote ?? known;
   if (remote === undefined) {

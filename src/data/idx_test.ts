@@ -31,16 +31,10 @@ Deno.test("idx: plain and gzipped files decode alike", () => {
     assert.deepEqual(plain.shape, shape);
     assert.deepEqual(plain.data, bytes.subarray(4 + 4 * shape.length));
     for (const level of [0, 9]) {
-      assert.deepEqual(
-        decodeIdx(gzipSync(bytes, { level }), "f.idx").data,
-        plain.data,
-      );
+      assert.deepEqual(decodeIdx(gzipSync(bytes, { level }), "f.idx").data, plain.data);
     }
   }
-  const two = [
-    gzipSync(idx([50]).subarray(0, 20)),
-    gzipSync(idx([50]).subarray(20)),
-  ];
+  const two = [gzipSync(idx([50]).subarray(0, 20)), gzipSync(idx([50]).subarray(20))];
   assert.equal(decodeIdx(Buffer.concat(two), "f.idx").data[49], 49);
 });
 
@@ -50,19 +44,13 @@ Deno.test("idx: images and labels have their own shapes", () => {
     const path = `${folder}/f.idx`;
     Deno.writeFileSync(path, idx([2, 3, 4]));
     assert.deepEqual(readIdxImages(path).shape, [2, 1, 3, 4]);
-    assert.throws(
-      () => readIdxLabels(path),
-      failure(/shape must be \[N\]: current value is \[2, 3, 4\]/),
-    );
+    assert.throws(() => readIdxLabels(path), failure(/shape must be \[N\]: current value is \[2, 3, 4\]/));
     Deno.writeFileSync(path, gzipSync(idx([2, 3, 4, 5])));
     assert.deepEqual(readIdxImages(path).shape, [2, 3, 4, 5]);
     Deno.writeFileSync(path, idx([6]));
     assert.deepEqual(readIdxLabels(path).shape, [6]);
     assert.throws(() => readIdxImages(path), failure(/current value is \[6\]/));
-    assert.throws(
-      () => readIdxImages(`${folder}/none/f.idx`),
-      failure(/does not exist/),
-    );
+    assert.throws(() => readIdxImages(`${folder}/none/f.idx`), failure(/does not exist/));
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
@@ -80,10 +68,7 @@ Deno.test("idx: each fault has its sentence", () => {
     [new Uint8Array(0), /at least 4 bytes and holds 0/],
     [good.subarray(0, 3), /at least 4 bytes and holds 3/],
     [good.subarray(0, 10), /header of 16 bytes is cut off/],
-    [
-      good.subarray(0, -1),
-      /must hold 136 bytes for shape \[4, 5, 6\] and holds 135/,
-    ],
+    [good.subarray(0, -1), /must hold 136 bytes for shape \[4, 5, 6\] and holds 135/],
     [new Uint8Array([...good, 0]), /and holds 137/],
     [at(0, 1), /magic number.*current value is 01000803/],
     [at(3, 0), /magic number/],
@@ -117,10 +102,7 @@ Deno.test("idx: a gzip bomb and a boasting header cost no memory", () => {
   const boast = idx([1, 1, 1]);
   new DataView(boast.buffer).setUint32(4, 2 ** 31 - 1);
   start = performance.now();
-  assert.throws(
-    () => decodeIdx(gzipSync(boast), "f.idx"),
-    failure(/cannot hold that many/),
-  );
+  assert.throws(() => decodeIdx(gzipSync(boast), "f.idx"), failure(/cannot hold that many/));
   assert.ok(performance.now() - start < 200, "nothing is allocated");
 });
 

@@ -92,11 +92,7 @@ Deno.test("images: what is left out is counted and listed", async () => {
     const { data, said } = await openAll(folder, { testFraction: 0.1 });
     const train = data.skipped!.map(({ file }) => file).sort();
     assert.ok(train.length === 5 || train.length === 4); // The damaged one may be in the test part.
-    assert.deepEqual(train.filter((f) => f.startsWith("a/")), [
-      "a/empty.png",
-      "a/text.png",
-      "a/tiff.png",
-    ]);
+    assert.deepEqual(train.filter((f) => f.startsWith("a/")), ["a/empty.png", "a/text.png", "a/tiff.png"]);
     const left = said.find((s) => /^Left out \d+ of/.test(s))!;
     assert.match(left, /^Left out [45] of 20 image files and folders of '.*': /);
     assert.match(left, /'a\/tiff.png' \(it is TIFF inside\)/);

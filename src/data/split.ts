@@ -18,11 +18,7 @@ export interface Halves {
  * Shares `total` out over classes in proportion to `sizes`, at most `room` each: whole parts first, then one
  * more to the largest remainders (ties: lower class).
  */
-function quotas(
-  total: number,
-  sizes: readonly number[],
-  room: readonly number[],
-): number[] {
+function quotas(total: number, sizes: readonly number[], room: readonly number[]): number[] {
   const sum = sizes.reduce((a, b) => a + b, 0);
   const ideal = sizes.map((n) => n * total / sum);
   const out = ideal.map((x, c) => Math.min(room[c], Math.floor(x + 1e-9)));

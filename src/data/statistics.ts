@@ -4,11 +4,7 @@
  */
 
 /** Mean and population standard deviation of each channel, exact integer sums, in 0..1 units. */
-export function channelStats(
-  images: Uint8Array,
-  channels: number,
-  pixels: number,
-): { mean: number[]; std: number[] } {
+export function channelStats(images: Uint8Array, channels: number, pixels: number): { mean: number[]; std: number[] } {
   const histogram = new Float64Array(256 * channels);
   for (let at = 0; at < images.length;) {
     for (let c = 0; c < channels; c++) {
@@ -35,24 +31,13 @@ export function channelStats(
 }
 
 /** SHA-256 (hex) of the shape, pixels and labels. */
-export async function fingerprintOf(
-  shape: readonly number[],
-  images: Uint8Array,
-  labels: Int32Array,
-): Promise<string> {
+export async function fingerprintOf(shape: readonly number[], images: Uint8Array, labels: Int32Array): Promise<string> {
   const digest = async (data: Uint8Array): Promise<Uint8Array> =>
-    new Uint8Array(
-      await crypto.subtle.digest("SHA-256", data as Uint8Array<ArrayBuffer>),
-    );
+    new Uint8Array(await crypto.subtle.digest("SHA-256", data as Uint8Array<ArrayBuffer>));
   const all = new Uint8Array(96);
   all.set(await digest(new TextEncoder().encode(shape.join("x"))), 0);
   all.set(await digest(images), 32);
-  all.set(
-    await digest(
-      new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength),
-    ),
-    64,
-  );
+  all.set(await digest(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength)), 64);
   return (await digest(all)).toHex();
 }
 

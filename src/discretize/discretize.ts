@@ -188,9 +188,7 @@ function edgeWeights(space: Space, kind: CellKind, { alphas, betas }: Architectu
     to,
     weights: Object.fromEntries(
       primitivesOf(space, kind, index)
-        .map((
-          op,
-        ) => [op, weights[index * width + space.primitives.indexOf(op)]]),
+        .map((op) => [op, weights[index * width + space.primitives.indexOf(op)]]),
     ),
     ...(edges ? { edgeWeight: edges[index] } : {}),
   }));

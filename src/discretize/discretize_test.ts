@@ -65,10 +65,7 @@ function statisticsOf(
 
 const noise = (cell: number, node: number, count: number): number[][] => {
   const random = new Random(9, "noise", cell, node);
-  return Array.from(
-    { length: count },
-    () => Array.from({ length: 128 }, () => random.normal()),
-  );
+  return Array.from({ length: count }, () => Array.from({ length: 128 }, () => random.normal()));
 };
 
 Deno.test("rule alpha multiplies by the weights of the edges, which rank them but not their operations", () => {
@@ -105,10 +102,7 @@ Deno.test("alpha is DARTS' parse, written after its public code", () => {
       let start = 0;
       const expected = [];
       for (let i = 0; i < 4; i++) {
-        const rows = Array.from(
-          { length: i + 2 },
-          (_, j) => [...weights.slice((start + j) * 8, (start + j + 1) * 8)],
-        );
+        const rows = Array.from({ length: i + 2 }, (_, j) => [...weights.slice((start + j) * 8, (start + j + 1) * 8)]);
         const strength = rows.map((row) => Math.max(...row.slice(1)));
         const kept = [...rows.keys()].sort((a, b) => strength[b] - strength[a])
           .slice(0, 2);
@@ -168,10 +162,7 @@ Deno.test("an edge is ranked by its best operation, signed, and margins are lead
     score(1, "b", 0.5),
     score(2, "a", 0.25),
   ]);
-  assert.deepEqual(choices, [
-    { ...score(1, "b", 0.5), margin: 0.5 },
-    { ...score(2, "a", 0.25), margin: null },
-  ]);
+  assert.deepEqual(choices, [{ ...score(1, "b", 0.5), margin: 0.5 }, { ...score(2, "a", 0.25), margin: null }]);
   assert.equal(edgeMargin, 0.35);
 });
 
@@ -200,10 +191,12 @@ Deno.test("semipartial finds the operation that carries variance alone; argmax a
     alphas,
     statistics: statisticsOf(SMALL, alphas, ["normal", "reduce"], planted),
   });
-  const ops = Object.fromEntries(methods.map(({ method, genotype }) => [
-    method,
-    CELL_KINDS.flatMap((kind) => genotype[kind].nodes.flat().map(({ op }) => op)),
-  ]));
+  const ops = Object.fromEntries(
+    methods.map(({ method, genotype }) => [
+      method,
+      CELL_KINDS.flatMap((kind) => genotype[kind].nodes.flat().map(({ op }) => op)),
+    ]),
+  );
   assert.deepEqual(ops.semipartial, Array(4).fill("sep_conv_3x3"));
   assert.deepEqual(ops.alpha, Array(4).fill("skip_connect"));
   assert(!ops.similarity.includes("sep_conv_3x3"), String(ops.similarity));
@@ -219,18 +212,12 @@ Deno.test("a report covers every rule that the statistics serve, adds shares up 
     alphas,
     statistics: statisticsOf(S3, alphas, cells, noise),
   });
-  assert.deepEqual(
-    report.methods.map(({ method }) => method),
-    rulesOf().map(({ name }) => name),
-  );
+  assert.deepEqual(report.methods.map(({ method }) => method), rulesOf().map(({ name }) => name));
   assert.deepEqual(JSON.parse(JSON.stringify(report)), report);
   for (const kind of CELL_KINDS) {
     assert.equal(report.weights[kind].length, 14);
     for (const { weights } of report.weights[kind]) {
-      const total = Object.values(weights).reduce(
-        (sum, weight) => sum + weight,
-        0,
-      );
+      const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
       assert(Math.abs(total - 1) < 1e-12 && Object.keys(weights).length === 3);
     }
     report.nodes![kind].forEach(
@@ -267,10 +254,7 @@ Deno.test("scores are averaged over the cells of a kind, whatever their order", 
       methods: ["semipartial"],
     })
       .methods[0].nodes.normal[0].scores.map(({ score }) => score);
-  const [first, second] = [
-    score([statistics[0], statistics[2]]),
-    score([statistics[1], statistics[2]]),
-  ];
+  const [first, second] = [score([statistics[0], statistics[2]]), score([statistics[1], statistics[2]])];
   score(statistics).forEach((value, k) => assert(Math.abs(value - (first[k] + second[k]) / 2) < 1e-15));
   assert.deepEqual(score(statistics.toReversed()), score(statistics));
 });
@@ -289,9 +273,7 @@ Deno.test("edges with their own primitives choose among those only", () => {
   const report = discretize({ space, alphas, statistics });
   for (const { genotype } of report.methods) {
     for (const { op, from } of genotype.normal.nodes[0]) {
-      assert(
-        from === 0 ? op === "sep_conv_3x3" : ["max_pool_3x3", "skip_connect"].includes(op),
-      );
+      assert(from === 0 ? op === "sep_conv_3x3" : ["max_pool_3x3", "skip_connect"].includes(op));
     }
   }
   assert.deepEqual(report.weights.reduce[0].weights, { skip_connect: 1 });
@@ -387,16 +369,8 @@ Deno.test("wrong inputs are refused by name", () => {
     UsageError,
     /by zca without node statistics.*one of alpha/,
   );
-  refuses(
-    { methods: ["semi-partial"] },
-    UsageError,
-    /did you mean "semipartial"/,
-  );
-  refuses(
-    { options: { shrinkage: -1 } },
-    UsageError,
-    /shrinkage must be from 0 to 1: current value is -1/,
-  );
+  refuses({ methods: ["semi-partial"] }, UsageError, /did you mean "semipartial"/);
+  refuses({ options: { shrinkage: -1 } }, UsageError, /shrinkage must be from 0 to 1: current value is -1/);
   refuses({ options: { shrinkage: NaN } }, UsageError, /current value is NaN/);
   refuses(
     { options: { scope: "cell" as "node" } },
@@ -413,11 +387,7 @@ Deno.test("wrong inputs are refused by name", () => {
     FailureError,
     /reduce on edge 0 for none/,
   );
-  refuses(
-    { statistics: [statistics[0]] },
-    FailureError,
-    /each reduce cell \(there are none\)/,
-  );
+  refuses({ statistics: [statistics[0]] }, FailureError, /each reduce cell \(there are none\)/);
   refuses(
     { statistics: [...statistics, statistics[1]] },
     FailureError,

@@ -23,14 +23,10 @@ export interface SpectralPower {
 }
 
 /** Decomposes a symmetric matrix; negative eigenvalues of a correlation matrix are rounding and become 0. */
-function decompose(
-  matrix: Float64Array,
-  size: number,
-): { values: number[]; vectors: Matrix } {
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(
-    Matrix.from1DArray(size, size, matrix),
-    { assumeSymmetric: true },
-  );
+function decompose(matrix: Float64Array, size: number): { values: number[]; vectors: Matrix } {
+  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(Matrix.from1DArray(size, size, matrix), {
+    assumeSymmetric: true,
+  });
   return {
     values: realEigenvalues.map((value) => Math.max(0, value)),
     vectors: eigenvectorMatrix,
@@ -78,10 +74,7 @@ export function conditionNumber(matrix: Float64Array, size: number): number {
 }
 
 /** Matrix times vector. */
-export function multiply(
-  matrix: Float64Array,
-  vector: Float64Array,
-): Float64Array {
+export function multiply(matrix: Float64Array, vector: Float64Array): Float64Array {
   const size = vector.length;
   return vector.map((_, i) => {
     let sum = 0;

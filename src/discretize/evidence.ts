@@ -89,11 +89,7 @@ export function scoresOf(rule: Rule, node: NodeEvidence): NodeScores {
 }
 
 /** Per intermediate node of a kind its correlations in every cell of that kind, by cell index. */
-function correlateCells(
-  space: Space,
-  kind: CellKind,
-  statistics: readonly NodeStatistics[],
-): Correlation[][] {
+function correlateCells(space: Space, kind: CellKind, statistics: readonly NodeStatistics[]): Correlation[][] {
   const ofKind = statistics.filter((each) => each.kind === kind)
     .toSorted((a, b) => a.cell - b.cell);
   const cells = [...new Set(ofKind.map(({ cell }) => cell))];

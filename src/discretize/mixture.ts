@@ -17,11 +17,7 @@ export interface Architecture {
  * @param alphas E x K, row-major; columns that an edge does not allow are ignored
  * @returns E x K, row-major; 0 in the columns that an edge does not allow
  */
-export function softmaxWeights(
-  space: Space,
-  kind: CellKind,
-  alphas: ArrayLike<number>,
-): Float64Array {
+export function softmaxWeights(space: Space, kind: CellKind, alphas: ArrayLike<number>): Float64Array {
   const width = space.primitives.length;
   const edges = edgesOf(space);
   const weights = new Float64Array(edges.length * width);
@@ -62,8 +58,7 @@ export function mixtureWeights(
   const weights = softmaxWeights(space, kind, alphas[kind]), width = space.primitives.length;
   const rows = edgesOf(space).map(({ index }) => weights.subarray(index * width, (index + 1) * width));
   const edges = betas ? edgeSoftmax(space, betas[kind]) : new Float64Array(rows.length).fill(1);
-  return Float64Array.from(rows.flatMap((row, edge) => [
-    ...row.map((weight) => weight * edges[edge]),
-    ...(bypass ? [edges[edge]] : []),
-  ]));
+  return Float64Array.from(
+    rows.flatMap((row, edge) => [...row.map((weight) => weight * edges[edge]), ...(bypass ? [edges[edge]] : [])]),
+  );
 }

@@ -31,9 +31,7 @@ const nodeChoice = mapping<NodeChoice>({
   node: whole(),
   scores: listOf(mapping<ScoredCandidate>({ ...candidate, score: aMeasurement })),
   edges: optional(listOf(mapping<ScoredEdge>({ edge: whole(), score: aMeasurement }))),
-  choices: listOf(
-    mapping<ScoredChoice>({ ...candidate, score: aMeasurement, margin: aMeasurement }),
-  ),
+  choices: listOf(mapping<ScoredChoice>({ ...candidate, score: aMeasurement, margin: aMeasurement })),
   edgeMargin: aMeasurement,
 });
 

@@ -14,11 +14,7 @@ import { varianceShares, zca } from "./zca.ts";
 const EXACT = { scope: "node", shrinkage: 0 } as const;
 const P = [[1, .9, .5], [.9, 1, .4], [.5, .4, 1]];
 
-function correlation(
-  matrix: number[][],
-  withNode: number[],
-  edges = matrix.map(() => 0),
-): Correlation {
+function correlation(matrix: number[][], withNode: number[], edges = matrix.map(() => 0)): Correlation {
   return {
     candidates: edges.map((edge, k) => ({ edge, from: edge, op: `op${k}` })),
     matrix: Float64Array.from(matrix.flat()),
@@ -29,17 +25,10 @@ function correlation(
   };
 }
 
-function close(
-  actual: ArrayLike<number>,
-  expected: readonly number[],
-  tolerance = 5.1e-9,
-): void {
+function close(actual: ArrayLike<number>, expected: readonly number[], tolerance = 5.1e-9): void {
   assert.equal(actual.length, expected.length);
   expected.forEach((value, k) =>
-    assert(
-      Math.abs(actual[k] - value) <= tolerance,
-      `[${k}] ${actual[k]} is not ${value}`,
-    )
+    assert(Math.abs(actual[k] - value) <= tolerance, `[${k}] ${actual[k]} is not ${value}`)
   );
 }
 
@@ -70,10 +59,7 @@ function planted(z: number[][], w: number[]): Correlation {
 
 function samples(rows: number, length: number, stream: string): number[][] {
   const random = new Random(5, stream);
-  return Array.from(
-    { length: rows },
-    () => Array.from({ length }, () => random.normal()),
-  );
+  return Array.from({ length: rows }, () => Array.from({ length }, () => random.normal()));
 }
 
 Deno.test("check values 1: general correlations", () => {
@@ -89,20 +75,9 @@ Deno.test("check values 2: an exact sum, through its Gram matrix", () => {
   const covariance = P.map((row, i) => row.map((value, j) => value * sd[i] * sd[j]));
   covariance.forEach((row) => row.push(w.reduce((total, weight, j) => total + weight * row[j], 0)));
   covariance.push([...covariance.map((row) => row[3])]);
-  covariance[3].push(
-    w.reduce((total, weight, j) => total + weight * covariance[3][j], 0),
-  );
-  const means = [
-    ...mean,
-    w.reduce((total, weight, j) => total + weight * mean[j], 0),
-  ];
-  const rows = covariance.map((
-    row,
-    i,
-  ) => [
-    ...row.map((value, j) => n * (value + means[i] * means[j])),
-    n * means[i],
-  ]);
+  covariance[3].push(w.reduce((total, weight, j) => total + weight * covariance[3][j], 0));
+  const means = [...mean, w.reduce((total, weight, j) => total + weight * mean[j], 0)];
+  const rows = covariance.map((row, i) => [...row.map((value, j) => n * (value + means[i] * means[j])), n * means[i]]);
   rows.push([...means.map((value) => n * value), n]);
   const given = correlate({
     kind: "normal",
@@ -144,11 +119,7 @@ Deno.test("shares add up to 1 for an exact sum, also with duplicates and dead ca
       [a, b.map(() => 0), c, a.map((x, i) => x + c[i]), c.map(() => 7)],
     ]
   ) {
-    close(
-      [sum(varianceShares(planted(z, z.map((_, k) => .1 + .07 * k))))],
-      [1],
-      1e-9,
-    );
+    close([sum(varianceShares(planted(z, z.map((_, k) => .1 + .07 * k))))], [1], 1e-9);
   }
 });
 
@@ -174,15 +145,9 @@ Deno.test("exact duplicates contribute nothing by themselves, and score alike", 
 Deno.test("near-copies approach the score of exact copies", () => {
   const [a, b, noise] = samples(3, 500, "near");
   const scores = [.3, .1, .03, .01].map((size) =>
-    semipartial(
-      planted([a, a.map((x, i) => x + size * noise[i]), b], [.3, .3, .1]),
-      EXACT,
-    )[0]
+    semipartial(planted([a, a.map((x, i) => x + size * noise[i]), b], [.3, .3, .1]), EXACT)[0]
   );
-  assert(
-    scores.every((score, i) => score > 0 && (i === 0 || score < scores[i - 1])),
-    String(scores),
-  );
+  assert(scores.every((score, i) => score > 0 && (i === 0 || score < scores[i - 1])), String(scores));
   assert(scores[3] < .01);
 });
 
@@ -194,9 +159,7 @@ Deno.test("a candidate that opposes the node scores negative", () => {
     assert(forward > .5 && backward < -.2);
   }
   const flipped = planted([a, b.map((x) => -x)], [1, .5]);
-  close(semipartial(given, EXACT).map(Math.abs), [
-    ...semipartial(flipped, EXACT),
-  ], 1e-12);
+  close(semipartial(given, EXACT).map(Math.abs), [...semipartial(flipped, EXACT)], 1e-12);
 });
 
 Deno.test("dead candidates score 0 and change nothing else", () => {
@@ -213,18 +176,10 @@ Deno.test("dead candidates score 0 and change nothing else", () => {
     for (const scope of ["node", "edge"] as const) {
       const scores = score(given, { scope, shrinkage: 1e-3 });
       assert.deepEqual([...scores.slice(2)], [0, 0]);
-      close(
-        scores.slice(0, 2),
-        score(alive, { scope, shrinkage: 1e-3 }),
-        1e-6,
-      );
+      close(scores.slice(0, 2), score(alive, { scope, shrinkage: 1e-3 }), 1e-6);
     }
   }
-  close(
-    [conditionNumber(given.matrix, 4)],
-    [conditionNumber(alive.matrix, 2)],
-    1e-6,
-  );
+  close([conditionNumber(given.matrix, 4)], [conditionNumber(alive.matrix, 2)], 1e-6);
 });
 
 Deno.test("a constant node gives zeros, not NaN", () => {
@@ -235,10 +190,7 @@ Deno.test("a constant node gives zeros, not NaN", () => {
     assert.deepEqual(score(given, EXACT).map(Math.abs), [0, 0]);
   }
   const nothing = planted([a.map(() => 0)], [1]);
-  assert.deepEqual(
-    [...semipartial(nothing, EXACT), ...varianceShares(nothing)],
-    [0, 0],
-  );
+  assert.deepEqual([...semipartial(nothing, EXACT), ...varianceShares(nothing)], [0, 0]);
 });
 
 Deno.test("edge scope decorrelates inside each edge only", () => {
@@ -246,11 +198,7 @@ Deno.test("edge scope decorrelates inside each edge only", () => {
   const pair = correlation([[1, .5], [.5, 1]], [.8, .3]);
   for (const rule of [semipartial, zca]) {
     const [first, third] = rule(pair, EXACT);
-    close(
-      rule(given, { scope: "edge", shrinkage: 0 }),
-      [first, .85, third],
-      1e-12,
-    );
+    close(rule(given, { scope: "edge", shrinkage: 0 }), [first, .85, third], 1e-12);
   }
 });
 

@@ -27,22 +27,15 @@ export const DEFAULT_DECORRELATION: DecorrelationOptions = {
  * Fills in defaults.
  * @throws {UsageError} for an unknown scope or a shrinkage outside 0..1
  */
-export function decorrelationOptions(
-  options: Partial<DecorrelationOptions> = {},
-): DecorrelationOptions {
-  const {
-    scope = DEFAULT_DECORRELATION.scope,
-    shrinkage = DEFAULT_DECORRELATION.shrinkage,
-  } = options;
+export function decorrelationOptions(options: Partial<DecorrelationOptions> = {}): DecorrelationOptions {
+  const { scope = DEFAULT_DECORRELATION.scope, shrinkage = DEFAULT_DECORRELATION.shrinkage } = options;
   if (scope !== "node" && scope !== "edge") {
     throw new UsageError(
       `Cannot decorrelate, the scope must be node or edge: current value is ${JSON.stringify(scope)}`,
     );
   }
   if (!(shrinkage >= 0 && shrinkage <= 1)) {
-    throw new UsageError(
-      `Cannot decorrelate, the shrinkage must be from 0 to 1: current value is ${shrinkage}`,
-    );
+    throw new UsageError(`Cannot decorrelate, the shrinkage must be from 0 to 1: current value is ${shrinkage}`);
   }
   return { scope, shrinkage };
 }
@@ -62,9 +55,7 @@ export function scoreGroups(
   const scores = new Float64Array(m);
   for (const edge of new Set(candidates.map((candidate) => candidate.edge))) {
     const group = [...candidates.keys()].filter((k) => candidates[k].edge === edge);
-    const block = Float64Array.from(
-      group.flatMap((i) => group.map((j) => matrix[i * m + j])),
-    );
+    const block = Float64Array.from(group.flatMap((i) => group.map((j) => matrix[i * m + j])));
     score(block, Float64Array.from(group, (k) => withNode[k]))
       .forEach((value, i) => scores[group[i]] = value);
   }

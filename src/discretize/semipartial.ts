@@ -24,10 +24,7 @@ const DEPENDENT = 1e-6;
  * copies; for all others the pseudo-inverse gives that minimum.
  * @returns one signed score per candidate, 0 for dead ones
  */
-export function semipartial(
-  correlation: Correlation,
-  { scope, shrinkage }: DecorrelationOptions,
-): Float64Array {
+export function semipartial(correlation: Correlation, { scope, shrinkage }: DecorrelationOptions): Float64Array {
   return scoreGroups(correlation, scope, (matrix, withNode) => {
     const size = withNode.length;
     const { matrix: inverse, nullity } = spectralPower(

@@ -71,11 +71,7 @@ export function emptyStatistics(
  * @param count the batch's number of elements
  * @throws {RangeError} when `gram` has another size
  */
-export function addBatch(
-  statistics: NodeStatistics,
-  gram: ArrayLike<number>,
-  count: number,
-): void {
+export function addBatch(statistics: NodeStatistics, gram: ArrayLike<number>, count: number): void {
   const sums = statistics.gram;
   if (gram.length !== sums.length) {
     throw new RangeError(

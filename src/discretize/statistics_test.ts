@@ -40,36 +40,16 @@ Deno.test("statistics that cannot be are refused by node and cell", () => {
     const statistics = empty();
     addBatch(statistics, gramOf(z, w), 4);
     change(statistics);
-    assert.throws(
-      () => correlate(statistics),
-      (error) => error instanceof kind && text.test(error.message),
-    );
+    assert.throws(() => correlate(statistics), (error) => error instanceof kind && text.test(error.message));
   };
   check(
     (s) => s.gram[1] = NaN,
     FailureError,
     /node 0 of cell 3 \(normal\).*skip_connect on edge 0 and sep_conv_3x3 on edge 0 must be finite.*NaN/,
   );
-  check(
-    (s) => s.gram[4] = Infinity,
-    FailureError,
-    /skip_connect on edge 0 and the node's sum/,
-  );
-  check(
-    (s) => s.count = 5,
-    RangeError,
-    /must be the count 5: current value is 4/,
-  );
-  assert.throws(
-    () => correlate(empty()),
-    /must be positive: current value is 0/,
-  );
-  assert.throws(
-    () => addBatch(empty(), [1, 2], 1),
-    /must have 36 numbers: current value is 2/,
-  );
-  assert.throws(
-    () => correlate({ ...empty(), gram: new Float64Array(9) }),
-    /6 x 6 numbers/,
-  );
+  check((s) => s.gram[4] = Infinity, FailureError, /skip_connect on edge 0 and the node's sum/);
+  check((s) => s.count = 5, RangeError, /must be the count 5: current value is 4/);
+  assert.throws(() => correlate(empty()), /must be positive: current value is 0/);
+  assert.throws(() => addBatch(empty(), [1, 2], 1), /must have 36 numbers: current value is 2/);
+  assert.throws(() => correlate({ ...empty(), gram: new Float64Array(9) }), /6 x 6 numbers/);
 });

@@ -9,13 +9,8 @@
  * @param w m weights
  * @returns (m+2) x (m+2), row-major
  */
-export function gramOf(
-  z: readonly (readonly number[])[],
-  w: readonly number[],
-): Float64Array {
+export function gramOf(z: readonly (readonly number[])[], w: readonly number[]): Float64Array {
   const y = z[0].map((_, i) => w.reduce((sum, weight, k) => sum + weight * z[k][i], 0));
   const rows = [...z, y, y.map(() => 1)];
-  return Float64Array.from(
-    rows.flatMap((a) => rows.map((b) => a.reduce((sum, value, i) => sum + value * b[i], 0))),
-  );
+  return Float64Array.from(rows.flatMap((a) => rows.map((b) => a.reduce((sum, value, i) => sum + value * b[i], 0))));
 }

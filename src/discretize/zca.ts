@@ -18,18 +18,11 @@ import type { Correlation } from "./statistics.ts";
  * pseudo-inverse root loses nothing.
  * @returns one signed score per candidate, 0 for dead ones
  */
-export function zca(
-  correlation: Correlation,
-  { scope, shrinkage }: DecorrelationOptions,
-): Float64Array {
+export function zca(correlation: Correlation, { scope, shrinkage }: DecorrelationOptions): Float64Array {
   return scoreGroups(
     correlation,
     scope,
-    (matrix, withNode) =>
-      multiply(
-        spectralPower(matrix, withNode.length, -0.5, shrinkage).matrix,
-        withNode,
-      ),
+    (matrix, withNode) => multiply(spectralPower(matrix, withNode.length, -0.5, shrinkage).matrix, withNode),
   );
 }
 

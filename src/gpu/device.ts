@@ -122,18 +122,13 @@ function quietDriver(): void {
  * caller wants less (tests of portable plans do).
  * @throws {FailureError} when there is no adapter or it refuses the limits.
  */
-export async function openGpu(
-  options: { limits?: Partial<GpuLimits> } = {},
-): Promise<Gpu> {
+export async function openGpu(options: { limits?: Partial<GpuLimits> } = {}): Promise<Gpu> {
   quietDriver();
   const adapter = await navigator.gpu?.requestAdapter({
     powerPreference: "high-performance",
   });
   if (!adapter) {
-    throw new FailureError(
-      "Cannot find a WebGPU adapter",
-      { remedies: [{ kind: "driver" }] },
-    );
+    throw new FailureError("Cannot find a WebGPU adapter", { remedies: [{ kind: "driver" }] });
   }
   const requiredLimits: Record<string, number> = {};
   for (const name of LIMIT_NAMES) {

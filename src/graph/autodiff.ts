@@ -46,14 +46,9 @@ export function gradients(
     const grads = node.outputs.map(total);
     const needs = node.inputs.map((t) => needed.has(t));
     if (!node.op.gradient) {
-      throw new TypeError(
-        `Cannot differentiate ${node.op.name} at '${node.label}'`,
-      );
+      throw new TypeError(`Cannot differentiate ${node.op.name} at '${node.label}'`);
     }
-    const results = graph.scope(
-      `${node.label}/grad`,
-      () => node.op.gradient!({ graph, node, grads, needs }),
-    );
+    const results = graph.scope(`${node.label}/grad`, () => node.op.gradient!({ graph, node, grads, needs }));
     results.forEach((g, i) => {
       if (g && needs[i]) {
         parts.set(node.inputs[i], [...parts.get(node.inputs[i]) ?? [], g]);

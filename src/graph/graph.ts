@@ -85,9 +85,7 @@ export class Graph {
     const known = this.inputs.get(name);
     if (known) {
       if (!sameType(known.type, type)) {
-        throw new TypeError(
-          `Cannot declare graph input '${name}' with two types`,
-        );
+        throw new TypeError(`Cannot declare graph input '${name}' with two types`);
       }
       return known;
     }
@@ -119,9 +117,7 @@ export class Graph {
       types = this.infer(op, inputs, attrs);
     } catch (error) {
       const shapes = inputs.map((t) => typeText(t.type)).join(", ");
-      throw new RangeError(
-        `Cannot add ${op.name} at '${path}' to (${shapes}): ${(error as Error).message}`,
-      );
+      throw new RangeError(`Cannot add ${op.name} at '${path}' to (${shapes}): ${(error as Error).message}`);
     }
     const outputs: Tensor[] = [];
     const node: Node<A> = { op, inputs, attrs, outputs, label: path };
@@ -143,9 +139,7 @@ export class Graph {
   /** Makes the producer of `tensor` write straight into `variable`. */
   place(tensor: Tensor, variable: Variable): void {
     if (!tensor.node || tensor.variable) {
-      throw new TypeError(
-        `Cannot place tensor ${tensor.id} into '${variable.name}': it must be a fresh output`,
-      );
+      throw new TypeError(`Cannot place tensor ${tensor.id} into '${variable.name}': it must be a fresh output`);
     }
     if (!sameType(tensor.type, variable.type)) {
       throw new RangeError(

@@ -82,10 +82,7 @@ export interface OpCase<A = Attributes> {
    * Computes input `index` from the inputs before it (for example batch statistics from the tensor that they
    * belong to); undefined: filled as usual.
    */
-  readonly derive?: (
-    index: number,
-    inputs: readonly Float64Array[],
-  ) => Float64Array | undefined;
+  readonly derive?: (index: number, inputs: readonly Float64Array[]) => Float64Array | undefined;
   /** Outputs that get a cotangent in the gradient test; default every f32 output. */
   readonly through?: readonly number[];
   /** Makes input `index`, element by element; default standard normal. `u` is uniform in [0, 1). */
@@ -131,10 +128,7 @@ export interface OpSpec<A = Attributes> {
   /** How it runs: one way, or several, of which the first is taken unless a tuning says otherwise. */
   kernels(context: KernelContext<A>): KernelPlan | readonly KernelVariant[];
   /** `inPlace[o] = i`: output `o` always takes over the buffer of input `i`, which nobody may use afterwards. */
-  inPlace?(
-    inputs: readonly TensorType[],
-    attrs: A,
-  ): Readonly<Record<number, number>>;
+  inPlace?(inputs: readonly TensorType[], attrs: A): Readonly<Record<number, number>>;
   /**
    * Its kernels only copy: `join` puts the inputs behind each other into its output, `cut` takes its input apart again.
    * The plan lets the parts lie in the whole where it can, and then there is nothing to run.
@@ -143,21 +137,13 @@ export interface OpSpec<A = Attributes> {
   /** Gradients for the inputs as graph nodes. Absent: not differentiable (backward kernels, optimisers). */
   gradient?(context: GradientContext<A>): (Tensor | null)[];
   /** Slow and obvious f64 version over logical row-major elements. */
-  reference?(
-    inputs: readonly Float64Array[],
-    types: readonly TensorType[],
-    attrs: A,
-  ): Float64Array[];
+  reference?(inputs: readonly Float64Array[], types: readonly TensorType[], attrs: A): Float64Array[];
   /** Name of the forward operation whose finite-difference test covers this one (instead of `reference`). */
   readonly testedBy?: string;
   /** Test cases; every operation with a reference has some. */
   cases?(): OpCase<A>[];
   /** Multiply-accumulates of one run; default 0. */
-  macs?(
-    inputs: readonly TensorType[],
-    outputs: readonly TensorType[],
-    attrs: A,
-  ): number;
+  macs?(inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: A): number;
   /** Writes the forward pass as ONNX nodes; returns the names of its outputs. Absent: it cannot be exported. */
   onnx?(context: OnnxContext<A>): string[];
 }

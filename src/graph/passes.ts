@@ -7,9 +7,7 @@ import { sameType, typeText } from "./tensor_type.ts";
 
 const hasEffect = (node: Node): boolean =>
   node.outputs.some((t) => t.variable) ||
-  Object.keys(
-      node.op.inPlace?.(node.inputs.map((t) => t.type), node.attrs) ?? {},
-    ).length > 0;
+  Object.keys(node.op.inPlace?.(node.inputs.map((t) => t.type), node.attrs) ?? {}).length > 0;
 
 /**
  * Computes equal subexpressions once: nodes with the same operation, attributes and inputs become one. In a DARTS
@@ -26,11 +24,7 @@ export function shareSubexpressions(graph: Graph): number {
       kept.push(node);
       continue;
     }
-    const key = JSON.stringify([
-      node.op.name,
-      node.attrs,
-      node.inputs.map((t) => t.id),
-    ]);
+    const key = JSON.stringify([node.op.name, node.attrs, node.inputs.map((t) => t.id)]);
     const twin = seen.get(key);
     if (twin) node.outputs.forEach((t, i) => replaced.set(t, twin.outputs[i]));
     else {
@@ -68,35 +62,24 @@ export function validate(graph: Graph): void {
   for (const node of graph.nodes) {
     for (const t of node.inputs) {
       if (t.node && !defined.has(t)) {
-        throw new Error(
-          `Graph uses a tensor before it is made, at '${node.label}'`,
-        );
+        throw new Error(`Graph uses a tensor before it is made, at '${node.label}'`);
       }
       if (taken.has(t)) {
-        throw new Error(
-          `Graph uses a tensor after it was overwritten, at '${node.label}'`,
-        );
+        throw new Error(`Graph uses a tensor after it was overwritten, at '${node.label}'`);
       }
     }
     const types = graph.infer(node.op, node.inputs, node.attrs);
     node.outputs.forEach((t, i) => {
       if (!sameType(t.type, types[i])) {
-        throw new Error(
-          `Graph has ${typeText(t.type)} for ${typeText(types[i])} at '${node.label}'`,
-        );
+        throw new Error(`Graph has ${typeText(t.type)} for ${typeText(types[i])} at '${node.label}'`);
       }
       defined.add(t);
     });
-    const inPlace = node.op.inPlace?.(
-      node.inputs.map((t) => t.type),
-      node.attrs,
-    ) ?? {};
+    const inPlace = node.op.inPlace?.(node.inputs.map((t) => t.type), node.attrs) ?? {};
     for (const i of Object.values(inPlace)) {
       const t = node.inputs[i];
       if (t.inputName) {
-        throw new Error(
-          `Graph overwrites a host input at '${node.label}'`,
-        );
+        throw new Error(`Graph overwrites a host input at '${node.label}'`);
       }
       if (!t.variable) taken.add(t);
     }

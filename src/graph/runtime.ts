@@ -127,10 +127,7 @@ export class Runtime {
   }
 
   /** Runs a prepared program with every dispatch timed by itself (needs the `timestamp-query` feature). */
-  async profile(
-    name: string,
-    inputs: HostInputs = {},
-  ): Promise<DispatchTime[]> {
+  async profile(name: string, inputs: HostInputs = {}): Promise<DispatchTime[]> {
     const { device } = this.gpu,
       steps = this.#stepsOf(name),
       chunk = 2048,
@@ -159,9 +156,7 @@ export class Runtime {
       });
       encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
       device.queue.submit([encoder.finish()]);
-      const stamps = new BigUint64Array(
-        await this.#buffers.read(resolved, 0, count * 8),
-      );
+      const stamps = new BigUint64Array(await this.#buffers.read(resolved, 0, count * 8));
       part.forEach((step, i) =>
         times.push({
           label: step.node.node.label,

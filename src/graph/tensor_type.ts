@@ -23,10 +23,7 @@ export interface TensorType {
 }
 
 /** Type of a row-major f32 (or i32) tensor. */
-export function dense(
-  shape: readonly number[],
-  dtype: "f32" | "i32" = "f32",
-): TensorType {
+export function dense(shape: readonly number[], dtype: "f32" | "i32" = "f32"): TensorType {
   return { shape, layout: "dense", dtype };
 }
 
@@ -63,10 +60,7 @@ export function storageBytes(type: TensorType): number {
 }
 
 /** Copies logical row-major elements into storage order; padding becomes zero. bf16 comes as words of two. */
-export function pack(
-  type: TensorType,
-  values: ArrayLike<number>,
-): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
+export function pack(type: TensorType, values: ArrayLike<number>): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
   const length = storageLength(type), out = type.dtype === "i32" ? new Int32Array(length) : new Float32Array(length);
   forEachRow(type, (from, to, count) => {
     for (let i = 0; i < count; i++) out[to + i] = values[from + i];
@@ -106,10 +100,7 @@ export function storedElements(
   return new Float32Array(bits.buffer);
 }
 
-function forEachRow(
-  type: TensorType,
-  visit: (logical: number, stored: number, length: number) => void,
-): void {
+function forEachRow(type: TensorType, visit: (logical: number, stored: number, length: number) => void): void {
   if (type.layout === "dense") return visit(0, 0, elementCount(type));
   const w = type.shape[3],
     pitch = rowPitch(w),

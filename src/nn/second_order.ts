@@ -82,11 +82,7 @@ export function addSecondOrder(problem: Bilevel): readonly Arena[] {
     if (terms.some((t) => t.norm)) inputs.push(graph.variable(norm));
     graph.place(graph.apply1(combine, inputs, { terms }, label), into.whole());
   };
-  const build = (
-    index: number,
-    weightsOf: Arena,
-    body: (built: BuiltLoss) => void,
-  ): void => {
+  const build = (index: number, weightsOf: Arena, body: (built: BuiltLoss) => void): void => {
     const [name, split] = SECOND_ORDER_PROGRAMS[index], built = problem.loss(split, weightsOf);
     body(built);
     finish(name, built);

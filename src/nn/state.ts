@@ -40,10 +40,7 @@ export function resetTallies(runtime: Runtime, metrics: Arena, names: readonly s
 }
 
 /** Waits for the device and reads the tallies of an arena by name. */
-export async function readTallies<Name extends string>(
-  runtime: Runtime,
-  metrics: Arena,
-): Promise<Record<Name, Tally>> {
+export async function readTallies<Name extends string>(runtime: Runtime, metrics: Arena): Promise<Record<Name, Tally>> {
   const data = await runtime.readArena(metrics);
   return Object.fromEntries(metrics.variables.map(({ name, offset }) => {
     const [loss, correct, count, _steps, firstBadStep] = data.subarray(offset, offset + 8);

@@ -60,11 +60,7 @@ export const adam: OpSpec<AdamAttributes> = {
     };
   },
   inPlace: () => ({ 0: 0, 1: 2, 2: 3 }),
-  reference(
-    [params, grads, m, v, hyper],
-    _types,
-    { beta1, beta2, eps, weightDecay },
-  ) {
+  reference([params, grads, m, v, hyper], _types, { beta1, beta2, eps, weightDecay }) {
     const g = grads.map((d, i) => d + weightDecay * params[i]);
     const m1 = m.map((a, i) => beta1 * a + (1 - beta1) * g[i]);
     const v1 = v.map((a, i) => beta2 * a + (1 - beta2) * g[i] ** 2);

@@ -47,9 +47,7 @@ export const addN: OpSpec<null> = {
     const inputs = context.node.inputs.map((_, i) => context.input(i));
     return [context.emit(inputs.length === 2 ? "Add" : "Sum", inputs)];
   },
-  reference: (
-    inputs,
-  ) => [inputs[0].map((_, i) => inputs.reduce((sum, x) => sum + x[i], 0))],
+  reference: (inputs) => [inputs[0].map((_, i) => inputs.reduce((sum, x) => sum + x[i], 0))],
   cases: () => [
     { name: "two", inputs: Array(2).fill(image(3, 2, 5, 7)), attrs: null },
     {
@@ -61,10 +59,6 @@ export const addN: OpSpec<null> = {
 };
 
 /** Applies {@linkcode addN}; one tensor is returned as it is. */
-export function sum(
-  graph: Graph,
-  tensors: readonly Tensor[],
-  label?: string,
-): Tensor {
+export function sum(graph: Graph, tensors: readonly Tensor[], label?: string): Tensor {
   return tensors.length === 1 ? tensors[0] : graph.apply1(addN, tensors, null, label);
 }

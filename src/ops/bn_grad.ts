@@ -48,10 +48,7 @@ function expectOperands([x, gy, stats]: readonly TensorType[]): void {
   expectTensor(stats, "stats", [2, x.shape[0]]);
 }
 
-function sums(
-  [x, gy, stats]: readonly Float64Array[],
-  eps: number,
-): [Float64Array, Float64Array] {
+function sums([x, gy, stats]: readonly Float64Array[], eps: number): [Float64Array, Float64Array] {
   const c = stats.length / 2, count = x.length / c;
   const sum = new Float64Array(c), product = new Float64Array(c);
   x.forEach((v, i) => {

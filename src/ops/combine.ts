@@ -66,11 +66,10 @@ export const combine: OpSpec<CombineAttributes> = {
   },
   kernels({ inputs, attrs }) {
     const { terms } = attrs, { hyper, square } = needs(attrs), { constants, workgroups } = overArena(inputs[0]);
-    const described = terms.flatMap(({ factor, rate = false, norm = 0 }, k) => [
-      [`FACTOR${k}`, factor],
-      [`RATE${k}`, rate],
-      [`NORM${k}`, norm],
-    ]);
+    const described = terms.flatMap((
+      { factor, rate = false, norm = 0 },
+      k,
+    ) => [[`FACTOR${k}`, factor], [`RATE${k}`, rate], [`NORM${k}`, norm]]);
     return {
       dispatches: [dispatch(shader, {
         constants: {
@@ -102,11 +101,7 @@ export const combine: OpSpec<CombineAttributes> = {
       const { hyper, square: normed } = needs({ terms }), n = terms.length;
       return {
         name: `${name}, ${length} elements`,
-        inputs: [
-          ...Array(n).fill(dense([length])),
-          ...(hyper ? [dense([8])] : []),
-          ...(normed ? [dense([1])] : []),
-        ],
+        inputs: [...Array(n).fill(dense([length])), ...(hyper ? [dense([8])] : []), ...(normed ? [dense([1])] : [])],
         attrs: { terms },
         fill: (index: number, e: number, normal: number) =>
           index < n ? normal : index === n && hyper ? (e ? 1e9 : 0.025) : square,
@@ -121,11 +116,11 @@ export const combine: OpSpec<CombineAttributes> = {
       }]),
       made("a step along a direction", 10_007, [one, { factor: -0.01, norm: -1 }]),
       made("along a direction that vanishes", 5, [one, { factor: 0.01, norm: -1 }], 0),
-      made("a difference quotient", 112, [
-        one,
-        { factor: -50, rate: true, norm: 1 },
-        { factor: 50, rate: true, norm: 1 },
-      ]),
+      made("a difference quotient", 112, [one, { factor: -50, rate: true, norm: 1 }, {
+        factor: 50,
+        rate: true,
+        norm: 1,
+      }]),
     ];
   },
 };

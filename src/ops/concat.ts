@@ -97,9 +97,7 @@ export const zeros: OpSpec<ZerosAttributes> = {
     const shape = context.emit("Concat", [n, integers(`zeros_${c}_${h}_${w}`, [c, h, w])], { axis: 0 });
     return [context.emit("ConstantOfShape", [shape])];
   },
-  reference: (_, __, { shape }) => [
-    new Float64Array(elementCount(image(...shape))),
-  ],
+  reference: (_, __, { shape }) => [new Float64Array(elementCount(image(...shape)))],
   cases: () => [{
     name: "3 x 2 x 5 x 7",
     inputs: [],
@@ -123,9 +121,7 @@ export const split: OpSpec<SplitAttributes> = {
     const [c, n, h, w] = expectImage(inputs[0], "x");
     sizes.forEach((size, i) => expectInteger(size, `sizes[${i}]`, 1));
     if (sizes.reduce((a, b) => a + b, 0) !== c) {
-      throw new RangeError(
-        `attribute sizes must add up to ${c} channels: it is [${sizes}]`,
-      );
+      throw new RangeError(`attribute sizes must add up to ${c} channels: it is [${sizes}]`);
     }
     checkGroups(groups, c);
     return sizes.map((size) => image(size, n, h, w));
@@ -182,9 +178,7 @@ export const concat: OpSpec<ConcatAttributes | null> = {
     inputs.forEach((t, i) => {
       const [ci, ni, hi, wi] = expectImage(t, `input ${i}`);
       if (ni !== n || hi !== h || wi !== w) {
-        throw new RangeError(
-          `input ${i} must agree with input 0 in batch, height and width`,
-        );
+        throw new RangeError(`input ${i} must agree with input 0 in batch, height and width`);
       }
       channels += ci;
     });

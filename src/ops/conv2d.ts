@@ -65,11 +65,7 @@ export interface Conv2dWeightGradAttributes extends Conv2dAttributes {
   readonly kernel: number;
 }
 
-function inferConv(
-  x: TensorType,
-  w: TensorType,
-  { stride, padding }: Conv2dAttributes,
-): TensorType {
+function inferConv(x: TensorType, w: TensorType, { stride, padding }: Conv2dAttributes): TensorType {
   const [ci, n, h, width] = expectImage(x, "x");
   const [co, , k] = expectDense(w, "w", 4);
   expectShape(w, "w", [co, ci, k, k]);
@@ -361,9 +357,7 @@ export const conv2d: OpSpec<Conv2dAttributes> = {
       ["32 channels, 2 x 5", image(32, 1, 2, 5), 16, 3, 1, 1, true, [0]],
       ["wide padding", image(1, 1, 2, 3), 1, 3, 1, 5, false],
       ["one pixel", image(2, 1, 1, 1), 1, 3, 1, 1, false],
-    ] as const).map((
-      [name, x, co, k, stride, padding, relu, wrt],
-    ): OpCase<Conv2dAttributes> => ({
+    ] as const).map(([name, x, co, k, stride, padding, relu, wrt]): OpCase<Conv2dAttributes> => ({
       name,
       inputs: [x, dense([co, x.shape[0], k, k])],
       attrs: { stride, padding, relu },

@@ -28,18 +28,12 @@ export interface CrossEntropyAttributes {
   readonly labelSmoothing: number;
 }
 
-function inferRows(
-  logits: TensorType,
-  labels: TensorType,
-  { labelSmoothing }: CrossEntropyAttributes,
-): void {
+function inferRows(logits: TensorType, labels: TensorType, { labelSmoothing }: CrossEntropyAttributes): void {
   const [n] = expectDense(logits, "logits", 2);
   expectDense(labels, "labels", 1, "i32");
   expectShape(labels, "labels", [n]);
   if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
-    throw new RangeError(
-      `attribute labelSmoothing must be in [0, 1): it is ${labelSmoothing}`,
-    );
+    throw new RangeError(`attribute labelSmoothing must be in [0, 1): it is ${labelSmoothing}`);
   }
 }
 

@@ -40,17 +40,13 @@ export const depthwise: OpSpec<DepthwiseAttributes> = {
       x.layout !== "image" || w.shape.length !== 3 || k !== k2 || k % 2 === 0 ||
       o % c !== 0
     ) {
-      throw new RangeError(
-        "it needs an image [C,N,H,W] and weights [e*C,K,K] with odd K",
-      );
+      throw new RangeError("it needs an image [C,N,H,W] and weights [e*C,K,K] with odd K");
     }
     if ((k - 1) * dilation / 2 > 4) {
       throw new RangeError(`padding (K-1)*dilation/2 must be at most 4`);
     }
     if (dilation > 1 && stride > 1 && dilation !== stride) {
-      throw new RangeError(
-        `dilation must be 1 or equal to the stride ${stride} when both exceed 1`,
-      );
+      throw new RangeError(`dilation must be 1 or equal to the stride ${stride} when both exceed 1`);
     }
     if (isNorm(prologue) !== (stats !== undefined)) {
       throw new RangeError("a norm prologue needs statistics [2,C]");

@@ -171,13 +171,7 @@ function gradOp(name: string, weights: boolean): OpSpec<DepthwiseAttributes> {
 }
 
 /** Gradient of {@linkcode depthwise} for x, through batch norm where that precedes it; inputs gy, w, x, and the statistics. */
-export const depthwiseInputGrad: OpSpec<DepthwiseAttributes> = gradOp(
-  "depthwise_input_grad",
-  false,
-);
+export const depthwiseInputGrad: OpSpec<DepthwiseAttributes> = gradOp("depthwise_input_grad", false);
 
 /** Gradients of {@linkcode depthwise} for x and w in one kernel; inputs as {@linkcode depthwiseInputGrad}. */
-export const depthwiseGrad: OpSpec<DepthwiseAttributes> = gradOp(
-  "depthwise_grad",
-  true,
-);
+export const depthwiseGrad: OpSpec<DepthwiseAttributes> = gradOp("depthwise_grad", true);

@@ -5,22 +5,14 @@
 import { type TensorType, typeText } from "../graph/tensor_type.ts";
 
 /** Checks the number of inputs. @throws {RangeError} */
-export function expectInputs(
-  types: readonly TensorType[],
-  names: readonly string[],
-): void {
+export function expectInputs(types: readonly TensorType[], names: readonly string[]): void {
   if (types.length !== names.length) {
-    throw new RangeError(
-      `it needs ${names.length} inputs (${names.join(", ")}), it got ${types.length}`,
-    );
+    throw new RangeError(`it needs ${names.length} inputs (${names.join(", ")}), it got ${types.length}`);
   }
 }
 
 /** Shape `[C, N, H, W]` of an image. @throws {RangeError} */
-export function expectImage(
-  type: TensorType,
-  name: string,
-): [number, number, number, number] {
+export function expectImage(type: TensorType, name: string): [number, number, number, number] {
   if (type?.layout !== "image") {
     throw new RangeError(`${name} must be an image: it is ${type ? typeText(type) : "missing"}`);
   }
@@ -38,9 +30,7 @@ export function expectDense(
     type.layout !== "dense" || type.dtype !== dtype ||
     type.shape.length !== rank
   ) {
-    throw new RangeError(
-      `${name} must be a dense ${dtype} tensor of rank ${rank}: it is ${typeText(type)}`,
-    );
+    throw new RangeError(`${name} must be a dense ${dtype} tensor of rank ${rank}: it is ${typeText(type)}`);
   }
   return type.shape;
 }
@@ -56,18 +46,12 @@ export function expectTensor(type: TensorType, name: string, shape: readonly num
 }
 
 /** Checks a whole shape. @throws {RangeError} */
-export function expectShape(
-  type: TensorType,
-  name: string,
-  shape: readonly number[],
-): void {
+export function expectShape(type: TensorType, name: string, shape: readonly number[]): void {
   if (
     type.shape.length !== shape.length ||
     type.shape.some((d, i) => d !== shape[i])
   ) {
-    throw new RangeError(
-      `${name} must have shape [${shape.join(",")}]: it is ${typeText(type)}`,
-    );
+    throw new RangeError(`${name} must have shape [${shape.join(",")}]: it is ${typeText(type)}`);
   }
 }
 
@@ -80,8 +64,6 @@ export function expectInteger(
 ): void {
   if (!Number.isInteger(value) || value < least || value > most) {
     const range = most === Infinity ? `at least ${least}` : `from ${least} to ${most}`;
-    throw new RangeError(
-      `attribute ${name} must be an integer ${range}: it is ${value}`,
-    );
+    throw new RangeError(`attribute ${name} must be an integer ${range}: it is ${value}`);
   }
 }

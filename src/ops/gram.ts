@@ -139,11 +139,7 @@ function packRow(
   });
 }
 
-function kernels(
-  inputs: readonly TensorType[],
-  attrs: GramAttributes,
-  limit: number,
-): KernelPlan {
+function kernels(inputs: readonly TensorType[], attrs: GramAttributes, limit: number): KernelPlan {
   const rows = rowsOf(attrs), count = rows.length + 1;
   const blocks = Math.ceil(count / BLOCK), pairs = blocks * (blocks + 1) / 2;
   const total = storageLength(inputs[inputs.length - 1]) / 4;
@@ -188,9 +184,7 @@ export const gram: OpSpec<GramAttributes> = {
   infer(inputs, attrs) {
     const rows = rowsOf(attrs), last = rows.pop()!, y = inputs[last.input];
     if (inputs.length !== last.input + 1) {
-      throw new RangeError(
-        `it needs ${last.input + 1} tensors for ${rows.length} candidates`,
-      );
+      throw new RangeError(`it needs ${last.input + 1} tensors for ${rows.length} candidates`);
     }
     expectImage(y, "y");
     const [c, ...rest] = y.shape;
@@ -204,9 +198,7 @@ export const gram: OpSpec<GramAttributes> = {
         z.shape[0] % c !== 0 || (row.group + 1) * c > z.shape[0] ||
         rest.some((d, i) => d !== z.shape[i + 1])
       ) {
-        throw new RangeError(
-          `candidate ${k} must have group ${row.group} of ${c} channels and the size of y`,
-        );
+        throw new RangeError(`candidate ${k} must have group ${row.group} of ${c} channels and the size of y`);
       }
       if (row.stats) {
         expectTensor(inputs[row.input + 1], `stats of candidate ${k}`, [2, z.shape[0]]);
@@ -215,11 +207,7 @@ export const gram: OpSpec<GramAttributes> = {
     return [dense([rows.length + 2, rows.length + 2])];
   },
   kernels: ({ inputs, attrs, limits }) =>
-    kernels(
-      inputs,
-      attrs,
-      Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
-    ),
+    kernels(inputs, attrs, Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize)),
   reference(inputs, types, attrs) {
     const y = inputs[inputs.length - 1], n = y.length;
     const plane = n / attrs.channels;
@@ -234,9 +222,7 @@ export const gram: OpSpec<GramAttributes> = {
     });
     rows.push(new Float64Array(n).fill(1));
     return [
-      Float64Array.from(
-        rows.flatMap((a) => rows.map((b) => a.reduce((sum, v, i) => sum + v * b[i], 0))),
-      ),
+      Float64Array.from(rows.flatMap((a) => rows.map((b) => a.reduce((sum, v, i) => sum + v * b[i], 0)))),
     ];
   },
   cases() {
@@ -248,10 +234,7 @@ export const gram: OpSpec<GramAttributes> = {
     ): OpCase<GramAttributes> => {
       const [c, ...rest] = y.shape as [number, number, number, number];
       const z = image(groups * c, ...rest), stats = dense([2, groups * c]);
-      const inputs = [
-        ...candidates.flatMap((k) => k.stats ? [z, stats] : [z]),
-        y,
-      ];
+      const inputs = [...candidates.flatMap((k) => k.stats ? [z, stats] : [z]), y];
       return {
         name,
         inputs,

@@ -9,10 +9,7 @@ const MAX_GROUPS = 65535;
  * Workgroups for `count` independent invocations in workgroups of `size`: folded into x and y, with the constant
  * `GRID_X` (invocations per row of the grid) that a kernel needs for `gid.y * GRID_X + gid.x`.
  */
-export function grid(
-  count: number,
-  size: number,
-): { workgroups: [number, number, number]; GRID_X: number } {
+export function grid(count: number, size: number): { workgroups: [number, number, number]; GRID_X: number } {
   const groups = Math.max(1, Math.ceil(count / size));
   const x = Math.min(groups, MAX_GROUPS), y = Math.ceil(groups / x);
   return { workgroups: [x, y, 1], GRID_X: x * size };

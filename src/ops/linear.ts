@@ -129,9 +129,7 @@ export const linear: OpSpec<null> = {
     return [y];
   },
   cases: () =>
-    [[5, 7, 3], [8, 16, 10], [1, 1, 1], [3, 33, 4], [1, 6, 9]].map((
-      [n, f, o],
-    ) => ({
+    [[5, 7, 3], [8, 16, 10], [1, 1, 1], [3, 33, 4], [1, 6, 9]].map(([n, f, o]) => ({
       name: `[${n}, ${f}] to ${o}`,
       inputs: [dense([n, f]), dense([o, f]), dense([o])],
       attrs: null,

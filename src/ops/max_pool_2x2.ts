@@ -61,9 +61,7 @@ export const maxPool2x2: OpSpec<null> = {
   kernels: ({ inputs: [x], outputs: [y] }) => ({
     dispatches: [dispatch(shader, { ...launch(x, y, false), buffers: { x: input(0), y: output(0) } })],
   }),
-  gradient: ({ graph, node, grads }) => [
-    grads[0] && graph.apply1(maxPool2x2Grad, [grads[0], node.inputs[0]], null),
-  ],
+  gradient: ({ graph, node, grads }) => [grads[0] && graph.apply1(maxPool2x2Grad, [grads[0], node.inputs[0]], null)],
   reference([x], [{ shape: [c, n, h, w] }]) {
     const ho = half(h), wo = half(w), y = new Float64Array(c * n * ho * wo).fill(-Infinity);
     x.forEach((v, i) => {

@@ -47,11 +47,11 @@ export const meanSquare: OpSpec<null> = {
       ],
     };
   },
-  reference: ([x]) => [
-    Float64Array.of(x.reduce((sum, v) => sum + v * v, 0) / x.length),
-  ],
+  reference: ([x]) => [Float64Array.of(x.reduce((sum, v) => sum + v * v, 0) / x.length)],
   cases: () =>
-    [image(3, 2, 7, 7), image(1, 1, 5, 9), image(40, 9, 15, 13)].map((
-      type,
-    ) => ({ name: type.shape.join(" x "), inputs: [type], attrs: null })),
+    [image(3, 2, 7, 7), image(1, 1, 5, 9), image(40, 9, 15, 13)].map((type) => ({
+      name: type.shape.join(" x "),
+      inputs: [type],
+      attrs: null,
+    })),
 };

@@ -280,10 +280,7 @@ export const mixed: OpSpec<MixedAttributes> = {
 export const mixedGradSums: OpSpec<MixedAttributes> = {
   name: "mixed_grad_sums",
   testedBy: "mixed",
-  infer: (
-    _,
-    { candidates, rows, channels },
-  ) => [dense([candidates.length, rows.length, channels, 4])],
+  infer: (_, { candidates, rows, channels }) => [dense([candidates.length, rows.length, channels, 4])],
   kernels({ inputs, attrs, limits }) {
     const { m4, elements } = sizes(inputs[operands(attrs).z[0]]), { SIZE, SHARE, SHUFFLED } = joinedStrands(m4, limits);
     const most = Math.min(limits.maxStorageBuffersPerShaderStage - 2, 8), { rows, channels } = attrs;

@@ -104,12 +104,7 @@ export function mixedCases(): OpCase<MixedAttributes>[] {
       { column: 2, norm: "none", groups: [-1, 0, 0] },
       { column: 6, norm: "batch", groups: [0, 1, -1] },
     ]),
-    made("eight edges", [1, 1, 3, 4], [0, 1, 2, 3, 4, 5, 6, 7], [
-      shared(1, 8),
-      wide(2, 8),
-    ]),
-    made("large enough for several workgroups", [1, 3, 30, 26], [0], [
-      shared(1, 1),
-    ]),
+    made("eight edges", [1, 1, 3, 4], [0, 1, 2, 3, 4, 5, 6, 7], [shared(1, 8), wide(2, 8)]),
+    made("large enough for several workgroups", [1, 3, 30, 26], [0], [shared(1, 1)]),
   ];
 }

@@ -33,11 +33,7 @@ export interface NormalizeAttributes {
   readonly batch: boolean;
 }
 
-function checkParameters(
-  x: TensorType,
-  stats: TensorType,
-  perChannel: readonly TensorType[],
-): void {
+function checkParameters(x: TensorType, stats: TensorType, perChannel: readonly TensorType[]): void {
   expectImage(x, "x");
   expectTensor(stats, "stats", [2, x.shape[0]]);
   perChannel.forEach((t, i) => expectTensor(t, i ? "beta" : "gamma", [x.shape[0]]));

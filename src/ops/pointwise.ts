@@ -21,9 +21,7 @@ export const pointwise: OpSpec<PointwiseAttributes> = {
     if (
       c !== i * inputGroups || o % groups !== 0 || groups % inputGroups !== 0
     ) {
-      throw new RangeError(
-        `weights of ${groups} groups must fit ${inputGroups} input groups of ${c} channels`,
-      );
+      throw new RangeError(`weights of ${groups} groups must fit ${inputGroups} input groups of ${c} channels`);
     }
     return [image(o, n, h, width)];
   },

@@ -106,10 +106,7 @@ export const pointwiseInputGrad: OpSpec<PointwiseAttributes> = {
 export const pointwiseWeightGrad: OpSpec<PointwiseAttributes> = {
   name: "pointwise_weight_grad",
   testedBy: "pointwise",
-  infer: (
-    [gy, x],
-    { inputGroups },
-  ) => [dense([gy.shape[0], x.shape[0] / inputGroups])],
+  infer: ([gy, x], { inputGroups }) => [dense([gy.shape[0], x.shape[0] / inputGroups])],
   kernels: (context) => weightGradVariants(context, context.inputs[1], context.outputs[0]),
   macs: ([gy, x], _, { inputGroups }) =>
     gy.shape[0] * (x.shape[0] / inputGroups) * x.shape[1] * x.shape[2] *

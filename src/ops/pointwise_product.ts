@@ -71,11 +71,7 @@ export interface PointwiseSizes {
 }
 
 /** The sizes of a convolution of x with w. */
-export function sizesOf(
-  x: TensorType,
-  w: TensorType,
-  { groups, inputGroups }: PointwiseAttributes,
-): PointwiseSizes {
+export function sizesOf(x: TensorType, w: TensorType, { groups, inputGroups }: PointwiseAttributes): PointwiseSizes {
   return {
     CI: w.shape[1],
     CO: w.shape[0] / groups,

@@ -77,10 +77,7 @@ export interface AvgPoolGradAttributes extends PoolAttributes {
 /** Pixels along an axis of the result: `floor((size + 2 - 3) / stride) + 1`. */
 const pooled = (size: number, stride: number): number => Math.floor((size - 1) / stride) + 1;
 
-function infer(
-  inputs: readonly TensorType[],
-  { stride }: PoolAttributes,
-): TensorType[] {
+function infer(inputs: readonly TensorType[], { stride }: PoolAttributes): TensorType[] {
   expectInputs(inputs, ["x"]);
   expectInteger(stride, "stride", 1, 2);
   const [c, n, h, w] = expectImage(inputs[0], "x");
@@ -91,11 +88,7 @@ function infer(
  * Geometry of one launch: an invocation makes a tile of `T` vec4s and `ROWS` rows of the result (of windows).
  * Whole rows need the fewest loads, but more than `widest` vec4s do not fit into registers.
  */
-function tiles(
-  big: TensorType,
-  stride: number,
-  widest: number,
-) {
+function tiles(big: TensorType, stride: number, widest: number) {
   const [c, n, H, W] = big.shape;
   const HO = pooled(H, stride), WO = pooled(W, stride), Q = rowPitch(W) / 4;
   const QO = rowPitch(WO) / 4, TILES = Math.ceil(QO / widest);

@@ -42,9 +42,11 @@ export const runningUpdate: OpSpec<RunningUpdateAttributes> = {
     };
   },
   inPlace: () => ({ 0: 2 }),
-  reference: ([stats, factor, running], _types, { momentum }) => [
-    running.map((r, i) => (1 - momentum) * r + momentum * stats[i] * factor[i]),
-  ],
+  reference: (
+    [stats, factor, running],
+    _types,
+    { momentum },
+  ) => [running.map((r, i) => (1 - momentum) * r + momentum * stats[i] * factor[i])],
   cases: () =>
     [1, 130, 1024].map((length) => ({
       name: `${length} elements`,

@@ -34,18 +34,13 @@ export interface SgdAttributes {
 }
 
 /** @throws {RangeError} unless `states` are dense f32 tensors of one type and `hyper` is `[8]`. */
-export function expectArenas(
-  states: readonly TensorType[],
-  hyper: TensorType,
-): void {
+export function expectArenas(states: readonly TensorType[], hyper: TensorType): void {
   const [params] = states;
   if (
     params?.layout !== "dense" || params.dtype !== "f32" ||
     states.some((t) => !t || !sameType(t, params))
   ) {
-    throw new RangeError(
-      "parameters, gradients and optimiser state must be dense f32 tensors of one type",
-    );
+    throw new RangeError("parameters, gradients and optimiser state must be dense f32 tensors of one type");
   }
   expectTensor(hyper, "hyper", [HYPER_LENGTH]);
 }
@@ -86,11 +81,7 @@ export const sgd: OpSpec<SgdAttributes> = {
     };
   },
   inPlace: () => ({ 0: 0, 1: 2 }),
-  reference(
-    [params, grads, buffer, square, hyper],
-    _types,
-    { momentum, weightDecay, clip },
-  ) {
+  reference([params, grads, buffer, square, hyper], _types, { momentum, weightDecay, clip }) {
     const coef = clip > 0 ? Math.min(1, clip / (Math.sqrt(square[0]) + 1e-6)) : 1;
     const next = buffer.map((b, i) => momentum * b + coef * grads[i] + weightDecay * params[i]);
     return [params.map((p, i) => p - hyper[0] * next[i]), next];

@@ -66,9 +66,7 @@ export const softmax: OpSpec<SoftmaxAttributes | null> = {
       params: { rows: (attrs?.columns ?? []).map((columns) => ({ columns: maskOf(columns) })) },
     })],
   }),
-  gradient: ({ graph, node, grads }) => [
-    grads[0] && graph.apply1(softmaxGrad, [grads[0], node.outputs[0]], null),
-  ],
+  gradient: ({ graph, node, grads }) => [grads[0] && graph.apply1(softmaxGrad, [grads[0], node.outputs[0]], null)],
   reference([x], [{ shape: [rows, k] }], attrs) {
     const y = new Float64Array(x.length);
     for (let r = 0; r < rows; r++) {

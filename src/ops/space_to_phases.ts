@@ -37,11 +37,7 @@ const half = (size: number): number => Math.ceil(size / 2);
 
 const planes = ({ shape: [c, n] }: TensorType): number => c * n;
 
-function constants(
-  [, , H, W]: readonly number[],
-  GRADIENT: boolean,
-  RELU: boolean,
-) {
+function constants([, , H, W]: readonly number[], GRADIENT: boolean, RELU: boolean) {
   const Q = rowPitch(W) / 4, HO = half(H), QO = rowPitch(half(W)) / 4;
   return { GRADIENT, RELU, H, W, HO, Q, QO };
 }

@@ -183,10 +183,9 @@ function styleSheet(): string {
       rule(".edge polygon", `fill:${line};stroke:${line}`),
       rule(".state path", `fill:${state};stroke:${line}`),
       rule(".state ellipse", `fill:${state};stroke:${line}`),
-      ...FAMILY_BOXES.flatMap(([family, { [scheme]: [fill, stroke, ink] }]) => [
-        rule(`.${family} path`, `fill:${fill};stroke:${stroke}`),
-        rule(`.${family} text`, `fill:${ink}`),
-      ]),
+      ...FAMILY_BOXES.flatMap((
+        [family, { [scheme]: [fill, stroke, ink] }],
+      ) => [rule(`.${family} path`, `fill:${fill};stroke:${stroke}`), rule(`.${family} text`, `fill:${ink}`)]),
     ].join("\n");
   };
   return [

@@ -10,10 +10,7 @@ Deno.test({
   async fn() {
     const svg = await cellSvg(DARTS_V2);
     assert.equal(svg, await cellSvg(structuredClone(DARTS_V2)));
-    assert.match(
-      svg,
-      /^<svg class="idarts-cells"[^>]*>\n<title>[^]*<\/svg>\n$/,
-    );
+    assert.match(svg, /^<svg class="idarts-cells"[^>]*>\n<title>[^]*<\/svg>\n$/);
     assert.match(svg, /@media \(prefers-color-scheme:dark\)/);
     assert.doesNotMatch(svg, /<script|href|url\(|@import|<!--| id=/);
     const open = [...svg.matchAll(/<([a-z]+)[^>]*[^/]>/g)].length;

@@ -84,10 +84,9 @@ export async function choiceSection({ discretization }: ReportInput): Promise<Ht
 function edgeTable(discretization: DiscretizationReport): Html | false {
   const found = edgeWeightTable(discretization);
   if (!found) return false;
-  const rows = found.rows.map(({ node, weights }): Content[] => [
-    node,
-    ...weights.map((weight) => weight === undefined ? "·" : fixed(weight)),
-  ]);
+  const rows = found.rows.map((
+    { node, weights },
+  ): Content[] => [node, ...weights.map((weight) => weight === undefined ? "·" : fixed(weight))]);
   return html`
     <h3>How much the edges weigh</h3>
     ${dataTable("Weights of the edges", [

@@ -124,10 +124,7 @@ export function environmentTable(
   data: ReportInput["data"],
   seed: unknown,
 ): Html {
-  const place: [Content, Content][] = [
-    ["version", `idarts ${version}`],
-    ["adapter", html`<bdi>${adapter}</bdi>`],
-  ];
+  const place: [Content, Content][] = [["version", `idarts ${version}`], ["adapter", html`<bdi>${adapter}</bdi>`]];
   if (runtime !== undefined) place.push(["runtime", runtime]);
   if (folder !== undefined) place.push(["run folder", html`<bdi>${folder}</bdi>`]);
   if (seed !== undefined) place.push(["seed", String(seed)]);
@@ -143,10 +140,9 @@ export function environmentTable(
 
 /** The configuration of a training with its heading; nothing where it is not known. */
 export function trainingConfig(config: Readonly<Record<string, unknown>> = {}): Content {
-  const rows = Object.entries(config).map(([key, value]): [Content, Content] => [
-    html`<code>${key}</code>`,
-    valueText(value),
-  ]);
+  const rows = Object.entries(config).map((
+    [key, value],
+  ): [Content, Content] => [html`<code>${key}</code>`, valueText(value)]);
   return rows.length > 0 &&
     html`<h3>Configuration of the training</h3>${pairTable("Configuration of the training", rows)}`;
 }

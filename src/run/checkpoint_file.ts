@@ -20,19 +20,12 @@ export interface Checkpoint {
 const FORMAT = "idarts-checkpoint-1";
 
 /** Checksum over the step, the state and the tensors (names, types, shapes, bytes) in the order of their names. */
-function checksum(
-  step: string,
-  state: string,
-  tensors: Iterable<readonly [string, TensorEntry]>,
-): string {
+function checksum(step: string, state: string, tensors: Iterable<readonly [string, TensorEntry]>): string {
   let sum = crc32(`${step}\n${state}`);
   const sorted = [...tensors].sort(([a], [b]) => a < b ? -1 : 1);
   for (const [name, { shape, data }] of sorted) {
     sum = crc32(`\n${name} ${tensorType(data)} [${shape}]\n`, sum);
-    sum = crc32(
-      new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-      sum,
-    );
+    sum = crc32(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), sum);
   }
   return sum.toString(16).padStart(8, "0");
 }
@@ -59,10 +52,7 @@ export function encodeCheckpoint(
 }
 
 /** Decodes a checkpoint; throws FailureError where its bytes are not those that were written. */
-export function decodeCheckpoint(
-  bytes: Uint8Array<ArrayBuffer>,
-  path: string,
-): Checkpoint {
+export function decodeCheckpoint(bytes: Uint8Array<ArrayBuffer>, path: string): Checkpoint {
   const { tensors, metadata } = decodeTensors(bytes, path);
   const step = metadata.get("step") ?? "";
   const text = metadata.get("state") ?? "";
@@ -70,9 +60,7 @@ export function decodeCheckpoint(
     metadata.get("format") !== FORMAT || !/^\d{1,15}$/.test(step) ||
     metadata.get("crc32") !== checksum(step, text, tensors)
   ) {
-    throw new FailureError(
-      `Cannot read '${path}' as a checkpoint as its checksum does not match: the file is damaged`,
-    );
+    throw new FailureError(`Cannot read '${path}' as a checkpoint as its checksum does not match: the file is damaged`);
   }
   try {
     return { step: Number(step), tensors, state: JSON.parse(text) };

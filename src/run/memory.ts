@@ -30,10 +30,7 @@ export interface MemoryBudget {
  * Bytes that a plan may take: the user's limit, and on a software adapter the free memory of the machine where the
  * process may ask for it (`--allow-sys=systemMemoryInfo`). Undefined when nothing is known.
  */
-export function memoryBudget(
-  gpu: Pick<Gpu, "software">,
-  limitMiB: number | null,
-): MemoryBudget | undefined {
+export function memoryBudget(gpu: Pick<Gpu, "software">, limitMiB: number | null): MemoryBudget | undefined {
   if (limitMiB !== null) return { bytes: limitMiB * MIB, source: text`${option("memory-limit")}` };
   if (!gpu.software) return undefined;
   const asked = Deno.permissions.querySync({ name: "sys", kind: "systemMemoryInfo" });

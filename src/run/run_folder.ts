@@ -61,11 +61,7 @@ export class RunFolder implements Disposable {
   #made = false;
   readonly #written = new Set<string>();
 
-  private constructor(
-    path: string,
-    lock: Deno.FsFile | undefined,
-    options: RunFolderOptions,
-  ) {
+  private constructor(path: string, lock: Deno.FsFile | undefined, options: RunFolderOptions) {
     this.path = path;
     this.#lock = lock;
     this.#warn = options.warn ?? warnOnConsole;
@@ -231,9 +227,7 @@ export class RunFolder implements Disposable {
   appendMetric(record: MetricRecord): void {
     this.#expectLock();
     const path = this.file(METRICS_FILE);
-    const line = new TextEncoder().encode(
-      (this.#torn ? "\n" : "") + JSON.stringify(record) + "\n",
-    );
+    const line = new TextEncoder().encode((this.#torn ? "\n" : "") + JSON.stringify(record) + "\n");
     try {
       // Links become a copy of what they point to: nothing is written through them.
       if (this.#metrics === undefined && ["link", "shared"].includes(kindOf(path))) writeAtomic(path, readBytes(path));
@@ -285,11 +279,7 @@ export class RunFolder implements Disposable {
    * Saves the state after `step` steps; the checkpoint before it is kept as a spare. Metrics up to here are synced
    * to the disk first. Throws FailureError; then the older checkpoints are as before.
    */
-  writeCheckpoint(
-    step: number,
-    tensors: Iterable<readonly [string, TensorEntry]>,
-    state: unknown,
-  ): void {
+  writeCheckpoint(step: number, tensors: Iterable<readonly [string, TensorEntry]>, state: unknown): void {
     this.#expectLock();
     const bytes = encodeCheckpoint(step, tensors, state);
     try {

@@ -6,9 +6,7 @@ import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint_file.ts";
 import { RunFolder } from "./run_folder.ts";
 
 /** Runs `test` with the path of a run folder that does not exist yet. */
-async function inTemp(
-  test: (path: string) => void | Promise<void>,
-): Promise<void> {
+async function inTemp(test: (path: string) => void | Promise<void>): Promise<void> {
   const folder = Deno.makeTempDirSync({ prefix: "idarts-run-" });
   try {
     await test(`${folder}/runs/one`);
@@ -40,39 +38,20 @@ const message = (kind: typeof UsageError | typeof FailureError, part: RegExp) =>
 
 Deno.test("run folder: a new one must be empty, an old one must be a run", async () => {
   await inTemp((path) => {
-    assert.throws(
-      () => RunFolder.open(path),
-      message(UsageError, /must hold 'config.json'/),
-    );
+    assert.throws(() => RunFolder.open(path), message(UsageError, /must hold 'config.json'/));
     started(path).close();
     assert.throws(
       () => RunFolder.create(path),
-      message(
-        UsageError,
-        /it holds 'config.json'; resume its run or take another folder$/,
-      ),
+      message(UsageError, /it holds 'config.json'; resume its run or take another folder$/),
     );
     using run = RunFolder.open(path);
     assert.deepEqual(run.readJson("config.json"), { epochs: 1 });
-    assert.throws(
-      () => RunFolder.create(`${path}/config.json`),
-      message(UsageError, /it is a file/),
-    );
-    assert.throws(
-      () => RunFolder.create(`${path}/config.json/x`),
-      message(FailureError, /Cannot write/),
-    );
+    assert.throws(() => RunFolder.create(`${path}/config.json`), message(UsageError, /it is a file/));
+    assert.throws(() => RunFolder.create(`${path}/config.json/x`), message(FailureError, /Cannot write/));
     Deno.mkdirSync(`${path}/other`);
     Deno.writeTextFileSync(`${path}/other/thesis.tex`, "");
-    assert.throws(
-      () => RunFolder.create(`${path}/other`),
-      message(UsageError, /'thesis.tex'/),
-    );
-    assert.deepEqual(
-      names(`${path}/other`),
-      ["thesis.tex"],
-      "nothing was put there",
-    );
+    assert.throws(() => RunFolder.create(`${path}/other`), message(UsageError, /'thesis.tex'/));
+    assert.deepEqual(names(`${path}/other`), ["thesis.tex"], "nothing was put there");
   });
 });
 
@@ -93,10 +72,7 @@ Deno.test("run folder: the lock holds within a process and ends with close", asy
     const run = started(path);
     assert.throws(
       () => RunFolder.open(path),
-      message(
-        FailureError,
-        new RegExp(`another process \\(${Deno.pid}\\) is running in it`),
-      ),
+      message(FailureError, new RegExp(`another process \\(${Deno.pid}\\) is running in it`)),
     );
     using look = RunFolder.view(path);
     assert.deepEqual(look.readMetrics(), []);
@@ -132,10 +108,7 @@ Deno.test({
       const lock = `${path}/lock`;
       for (
         const [make, pattern] of [
-          [
-            () => link(user, lock),
-            /lock of a run must be a file: it is a link; move it away or take another/,
-          ],
+          [() => link(user, lock), /lock of a run must be a file: it is a link; move it away or take another/],
           [() => link(`${top}/none`, lock), /it is a link/],
           [() => Deno.writeTextFileSync(lock, "door\n"), /it is a file of somebody else; move it away/],
           [() => Deno.mkdirSync(lock), /it is a folder/],
@@ -222,16 +195,10 @@ Deno.test({
         const writer = child.stdin.getWriter();
         await writer.write(new TextEncoder().encode(code));
         await writer.close();
-        assert.match(
-          new TextDecoder().decode((await reader.read()).value),
-          /ready/,
-        );
+        assert.match(new TextDecoder().decode((await reader.read()).value), /ready/);
         assert.throws(
           () => RunFolder.open(path),
-          message(
-            FailureError,
-            new RegExp(`another process \\(${child.pid}\\) is running in it`),
-          ),
+          message(FailureError, new RegExp(`another process \\(${child.pid}\\) is running in it`)),
         );
       } finally {
         child.kill("SIGKILL");
@@ -243,14 +210,9 @@ Deno.test({
       const checkpoint = run.readCheckpoint()!;
       assert.ok(checkpoint.step >= 2);
       assert.deepEqual(checkpoint.state, { step: checkpoint.step });
-      assert.ok(
-        (checkpoint.tensors.get("w")!.data as Float32Array).every((v) => v === checkpoint.step),
-      );
+      assert.ok((checkpoint.tensors.get("w")!.data as Float32Array).every((v) => v === checkpoint.step));
       run.truncateMetrics(checkpoint.step);
-      assert.deepEqual(
-        run.readMetrics().map((m) => m.step),
-        Array.from({ length: checkpoint.step }, (_, i) => i + 1),
-      );
+      assert.deepEqual(run.readMetrics().map((m) => m.step), Array.from({ length: checkpoint.step }, (_, i) => i + 1));
     });
   },
 });
@@ -317,10 +279,7 @@ Deno.test("run folder: checkpoints come back, the newest first, damaged ones nev
     const bytes = Deno.readFileSync(newest);
     Deno.removeSync(newest);
     assert.equal(run.readCheckpoint()!.step, 2);
-    assert.match(
-      warnings[0],
-      /Cannot find .*going on from step 2 of '.*checkpoint.prev.safetensors'/,
-    );
+    assert.match(warnings[0], /Cannot find .*going on from step 2 of '.*checkpoint.prev.safetensors'/);
 
     // A damaged newest one is set aside, so that the next write keeps the good one.
     bytes[bytes.length - 1] ^= 1;
@@ -346,10 +305,7 @@ Deno.test("run folder: checkpoints come back, the newest first, damaged ones nev
     Deno.truncateSync(previous, 0);
     assert.throws(
       () => run.readCheckpoint(),
-      message(
-        FailureError,
-        /no older checkpoint to go on from; take another folder$/,
-      ),
+      message(FailureError, /no older checkpoint to go on from; take another folder$/),
     );
     assert.throws(() => run.writeCheckpoint(-1, [], null), RangeError);
     assert.throws(() => run.writeCheckpoint(1.5, [], null), RangeError);
@@ -358,14 +314,8 @@ Deno.test("run folder: checkpoints come back, the newest first, damaged ones nev
 
 Deno.test("run folder: same state, same bytes", () => {
   const state = { a: 1, b: [2] };
-  assert.deepEqual(
-    encodeCheckpoint(5, tensors(1).reverse(), state),
-    encodeCheckpoint(5, tensors(1), state),
-  );
-  assert.equal(
-    decodeCheckpoint(encodeCheckpoint(5, [], undefined), "x").state,
-    null,
-  );
+  assert.deepEqual(encodeCheckpoint(5, tensors(1).reverse(), state), encodeCheckpoint(5, tensors(1), state));
+  assert.equal(decodeCheckpoint(encodeCheckpoint(5, [], undefined), "x").state, null);
 });
 
 Deno.test("checkpoint: no mutation of one byte passes unnoticed", () => {
@@ -390,15 +340,9 @@ Deno.test("checkpoint: no mutation of one byte passes unnoticed", () => {
 Deno.test("run folder: JSON files that are missing or damaged get a sentence", async () => {
   await inTemp((path) => {
     using run = started(path);
-    assert.throws(
-      () => run.readJson("none.json"),
-      message(FailureError, /does not exist/),
-    );
+    assert.throws(() => run.readJson("none.json"), message(FailureError, /does not exist/));
     run.writeFile("bad.json", "{");
-    assert.throws(
-      () => run.readJson("bad.json"),
-      message(FailureError, /must be JSON: the file is damaged/),
-    );
+    assert.throws(() => run.readJson("bad.json"), message(FailureError, /must be JSON: the file is damaged/));
   });
 });
 

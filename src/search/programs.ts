@@ -107,11 +107,7 @@ class SearchPlanner {
   readonly shared: Partial<Record<ProgramName, number>> = {};
   readonly #kinds: readonly CellKind[];
 
-  constructor(
-    readonly config: SupernetConfig,
-    readonly optimizer: SearchConfig,
-    readonly limits: PlanTarget,
-  ) {
+  constructor(readonly config: SupernetConfig, readonly optimizer: SearchConfig, readonly limits: PlanTarget) {
     this.alphas = alphaArena(config);
     [this.alphaGradients, this.alphaM, this.alphaV] = ["alpha_gradients", "alpha_m", "alpha_v"]
       .map((name) => this.alphas.like(name));

@@ -130,11 +130,7 @@ class SearchPhase implements Phase<SearchPlan, SearchMetric, SearchEngine, Searc
   readonly #val: Batcher;
   readonly #hosts: { readonly train: HostBatch; readonly val: HostBatch };
 
-  constructor(
-    readonly config: SearchConfig,
-    readonly data: Dataset,
-    { methods, onMeasured }: SearchRunOptions,
-  ) {
+  constructor(readonly config: SearchConfig, readonly data: Dataset, { methods, onMeasured }: SearchRunOptions) {
     this.#rules = rulesOf(methods, config.discretizer);
     this.#onMeasured = onMeasured;
     this.beginnings = {

@@ -103,10 +103,7 @@ export function parseGenotypeJson(text: string, file: string): Genotype {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new FailureError(
-      `Cannot read ${file} as a genotype: it is not complete JSON`,
-      { cause },
-    );
+    throw new FailureError(`Cannot read ${file} as a genotype: it is not complete JSON`, { cause });
   }
   const { format, ...cells } = record(value, "the file", file);
   if (format !== GENOTYPE_FORMAT) {
@@ -168,10 +165,7 @@ export function parseGenotypePython(text: string, file: string): Genotype {
     }
     return { nodes, concat: fields[`${kind}_concat`] };
   };
-  return checkGenotype(
-    { normal: paired("normal"), reduce: paired("reduce") },
-    file,
-  );
+  return checkGenotype({ normal: paired("normal"), reduce: paired("reduce") }, file);
 }
 
 /** Writes the text that others exchange, on one line: Python's form, or that of NAS-Bench-201 for its cells. */
@@ -261,10 +255,7 @@ function checkCell(value: unknown, kind: string, file: string): CellGenotype {
       if (!Array.isArray(node) || node.length !== 2) {
         refuse(file, where, "a list of two operations", node);
       }
-      return [
-        checkChoice(node[0], i, where, file),
-        checkChoice(node[1], i, where, file),
-      ];
+      return [checkChoice(node[0], i, where, file), checkChoice(node[1], i, where, file)];
     }),
     concat: [...concat],
   };
@@ -296,20 +287,12 @@ function checkChoice(
   return { op, from };
 }
 
-function isIndex(
-  value: unknown,
-  least: number,
-  most: number,
-): value is number {
+function isIndex(value: unknown, least: number, most: number): value is number {
   return Number.isInteger(value) && (value as number) >= least &&
     (value as number) <= most;
 }
 
-function record(
-  value: unknown,
-  where: string,
-  file: string,
-): Record<string, unknown> {
+function record(value: unknown, where: string, file: string): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     refuse(file, where, "an object", value);
   }

@@ -50,10 +50,7 @@ Deno.test("the published text of DARTS_V2 is DARTS_V2", () => {
   assert.deepEqual(parseGenotype(PUBLISHED, "genotypes.py"), DARTS_V2);
   assert.equal(
     formatGenotypePython(DARTS_V2),
-    PUBLISHED.slice(PUBLISHED.indexOf("Genotype(")).replaceAll(
-      "[2, 3, 4, 5]",
-      "range(2, 6)",
-    ),
+    PUBLISHED.slice(PUBLISHED.indexOf("Genotype(")).replaceAll("[2, 3, 4, 5]", "range(2, 6)"),
   );
 });
 
@@ -84,10 +81,7 @@ Deno.test("a node may read one source twice and be left out of the output, as in
     "reduce=[('avg_pool_3x3', 0), ('sep_conv_3x3', 1)], reduce_concat=range(2, 3))";
   const genotype = parseGenotype(text, "amoeba");
   assert.deepEqual(genotype.normal.concat, [3]);
-  assert.equal(
-    genotype.normal.nodes[1][0].from,
-    genotype.normal.nodes[1][1].from,
-  );
+  assert.equal(genotype.normal.nodes[1][0].from, genotype.normal.nodes[1][1].from);
 });
 
 Deno.test("Python text that is wrong is refused with its place", () => {
@@ -95,45 +89,24 @@ Deno.test("Python text that is wrong is refused with its place", () => {
     assert(PUBLISHED.includes(from));
     return () => parseGenotypePython(PUBLISHED.replace(from, to), "g.py");
   };
-  refuses(
-    bad("sep_conv_3x3", "sep_conv3x3"),
-    /g\.py.*node 0 of normal.*did you mean "sep_conv_3x3"/,
-  );
-  refuses(
-    bad("sep_conv_3x3", "none"),
-    /an operation of node 0 of normal must be one of/,
-  );
+  refuses(bad("sep_conv_3x3", "sep_conv3x3"), /g\.py.*node 0 of normal.*did you mean "sep_conv_3x3"/);
+  refuses(bad("sep_conv_3x3", "none"), /an operation of node 0 of normal must be one of/);
   refuses(
     bad("('sep_conv_3x3', 1)", "('sep_conv_3x3', 2)"),
     /source of node 0 of normal must be a node from 0 to 1.*2$/,
   );
-  refuses(
-    bad("('sep_conv_3x3', 0), ", ""),
-    /number of operations of normal must be even.*7$/,
-  );
-  refuses(
-    bad("normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ", "normal=["),
-    /concat list of normal/,
-  );
-  refuses(
-    bad("[2, 3, 4, 5]", "[2, 3, 4, 4]"),
-    /concat list of normal must be different nodes from 2 to 5/,
-  );
+  refuses(bad("('sep_conv_3x3', 0), ", ""), /number of operations of normal must be even.*7$/);
+  refuses(bad("normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ", "normal=["), /concat list of normal/);
+  refuses(bad("[2, 3, 4, 5]", "[2, 3, 4, 4]"), /concat list of normal must be different nodes from 2 to 5/);
   refuses(bad("[2, 3, 4, 5]", "range(2, 99999)"), /range of at most 64/);
   refuses(bad("[2, 3, 4, 5]", "range(6, 2)"), /concat list/);
   refuses(
     bad("'sep_conv_3x3'", "__import__('os')"),
     /line 1, column 30 must be the name of an operation in quotes/,
   );
-  refuses(
-    bad("reduce=", "normal="),
-    /must be reduce, reduce_concat: current value is "normal=/,
-  );
+  refuses(bad("reduce=", "normal="), /must be reduce, reduce_concat: current value is "normal=/);
   refuses(bad(")", ") trailing"), /must be ","/);
-  refuses(
-    () => parseGenotypePython(PUBLISHED + " + 1", "g.py"),
-    /a name, a number/,
-  );
+  refuses(() => parseGenotypePython(PUBLISHED + " + 1", "g.py"), /a name, a number/);
   refuses(
     () => parseGenotypePython("Genotype()", "g.py"),
     /must be normal, normal_concat, reduce, reduce_concat/,
@@ -154,28 +127,19 @@ Deno.test("JSON that is wrong is refused with the field", () => {
     assert(text.includes(from));
     return () => parseGenotypeJson(text.replace(from, to), "g.json");
   };
-  refuses(
-    () => parseGenotypeJson(text.slice(0, -10), "g.json"),
-    /g\.json.*not complete JSON/,
-  );
+  refuses(() => parseGenotypeJson(text.slice(0, -10), "g.json"), /g\.json.*not complete JSON/);
   refuses(() => parseGenotypeJson("", "g.json"), /not complete JSON/);
   refuses(
     () => parseGenotypeJson('{"name":"package"}', "g.json"),
     /field format must be "idarts-genotype\/1".*missing/,
   );
-  refuses(
-    () => parseGenotypeJson("[]", "g.json"),
-    /the file must be an object/,
-  );
+  refuses(() => parseGenotypeJson("[]", "g.json"), /the file must be an object/);
   refuses(bad("genotype/1", "genotype/2"), /field format/);
   refuses(bad('"from":0', '"from":-1'), /source of node 0 of normal/);
   refuses(bad('"from":0', '"from":0.5'), /source of node 0 of normal/);
   refuses(bad('"from":0', '"form":0'), /source of node 0 of normal.*missing/);
   refuses(bad("skip_connect", "skip_conect"), /did you mean "skip_connect"/);
-  refuses(
-    bad(',{"op":"sep_conv_3x3","from":1}', ""),
-    /node 0 of normal must be a list of two operations/,
-  );
+  refuses(bad(',{"op":"sep_conv_3x3","from":1}', ""), /node 0 of normal must be a list of two operations/);
   refuses(bad("[2,3,4,5]", "[]"), /concat list of normal/);
   refuses(bad("[2,3,4,5]", '["2"]'), /concat list of normal/);
   refuses(
@@ -236,16 +200,10 @@ Deno.test("mutated texts are read or refused, never anything else", () => {
       }
       try {
         const genotype = parseGenotype(text, "mutant");
-        assert.deepEqual(
-          parseGenotype(formatGenotypeJson(genotype), "again"),
-          genotype,
-        );
+        assert.deepEqual(parseGenotype(formatGenotypeJson(genotype), "again"), genotype);
       } catch (error) {
         assert(error instanceof FailureError, `${error} from ${text}`);
-        assert.match(
-          error.message,
-          /^Cannot read mutant as a (Python )?genotype: /,
-        );
+        assert.match(error.message, /^Cannot read mutant as a (Python )?genotype: /);
         refused++;
       }
     }

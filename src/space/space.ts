@@ -250,11 +250,7 @@ export function perKind<T>(space: Pick<Space, "skeleton">, of: (kind: CellKind) 
 }
 
 /** The primitives allowed on edge `edge` of a cell of kind `kind`, `none` included where it is allowed. */
-export function primitivesOf(
-  space: Space,
-  kind: CellKind,
-  edge: number,
-): readonly string[] {
+export function primitivesOf(space: Space, kind: CellKind, edge: number): readonly string[] {
   return space.edgePrimitives?.[kind][edge] ?? space.primitives;
 }
 

@@ -18,10 +18,7 @@ import {
 Deno.test("a cell with four nodes has DARTS' 14 edges in DARTS' order", () => {
   const edges = edgesOf(DARTS);
   assert.equal(edges.length, 14);
-  assert.deepEqual(
-    edges.map(({ from, to }) => `${from}${to}`).join(" "),
-    "02 12 03 13 23 04 14 24 34 05 15 25 35 45",
-  );
+  assert.deepEqual(edges.map(({ from, to }) => `${from}${to}`).join(" "), "02 12 03 13 23 04 14 24 34 05 15 25 35 45");
   assert.deepEqual(edges.map(({ index }) => index), [...edges.keys()]);
 });
 
@@ -30,10 +27,7 @@ Deno.test("incoming and outgoing edges partition the edges", () => {
   assert.deepEqual(outgoing(DARTS, 3).map(({ index }) => index), [8, 12]);
   assert.deepEqual(outgoing(DARTS, 5), []);
   for (let nodes = 1; nodes <= 5; nodes++) {
-    const all = Array.from(
-      { length: nodes },
-      (_, node) => incoming({ nodes }, node),
-    ).flat();
+    const all = Array.from({ length: nodes }, (_, node) => incoming({ nodes }, node)).flat();
     assert.deepEqual(all, edgesOf({ nodes }));
   }
 });
@@ -67,10 +61,11 @@ Deno.test("candidates leave out none and follow the edges' own primitives", () =
     },
   };
   assert.deepEqual(primitivesOf(space, "normal", 1), ["sep_conv_3x3"]);
-  assert.deepEqual(candidatesOf(space, "normal", 0), [
-    { edge: 0, from: 0, op: "skip_connect" },
-    { edge: 1, from: 1, op: "sep_conv_3x3" },
-  ]);
+  assert.deepEqual(candidatesOf(space, "normal", 0), [{ edge: 0, from: 0, op: "skip_connect" }, {
+    edge: 1,
+    from: 1,
+    op: "sep_conv_3x3",
+  }]);
 });
 
 Deno.test("an unknown space is refused with the nearest name", () => {

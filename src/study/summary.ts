@@ -59,10 +59,9 @@ export const RANDOM = "random";
 function unitsOf(trainings: readonly TrainingResult[], setting: number, rule: string | null): Map<string, number> {
   const own = trainings.filter((each) => each.setting === setting && each.rule === rule);
   return new Map(
-    [...Map.groupBy(own, ({ unit }) => unit)].map(([unit, runs]) => [
-      unit,
-      runs.reduce((sum, { accuracy }) => sum + accuracy, 0) / runs.length,
-    ]),
+    [...Map.groupBy(own, ({ unit }) => unit)].map((
+      [unit, runs],
+    ) => [unit, runs.reduce((sum, { accuracy }) => sum + accuracy, 0) / runs.length]),
   );
 }
 
