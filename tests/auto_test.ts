@@ -1,106 +1,157 @@
 /**
- * `auto` as a whole, planned by steps so that nothing depends on time: it finds a network that has learnt, goes on after a
- * stop to the same bits, takes the decisions of another run again, and survives what goes wrong.
+ * `auto` as a whole, most of it planned by steps so that nothing depends on time: it finds a network that has learnt,
+ * goes on after a stop to the same bits, takes the decisions of another run again, and survives what goes wrong.
  * @module
  */
 import assert from "node:assert/strict";
 import { auto, AUTO_MODEL, AUTO_ONNX, type AutoData } from "../src/auto/auto.ts";
-import { LEDGER_FILE, readLedger } from "../src/auto/ledger.ts";
+import { type Entry, LEDGER_FILE, readDecisions, readLedger } from "../src/auto/ledger.ts";
 import type { AutoEvent } from "../src/auto/records.ts";
-import { UsageError } from "../src/base/errors.ts";
+import type { TrialPlan } from "../src/auto/trial.ts";
+import { FailureError, UsageError } from "../src/base/errors.ts";
+import { exists } from "../src/base/files.ts";
 import { Random } from "../src/base/random.ts";
 import type { LabelledImages } from "../src/data/labelled_images.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import { RunFolder } from "../src/run/run_folder.ts";
 
-const SIDE = 8, CLASSES = ["flat", "slanted", "upright"];
+const CLASSES = ["flat", "slanted", "upright"];
 
 /** Stripes of three directions under noise: easy for a convolution, hard for the nearest neighbour. */
-function stripes(count: number, seed: number): LabelledImages {
-  const random = new Random(seed, "tests/stripes"), labels = Int32Array.from({ length: count }, (_, i) => i % 3);
-  const images = new Uint8Array(count * SIDE * SIDE);
+function stripes(count: number, seed: number, side = 8, classOf = (i: number) => i % 3): LabelledImages {
+  const random = new Random(seed, "tests/stripes"), labels = Int32Array.from({ length: count }, (_, i) => classOf(i));
+  const images = new Uint8Array(count * side * side);
   labels.forEach((label, n) => {
     const shift = random.below(4);
-    for (let y = 0; y < SIDE; y++) {
-      for (let x = 0; x < SIDE; x++) {
+    for (let y = 0; y < side; y++) {
+      for (let x = 0; x < side; x++) {
         const along = label === 0 ? y : label === 1 ? x + y : x, bright = (along + shift) % 4 < 2;
-        images[(n * SIDE + y) * SIDE + x] = Math.round((bright ? 150 : 70) + 70 * random.uniform());
+        images[(n * side + y) * side + x] = Math.round((bright ? 150 : 70) + 70 * random.uniform());
       }
     }
   });
-  return { images, labels, classNames: CLASSES, channels: 1, height: SIDE, width: SIDE, name: "stripes" };
+  return { images, labels, classNames: CLASSES, channels: 1, height: side, width: side, name: "stripes" };
 }
 
-/** Steps of the run with everything in it. */
-const STEPS = 220;
-
-const DATA: AutoData<LabelledImages> = { train: stripes(240, 1), test: stripes(90, 2) };
+const DATA: AutoData<LabelledImages> = { train: stripes(192, 1), val: stripes(60, 2), test: stripes(60, 3) };
 const gpu = await openGpu();
 
+/** A folder that does not exist yet. */
+const fresh = (): string => `${Deno.makeTempDirSync()}/run`;
+const modelOf = (path: string): Uint8Array => Deno.readFileSync(`${path}/${AUTO_MODEL}`);
+const decisionsOf = (path: string): readonly Entry[] => readDecisions(RunFolder.view(path));
+
 Deno.test("a network is found that has learnt, and what the folder holds is whole", async () => {
-  const path = await Deno.makeTempDir(), events: AutoEvent[] = [];
-  const result = await auto({ steps: STEPS, search: "on" }, DATA, {
-    ...{ gpu, folder: path },
-    onEvent: (event) => events.push(event),
-  });
-  const { leaderboard, trivial, winner, test, held, splits, search } = result;
-  assert.ok(test!.accuracy > 0.9, `${test!.accuracy} of the test images`);
-  assert.equal(test!.count, 90);
+  const path = fresh(), events: AutoEvent[] = [], onEvent = (event: AutoEvent) => void events.push(event);
+  const options = { steps: 150, search: "on" } as const;
+  const result = await auto(options, DATA, { gpu, folder: path, onEvent });
+  const { leaderboard, trivial, winner, test, held, splits, search, steps } = result;
+  assert.ok(test!.accuracy > 0.85, `${test!.accuracy} of the test images`);
+  assert.equal(test!.count, 60);
   assert.ok(test!.interval[0] <= test!.accuracy && test!.accuracy <= test!.interval[1]);
-  assert.deepEqual(leaderboard.map(({ candidate }) => candidate.name).includes(winner), true);
-  assert.deepEqual(new Set(leaderboard.map(({ candidate }) => candidate.origin)).has("plain"), true);
-  assert.deepEqual([held, splits], [144, 3]); // 48 held out are few: three splits
+  assert.ok(leaderboard.some(({ candidate }) => candidate.name === winner));
+  assert.deepEqual(new Set(leaderboard.map(({ candidate }) => candidate.origin)), new Set(["plain", "searched"]));
+  assert.deepEqual([held, splits], [60, 1]); // there are validation images
   assert.ok(leaderboard.every(({ right }) => right.length === held));
-  assert.ok(leaderboard[0].rungs >= leaderboard.at(-1)!.rungs);
-  assert.equal(trivial.length, 3);
-  assert.equal(trivial[0].correct, held / 3, "the largest class");
+  assert.deepEqual([trivial.length, trivial[0].correct], [3, 20], "the largest class");
   assert.ok(search && search.interval[0] <= search.difference && search.difference <= search.interval[1]);
-  assert.ok(events.some(({ event }) => event === "search") && events.some(({ event }) => event === "final"));
-  const names = [...Deno.readDirSync(path)].map(({ name }) => name);
+  assert.deepEqual(events.map(({ event }) => event), ["trivial", "plan", "trial", "search", "trial", "final"]);
   for (const name of [AUTO_MODEL, AUTO_ONNX, "result.json", "config.json", LEDGER_FILE]) {
-    assert.ok(names.includes(name));
+    assert.ok(exists(`${path}/${name}`), name);
   }
-  assert.ok(result.steps <= STEPS, `${result.steps} steps of ${STEPS}`);
+  assert.ok(steps <= options.steps, `${steps} steps of ${options.steps}`);
 
-  const again = await auto({ steps: STEPS, search: "on" }, DATA, { gpu, folder: path });
-  assert.deepEqual(again.test, test, "a finished run decides and measures nothing anew");
-});
-
-Deno.test("stopped in the middle, the same call goes on to the same bits", async () => {
-  const options = { steps: 60, search: "off" } as const,
-    whole = await Deno.makeTempDir(),
-    cut = await Deno.makeTempDir();
-  await auto(options, DATA, { gpu, folder: whole });
-  const reason = new Error("enough"), controller = new AbortController();
-  let trials = 0;
-  const stopped = auto(options, DATA, {
-    ...{ gpu, folder: cut, signal: controller.signal },
-    onEvent: ({ event }) => event === "trial" && ++trials === 1 && controller.abort(reason),
-  });
-  await assert.rejects(stopped, (error) => error === reason);
-  assert.ok([...Deno.readDirSync(cut)].some(({ name }) => name === AUTO_MODEL), "there is a network already");
-  await auto(options, DATA, { gpu, folder: cut });
-  assert.deepEqual(Deno.readFileSync(`${cut}/${AUTO_MODEL}`), Deno.readFileSync(`${whole}/${AUTO_MODEL}`));
-
-  const repeated = await Deno.makeTempDir(), { entries } = readLedger(RunFolder.view(whole));
-  await auto({ ...options, steps: 999 }, DATA, { gpu, folder: repeated, repeat: entries });
-  assert.deepEqual(Deno.readFileSync(`${repeated}/${AUTO_MODEL}`), Deno.readFileSync(`${whole}/${AUTO_MODEL}`));
-  await assert.rejects(auto({ ...options, seed: 1 }, DATA, { gpu, folder: whole }), (error: Error) => {
+  const again = await auto(options, DATA, { gpu, folder: path, onEvent });
+  assert.deepEqual([again.test, again.seconds], [test, result.seconds], "a finished run measures nothing anew");
+  assert.deepEqual(events.slice(6).map(({ event }) => event), ["resumed"], "nothing is told twice");
+  await assert.rejects(auto({ ...options, seed: 1 }, DATA, { gpu, folder: path }), (error: Error) => {
     return error instanceof UsageError && error.message.includes("Cannot change seed");
   });
 });
 
-Deno.test("no network exceeds the constraints, and impossible ones are refused", async () => {
-  const { leaderboard } = await auto({ steps: 30, search: "off", params: "20k" }, DATA, { gpu });
-  assert.ok(leaderboard.length > 0 && leaderboard.every(({ candidate }) => candidate.parameters <= 20_000));
-  await assert.rejects(auto({ steps: 60, params: "10" }, DATA, { gpu }), UsageError);
+Deno.test("stopped in the middle, the same call goes on to the same bits, and so does one that repeats it", async () => {
+  const options = { steps: 40, search: "off" } as const, whole = fresh(), cut = fresh(), told: string[] = [];
+  const { notes } = await auto(options, DATA, { gpu, folder: whole });
+  for (const stopAt of ["trial", "final"]) {
+    const reason = new Error("enough"), controller = new AbortController();
+    const stopped = auto(options, DATA, {
+      ...{ gpu, folder: cut, signal: controller.signal },
+      onEvent: ({ event }) => (told.push(event), event === stopAt && controller.abort(reason)),
+    });
+    await assert.rejects(stopped, (error) => error === reason);
+    assert.ok(exists(`${cut}/${AUTO_MODEL}`), "there is a network already");
+    assert.throws(() => decisionsOf(cut), /must have come to its end/);
+  }
+  const { spent } = readLedger(RunFolder.view(cut));
+  const end = await auto(options, DATA, { gpu, folder: cut });
+  assert.deepEqual(modelOf(cut), modelOf(whole));
+  assert.deepEqual(end.notes, notes);
+  assert.ok(end.seconds >= spent && spent > 0, "the time of all processes counts");
+  assert.deepEqual(told, ["trivial", "plan", "trial", "resumed", "trial", "final"]);
+
+  const repeated = fresh(), repeat = decisionsOf(whole);
+  await auto({ ...options, steps: 999 }, DATA, { gpu, folder: repeated, repeat });
+  assert.deepEqual(modelOf(repeated), modelOf(whole));
+  await assert.rejects(auto({ ...options, steps: 999 }, DATA, { gpu, folder: repeated }), /these decisions to repeat/);
+
+  // Of two candidates one diverges: the other one wins.
+  const broken = repeat.map((entry) =>
+    entry.id.startsWith("rung 0/plain") ? { ...entry, plan: { ...entry.plan as TrialPlan, lr: 50 } } : entry
+  );
+  const one = await auto(options, DATA, { gpu, repeat: broken });
+  assert.deepEqual(one.leaderboard.map(({ candidate }) => candidate.origin), ["published"]);
+  assert.match(one.notes.join(), /plain \d+x\d is out: .*loss/);
 });
 
-Deno.test("eight images a class are enough to go the whole way", async () => {
-  const { splits, held, leaderboard } = await auto({ steps: 40, search: "off" }, { train: stripes(24, 3) }, { gpu });
-  assert.deepEqual([splits, held], [3, 15]);
-  assert.ok(
-    leaderboard[0].interval[1] - leaderboard[0].interval[0] > 0.2,
-    "few images say little, and the interval says so",
-  );
+Deno.test("few images, one of them alone in its class, of a size that cannot be halved twice", async () => {
+  const train = stripes(25, 4, 10, (i) => i === 24 ? 2 : i % 2), options = { steps: 60, search: "off" } as const;
+  const { splits, held, leaderboard, test, model } = await auto(options, { train }, { gpu });
+  assert.deepEqual([splits, held, test], [3, 15, null]);
+  const plain = leaderboard.find(({ candidate }) => candidate.origin === "plain")!;
+  assert.ok(plain && plain.candidate.genotype.skeleton === undefined);
+  assert.ok(plain.interval[1] - plain.interval[0] > 0.2, "few images say little, and the interval says so");
+  assert.equal(model.network.height, 10);
+});
+
+Deno.test("where the time is over at once there is a network nevertheless, and it can be had again", async () => {
+  const path = fresh(), again = fresh(), began = performance.now() - 29_000;
+  const { leaderboard, notes, test, model } = await auto({ time: "30s" }, DATA, { gpu, folder: path, began });
+  assert.deepEqual([leaderboard.length, leaderboard[0].steps, test!.count], [1, 1, 60]);
+  assert.deepEqual(notes, ["There was no time to train the winner on"]);
+  assert.equal(model.notes.epoch, 1);
+  await auto({}, DATA, { gpu, folder: again, repeat: decisionsOf(path) });
+  assert.deepEqual(modelOf(again), modelOf(path));
+});
+
+Deno.test("networks that are too slow are out", async () => {
+  const began = performance.now() - 24_000, options = { time: "30s", latency: "0.0001ms", search: "off" } as const;
+  await assert.rejects(auto(options, DATA, { gpu, began }), (error: Error) => {
+    assert.match(
+      error.message,
+      /within 30s: plain \dx3 is out: an image takes it [\d.]+ ms, and 0.000100 ms are allowed/,
+    );
+    return error instanceof FailureError;
+  });
+});
+
+Deno.test("what cannot be done is refused before anything is written", async () => {
+  const path = fresh(), { train } = DATA, options = { steps: 40 };
+  const refuses = async (set: Parameters<typeof auto>, message: RegExp): Promise<void> => {
+    await assert.rejects(auto(set[0], set[1], { gpu, folder: path, ...set[2] }), message);
+    assert.ok(!exists(path), "nothing is left");
+  };
+  await refuses([{ ...options, params: "10" }, DATA], /Cannot build a network for images of 8x8 within/);
+  await refuses([options, { train: stripes(3, 1) }], /there must be 4 training images or more: there are 3/);
+  const blank = { ...train as LabelledImages, images: new Uint8Array(192 * 64).fill(7) };
+  await refuses([options, { train: blank }], /must differ: in each channel all pixels/);
+  await refuses([options, { train, test: stripes(9, 1, 12) }], /Cannot use images of 1x12x12/);
+  const signal = AbortSignal.abort(new Error("no"));
+  await refuses([options, DATA, { signal }], /^Error: no$/);
+
+  const other = Deno.makeTempDirSync();
+  Deno.writeTextFileSync(`${other}/letter.txt`, "mine");
+  await assert.rejects(auto(options, DATA, { gpu, folder: other }), /must be empty: it holds 'letter.txt'/);
+  Deno.writeTextFileSync(`${other}/config.json`, JSON.stringify({ format: "idarts-training/1" }));
+  await assert.rejects(auto(options, DATA, { gpu, folder: other }), UsageError);
+  assert.deepEqual([...Deno.readDirSync(other)].map(({ name }) => name).sort(), ["config.json", "letter.txt", "lock"]);
 });

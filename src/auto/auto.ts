@@ -11,34 +11,40 @@
  */
 import { FailureError } from "../base/errors.ts";
 import { exists, joinPath } from "../base/files.ts";
+import { Random } from "../base/random.ts";
 import { VERSION } from "../base/version.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { checkLearnable, type Dataset } from "../data/dataset.ts";
 import type { LabelledImages } from "../data/labelled_images.ts";
+import { textFingerprint } from "../data/statistics.ts";
+import { subsetOf } from "../data/subset.ts";
 import { exportOnnx } from "../export/onnx.ts";
 import { openGpu } from "../gpu/device.ts";
 import type { Beginnings } from "../run/phase.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { checkRecord, writeRecord } from "../run/run_record.ts";
-import { evaluateModel } from "../train/inference.ts";
+import { checkMeasurable, type Evaluation } from "../train/evaluation.ts";
 import { encodeModel, loadModel, type Model } from "../train/model_file.ts";
 import { type TrainData, trainDataOf } from "../train/setup.ts";
 import { LAST_MODEL } from "../train/train.ts";
+import { knownCandidates } from "./candidates.ts";
 import {
   AUTO_OPTIONS,
   type AutoConfig,
   HARMLESS_AUTO_OPTIONS,
+  limitsOf,
   resolveAutoConfig,
   resolveAutoLayers,
 } from "./config.ts";
 import { AUTO_MODEL, AUTO_ONNX, AUTO_RESULT, type AutoRunOptions, Context } from "./context.ts";
 import { shareInterval } from "./interval.ts";
+import { END, type Entry } from "./ledger.ts";
 import type { AutoOptions } from "./options.ts";
-import { Race, type Runner, TRIAL_SECONDS } from "./race.ts";
-import type { AutoOutcome, AutoResult, WrongImage } from "./records.ts";
+import { LEAST_STEPS, Race, type Runner, TRIAL_SECONDS } from "./race.ts";
+import type { AutoOutcome, AutoResult, Failed, WrongImage } from "./records.ts";
 import { type Fold, splitsOf, trivialOverSplits } from "./splits.ts";
-import { isBetter, verdictOf } from "./standing.ts";
-import { answersOf, runTrial, trialFolder, type TrialPlan, trialPlan } from "./trial.ts";
-import type { TrivialResult } from "./trivial.ts";
+import { compareStandings, verdictOf } from "./standing.ts";
+import { answersOf, runTrial, trialFolder, trialPlan } from "./trial.ts";
+import { MOST_IMAGES, type TrivialResult } from "./trivial.ts";
 
 export { AUTO_MODEL, AUTO_ONNX, AUTO_RESULT, type AutoRunOptions } from "./context.ts";
 
@@ -49,6 +55,8 @@ export type AutoData<D = Dataset> = TrainData<D>;
 const FINAL_SHARE = 0.93;
 /** Images that the network is most wrong about which are shown. */
 const WRONG_SHOWN = 12;
+/** Share of the time that trivial answers may take, the most seconds, and how many pixels a second are compared, about. */
+const TRIVIAL_SHARE = 0.04, TRIVIAL_SECONDS = 20, TRIVIAL_RATE = 1e8;
 
 /**
  * Finds the best small network for some images.
@@ -74,26 +82,79 @@ export async function auto(
   const { signal, warn, began = performance.now() } = run;
   signal?.throwIfAborted();
   const config = resolveAutoConfig(options), data = await trainDataOf(images);
+  checkPossible(config, data);
+  const beginnings = await beginningsOf(config, data.train, run.repeat);
   const folder = typeof run.folder === "string" ? RunFolder.enter(run.folder, { warn }) : run.folder;
-  const gpu = run.gpu ?? await openGpu();
+  const begins = folder !== undefined && !folder.begun;
+  let gpu = run.gpu;
   try {
-    const beginnings = beginningsOf(config, data.train);
-    if (folder?.begun) checkRecord(folder, beginnings);
-    else if (folder) writeRecord(folder, beginnings, gpu.name);
-    return await new Auto(new Context(config, data, { ...run, began }, folder, gpu)).run();
+    const adapter = folder?.begun ? checkRecord(folder, beginnings) : undefined;
+    gpu ??= await openGpu();
+    if (adapter !== undefined && adapter !== gpu.name) {
+      warn?.(`The run began on adapter '${adapter}' and goes on on '${gpu.name}': times and bits may differ`);
+    }
+    const context = new Context(config, data, { ...run, began }, folder, gpu);
+    try {
+      const folds = await splitsOf(data, config.seed);
+      signal?.throwIfAborted();
+      if (begins) writeRecord(folder, beginnings, gpu.name);
+      return await new Auto(context).run(folds);
+    } finally {
+      context.close();
+    }
+  } catch (error) {
+    if (begins) discard(folder);
+    throw error;
   } finally {
-    if (!run.gpu) gpu.device.destroy();
+    if (!run.gpu) gpu?.device.destroy();
     if (typeof run.folder === "string") folder!.close();
   }
 }
 
-function beginningsOf(config: AutoConfig, data: Dataset): Beginnings {
+/**
+ * Refuses before anything is opened or written what cannot be done.
+ * @throws {UsageError} where no network fits the images and what it may cost.
+ * @throws {FailureError} where all images are the same.
+ */
+function checkPossible(config: AutoConfig, { train, val, test }: TrainData): void {
+  checkLearnable(train);
+  const { size } = limitsOf(config), { classNames, classes: count } = train;
+  const [{ genotype, channels, cells }] = knownCandidates(1, {
+    data: train,
+    constraints: { size },
+    affordable: () => 0,
+  });
+  const { channels: inputChannels, height, width } = train, form = "cifar" as const;
+  const network = { genotype, form, channels, cells, classes: count, inputChannels, height, width };
+  for (const set of [val, test]) if (set) checkMeasurable({ network, classNames }, set);
+}
+
+/** Takes back what a run wrote that came to nothing before its first trial. */
+function discard(folder: RunFolder): void {
+  const parts = ["trials", "search"].map((name) => folder.file(name));
+  for (const path of parts.filter(exists)) {
+    try {
+      Deno.removeSync(path); // fails unless it is empty
+    } catch { /* there is something to go on from */ }
+  }
+  if (![...parts, folder.file(AUTO_MODEL)].some(exists)) folder.discardIfEmpty();
+}
+
+async function beginningsOf(
+  config: AutoConfig,
+  data: Dataset,
+  repeat: readonly Entry[] | undefined,
+): Promise<Beginnings> {
+  const plans = repeat?.map(({ id, plan }) => ({ id, plan }));
+  const repeats = plans ? await textFingerprint(JSON.stringify(plans)) : null;
   return {
     kind: "auto",
     options: AUTO_OPTIONS.toRecord(config),
     read: (values, source) => AUTO_OPTIONS.toRecord(resolveAutoLayers([{ source, values }])),
     harmless: HARMLESS_AUTO_OPTIONS,
     data,
+    parts: { repeats: { value: repeats, refusal: "these decisions to repeat: they are not those" } },
+    notes: { repeats },
   };
 }
 
@@ -106,28 +167,51 @@ class Auto {
     this.#race = new Race(context);
   }
 
-  async run(): Promise<AutoResult> {
-    const { config: { seed }, data, ledger } = this.#context;
-    const folds = await splitsOf(data, seed), stopClock = this.#context.startClock();
+  async run(all: readonly Fold[]): Promise<AutoResult> {
+    const { ledger, seconds } = this.#context, stopClock = this.#context.startClock();
+    if (ledger.goesOn) {
+      const trials = ledger.entries.filter(({ id, result }) => id.startsWith("rung ") && result !== undefined).length;
+      this.#context.event({ event: "resumed", trials, seconds });
+    }
     try {
-      this.#context.tell("comparing with trivial answers");
-      const trivial = await ledger.result("trivial", () => Promise.resolve(trivialOverSplits(folds, seed)));
-      this.#context.event({ event: "trivial", results: trivial });
-      await this.#untilTimeIsOver(() => this.#race.run(folds));
+      let folds = all.slice(0, 1), trivial: readonly TrivialResult[] = [];
+      await this.#untilTimeIsOver(async () => {
+        folds = await this.#race.comparison(all);
+        trivial = await this.#trivial(folds);
+        await this.#race.run(folds);
+      });
       const winner = this.#race.best;
       if (!winner) throw this.#nothing();
-      const { model, kept } = await this.#train(winner, folds[0]);
+      this.#context.secondsPerImage = winner.secondsPerImage;
+      const { model, steps } = await this.#train(winner, folds[0]);
       stopClock();
-      return await this.#finish(folds, trivial, winner, model, kept);
+      return await this.#finish(folds, trivial, winner, model, steps);
     } finally {
       stopClock();
     }
   }
 
+  async #trivial(folds: readonly Fold[]): Promise<readonly TrivialResult[]> {
+    const { ledger, budget, config: { seed }, userSignal } = this.#context, told = ledger.knows("trivial");
+    const results = await ledger.result("trivial", () => {
+      const [{ held: { channels, height, width } }] = folds, pixels = channels * height * width;
+      const asked = folds.reduce((sum, { held }) => sum + held.count, 0);
+      const seconds = Math.min(TRIVIAL_SECONDS, TRIVIAL_SHARE * budget.inSeconds(budget.total));
+      const most = Math.floor(seconds * TRIVIAL_RATE / asked / Math.min(pixels, 256 * channels));
+      return trivialOverSplits(folds, seed, Math.max(100, Math.min(MOST_IMAGES, most)), async () => {
+        this.#context.tell("comparing with trivial answers");
+        await new Promise((resolve) => setTimeout(resolve, 0)); // lets signals in
+        userSignal?.throwIfAborted();
+      });
+    });
+    if (!told) this.#context.event({ event: "trivial", results });
+    return results;
+  }
+
   #nothing(): FailureError {
-    const why = this.#context.notes.length > 0 ? `: ${this.#context.notes[0]}` : "";
-    return new FailureError(`Cannot find a network within ${this.#context.config.time}${why}`, {
-      remedies: ["allow more time"],
+    const [why] = this.#context.ledger.notes;
+    return new FailureError(`Cannot find a network within ${this.#context.budgetText}${why ? `: ${why}` : ""}`, {
+      remedies: ["allow more"],
     });
   }
 
@@ -137,65 +221,59 @@ class Auto {
       await work();
     } catch (error) {
       if (this.#context.isTimeOver(error)) return;
-      if (!(error instanceof FailureError) || !this.#race.best) throw error;
-      this.#context.notes.push(error.message);
+      if (!(error instanceof FailureError) || this.#context.isStopped(error) || !this.#race.best) throw error;
+      this.#context.ledger.note(error.message);
     }
   }
 
   /** Trains the winner on, with all images; what came before is kept where that made it worse. */
-  async #train(winner: Runner, fold: Fold): Promise<{ model: Model; kept: boolean }> {
+  async #train(winner: Runner, fold: Fold): Promise<{ model: Model; steps: number | null }> {
     const { candidate, secondsPerStep, models: [before], standing } = winner,
-      budget = this.#context.budget,
-      id = "final";
-    const data = this.#context.data.train, gpu = this.#context.gpu;
-    const plan = this.#context.ledger.plan(id, () => {
+      { ledger, budget, clocked } = this.#context;
+    const told = ledger.knows("final"), { held } = fold, { train: data } = this.#context.data;
+    const plan = ledger.plan("final", () => {
       const left = budget.left() - this.#context.reserve() - budget.overhead(TRIAL_SECONDS);
-      const steps = Math.floor((this.#context.clocked ? FINAL_SHARE : 1) * left / budget.stepCost(secondsPerStep));
-      return steps < 4 ? null : trialPlan(steps, data.count, true);
+      const steps = Math.floor((clocked ? FINAL_SHARE : 1) * left / budget.stepCost(secondsPerStep));
+      return steps < LEAST_STEPS ? null : trialPlan(steps, data.count, true);
     });
     if (!plan) {
-      this.#context.notes.push("There was no time to train the winner on");
-      return { model: before, kept: false };
+      ledger.note("There was no time to train the winner on");
+      return { model: before, steps: null };
     }
-    const folder = this.#context.folder && trialFolder(this.#context.folder.path, id);
+    const folder = this.#context.folder && trialFolder(this.#context.folder.path, "final");
     let model: Model | undefined;
-    const done = await this.#context.ledger.result(id, async () => {
+    const done = await ledger.result("final", async (): Promise<FinalOutcome> => {
+      const again = ledger.repeated("final") as FinalOutcome | undefined;
+      if (again && "failed" in again) return again;
       try {
-        model = (await runTrial({
-          ...{
-            candidate,
-            plan,
-            data,
-            gpu,
-            folder,
-            from: before,
-            signal: this.#context.signal,
-            seed: this.#context.config.seed,
-          },
+        const gpu = await this.#context.device(), { signal, userSignal, warn, config: { seed } } = this.#context;
+        const trained = await runTrial({
+          ...{ candidate, plan, data, gpu, folder, from: before, signal, seed, warn, stopAfter: again?.epochs },
           onProgress: (share) => this.#context.tell(`training the winner, ${candidate.name}`, share),
-        })).model;
-        return { whole: true, kept: true };
+        });
+        model = trained.model;
+        const { correct } = await answersOf(model, held, await this.#context.device(), { signal: userSignal });
+        const spread = Math.sqrt(standing.accuracy * (1 - standing.accuracy) / held.count);
+        const kept = correct / held.count >= standing.accuracy - 2 * spread;
+        return { epochs: trained.epochs, steps: trained.steps, kept };
       } catch (error) {
-        if (!this.#context.isTimeOver(error) && !(error instanceof FailureError)) throw error;
-        this.#context.notes.push(
-          this.#context.isTimeOver(error)
-            ? "The winner's last steps were not taken: the time was over"
-            : (error as Error).message,
-        );
-        return { whole: false, kept: folder !== undefined && exists(joinPath(folder, LAST_MODEL)) };
+        if (this.#context.isTimeOver(error)) return { failed: "the time was over before its first epoch" };
+        if (!(error instanceof FailureError) || this.#context.isStopped(error)) throw error;
+        return { failed: error.message };
       }
     });
-    if (!done.kept) return { model: before, kept: false };
-    model ??= loadModel(joinPath(folder!, LAST_MODEL));
-    const kept = await this.#context.ledger.result("final/kept", async () => {
-      const { correct } = await answersOf(model!, fold.held, gpu, this.#context.userSignal);
-      const { held } = fold, spread = Math.sqrt(standing.accuracy * (1 - standing.accuracy) / held.count);
-      return correct / held.count >= standing.accuracy - 2 * spread;
-    });
-    this.#context.budget.took(plan.epochs * plan.stepsPerEpoch);
-    if (!kept) this.#context.notes.push("Training on made the winner worse: the network from before is kept");
-    this.#context.event({ event: "final", candidate, steps: plan.epochs * plan.stepsPerEpoch, kept });
-    return kept ? { model, kept } : { model: before, kept };
+    if ("failed" in done) {
+      ledger.note(`The winner was not trained on: ${done.failed}`);
+      return { model: before, steps: null };
+    }
+    const { epochs, steps, kept } = done;
+    budget.took(steps);
+    if (epochs < plan.epochs) {
+      ledger.note(`The winner's training was cut short after ${steps} steps: the time was over`);
+    }
+    if (!kept) ledger.note("Training on made the winner worse: the network from before is kept");
+    if (!told) this.#context.event({ event: "final", candidate, steps, kept });
+    return kept ? { model: model ?? loadModel(joinPath(folder!, LAST_MODEL)), steps } : { model: before, steps: null };
   }
 
   /** Measures the winner, once, and writes everything down. */
@@ -204,64 +282,57 @@ class Auto {
     trivial: readonly TrivialResult[],
     { candidate }: Runner,
     model: Model,
-    trainedOn: boolean,
+    trainedOn: number | null,
   ): Promise<AutoResult> {
-    const { test } = this.#context.data, gpu = this.#context.gpu, signal = this.#context.userSignal;
-    this.#context.folder?.writeFile(AUTO_MODEL, encodeModel(model));
-    this.#context.folder?.writeFile(AUTO_ONNX, exportOnnx(model));
-    const measured = test
-      ? await this.#context.ledger.result(
-        "test",
-        () =>
-          evaluateModel(model, test, {
-            gpu,
-            signal,
-            onProgress: (done, all) => this.#context.tell("measuring on the test images", done / all),
-          }),
-      )
-      : null;
-    const wrong = test && !test.stream
-      ? await this.#context.ledger.result("wrong", () => this.#wrong(model, test))
-      : [];
-    const leaderboard = [...this.#race.reached.values()].toSorted((a, b) => isBetter(a, b) ? -1 : 1),
-      steps = leaderboard.reduce((sum, each) => sum + each.steps, 0);
+    const { ledger, folder } = this.#context;
+    folder?.writeFile(AUTO_MODEL, encodeModel(model));
+    folder?.writeFile(AUTO_ONNX, exportOnnx(model));
+    const measured = await this.#test(model), leaderboard = [...this.#race.reached.values()].toSorted(compareStandings);
+    await ledger.result(END, () => Promise.resolve({ seconds: this.#context.seconds }));
     const outcome: AutoOutcome = {
-      leaderboard,
-      trivial,
+      ...{ leaderboard, trivial, splits: folds.length, winner: candidate.name, trainedOn: trainedOn !== null },
       held: folds.reduce((sum, { held }) => sum + held.count, 0),
-      splits: folds.length,
-      winner: candidate.name,
-      trainedOn,
       search: verdictOf(leaderboard),
-      test: measured &&
-        { ...measured, interval: shareInterval(Math.round(measured.accuracy * measured.count), measured.count) },
-      wrong,
-      steps: steps + (trainedOn ? this.#finalSteps() : 0),
-      seconds: this.#context.seconds,
-      notes: this.#context.notes,
+      test: measured && {
+        ...measured.evaluation,
+        interval: shareInterval(
+          Math.round(measured.evaluation.accuracy * measured.evaluation.count),
+          measured.evaluation.count,
+        ),
+      },
+      wrong: measured?.wrong ?? [],
+      steps: leaderboard.reduce((sum, each) => sum + each.steps, trainedOn ?? 0),
+      seconds: (ledger.entries.find(({ id }) => id === END)!.result as { seconds: number }).seconds,
+      notes: ledger.notes,
     };
-    this.#context.folder?.writeJson(AUTO_RESULT, {
-      format: "idarts-auto-result/1",
-      version: VERSION,
-      adapter: gpu.name,
-      ...outcome,
-    });
-    this.#context.ledger.save();
+    const { name: adapter } = await this.#context.device();
+    folder?.writeJson(AUTO_RESULT, { format: "idarts-auto-result/1", version: VERSION, adapter, ...outcome });
     return { ...outcome, model };
   }
 
-  #finalSteps(): number {
-    const plan = this.#context.ledger.plan<TrialPlan | null>("final", () => null);
-    return plan ? plan.epochs * plan.stepsPerEpoch : 0;
-  }
-
-  /** The images that a network is most wrong about. */
-  async #wrong(model: Model, test: Dataset): Promise<WrongImage[]> {
-    const { predicted, rightProbability } = await answersOf(model, test, this.#context.gpu, this.#context.userSignal);
-    return predicted.flatMap((said, index) =>
-      said === test.labels[index]
-        ? []
-        : [{ index, label: test.labels[index], predicted: said, rightProbability: rightProbability[index] }]
-    ).toSorted((a, b) => a.rightProbability - b.rightProbability || a.index - b.index).slice(0, WRONG_SHOWN);
+  /** The winner on the test images, or on as many as there is time for; null without any. */
+  async #test(model: Model): Promise<{ evaluation: Evaluation; wrong: WrongImage[] } | null> {
+    const { data: { test }, ledger, config: { seed }, userSignal: signal } = this.#context;
+    if (!test) return null;
+    const count = ledger.plan("test", () => this.#context.testImages());
+    const some = count < test.count
+      ? Uint32Array.from(new Random(seed, "auto/test").permutation(test.count)).subarray(0, count)
+      : undefined;
+    if (some) ledger.note(`${count} of the ${test.count} test images were measured: there was no time for all`);
+    return await ledger.result("test", async () => {
+      const set = some ? await subsetOf(test, some, test.name) : test;
+      const { evaluation, predicted, rightProbability } = await answersOf(model, set, await this.#context.device(), {
+        signal,
+        onProgress: (share) => this.#context.tell("measuring on the test images", share),
+      });
+      const wrong = predicted.flatMap((said, at) => {
+        const index = some ? some[at] : at, label = set.labels[at];
+        return said === label ? [] : [{ index, label, predicted: said, rightProbability: rightProbability[at] }];
+      }).toSorted((a, b) => a.rightProbability - b.rightProbability || a.index - b.index).slice(0, WRONG_SHOWN);
+      return { evaluation, wrong };
+    });
   }
 }
+
+/** What came of training the winner on. */
+type FinalOutcome = { readonly epochs: number; readonly steps: number; readonly kept: boolean } | Failed;

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { UsageError } from "../base/errors.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { clockBudget, parseTime, stepBudget } from "./budget.ts";
-import { constraintsOf, resolveAutoConfig } from "./config.ts";
+import { limitsOf, resolveAutoConfig } from "./config.ts";
 import { pairedDifference, shareInterval } from "./interval.ts";
 import { rungsFor, schedule, survivors } from "./schedule.ts";
 import { trialPlan } from "./trial.ts";
-import { trivialResults } from "./trivial.ts";
+import { type TrivialResult, trivialResults } from "./trivial.ts";
 
 Deno.test("times are read, and what is none is refused with the remedy", () => {
   assert.deepEqual(["90s", "90", "2m", "1h30m", "1.5h", "2 h"].map((text) => parseTime(text, "time")), [
@@ -23,8 +23,13 @@ Deno.test("times are read, and what is none is refused with the remedy", () => {
 });
 
 Deno.test("sizes become weights", () => {
-  assert.deepEqual(constraintsOf(resolveAutoConfig({ size: "1MB", macs: "20M" })), { parameters: 240_000, macs: 20e6 });
-  assert.equal(constraintsOf(resolveAutoConfig({})), undefined);
+  assert.deepEqual(limitsOf(resolveAutoConfig({ size: "1MB", macs: "20M", latency: "20ms" })), {
+    ...{ size: { parameters: 240_000, macs: 20e6 }, bytes: 1e6, latency: 0.02 },
+  });
+  assert.deepEqual(limitsOf(resolveAutoConfig({})), {});
+  for (const latency of ["fast", "20", "0ms"]) assert.throws(() => resolveAutoConfig({ latency }), UsageError);
+  assert.throws(() => resolveAutoConfig({ latency: "20ms", steps: 100 }), /Cannot use latency together with steps/);
+  assert.throws(() => resolveAutoConfig({ time: "10s" }), /it must be 30 s at the least: current value is '10s'/);
   assert.throws(() => resolveAutoConfig({ size: "30KB" }), UsageError);
   assert.throws(() => resolveAutoConfig({ time: "tomorrow" }), UsageError);
 });
@@ -79,7 +84,7 @@ Deno.test("the difference of two networks on the same images", () => {
   assert.deepEqual(shareInterval(0, 20)[0], 0);
 });
 
-Deno.test("trivial answers: what is separable by one pixel is learnt, what is not is guessed", () => {
+Deno.test("trivial answers: what is separable by one pixel is learnt, what is not is guessed", async () => {
   const make = (count: number, tell: boolean): Dataset => {
     const labels = Int32Array.from({ length: count }, (_, i) => i % 4 === 3 ? 1 : 0), size = 16;
     const images = Uint8Array.from({ length: count * size }, (_, p) => (p * 7919 + (p >> 3) * 31) % 97);
@@ -89,13 +94,15 @@ Deno.test("trivial answers: what is separable by one pixel is learnt, what is no
       ...{ classNames: ["a", "b"], mean: [0.2], std: [0.1], fingerprint: "" },
     };
   };
-  const [largest, near, forest] = trivialResults(make(200, true), make(80, true), 0);
+  const of = (tell: boolean): Promise<TrivialResult[]> =>
+    trivialResults(make(200, tell), make(200, tell), make(80, tell), 0);
+  const [largest, near, forest] = await of(true);
   assert.deepEqual([largest.correct, largest.count], [60, 80]);
   assert.ok(near.correct >= 72 && forest.correct >= 76, `${near.correct}, ${forest.correct}`);
-  const blind = trivialResults(make(200, false), make(80, false), 0);
+  const blind = await of(false);
   assert.equal(blind[0].correct, 60);
   assert.deepEqual(
-    trivialResults(make(200, true), make(80, true), 0).map((r) => r.correct),
+    (await of(true)).map((r) => r.correct),
     [largest, near, forest].map((r) => r.correct),
   );
 });

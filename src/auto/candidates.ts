@@ -7,7 +7,7 @@ import { UsageError } from "../base/errors.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type Budget as SizeBudget, costOf, scaleNetwork } from "../space/cost.ts";
 import { checkNetwork, type NetworkConfig } from "../space/derived.ts";
-import { formatGenotypeText, type Genotype, parseGenotype } from "../space/genotype.ts";
+import { type CellGenotype, formatGenotypeText, type Genotype, parseGenotype } from "../space/genotype.ts";
 import { PUBLISHED_GENOTYPES } from "../space/published.ts";
 import { batchFor } from "./trial.ts";
 
@@ -43,6 +43,18 @@ export const PLAIN_RESIDUAL: Genotype = parseGenotype(
   "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_3x3~1|none~2|",
   "the plain residual network",
 );
+
+/** The same in cells of DARTS' skeleton, which takes images of every size. */
+const PLAIN_CELL: CellGenotype = {
+  nodes: [
+    [{ op: "nor_conv_3x3", from: 1 }, { op: "skip_connect", from: 0 }],
+    [{ op: "nor_conv_3x3", from: 2 }, { op: "skip_connect", from: 1 }],
+  ],
+  concat: [3],
+};
+
+/** The plain residual network for images whose sides NAS-Bench-201's skeleton cannot halve twice. */
+const PLAIN_ANY_SIZE: Genotype = { normal: PLAIN_CELL, reduce: PLAIN_CELL };
 
 /** Sizes of plain networks, channels and cells, smallest first. */
 const PLAIN_SIZES = [[8, 3], [16, 3], [16, 6], [32, 3], [32, 6], [48, 9]] as const;
@@ -111,7 +123,9 @@ function worthwhile(
  * @throws {UsageError} when nothing fits the constraints.
  */
 export function knownCandidates(count: number, question: SizeQuestion): CandidateNetwork[] {
-  const plain = worthwhile({ name: "plain", origin: "plain", genotype: PLAIN_RESIDUAL }, PLAIN_SIZES, question);
+  const halves = question.data.height % 4 === 0 && question.data.width % 4 === 0;
+  const genotype = halves ? PLAIN_RESIDUAL : PLAIN_ANY_SIZE;
+  const plain = worthwhile({ name: "plain", origin: "plain", genotype }, PLAIN_SIZES, question);
   const published = PUBLISHED.flatMap((name) =>
     worthwhile({ name, origin: "published", genotype: PUBLISHED_GENOTYPES[name] }, CELL_SIZES, question).slice(0, 1)
   );

@@ -2,7 +2,7 @@
  * The options of `auto`: the one list from which come flags, YAML keys, help, defaults and validation.
  * @module
  */
-import { FailureError, optionError } from "../base/errors.ts";
+import { option, optionError, text, UsageError } from "../base/errors.ts";
 import { defineOptions, type Layer, type OptionSet } from "../base/options.ts";
 import { DATA_OPTION_LIST } from "../data/config.ts";
 import { type Budget as SizeBudget, parseCount } from "../space/cost.ts";
@@ -50,6 +50,13 @@ export const AUTO_OPTION_LIST = [
     help: "largest ONNX file, for example 500KB or 2MB",
   },
   {
+    key: "latency",
+    kind: "string",
+    default: null,
+    group: "Constraints",
+    help: "longest time for one image on this machine, as measured, for example 20ms",
+  },
+  {
     key: "search",
     kind: "choice",
     choices: ["auto", "on", "off"],
@@ -88,33 +95,62 @@ export function resolveAutoConfig(options: AutoOptions = {}): AutoConfig {
 /** Defaults, then the layers (file, flags). @throws {UsageError} for an unknown key or value. */
 export function resolveAutoLayers(layers: readonly Layer[]): AutoConfig {
   const config = AUTO_OPTIONS.resolve(layers);
-  parseTime(config.time, "time");
-  constraintsOf(config);
+  amountOf(config);
+  limitsOf(config);
   return config;
 }
 
 /** Bytes of an ONNX file that are not weights, for each weight that there is one more of: names and graph, about. */
 const GRAPH_BYTES = 40_000;
 
+/** What no network may exceed. */
+export interface Limits {
+  /** Weights and multiply-accumulates. */
+  readonly size?: SizeBudget;
+  /** Bytes of the ONNX file. */
+  readonly bytes?: number;
+  /** Seconds for one image. */
+  readonly latency?: number;
+}
+
 /**
  * What no network may exceed.
- * @throws {UsageError} for a count that is none.
+ * @throws {UsageError} for a count, size or time that is none, and for a time where nothing may depend on the clock.
  */
-export function constraintsOf(
-  { params, macs, size }: Pick<AutoConfig, "params" | "macs" | "size">,
-): SizeBudget | undefined {
-  if (params === null && macs === null && size === null) return undefined;
-  const parameters = Math.min(
-    params === null ? Infinity : parseCount(params, "params"),
-    size === null ? Infinity : Math.floor((parseBytes(size) - GRAPH_BYTES) / 4),
-  );
+export function limitsOf(
+  { params, macs, size, latency, steps }: Pick<AutoConfig, "params" | "macs" | "size" | "latency" | "steps">,
+): Limits {
+  if (latency !== null && steps !== null) {
+    throw new UsageError(
+      text`Cannot use ${option("latency")} together with ${option("steps")} as it depends on the clock what is quick ` +
+        "enough, and then the same call gives other bits",
+      { option: "latency", remedies: ["leave one of them away"] },
+    );
+  }
+  const bytes = size === null ? undefined : parseBytes(size),
+    parameters = Math.min(
+      params === null ? Infinity : parseCount(params, "params"),
+      bytes === undefined ? Infinity : Math.floor((bytes - GRAPH_BYTES) / 4),
+    );
   if (parameters < 1) {
     throw optionError({ key: "size", must: `more than the ${GRAPH_BYTES / 1000} KB of a graph`, value: size! });
   }
-  return {
+  const most = {
     ...(parameters < Infinity ? { parameters } : {}),
     ...(macs === null ? {} : { macs: parseCount(macs, "macs") }),
   };
+  return {
+    ...(Object.keys(most).length > 0 ? { size: most } : {}),
+    ...(bytes === undefined ? {} : { bytes }),
+    ...(latency === null ? {} : { latency: parseLatency(latency) }),
+  };
+}
+
+function parseLatency(value: string): number {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*$/i.exec(value);
+  const seconds = match ? Number(match[1]) * (match[2].toLowerCase() === "ms" ? 1e-3 : 1) : 0;
+  if (seconds > 0) return seconds;
+  throw optionError({ key: "latency", must: "a time such as 20ms or 1.5s", value: value.slice(0, 60) });
 }
 
 function parseBytes(text: string): number {
@@ -123,10 +159,16 @@ function parseBytes(text: string): number {
   return Number(match[1]) * (match[2].toUpperCase() === "K" ? 1e3 : 1e6);
 }
 
-/** Seconds or steps that a configuration allows. */
+/** Seconds in which a network can be found at all: there is an adapter to open, and much to compile. */
+const LEAST_TIME = 30;
+
+/**
+ * Seconds or steps that a configuration allows.
+ * @throws {UsageError} for a time that is none, or too short.
+ */
 export function amountOf({ time, steps }: Pick<AutoConfig, "time" | "steps">): { seconds: number } | { steps: number } {
   if (steps !== null) return { steps };
   const seconds = parseTime(time, "time");
-  if (seconds < 30) throw new FailureError(`Cannot find a network in ${seconds} s: allow 30 s at the least`);
+  if (seconds < LEAST_TIME) throw optionError({ key: "time", must: `${LEAST_TIME} s at the least`, value: time });
   return { seconds };
 }

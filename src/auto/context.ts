@@ -2,12 +2,12 @@
  * What every part of an `auto` run shares: configuration, images, device, folder, budget and ledger.
  * @module
  */
-import type { Gpu } from "../gpu/device.ts";
+import { type Gpu, openGpu } from "../gpu/device.ts";
 import type { RunFolder } from "../run/run_folder.ts";
 import type { TrainData } from "../train/setup.ts";
 import { type Budget, clockBudget, stepBudget } from "./budget.ts";
 import { amountOf, type AutoConfig } from "./config.ts";
-import { type Entry, Ledger } from "./ledger.ts";
+import { type Entry, Ledger, TimeOver } from "./ledger.ts";
 import type { AutoEvent } from "./records.ts";
 
 /** Resources and callbacks; all optional. */
@@ -20,9 +20,9 @@ export interface AutoRunOptions {
   readonly signal?: AbortSignal;
   /** When the time began, by `performance.now()`; now if left out. 0 counts the start of the process. */
   readonly began?: number;
-  /** Decisions of another run, to be taken again. */
+  /** Decisions of another run that has ended, to be taken again, whatever the clock says. */
   readonly repeat?: readonly Entry[];
-  /** Told what happens. */
+  /** Told what happens; of what an earlier process was told, not again. */
   readonly onEvent?: (event: AutoEvent) => void;
   /** Told where a phase stands, from 0 to 1. */
   readonly onProgress?: (what: string, share: number) => void;
@@ -33,11 +33,10 @@ export interface AutoRunOptions {
 /** File names in the folder. */
 export const AUTO_MODEL = "model.safetensors", AUTO_ONNX = "model.onnx", AUTO_RESULT = "result.json";
 
-/** The time is over. */
-export class TimeOver extends Error {}
-
 /** Seconds for the end, without the test images: export, report. */
 const END_SECONDS = 4;
+/** Share of the time that the test images may take at the most: of more than fit a sample is measured. */
+const TEST_SHARE = 0.1;
 
 /** What the parts of a run share. */
 export class Context {
@@ -45,15 +44,21 @@ export class Context {
   readonly budget: Budget;
   /** Decisions and what came of them. */
   readonly ledger: Ledger;
-  /** What went otherwise than planned, in sentences. */
-  readonly notes: string[] = [];
   /** Raised by the user, or with {@linkcode TimeOver} when the end has to begin. */
   readonly signal: AbortSignal;
-  /** Seconds to measure an image. */
-  secondsPerImage = 0.004;
+  /** Whether the clock decides. */
+  readonly clocked: boolean;
+  /** Seconds to measure an image, at the most. */
+  secondsPerImage = 0;
+  /** Held-out images of a split. */
+  held = 0;
+  /** Whether there is a network already, of one epoch at the least: only then the time can be over. */
+  hasNetwork = false;
   readonly #deadline = new AbortController();
   readonly #run: AutoRunOptions;
   readonly #seconds: () => number;
+  #gpu: Gpu;
+  #ownsGpu = false;
 
   /** Nothing is spent yet, but for what the ledger of the folder says. */
   constructor(
@@ -61,19 +66,16 @@ export class Context {
     readonly data: TrainData,
     run: AutoRunOptions & { readonly began: number },
     readonly folder: RunFolder | undefined,
-    readonly gpu: Gpu,
+    gpu: Gpu,
   ) {
     const seconds = (): number => (performance.now() - run.began) / 1000, amount = amountOf(config);
     this.#run = run;
+    this.#gpu = gpu;
     this.ledger = new Ledger(folder, (spent) => spent + seconds(), run.repeat);
     this.#seconds = () => this.ledger.spent + seconds();
+    this.clocked = "seconds" in amount && !run.repeat;
     this.budget = "steps" in amount ? stepBudget(amount.steps) : clockBudget(amount.seconds, this.#seconds);
     this.signal = AbortSignal.any([this.#deadline.signal, ...(run.signal ? [run.signal] : [])]);
-  }
-
-  /** Whether the clock decides. */
-  get clocked(): boolean {
-    return this.config.steps === null;
   }
 
   /** Seconds so far, those of earlier processes included. */
@@ -91,26 +93,79 @@ export class Context {
     return this.#run.warn;
   }
 
-  /** Whether this is what {@linkcode signal} says when the time is over. */
-  isTimeOver(error: unknown): boolean {
-    return error instanceof TimeOver;
+  /** What there is to spend, in words: `10m`, `300 steps`. */
+  get budgetText(): string {
+    return this.config.steps === null ? this.config.time : `${this.config.steps} steps`;
   }
 
-  /** What the end takes: test images, export, report. */
+  /** The device; a new one where it was lost. */
+  async device(): Promise<Gpu> {
+    if (this.#gpu.lost() === undefined) return this.#gpu;
+    const { limits } = this.#gpu;
+    this.close();
+    this.#gpu = await openGpu({ limits });
+    this.#ownsGpu = true;
+    return this.#gpu;
+  }
+
+  /** Gives back a device that was opened here. */
+  close(): void {
+    if (this.#ownsGpu) this.#gpu.device.destroy();
+    this.#ownsGpu = false;
+  }
+
+  /** Whether this is what {@linkcode signal} says when the time is over. */
+  isTimeOver(error: unknown): boolean {
+    return error instanceof TimeOver && this.userSignal?.reason !== error;
+  }
+
+  /** Whether this is what the user's signal says. */
+  isStopped(error: unknown): boolean {
+    return this.userSignal?.aborted === true && error === this.userSignal.reason;
+  }
+
+  /** What the end takes: held-out images once more, test images, export, report. */
   reserve(): number {
-    return this.budget.overhead(END_SECONDS + 1.3 * (this.data.test?.count ?? 0) * this.secondsPerImage);
+    const { data: { test }, secondsPerImage, budget } = this;
+    const testing = Math.min(1.3 * (test?.count ?? 0) * secondsPerImage, TEST_SHARE * budget.total);
+    return budget.overhead(END_SECONDS + testing + 1.3 * this.held * secondsPerImage);
+  }
+
+  /** How many test images there is time for. */
+  testImages(): number {
+    const count = this.data.test?.count ?? 0;
+    if (!this.clocked || this.secondsPerImage === 0) return count;
+    const seconds = Math.max(this.budget.left() - END_SECONDS, TEST_SHARE / 2 * this.budget.total);
+    return Math.min(count, Math.max(50, Math.floor(seconds / this.secondsPerImage / 1.3)));
   }
 
   /** Lets the time run out when the end has to begin. @returns what stops that */
   startClock(): () => void {
     if (!this.clocked) return () => {};
-    const left = Math.max(0, 1000 * (this.budget.left() - this.reserve()));
-    const timer = setTimeout(() => this.#deadline.abort(new TimeOver()), left);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const look = (): void => {
+      const left = 1000 * (this.budget.left() - this.reserve()); // it changes as more is known
+      if (left <= 0 && this.hasNetwork) this.#deadline.abort(new TimeOver());
+      else timer = setTimeout(look, Math.max(100, Math.min(left, 1000)));
+    };
+    look();
     return () => clearTimeout(timer);
+  }
+
+  /**
+   * The {@linkcode signal}, or one that is raised after some seconds already, where the clock decides.
+   * @param reason what it is raised with then
+   */
+  within(seconds: number, reason: Error): { readonly signal: AbortSignal } & Disposable {
+    const controller = new AbortController();
+    const timer = this.clocked ? setTimeout(() => controller.abort(reason), 1000 * Math.min(seconds, 1e6)) : undefined;
+    const signal = AbortSignal.any([this.signal, controller.signal]);
+    return { signal, [Symbol.dispose]: () => clearTimeout(timer) };
   }
 
   /** Tells where a phase stands. */
   tell(what: string, share = 0): void {
+    this.ledger.touch();
     this.#run.onProgress?.(what, share);
   }
 

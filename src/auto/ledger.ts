@@ -3,7 +3,7 @@
  * killed goes on from it, deciding nothing again, and another run can repeat it. Not responsible for what is decided.
  * @module
  */
-import { FailureError } from "../base/errors.ts";
+import { FailureError, UsageError } from "../base/errors.ts";
 import { exists } from "../base/files.ts";
 import type { RunFolder } from "../run/run_folder.ts";
 
@@ -13,9 +13,18 @@ export const LEDGER_FILE = "ledger.json";
 /** Value of its field `format`. */
 const FORMAT = "idarts-ledger/1";
 
+/** Id of the last entry of a finished run. */
+export const END = "end";
+
+/** Longest time between two writes while something is carried out, in seconds: so much of what was spent a kill forgets. */
+const TOUCH_SECONDS = 5;
+
+/** The time is over, or was over at this place in the run that is repeated. */
+export class TimeOver extends Error {}
+
 /** A decision and what came of it. */
 export interface Entry {
-  /** What it is about, unique: `candidates`, `rung 0/plain 16x3/0`, `final`. */
+  /** What it is about, unique: `candidates`, `rung 0/plain 16x3/split 0`, `final`. */
   readonly id: string;
   /** What was decided; JSON. */
   readonly plan: unknown;
@@ -23,14 +32,28 @@ export interface Entry {
   result?: unknown;
 }
 
+/** What the file of a ledger says. */
+export interface LedgerRecord {
+  /** Decisions in order. */
+  readonly entries: readonly Entry[];
+  /** Seconds that were spent. */
+  readonly spent: number;
+  /** What went otherwise than planned, in sentences. */
+  readonly notes: readonly string[];
+}
+
 /** Decisions in order. Without a folder nothing is written. */
 export class Ledger {
   readonly #folder: RunFolder | undefined;
   readonly #entries: Entry[];
-  readonly #repeated: readonly Entry[];
+  readonly #notes: string[];
+  readonly #repeated: readonly Entry[] | undefined;
   /** Seconds that earlier processes spent. */
   readonly spent: number;
+  /** Whether an earlier process wrote it. */
+  readonly goesOn: boolean;
   readonly #seconds: () => number;
+  #saved = 0;
 
   /**
    * The ledger of a folder, or a new one.
@@ -38,10 +61,12 @@ export class Ledger {
    * @param repeated the decisions of another run, to be taken again
    * @throws {FailureError} where the file is damaged.
    */
-  constructor(folder: RunFolder | undefined, seconds: (spent: number) => number, repeated: readonly Entry[] = []) {
+  constructor(folder: RunFolder | undefined, seconds: (spent: number) => number, repeated?: readonly Entry[]) {
     this.#folder = folder;
-    const known = folder && exists(folder.file(LEDGER_FILE)) ? readLedger(folder) : { entries: [], spent: 0 };
+    this.goesOn = folder !== undefined && exists(folder.file(LEDGER_FILE));
+    const known = this.goesOn ? readLedger(folder!) : { entries: [], spent: 0, notes: [] };
     this.#entries = [...known.entries];
+    this.#notes = [...known.notes];
     this.#repeated = repeated;
     this.spent = known.spent;
     this.#seconds = () => seconds(this.spent);
@@ -52,11 +77,31 @@ export class Ledger {
     return this.#entries;
   }
 
-  /** What was decided about `id`; `decide` is asked where nothing was. */
+  /** What went otherwise than planned, in sentences, those of earlier processes included. */
+  get notes(): readonly string[] {
+    return this.#notes;
+  }
+
+  /** Writes a sentence down, once. */
+  note(sentence: string): void {
+    if (this.#notes.includes(sentence)) return;
+    this.#notes.push(sentence);
+    this.save();
+  }
+
+  /** Whether it is known what came of `id`. */
+  knows(id: string): boolean {
+    return this.#find(id)?.result !== undefined;
+  }
+
+  /**
+   * What was decided about `id`; `decide` is asked where nothing was.
+   * @throws {TimeOver} where the run that is repeated did not come so far.
+   */
   plan<T>(id: string, decide: () => T): T {
-    const known = this.#entries.find((entry) => entry.id === id);
+    const known = this.#find(id);
     if (known) return known.plan as T;
-    const plan = this.#repeated.find((entry) => entry.id === id)?.plan as T | undefined ?? decide();
+    const plan = this.#repeated ? this.#again(id).plan as T : decide();
     this.#entries.push({ id, plan });
     this.save();
     return plan;
@@ -64,7 +109,7 @@ export class Ledger {
 
   /** What came of `id`, which is carried out where it was not. */
   async result<T>(id: string, carryOut: () => Promise<T>): Promise<T> {
-    const entry = this.#entries.find((each) => each.id === id);
+    const entry = this.#find(id);
     if (entry?.result !== undefined) return entry.result as T;
     const result = await carryOut();
     if (entry) entry.result = result;
@@ -73,9 +118,45 @@ export class Ledger {
     return result;
   }
 
-  /** Writes the file, as before each phase and after it: what was spent since would be forgotten by a kill. */
+  /**
+   * {@linkcode result} of what the clock measures and decisions hang on: what it was in the run that is repeated.
+   * @throws {TimeOver} where that run did not come so far.
+   */
+  measured<T>(id: string, measure: () => Promise<T>): Promise<T> {
+    return this.result(id, this.#repeated ? () => Promise.resolve(this.#again(id).result as T) : measure);
+  }
+
+  /**
+   * What came of `id` in the run that is repeated; undefined where none is.
+   * @throws {TimeOver} where the time was over before it came to anything.
+   */
+  repeated(id: string): unknown {
+    if (!this.#repeated) return undefined;
+    const { result } = this.#again(id);
+    if (result === undefined) throw new TimeOver();
+    return result;
+  }
+
+  #find(id: string): Entry | undefined {
+    return this.#entries.find((entry) => entry.id === id);
+  }
+
+  #again(id: string): Entry {
+    const entry = this.#repeated!.find((each) => each.id === id);
+    if (!entry) throw new TimeOver();
+    return entry;
+  }
+
+  /** Writes the file where that was not done lately, so that a kill forgets little of what was spent. */
+  touch(): void {
+    if (this.#entries.length > 0 && this.#seconds() - this.#saved >= TOUCH_SECONDS) this.save();
+  }
+
+  /** Writes the file, as before each phase and after it. */
   save(): void {
-    this.#folder?.writeJson(LEDGER_FILE, { format: FORMAT, spent: this.#seconds(), entries: this.#entries });
+    this.#saved = this.#seconds();
+    const record: LedgerRecord = { spent: this.#saved, notes: this.#notes, entries: this.#entries };
+    this.#folder?.writeJson(LEDGER_FILE, { format: FORMAT, ...record });
   }
 }
 
@@ -83,16 +164,19 @@ export class Ledger {
  * Reads the ledger of a run.
  * @throws {FailureError} where it is damaged.
  */
-export function readLedger(folder: RunFolder): { readonly entries: readonly Entry[]; readonly spent: number } {
-  const value = folder.readJson(LEDGER_FILE) as { format?: unknown; spent?: unknown; entries?: unknown } | null;
+export function readLedger(folder: RunFolder): LedgerRecord {
+  const value = folder.readJson(LEDGER_FILE) as Partial<Record<keyof LedgerRecord | "format", unknown>> | null;
   const fail = (what: string): never => {
-    throw new FailureError(
-      `Cannot use '${folder.file(LEDGER_FILE)}' as ${what}: the file is damaged, so start again in another folder`,
-    );
+    throw new FailureError(`Cannot use '${folder.file(LEDGER_FILE)}' as ${what}: the file is damaged`, {
+      remedies: [{ kind: "other-folder" }],
+    });
   };
   if (value?.format !== FORMAT) return fail(`its format must be '${FORMAT}'`);
-  const { spent, entries } = value;
+  const { spent, entries, notes } = value;
   if (typeof spent !== "number" || !(spent >= 0)) return fail("its spent must be a number of seconds");
+  if (!Array.isArray(notes) || notes.some((note) => typeof note !== "string")) {
+    return fail("its notes must be a list of sentences");
+  }
   if (!Array.isArray(entries)) return fail("its entries must be a list");
   const ids = new Set<string>();
   for (const entry of entries) {
@@ -101,5 +185,18 @@ export function readLedger(folder: RunFolder): { readonly entries: readonly Entr
     }
     ids.add(entry.id);
   }
-  return { spent, entries };
+  return { spent, entries, notes };
+}
+
+/**
+ * The decisions of a finished run, to be taken again.
+ * @throws {UsageError} where it is not finished.
+ * @throws {FailureError} where its ledger is damaged.
+ */
+export function readDecisions(folder: RunFolder): readonly Entry[] {
+  const { entries } = readLedger(folder);
+  if (entries.some(({ id }) => id === END)) return entries;
+  throw new UsageError(
+    `Cannot repeat the run in '${folder.path}' as it must have come to its end: go on with it first, by its own command`,
+  );
 }

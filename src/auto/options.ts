@@ -33,6 +33,8 @@ export interface AutoOptions {
   readonly macs?: string | null;
   /** Largest ONNX file, for example 500KB or 2MB. */
   readonly size?: string | null;
+  /** Longest time for one image on this machine, as measured, for example 20ms. */
+  readonly latency?: string | null;
   /** Whether cells are searched on these images; auto: where there are seven minutes or more. Default "auto". */
   readonly search?: "auto" | "on" | "off";
   /** Of everything drawn at random. A whole number from 0 to 4503599627370496. Default 0. */

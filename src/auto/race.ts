@@ -3,12 +3,14 @@
  * better half goes on. Not responsible for what becomes of the winner.
  * @module
  */
-import { FailureError } from "../base/errors.ts";
+import { FailureError, IdartsError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { search } from "../search/search.ts";
+import type { Genotype } from "../space/genotype.ts";
 import { encodeModel, loadModel, type Model } from "../train/model_file.ts";
 import { LAST_MODEL } from "../train/train.ts";
+import { exportOnnx } from "../export/onnx.ts";
 import {
   type CandidateNetwork,
   knownCandidates,
@@ -16,13 +18,23 @@ import {
   searchedCandidates,
   type SizeQuestion,
 } from "./candidates.ts";
-import { constraintsOf } from "./config.ts";
+import { type Limits, limitsOf } from "./config.ts";
 import { AUTO_MODEL, type Context } from "./context.ts";
-import type { Standing, TrialResult } from "./records.ts";
+import { TimeOver } from "./ledger.ts";
+import type { Failed, Standing, TrialResult } from "./records.ts";
 import { type Schedule, schedule, survivors } from "./schedule.ts";
-import type { Fold } from "./splits.ts";
-import { isBetter, standingOf } from "./standing.ts";
-import { answersOf, batchFor, measureStep, runTrial, trialFolder, type TrialPlan, trialPlan } from "./trial.ts";
+import { fewerOf, type Fold } from "./splits.ts";
+import { compareStandings, isBetter, standingOf } from "./standing.ts";
+import {
+  answersOf,
+  batchFor,
+  measureLatency,
+  measureStep,
+  runTrial,
+  trialFolder,
+  type TrialPlan,
+  trialPlan,
+} from "./trial.ts";
 
 /** Multiply-accumulates of forward passes, trained with, that a second pays for where nothing may be measured. */
 const NOMINAL_RATE = 8e9;
@@ -32,11 +44,20 @@ const SLOWER: Readonly<Record<Origin, number>> = { plain: 1, published: 3, searc
 const WINNER_SHARE = 0.5;
 /** Seconds of a trial besides its steps. */
 export const TRIAL_SECONDS = 1.5;
+/** Steps that a trial takes at the least: fewer teach nothing. */
+export const LEAST_STEPS = 4;
+/** Share of the time that the smallest network may take to answer all held-out images once, and fewest of them. */
+const HELD_SHARE = 0.01, LEAST_HELD = 32;
+/** Seconds of a trial from which on a smaller network is trained first, and for how long. */
+const LONG_SECONDS = 40, START_SECONDS = 8;
+/** How much longer than planned a search may take before it is given up. */
+const SEARCH_PATIENCE = 1.5;
 
 /** A candidate on its way. */
 export interface Runner {
   readonly candidate: CandidateNetwork;
   readonly secondsPerStep: number;
+  readonly secondsPerImage: number;
   /** Its network on each split. */
   readonly models: readonly Model[];
   readonly standing: Standing;
@@ -45,6 +66,7 @@ export interface Runner {
 /** A race. */
 export class Race {
   readonly #context: Context;
+  readonly #limits: Limits;
   /** Candidates that are still in it. */
   #runners: readonly Runner[] = [];
   /** Where every candidate got to. */
@@ -55,19 +77,43 @@ export class Race {
   /** Nobody has started yet. */
   constructor(context: Context) {
     this.#context = context;
+    this.#limits = limitsOf(context.config);
+  }
+
+  /** The splits that there is time to compare on, from how fast the smallest network is here. */
+  async comparison(folds: readonly Fold[]): Promise<Fold[]> {
+    const { ledger, clocked, budget } = this.#context, [{ train, held }] = folds;
+    const [probe] = knownCandidates(1, this.#question(train, 0, 0)), batch = batchFor(train.count);
+    const rate = await ledger.measured("rate", async () => {
+      if (!clocked) return NOMINAL_RATE;
+      this.#context.tell("measuring how fast this adapter is");
+      return probe.macs * batch / await measureStep(probe, train, await this.#context.device(), this.#context.signal);
+    });
+    const step = probe.macs * batch / rate, image = step / batch / 3; // a prediction is a third of a step
+    const wanted = ledger.plan("comparison", () => {
+      if (!clocked) return { splits: folds.length, held: held.count };
+      const usable = budget.left() - this.#context.reserve(), two = 2 * (TRIAL_SECONDS + 6 * step);
+      const splits = two * folds.length <= usable / 3 ? folds.length : 1;
+      return { splits, held: Math.min(held.count, Math.max(LEAST_HELD, Math.floor(HELD_SHARE * usable / image))) };
+    });
+    this.#context.held = wanted.held;
+    if (clocked) this.#context.secondsPerImage = image;
+    return await fewerOf(folds, wanted.splits, wanted.held);
   }
 
   /** Known candidates, then searched ones, then rungs until one is left. */
   async run(folds: readonly Fold[]): Promise<void> {
-    const { search: wanted } = this.#context.config, ledger = this.#context.ledger, budget = this.#context.budget;
+    const { config: { search: wanted }, ledger, budget } = this.#context;
     const plan = ledger.plan(
       "schedule",
-      () => schedule(budget.left() - this.#context.reserve(), budget, wanted, folds.length),
+      () => schedule(Math.max(0, budget.left() - this.#context.reserve()), budget, wanted, folds.length),
     );
-    const known = await this.#known(plan, folds[0]);
-    this.#context.event({ event: "plan", candidates: known, text: this.#planText(plan, known, folds) });
+    const told = ledger.entries.some(({ id }) => id === "candidates"), known = await this.#known(plan, folds[0]);
+    if (!told) this.#context.event({ event: "plan", candidates: known, text: this.#planText(plan, known, folds) });
     const slice = plan.rung / (plan.known + plan.searched);
+    if (this.#context.clocked && slice / folds.length > LONG_SECONDS) await this.#start(folds[0]);
     await this.#rung(0, known, slice, folds);
+    if (!this.best) await this.#rung(0, this.#smallest(known, folds[0]), slice, folds);
     if (plan.searched > 0) await this.#rung(0, await this.#search(plan, folds[0]), slice, folds);
     for (let rung = 1; rung < plan.rungs; rung++) {
       const going = this.#ranked().slice(0, survivors(this.#runners.length));
@@ -75,6 +121,25 @@ export class Race {
       this.#runners = going;
       await this.#rung(rung, going.map(({ candidate }) => candidate), plan.rung / going.length, folds);
     }
+  }
+
+  /** Leaves a network in the folder within the first minute, where the first trial takes longer. */
+  async #start({ train }: Fold): Promise<void> {
+    const { ledger, folder, config: { seed }, signal } = this.#context;
+    if (!folder || ledger.knows("start")) return;
+    const [candidate] = knownCandidates(1, this.#question(train, 0, 0)), rate = await this.#rate();
+    await ledger.result("start", async () => {
+      const steps = Math.max(LEAST_STEPS, Math.floor(START_SECONDS * rate / candidate.macs / batchFor(train.count)));
+      const plan = trialPlan(steps, train.count, false), gpu = await this.#context.device();
+      this.#context.tell("training a small network to begin with");
+      try {
+        const { model } = await runTrial({ candidate, plan, data: train, gpu, seed, signal });
+        folder.writeFile(AUTO_MODEL, encodeModel(model));
+        return { steps };
+      } catch (error) {
+        return this.#failed(error);
+      }
+    });
   }
 
   #planText({ rungs, searched }: Schedule, known: readonly CandidateNetwork[], folds: readonly Fold[]): string[] {
@@ -89,74 +154,95 @@ export class Race {
 
   /** Plain and published candidates whose sizes suit the budget. */
   async #known({ known, search }: Schedule, { train }: Fold): Promise<readonly CandidateNetwork[]> {
-    const budget = this.#context.budget, left = budget.inSeconds(budget.left() - this.#context.reserve() - search);
-    const [probe] = knownCandidates(1, this.#question(train, 0, 0));
-    const rate = await this.#context.ledger.result("rate", async () => {
-      if (!this.#context.clocked) return NOMINAL_RATE;
-      this.#context.tell("measuring how fast this adapter is", 0);
-      return probe.macs * batchFor(train.count) /
-        await measureStep(probe, train, this.#context.gpu, this.#context.signal);
+    const { budget, ledger } = this.#context, rate = await this.#rate();
+    return ledger.plan("candidates", () => {
+      const left = budget.inSeconds(Math.max(0, budget.left() - this.#context.reserve() - search));
+      return knownCandidates(known, this.#question(train, left, rate));
     });
-    return this.#context.ledger.plan("candidates", () => knownCandidates(known, this.#question(train, left, rate)));
   }
 
-  /** @param rate multiply-accumulates of forward passes, trained with, a second */
+  /** What is left to try where nothing else could be trained or was quick enough: the smallest of all. */
+  #smallest(tried: readonly CandidateNetwork[], { train }: Fold): readonly CandidateNetwork[] {
+    const smallest = knownCandidates(1, this.#question(train, 0, 0));
+    return smallest.filter(({ name }) => tried.every((each) => each.name !== name));
+  }
+
+  /** Multiply-accumulates of forward passes, trained with, a second; it was measured before. */
+  #rate(): Promise<number> {
+    return this.#context.ledger.measured("rate", () => Promise.resolve(NOMINAL_RATE));
+  }
+
   #question(data: Dataset, seconds: number, rate: number): SizeQuestion {
-    const size = constraintsOf(this.#context.config);
+    const { size } = this.#limits;
     return { data, constraints: { size }, affordable: (origin) => WINNER_SHARE * seconds * rate / SLOWER[origin] };
   }
 
   /** Cells of a search on these images as candidates. */
   async #search(plan: Schedule, { train }: Fold): Promise<readonly CandidateNetwork[]> {
-    const { seed } = this.#context.config,
-      ledger = this.#context.ledger,
-      budget = this.#context.budget,
-      began = performance.now();
+    const { ledger, budget } = this.#context, began = performance.now(), told = ledger.knows("search");
+    const outcome = await ledger.result("search", async () => {
+      const before = ledger.repeated("search") as SearchOutcome | undefined;
+      if (before && "failed" in before) return before;
+      try {
+        using limit = this.#context.within(
+          SEARCH_PATIENCE * plan.search,
+          new FailureError("it took much longer than planned"),
+        );
+        return await this.#cells(plan, train, limit.signal);
+      } catch (error) {
+        return this.#failed(error);
+      }
+    });
+    if ("failed" in outcome) {
+      ledger.note(`The search came to nothing: ${outcome.failed}`);
+      return [];
+    }
+    const { cells, steps } = outcome, rate = await this.#rate();
+    budget.took(steps);
+    const found = ledger.plan("searched", () => {
+      const left = budget.inSeconds(Math.max(0, budget.left() - this.#context.reserve()));
+      return searchedCandidates(cells, plan.searched, this.#question(train, left, rate));
+    });
+    const seconds = (performance.now() - began) / 1000;
+    if (!told) this.#context.event({ event: "search", steps, seconds, candidates: found });
+    return found;
+  }
+
+  /** Searches. @returns the cell of each rule */
+  async #cells(plan: Schedule, train: Dataset, signal: AbortSignal): Promise<SearchOutcome> {
+    const { ledger, budget, clocked, config: { seed }, folder, warn } = this.#context;
     const half = Math.floor(train.count / 2), batchSize = Math.max(2, Math.min(32, Math.floor(half / 2)));
     const base = {
       ...{ initChannels: 4, cells: 3, batchSize, weightLr: 0.05, alphaLr: 0.02, seed },
       ...{ pad: 2, flip: "auto" as const, checkpointSteps: 1_000_000 },
     };
-    const quick = { statisticsImages: 64, probeImages: batchSize, evalImages: batchSize };
-    try {
-      const seconds = await ledger.result("speed/search", async () => {
-        this.#context.tell("measuring how fast a search is", 0);
-        const { epochs } = await search({ ...base, ...quick, epochs: 1, stepsPerEpoch: 4 }, train, {
-          gpu: this.#context.gpu,
-          signal: this.#context.signal,
-        });
-        return epochs[0].secondsPerStep;
-      });
-      const options = ledger.plan("search", () => {
-        const steps = Math.max(4, Math.floor(0.8 * plan.search / budget.stepCost(seconds)));
-        const most = Math.floor(half / batchSize), stepsPerEpoch = Math.max(1, Math.min(most, Math.ceil(steps / 4)));
-        const images = { statisticsImages: 256, probeImages: 2 * batchSize, evalImages: 256 };
-        return { ...base, ...images, stepsPerEpoch, epochs: Math.max(1, Math.round(steps / stepsPerEpoch)) };
-      });
-      const { cells, steps } = await ledger.result("search", async () => {
-        const folder = this.#context.folder && joinPath(this.#context.folder.path, "search");
-        const { report } = await search(options, train, {
-          ...{ gpu: this.#context.gpu, folder, signal: this.#context.signal, warn: this.#context.warn },
-          onProgress: ({ epoch, epochs, step, stepsPerEpoch }) =>
-            this.#context.tell("searching cells", (epoch + step / stepsPerEpoch) / epochs),
-        });
-        const cells = report.methods.map(({ method, genotype }) => ({ rule: method, genotype }));
-        return { cells, steps: options.epochs * options.stepsPerEpoch };
-      });
-      budget.took(steps);
-      const rate = await ledger.result("rate", () => Promise.resolve(NOMINAL_RATE));
-      const left = budget.inSeconds(budget.left() - this.#context.reserve());
-      const found = ledger.plan(
-        "searched",
-        () => searchedCandidates(cells, plan.searched, this.#question(train, left, rate)),
-      );
-      this.#context.event({ event: "search", steps, seconds: (performance.now() - began) / 1000, candidates: found });
-      return found;
-    } catch (error) {
-      if (!(error instanceof FailureError)) throw error;
-      this.#context.notes.push(`The search came to nothing: ${error.message}`);
-      return [];
-    }
+    const seconds = await ledger.measured("speed/search", async () => {
+      if (!clocked) return 1;
+      this.#context.tell("measuring how fast a search is");
+      const quick = { statisticsImages: 64, probeImages: batchSize, evalImages: batchSize };
+      const options = { ...base, ...quick, epochs: 1, stepsPerEpoch: Math.min(4, Math.floor(half / batchSize)) };
+      const { epochs } = await search(options, train, { gpu: await this.#context.device(), signal });
+      return epochs[0].secondsPerStep;
+    });
+    const options = ledger.plan("search/options", () => {
+      const steps = Math.max(LEAST_STEPS, Math.floor(0.8 * plan.search / budget.stepCost(seconds)));
+      const most = Math.floor(half / batchSize), stepsPerEpoch = Math.max(1, Math.min(most, Math.ceil(steps / 4)));
+      const images = { statisticsImages: 256, probeImages: 2 * batchSize, evalImages: 256 };
+      return { ...base, ...images, stepsPerEpoch, epochs: Math.max(1, Math.floor(steps / stepsPerEpoch)) };
+    });
+    const { report } = await search(options, train, {
+      ...{ gpu: await this.#context.device(), folder: folder && joinPath(folder.path, "search"), signal, warn },
+      onProgress: ({ epoch, epochs, step, stepsPerEpoch }) =>
+        this.#context.tell("searching cells", (epoch + step / stepsPerEpoch) / epochs),
+    });
+    const cells = report.methods.map(({ method, genotype }) => ({ rule: method, genotype }));
+    return { cells, steps: options.epochs * options.stepsPerEpoch };
+  }
+
+  /** Why something came to nothing that the rest can do without. @throws what ends the run */
+  #failed(error: unknown): Failed {
+    if (!(error instanceof IdartsError) || this.#context.isStopped(error)) throw error;
+    return { failed: error.message };
   }
 
   /** Trains candidates at equal effort and measures them. */
@@ -167,55 +253,98 @@ export class Race {
     folds: readonly Fold[],
   ): Promise<void> {
     for (const candidate of candidates) {
-      try {
-        await this.#enter(rung, candidate, slice / folds.length, folds);
-      } catch (error) {
-        if (!(error instanceof FailureError)) throw error;
-        this.#context.notes.push(`${candidate.name}: ${error.message}`);
-        this.#runners = this.#runners.filter((runner) => runner.candidate.name !== candidate.name);
-      }
+      const failed = await this.#enter(rung, candidate, slice / folds.length, folds);
+      if (!failed) continue;
+      this.#context.ledger.note(`${candidate.name} is out: ${failed}`);
+      this.#runners = this.#runners.filter((runner) => runner.candidate.name !== candidate.name);
     }
   }
 
-  /** A candidate's trials in a rung, one on each split. */
-  async #enter(rung: number, candidate: CandidateNetwork, slice: number, folds: readonly Fold[]): Promise<void> {
-    const budget = this.#context.budget,
-      known = this.#runners.find((runner) => runner.candidate.name === candidate.name);
-    const secondsPerStep = known?.secondsPerStep ??
-      await this.#context.ledger.result(`speed/${candidate.name}`, () => this.#speed(candidate, folds[0]));
+  /** A candidate's trials in a rung, one on each split. @returns why it is out, if it is */
+  async #enter(
+    rung: number,
+    candidate: CandidateNetwork,
+    slice: number,
+    folds: readonly Fold[],
+  ): Promise<string | undefined> {
+    const { ledger } = this.#context, known = this.#runners.find((runner) => runner.candidate.name === candidate.name);
+    const speed = known?.secondsPerStep ??
+      await ledger.measured(`speed/${candidate.name}`, () => this.#speed(candidate, folds[0]));
+    if (typeof speed !== "number") return speed.failed;
     const models: Model[] = [], results: TrialResult[] = [];
+    let fresh = false;
     for (const [i, fold] of folds.entries()) {
       const id = `rung ${rung}/${candidate.name}/split ${i}`;
-      const plan = this.#context.ledger.plan(id, () => {
-        const steps = Math.max(
-          4,
-          Math.floor((slice - budget.overhead(TRIAL_SECONDS)) / budget.stepCost(secondsPerStep)),
-        );
-        return trialPlan(steps, fold.train.count, rung > 0);
-      });
-      const { model, result } = await this.#trial(id, candidate, plan, fold, known?.models[i]);
-      models.push(model);
-      results.push(result);
+      fresh ||= !ledger.knows(id);
+      try {
+        const plan = ledger.plan(id, () => this.#trialPlan(speed, slice, fold, rung > 0, i === 0));
+        if (!plan) throw new TimeOver();
+        const { model, result } = await this.#trial(id, candidate, plan, fold, known?.models[i]);
+        if (!model) return result.failed;
+        models.push(model);
+        results.push(result);
+      } catch (error) {
+        if (!this.#context.isTimeOver(error) || this.best || models.length === 0) throw error;
+        break; // a network from one split is better than none
+      }
+      if (i === 0 && rung === 0) {
+        const excess = await this.#excess(candidate, models[0], fold);
+        if (excess) return excess;
+      }
     }
-    const runner = {
-      candidate,
-      secondsPerStep,
-      models,
-      standing: standingOf(candidate, rung, results, known?.standing),
-    };
-    this.#runners = [...this.#runners.filter((each) => each !== known), runner];
-    this.reached.set(candidate.name, runner.standing);
-    const best = !this.best || this.best === known || isBetter(runner.standing, this.best.standing);
-    if (best) {
-      this.best = this.#ranked()[0];
-      this.#context.folder?.writeFile(AUTO_MODEL, encodeModel(this.best.models[0]));
-    }
-    this.#context.event({ event: "trial", candidate, rung, standing: runner.standing, best });
+    const standing = standingOf(candidate, rung, results, known?.standing);
+    const secondsPerStep = Math.max(...results.map(pace)),
+      secondsPerImage = Math.max(...results.map((result) => result.secondsPerImage));
+    this.#stands({ candidate, secondsPerStep, secondsPerImage, models, standing }, known, fresh);
+    return undefined;
   }
 
-  async #speed(candidate: CandidateNetwork, { train }: Fold): Promise<number> {
-    this.#context.tell(`compiling ${candidate.name}`, 0);
-    return this.#context.clocked ? await measureStep(candidate, train, this.#context.gpu, this.#context.signal) : 1;
+  /** Takes down where a candidate stands now, and keeps the best network. */
+  #stands(runner: Runner, known: Runner | undefined, fresh: boolean): void {
+    const { candidate, standing } = runner, { folder } = this.#context;
+    this.#runners = [...this.#runners.filter((each) => each !== known), runner];
+    this.reached.set(candidate.name, standing);
+    const best = !this.best || this.best === known || isBetter(standing, this.best.standing);
+    if (best) {
+      this.best = this.#ranked()[0];
+      if (fresh) folder?.writeFile(AUTO_MODEL, encodeModel(this.best.models[0]));
+      this.#context.hasNetwork = true; // of an earlier process, perhaps
+    }
+    if (fresh) this.#context.event({ event: "trial", candidate, rung: standing.rungs - 1, standing, best });
+  }
+
+  /** What a trial does; null where there is no time left for it. @param needed whether there is no network yet */
+  #trialPlan(speed: number, slice: number, { train }: Fold, again: boolean, first: boolean): TrialPlan | null {
+    const { budget } = this.#context, needed = first && !this.best, overhead = budget.overhead(TRIAL_SECONDS);
+    const most = Math.floor((budget.left() - this.#context.reserve() - overhead) / budget.stepCost(speed));
+    const wanted = Math.floor((slice - overhead) / budget.stepCost(speed));
+    const steps = Math.min(most, Math.max(LEAST_STEPS, wanted));
+    if (steps < LEAST_STEPS && !needed) return null;
+    return trialPlan(Math.max(1, steps), train.count, again);
+  }
+
+  /** What a network exceeds of what it may cost, as measured; nothing where it does not. */
+  async #excess(candidate: CandidateNetwork, model: Model, { held }: Fold): Promise<string | undefined> {
+    const { latency, bytes } = this.#limits, { ledger, userSignal } = this.#context;
+    const file = bytes === undefined ? 0 : exportOnnx(model).length;
+    if (bytes !== undefined && file > bytes) return `its ONNX file has ${file} bytes, and ${bytes} are allowed`;
+    if (latency === undefined) return undefined;
+    const seconds = await ledger.measured(
+      `latency/${candidate.name}`,
+      async () => await measureLatency(model, held, await this.#context.device(), userSignal),
+    );
+    const ms = (value: number): string => `${(1000 * value).toPrecision(3)} ms`;
+    return seconds > latency ? `an image takes it ${ms(seconds)}, and ${ms(latency)} are allowed` : undefined;
+  }
+
+  async #speed(candidate: CandidateNetwork, { train }: Fold): Promise<number | Failed> {
+    if (!this.#context.clocked) return 1;
+    this.#context.tell(`compiling ${candidate.name}`);
+    try {
+      return await measureStep(candidate, train, await this.#context.device(), this.#context.signal);
+    } catch (error) {
+      return this.#failed(error);
+    }
   }
 
   async #trial(
@@ -224,40 +353,50 @@ export class Race {
     plan: TrialPlan,
     { train, held }: Fold,
     from: Model | undefined,
-  ): Promise<{ model: Model; result: TrialResult }> {
-    const folder = this.#context.folder && trialFolder(this.#context.folder.path, id),
-      gpu = this.#context.gpu,
-      signal = this.#context.signal;
+  ): Promise<{ model: Model; result: TrialResult } | { model?: undefined; result: Failed }> {
+    const { ledger, folder: run, config: { seed }, signal, userSignal, warn } = this.#context;
+    const folder = run && trialFolder(run.path, id);
     let model: Model | undefined;
-    const result = await this.#context.ledger.result(id, async (): Promise<TrialResult> => {
-      const began = performance.now();
-      const trained = await runTrial({
-        ...{
-          candidate,
-          plan,
-          data: train,
-          gpu,
-          folder,
-          from,
-          signal,
-          seed: this.#context.config.seed,
-          warn: this.#context.warn,
-        },
-        onProgress: (share) => this.#context.tell(`training ${candidate.name}`, share),
-      });
-      model = trained.model;
-      const measuring = performance.now(), { predicted, loss } = await answersOf(model, held, gpu, signal);
-      this.#context.secondsPerImage = (performance.now() - measuring) / 1000 / held.count;
-      const right = predicted.map((label, i) => label === held.labels[i] ? "1" : "0").join("");
-      const { steps, secondsPerStep } = trained;
-      return { steps, secondsPerStep, right, loss, seconds: (performance.now() - began) / 1000 };
+    const result = await ledger.result(id, async (): Promise<TrialResult | Failed> => {
+      const before = ledger.repeated(id) as TrialResult | Failed | undefined, began = performance.now();
+      try {
+        const gpu = await this.#context.device(), stopAfter = before && "epochs" in before ? before.epochs : undefined;
+        const trained = await runTrial({
+          ...{ candidate, plan, data: train, gpu, folder, from, signal, seed, warn, stopAfter },
+          onModel: () => this.#context.hasNetwork = true,
+          onProgress: (share) => this.#context.tell(`training ${candidate.name}`, share),
+        });
+        if (trained.epochs < plan.epochs && this.best) throw new TimeOver();
+        model = trained.model;
+        const measured = await answersOf(model, held, await this.#context.device(), {
+          signal: this.best ? signal : userSignal, // the first network is measured in any case
+        });
+        const right = measured.predicted.map((label, i) => label === held.labels[i] ? "1" : "0").join("");
+        const { epochs, steps, secondsPerStep } = trained, { evaluation: { loss }, secondsPerImage } = measured;
+        const seconds = (performance.now() - began) / 1000;
+        return { epochs, steps, secondsPerStep, secondsPerImage, right, loss, seconds };
+      } catch (error) {
+        return this.#failed(error);
+      }
     });
+    if ("failed" in result) return { result };
     this.#context.budget.took(result.steps);
+    this.#context.secondsPerImage = Math.max(this.#context.secondsPerImage, result.secondsPerImage);
     return { model: model ?? loadModel(joinPath(folder!, LAST_MODEL)), result };
   }
 
   /** Candidates, the best first. */
   #ranked(): Runner[] {
-    return this.#runners.toSorted((a, b) => isBetter(a.standing, b.standing) ? -1 : 1);
+    return this.#runners.toSorted((a, b) => compareStandings(a.standing, b.standing));
   }
+}
+
+/** Cells of a search by their rules, or why there are none. */
+type SearchOutcome =
+  | { readonly cells: readonly { readonly rule: string; readonly genotype: Genotype }[]; readonly steps: number }
+  | Failed;
+
+/** Seconds that a step of a trial took, with what comes between steps. */
+function pace({ secondsPerStep, seconds, steps }: TrialResult): number {
+  return Math.max(secondsPerStep, (seconds - TRIAL_SECONDS) / steps);
 }

@@ -8,14 +8,23 @@ import type { CandidateNetwork } from "./candidates.ts";
 import type { Interval, PairedDifference } from "./interval.ts";
 import type { TrivialResult } from "./trivial.ts";
 
+/** Why something came to nothing, in a sentence. */
+export interface Failed {
+  readonly failed: string;
+}
+
 /** How a trial ended. */
 export interface TrialResult {
+  /** Epochs that were done: fewer than planned where the time was over. */
+  readonly epochs: number;
   /** Training steps that were taken. */
   readonly steps: number;
   /** Wall-clock seconds of it all. */
   readonly seconds: number;
   /** Wall-clock seconds of a step. */
   readonly secondsPerStep: number;
+  /** Wall-clock seconds in which it answers an image, many at a time. */
+  readonly secondsPerImage: number;
   /** `1` for each held-out image whose class was said right, else `0`. */
   readonly right: string;
   /** Mean cross-entropy on the held-out images. */
@@ -52,7 +61,7 @@ export interface SearchVerdict extends PairedDifference {
 
 /** An image that the network is most wrong about. */
 export interface WrongImage {
-  /** Its index among the images that were measured. */
+  /** Its index among the test images. */
   readonly index: number;
   /** Its class. */
   readonly label: number;
@@ -78,7 +87,7 @@ export interface AutoOutcome {
   readonly trainedOn: boolean;
   /** Whether the search paid; null without a search. */
   readonly search: SearchVerdict | null;
-  /** How well the winner does on the test images, which were looked at once; null without any. */
+  /** How well the winner does on the test images (on some of very many), looked at once; null without any. */
   readonly test: (Evaluation & { readonly interval: Interval }) | null;
   /** Test images that it is most wrong about. */
   readonly wrong: readonly WrongImage[];
@@ -98,6 +107,7 @@ export interface AutoResult extends AutoOutcome {
 
 /** What happens, for those who watch. */
 export type AutoEvent =
+  | { readonly event: "resumed"; readonly trials: number; readonly seconds: number }
   | { readonly event: "plan"; readonly candidates: readonly CandidateNetwork[]; readonly text: readonly string[] }
   | { readonly event: "trivial"; readonly results: readonly TrivialResult[] }
   | {

@@ -6,9 +6,14 @@ import type { CandidateNetwork } from "./candidates.ts";
 import { pairedDifference, shareInterval } from "./interval.ts";
 import type { SearchVerdict, Standing, TrialResult } from "./records.ts";
 
-/** Whether a candidate did better than another one: further, then more right answers, then a smaller loss. */
+/** Orders candidates, the best first: who got further, then who has more right answers, then the smaller loss. */
+export function compareStandings(a: Standing, b: Standing): number {
+  return b.rungs - a.rungs || b.accuracy - a.accuracy || a.loss - b.loss;
+}
+
+/** Whether a candidate did better than another one. */
 export function isBetter(a: Standing, b: Standing): boolean {
-  return (a.rungs - b.rungs || a.accuracy - b.accuracy || b.loss - a.loss) > 0;
+  return compareStandings(a, b) < 0;
 }
 
 /** Where a candidate stands after a rung, from its trials on every split. */
@@ -35,7 +40,7 @@ export function standingOf(
 export function verdictOf(leaderboard: readonly Standing[]): SearchVerdict | null {
   const searched = leaderboard.find(({ candidate }) => candidate.origin === "searched");
   const other = leaderboard.find(({ candidate }) => candidate.origin !== "searched");
-  if (!searched || !other) return null;
+  if (!searched || !other || searched.right.length !== other.right.length) return null;
   const answers = ({ right }: Standing): boolean[] => [...right].map((digit) => digit === "1");
   return {
     searched: searched.candidate.name,

@@ -3,19 +3,22 @@
  * Not responsible for which trials there are.
  * @module
  */
-import { UsageError } from "../base/errors.ts";
-import { joinPath } from "../base/files.ts";
+import { FailureError } from "../base/errors.ts";
+import { exists, joinPath } from "../base/files.ts";
 import { Batcher } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { planWithin } from "../run/memory.ts";
 import { resolveTrainConfig, type TrainConfig } from "../train/config.ts";
 import { TrainEngine } from "../train/engine.ts";
+import { type Evaluation, logSoftmax } from "../train/evaluation.ts";
 import { Predictor } from "../train/inference.ts";
-import type { Model } from "../train/model_file.ts";
+import { loadModel, type Model } from "../train/model_file.ts";
 import { planTraining } from "../train/programs.ts";
 import { networkConfig } from "../train/setup.ts";
-import { train } from "../train/train.ts";
+import { LAST_MODEL, train } from "../train/train.ts";
 import type { CandidateNetwork } from "./candidates.ts";
+import { TimeOver } from "./ledger.ts";
 
 /** How a trial trains. */
 export interface TrialPlan {
@@ -90,7 +93,11 @@ export interface Trial {
   readonly from?: Model;
   readonly seed: number;
   readonly signal?: AbortSignal;
+  /** Epochs after which it stops, as another trial of the same plan was stopped by the clock. */
+  readonly stopAfter?: number;
   readonly warn?: (message: string) => void;
+  /** Told of the network after each epoch. */
+  readonly onModel?: (model: Model) => void;
   /** Told how far it is, from 0 to 1, and its loss. */
   readonly onProgress?: (share: number, loss: number) => void;
 }
@@ -98,27 +105,54 @@ export interface Trial {
 /** A trained candidate. */
 export interface Trained {
   readonly model: Model;
+  /** Epochs that were done: fewer than planned where the time was over. */
+  readonly epochs: number;
   /** Steps that were taken. */
   readonly steps: number;
-  /** Wall-clock seconds per step in its last epoch. */
+  /** Wall-clock seconds per step in its last epoch; 0 where an earlier process did it. */
   readonly secondsPerStep: number;
 }
 
-/** Trains a candidate. Throws the signal's reason where that was raised; the folder then holds the last epoch. */
+/**
+ * Trains a candidate. Where the time is over, what comes out is the network of the last whole epoch.
+ * @throws {TimeOver} where that was before the first epoch's end.
+ * @throws the signal's reason where that was raised otherwise; the folder then holds a checkpoint.
+ */
 export async function runTrial(trial: Trial): Promise<Trained> {
-  const { candidate, plan, data, gpu, folder, from, seed, signal, warn, onProgress } = trial;
-  const { model, epochs } = await train(configOf(plan, candidate, data, seed), candidate.genotype, { train: data }, {
-    ...{ gpu, folder, from, signal, warn, name: candidate.name },
-    onProgress: ({ epoch, step, stepsPerEpoch, trainLoss }) =>
-      onProgress?.((epoch + step / stepsPerEpoch) / plan.epochs, trainLoss),
-  });
-  return { model, steps: plan.epochs * plan.stepsPerEpoch, secondsPerStep: epochs.at(-1)?.secondsPerStep ?? 0 };
+  const { candidate, plan, data, gpu, folder, from, seed, signal, stopAfter = Infinity, warn, onProgress } = trial;
+  const enough = new AbortController(), signals = [enough.signal, ...(signal ? [signal] : [])];
+  let last: Model | undefined, secondsPerStep = 0;
+  try {
+    const { model } = await train(configOf(plan, candidate, data, seed), candidate.genotype, { train: data }, {
+      ...{ gpu, folder, from, signal: AbortSignal.any(signals), warn, name: candidate.name },
+      onModel: (model) => {
+        last = model;
+        trial.onModel?.(model);
+      },
+      onEpoch: ({ epoch, secondsPerStep: seconds }) => {
+        secondsPerStep = seconds;
+        if (epoch >= stopAfter && epoch < plan.epochs) enough.abort(new TimeOver());
+      },
+      onProgress: ({ epoch, step, stepsPerEpoch, trainLoss }) =>
+        onProgress?.((epoch + step / stepsPerEpoch) / plan.epochs, trainLoss),
+    });
+    return { model, epochs: plan.epochs, steps: plan.epochs * plan.stepsPerEpoch, secondsPerStep };
+  } catch (error) {
+    if (!(error instanceof TimeOver)) throw error;
+    if (!last && folder && exists(joinPath(folder, LAST_MODEL))) last = loadModel(joinPath(folder, LAST_MODEL));
+    if (!last) throw error;
+    const epochs = Number(last.notes.epoch);
+    return { model: last, epochs, steps: epochs * plan.stepsPerEpoch, secondsPerStep };
+  }
 }
 
-/** Steps that are timed. */
-const TIMED_STEPS = 4;
+/** Steps that are timed at the most, and the time after which no further one is, in seconds. */
+const TIMED_STEPS = 4, TIMED_SECONDS = 0.5;
 
-/** Seconds that a training step of a candidate takes here, measured; whatever it needs is compiled then. */
+/**
+ * Seconds that a training step of a candidate takes here, measured; whatever it needs is compiled then.
+ * @throws {FailureError} where it needs more memory than there is.
+ */
 export async function measureStep(
   candidate: CandidateNetwork,
   data: Dataset,
@@ -126,7 +160,8 @@ export async function measureStep(
   signal?: AbortSignal,
 ): Promise<number> {
   const config = configOf(trialPlan(1, data.count, false), candidate, data, 0), { batchSize: batch } = config;
-  const plan = planTraining(networkConfig(config, candidate.genotype, data), batch, config, gpu.limits);
+  const network = networkConfig(config, candidate.genotype, data);
+  const plan = planWithin(gpu, config, (size) => planTraining(network, size, config, gpu.limits), "train");
   const engine = await TrainEngine.create(gpu, plan);
   try {
     engine.initialise(0);
@@ -134,14 +169,16 @@ export async function measureStep(
     const host = batcher.host();
     await batcher.ready(0, 0);
     batcher.fill(0, 0, host.images, host.labels);
-    let began = 0;
-    for (let step = 0; step <= TIMED_STEPS; step++) {
+    const step = async (at: number): Promise<void> => {
       signal?.throwIfAborted();
-      if (step === 1) began = performance.now();
-      await engine.step(host, 1e-3, step);
-      if (step === 0 || step === TIMED_STEPS) await engine.tallies();
-    }
-    return (performance.now() - began) / 1000 / TIMED_STEPS;
+      await engine.step(host, 1e-3, at);
+      await engine.tallies();
+    };
+    await step(0); // compiles
+    const began = performance.now(), seconds = (): number => (performance.now() - began) / 1000;
+    let done = 0;
+    while (done < TIMED_STEPS && seconds() < TIMED_SECONDS) await step(++done);
+    return seconds() / done;
   } finally {
     engine.destroy();
   }
@@ -149,29 +186,67 @@ export async function measureStep(
 
 /** How a network answers, image by image. */
 export interface Answers {
-  /** Class that it says. */
+  /** All in all. */
+  readonly evaluation: Evaluation;
+  /** Class that it says; -1 where its answer is no number. */
   readonly predicted: readonly number[];
   /** Probability of the right class. */
   readonly rightProbability: readonly number[];
   /** Right answers. */
   readonly correct: number;
-  /** Mean cross-entropy. */
-  readonly loss: number;
+  /** Wall-clock seconds for an image, compilation not counted. */
+  readonly secondsPerImage: number;
 }
 
-/** The answers of a network to images in memory. */
-export async function answersOf(model: Model, data: Dataset, gpu: Gpu, signal?: AbortSignal): Promise<Answers> {
-  if (data.stream) throw new UsageError(`Cannot ask a network about '${data.name}' as its images are not in memory`);
+/**
+ * The answers of a network to images.
+ * @throws {FailureError} where they are no numbers.
+ */
+export async function answersOf(
+  model: Model,
+  data: Dataset,
+  gpu: Gpu,
+  { signal, onProgress }: { readonly signal?: AbortSignal; readonly onProgress?: (share: number) => void } = {},
+): Promise<Answers> {
   await using predictor = await Predictor.open(model, { gpu, signal });
-  const rows = await predictor.probabilities({ images: data.images, count: data.count }, { signal });
-  const predicted = rows.map((row) => row.indexOf(Math.max(...row)));
-  const rightProbability = rows.map((row, i) => row[data.labels[i]]);
+  const predicted: number[] = [], rightProbability: number[] = [], clock: { done: number; at: number }[] = [];
+  const evaluation = await predictor.evaluate(data, {
+    signal,
+    onProgress: (done, all) => {
+      clock.push({ done, at: performance.now() });
+      onProgress?.(done / all);
+    },
+    onImage: (row, label) => {
+      predicted.push(row.indexOf(row.reduce((a, b) => Math.max(a, b))));
+      rightProbability.push(Math.exp(logSoftmax(row)[label]));
+    },
+  });
+  if (!Number.isFinite(evaluation.loss)) throw new FailureError("Cannot use its answers as they are no numbers");
+  if (clock.length < 2) { // what is known includes compilation
+    clock[0] = { done: 0, at: performance.now() };
+    await predictor.evaluate(data, { signal, onProgress: (done) => clock[1] = { done, at: performance.now() } });
+  }
+  const [first, last] = [clock[0], clock[clock.length - 1]];
   return {
-    predicted,
-    rightProbability,
+    ...{ evaluation, predicted, rightProbability },
     correct: predicted.filter((label, i) => label === data.labels[i]).length,
-    loss: rightProbability.reduce((sum, p) => sum - Math.log(Math.max(p, 1e-12)), 0) / data.count,
+    secondsPerImage: (last.at - first.at) / 1000 / (last.done - first.done),
   };
+}
+
+/** Predictions that are timed, after one that compiles. */
+const TIMED_PREDICTIONS = 11;
+
+/** Seconds from an image to its answer, one image at a time: the median of some, on the first of the images. */
+export async function measureLatency(model: Model, data: Dataset, gpu: Gpu, signal?: AbortSignal): Promise<number> {
+  await using predictor = await Predictor.open(model, { gpu, signal });
+  const image = { images: data.images.subarray(0, data.images.length / data.count), count: 1 }, times: number[] = [];
+  for (let i = 0; i <= TIMED_PREDICTIONS; i++) {
+    const began = performance.now();
+    await predictor.probabilities(image, { signal });
+    if (i > 0) times.push((performance.now() - began) / 1000);
+  }
+  return times.toSorted((a, b) => a - b)[times.length >> 1];
 }
 
 /** The folder of a trial within that of its run. */

@@ -21,7 +21,7 @@ export interface TrivialResult {
 /** Rows and columns that images are reduced to. */
 const SIDE = 16;
 /** Most images that neighbours and trees learn from. */
-const MOST_IMAGES = 4000;
+export const MOST_IMAGES = 4000;
 /** Neighbours that vote. */
 const NEIGHBOURS = 5;
 /** Trees of a forest. */
@@ -36,9 +36,9 @@ interface Samples {
 }
 
 /** Means over blocks of pixels, at most 16x16 of each channel. */
-function samplesOf(data: Dataset, most = data.count): Samples {
+function samplesOf(data: Dataset): Samples {
   const { channels, height, width, images, labels, classes } = data;
-  const rows = Math.min(SIDE, height), columns = Math.min(SIDE, width), count = Math.min(most, data.count);
+  const rows = Math.min(SIDE, height), columns = Math.min(SIDE, width), { count } = data;
   const features = channels * rows * columns, pixels = new Uint8Array(count * features);
   const edge = (i: number, parts: number, size: number): number => Math.floor(i * size / parts);
   for (let at = 0, n = 0; n < count; n++) {
@@ -56,7 +56,7 @@ function samplesOf(data: Dataset, most = data.count): Samples {
       }
     }
   }
-  return { pixels, features, labels: labels.subarray(0, count), classes };
+  return { pixels, features, labels, classes };
 }
 
 /** The index of the largest number; the first of equals. */
@@ -66,7 +66,7 @@ function largest(numbers: ArrayLike<number>): number {
   return best;
 }
 
-function largestClass({ labels, classes }: Dataset): number {
+function largestClass({ labels, classes }: Pick<Dataset, "labels" | "classes">): number {
   const sizes = new Uint32Array(classes);
   labels.forEach((label) => sizes[label]++);
   return largest(sizes);
@@ -157,19 +157,29 @@ function forest(known: Samples, asked: Samples, seed: number): Int32Array {
 }
 
 /**
- * What trivial answers get right of `held`, having seen `train`; both in memory.
+ * What trivial answers get right of `held`.
+ * @param train all training images, whose labels are counted
+ * @param some of them, in memory, for neighbours and trees
  * @param seed of the forest
+ * @param pause called before each answer, which keeps the thread busy
  */
-export function trivialResults(train: Dataset, held: Dataset, seed: number): TrivialResult[] {
-  const answer = (name: string, predict: () => ArrayLike<number>): TrivialResult => {
+export async function trivialResults(
+  train: Pick<Dataset, "labels" | "classes">,
+  some: Dataset,
+  held: Dataset,
+  seed: number,
+  pause: () => Promise<void> = () => Promise.resolve(),
+): Promise<TrivialResult[]> {
+  const answer = async (name: string, predict: () => ArrayLike<number>): Promise<TrivialResult> => {
+    await pause();
     const began = performance.now(), said = predict(), { count, labels } = held;
     const correct = labels.reduce((sum, label, i) => sum + (said[i] === label ? 1 : 0), 0);
     return { name, correct, count, seconds: (performance.now() - began) / 1000 };
   };
-  const known = samplesOf(train, MOST_IMAGES), asked = samplesOf(held);
+  const known = samplesOf(some), asked = samplesOf(held);
   return [
-    answer("the largest class", () => new Int32Array(held.count).fill(largestClass(train))),
-    answer(`the ${NEIGHBOURS} nearest neighbours`, () => neighbours(known, asked)),
-    answer(`a forest of ${TREES} trees`, () => forest(known, asked, seed)),
+    await answer("the largest class", () => new Int32Array(held.count).fill(largestClass(train))),
+    await answer(`the ${NEIGHBOURS} nearest neighbours`, () => neighbours(known, asked)),
+    await answer(`a forest of ${TREES} trees`, () => forest(known, asked, seed)),
   ];
 }

@@ -6,7 +6,7 @@ import { type Command, Option as Flag } from "commander";
 import { auto, AUTO_MODEL, AUTO_ONNX, AUTO_RESULT, type AutoData } from "../auto/auto.ts";
 import { AUTO_OPTIONS, type AutoConfig, resolveAutoLayers } from "../auto/config.ts";
 import { type Interval, shareInterval } from "../auto/interval.ts";
-import { readLedger } from "../auto/ledger.ts";
+import { readDecisions } from "../auto/ledger.ts";
 import type { AutoEvent, AutoResult, SearchVerdict } from "../auto/records.ts";
 import { folderOf, joinPath } from "../base/files.ts";
 import { VERSION } from "../base/version.ts";
@@ -22,7 +22,7 @@ import { addOptions, flagsOf, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { COST_CONVENTION, partCosts } from "../report/run_report.ts";
 import { REPORT_FILE } from "./report_files.ts";
 import { runName } from "./run_files.ts";
-import { listenForStop, tellStopped } from "./stop.ts";
+import { listenForStop } from "./stop.ts";
 import { commandLine, count, duration, magnitude, pairs, percent, table, Terminal } from "./terminal.ts";
 
 /** Side that the images of a folder get, unless told otherwise: at their usual size little could be trained in minutes. */
@@ -66,15 +66,16 @@ export async function runAuto(parsed: Parsed, [data]: readonly string[]): Promis
   const terminal = new Terminal(parsed.json === true);
   const layers = [{ source: "the command line", values: { data } }, AUTO_OPTIONS.flagLayer(parsed)];
   const config = resolveAutoLayers(layers), path = (parsed.out as string | undefined) ?? `runs/auto-${runName(data)}`;
-  const repeat = typeof parsed.repeat === "string" ? readLedger(RunFolder.view(parsed.repeat)).entries : undefined;
+  const repeats = parsed.repeat as string | undefined;
+  const repeat = repeats === undefined ? undefined : readDecisions(RunFolder.view(repeats));
   using stop = listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
-  const again = commandLine(
-    ["auto", data, ...flagsOf(AUTO_OPTIONS, { ...config, data: "mnist" }, path), "--out", path],
-    {
-      read: [...dataPlaces(data), path],
-      write: [path],
-    },
-  );
+  const flags = flagsOf(AUTO_OPTIONS, { ...config, data: "mnist" }, path), places = dataPlaces(data);
+  const commandFor = (out: string, from: string | undefined): string =>
+    commandLine(["auto", data, ...flags, "--out", out, ...(from === undefined ? [] : ["--repeat", from])], {
+      read: [...places, out, ...(from === undefined ? [] : [from])],
+      write: [out],
+    });
+  const again = commandFor(path, repeats);
   const sets = await openSets({ ...config, imageSize: config.imageSize ?? IMAGE_SIZE }, terminal);
   try {
     const warn = (message: string): void => terminal.warn(message);
@@ -85,13 +86,15 @@ export async function runAuto(parsed: Parsed, [data]: readonly string[]): Promis
       onProgress: (what, share) => terminal.progress(() => share > 0 ? `${what}: ${percent(share)}` : `${what} ...`),
     });
     terminal.progress(() => "writing the report ...");
-    folder.writeFile(REPORT_FILE, await reportOf(result, config, sets, path, again));
+    folder.writeFile(REPORT_FILE, await reportOf(result, config, sets, path, commandFor(`${path}-again`, path)));
     tellResult(result, path, terminal);
     return 0;
   } catch (error) {
     if (!stop.signal.aborted || error !== stop.signal.reason) throw error;
-    tellStopped(terminal, path, undefined, again);
-    terminal.line(`Go on with: ${again}`);
+    const message = "Stopped: what was done is kept";
+    terminal.close();
+    terminal.event({ event: "stopped", folder: path, message });
+    terminal.line(`${message}; go on with: ${again}`);
     return stop.exitCode();
   } finally {
     terminal.close();
@@ -111,6 +114,10 @@ function tellEvent(event: AutoEvent, { time, steps }: AutoConfig, sets: AutoData
   const share = ({ accuracy, interval }: { accuracy: number; interval: Interval }): string =>
     `${percent(accuracy)} (${bounds(interval)})`;
   switch (event.event) {
+    case "resumed":
+      terminal.event({ ...event });
+      terminal.line(`  going on: ${count(event.trials)} trials were done in ${duration(event.seconds)}`);
+      break;
     case "trivial":
       terminal.event({ ...event });
       for (const { name, correct, count: images } of event.results) {
@@ -248,7 +255,7 @@ async function reportOf(
   config: AutoConfig,
   sets: AutoData,
   path: string,
-  again: string,
+  repeated: string,
 ): Promise<string> {
   const { model, test, search, trivial, leaderboard } = result, { network } = model, cost = costOf(network);
   const images = { read: [path, "image.png"], write: [] };
@@ -281,7 +288,7 @@ async function reportOf(
     wrong: await picturesOf(result, sets.test),
     commands: [
       { purpose: "Classify an image of your own", command: commandLine(["predict", path, "image.png"], images) },
-      { purpose: "Take the decisions again, to the same bits", command: `${again}-again --repeat ${path}` },
+      { purpose: "Take the decisions again, to the same bits", command: repeated },
       {
         purpose: "Take it elsewhere in another form",
         command: commandLine(["export", path, "--format", "safetensors"], {

@@ -7,6 +7,9 @@ import { UsageError } from "../base/errors.ts";
 import type { Dataset, ImageStream } from "./dataset.ts";
 import { textFingerprint } from "./statistics.ts";
 
+/** Images of a streamed data set that are asked for at once. */
+const AT_ONCE = 32;
+
 /** The images `indices` of a data set, in that order; a streamed data set stays streamed. */
 export async function subsetOf(data: Dataset, indices: Uint32Array, name: string): Promise<Dataset> {
   const { stream } = data, images = stream ? data.images : gather(data, indices);
@@ -21,10 +24,12 @@ export async function subsetInMemory(data: Dataset, indices: Uint32Array, name: 
   const { stream, channels, height, width } = data;
   if (!stream) return await subsetOf(data, indices, name);
   const size = channels * height * width, images = new Uint8Array(indices.length * size);
-  for (const [at, index] of indices.entries()) {
-    const pixels = await stream.load(index);
-    if (!pixels) throw new UsageError(`Cannot read image ${index} of '${data.name}' any more: restore its file`);
-    images.set(pixels, at * size);
+  for (let begin = 0; begin < indices.length; begin += AT_ONCE) {
+    await Promise.all(Array.from(indices.subarray(begin, begin + AT_ONCE), async (index, k) => {
+      const pixels = await stream.load(index);
+      if (!pixels) throw new UsageError(`Cannot read image ${index} of '${data.name}' any more: restore its file`);
+      images.set(pixels, (begin + k) * size);
+    }));
   }
   const { stream: _, ...kept } = data;
   return { ...kept, ...await part(data, indices, name), images };

@@ -24,8 +24,14 @@ export interface PredictOptions {
   readonly signal?: AbortSignal;
 }
 
-/** {@linkcode PredictOptions}, and the device. */
-export interface InferenceOptions extends PredictOptions {
+/** {@linkcode PredictOptions}, and who is told of every image. */
+export interface EvaluateOptions extends PredictOptions {
+  /** Told of each image, in order: the network's logits, which are only there for the call, and the image's class. */
+  readonly onImage?: (logits: Float32Array, label: number) => void;
+}
+
+/** {@linkcode EvaluateOptions}, and the device. */
+export interface InferenceOptions extends EvaluateOptions {
   /** Device to use; it is opened if left out. */
   readonly gpu?: Gpu;
 }
@@ -187,12 +193,15 @@ export class Predictor implements Disposable, AsyncDisposable {
    * Measures the model on a data set.
    * @throws {UsageError} when the images or classes are not those that the model knows.
    */
-  evaluate(images: Dataset | LabelledImages, options: PredictOptions = {}): Promise<Evaluation> {
+  evaluate(images: Dataset | LabelledImages, options: EvaluateOptions = {}): Promise<Evaluation> {
     return this.#during(async () => {
       const data = await datasetOf(images), tally = new Tally(this.model.network.classes);
       checkMeasurable(this.model, data);
       const batch = Math.min(options.batch ?? this.#suitableBatch(), data.count);
-      await this.#forEachRow(data, batch, options, (row, label) => tally.add(row, label));
+      await this.#forEachRow(data, batch, options, (row, label) => {
+        tally.add(row, label);
+        options.onImage?.(row, label);
+      });
       return tally.result();
     });
   }

@@ -78,6 +78,8 @@ export interface TrainRunOptions extends RunOptions<TrainPlan, TrainProgress, Tr
   readonly search?: string | null;
   /** A network of the same cells and size whose weights and running statistics it starts from; random ones if left out. */
   readonly from?: Model;
+  /** Told of the network after each epoch. */
+  readonly onModel?: (model: Model, epoch: number) => void;
   /** Told while the test images are measured. */
   readonly onTest?: (done: number, total: number) => void;
 }

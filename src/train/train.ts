@@ -206,6 +206,7 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
     if (best) this.#bestModel = model;
     if (best) folder?.writeFile(BEST_MODEL, encodeModel(model));
     folder?.writeFile(LAST_MODEL, encodeModel(model));
+    this.options.onModel?.(model, epoch);
   }
 
   state(): Readonly<Record<string, unknown>> {
