@@ -177,8 +177,9 @@ class Auto {
       let folds = all.slice(0, 1), trivial: readonly TrivialResult[] = [];
       await this.#untilTimeIsOver(async () => {
         folds = await this.#race.comparison(all);
+        const plan = await this.#race.plan(folds);
         trivial = await this.#trivial(folds);
-        await this.#race.run(folds);
+        await this.#race.run(plan);
       });
       const winner = this.#race.best;
       if (!winner) throw this.#nothing();

@@ -63,6 +63,13 @@ export interface Runner {
   readonly standing: Standing;
 }
 
+/** How a race is to go. */
+export interface RacePlan {
+  readonly schedule: Schedule;
+  readonly known: readonly CandidateNetwork[];
+  readonly folds: readonly Fold[];
+}
+
 /** A race. */
 export class Race {
   readonly #context: Context;
@@ -101,8 +108,8 @@ export class Race {
     return await fewerOf(folds, wanted.splits, wanted.held);
   }
 
-  /** Known candidates, then searched ones, then rungs until one is left. */
-  async run(folds: readonly Fold[]): Promise<void> {
+  /** Shares the budget out and chooses known candidates. */
+  async plan(folds: readonly Fold[]): Promise<RacePlan> {
     const { config: { search: wanted }, ledger, budget } = this.#context;
     const plan = ledger.plan(
       "schedule",
@@ -110,6 +117,11 @@ export class Race {
     );
     const told = ledger.entries.some(({ id }) => id === "candidates"), known = await this.#known(plan, folds[0]);
     if (!told) this.#context.event({ event: "plan", candidates: known, text: this.#planText(plan, known, folds) });
+    return { schedule: plan, known, folds };
+  }
+
+  /** Known candidates, then searched ones, then rungs until one is left. */
+  async run({ schedule: plan, known, folds }: RacePlan): Promise<void> {
     const slice = plan.rung / (plan.known + plan.searched);
     if (this.#context.clocked && slice / folds.length > LONG_SECONDS) await this.#start(folds[0]);
     await this.#rung(0, known, slice, folds);
