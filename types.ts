@@ -51,7 +51,7 @@ export type { DepthPart } from "./src/space/reductions.ts";
 export type { Candidate, CellKind, CellShape, Edge, Skeleton, SkeletonName } from "./src/space/space.ts";
 export type { NodeNorm } from "./src/space/supernet.ts";
 export type { EvaluationRecord } from "./src/train/evaluation_file.ts";
-export type { InferenceOptions, PixelImages, PredictOptions } from "./src/train/inference.ts";
+export type { EvaluateOptions, InferenceOptions, PixelImages, PredictOptions } from "./src/train/inference.ts";
 export type { OpenedSearch, OpenedTraining } from "./src/train/open_run.ts";
 export type { BestEpoch, TrainProgress, TrainRecord } from "./src/train/records.ts";
 export type { GenotypeOrigin, TrainingRecord } from "./src/train/run_record.ts";

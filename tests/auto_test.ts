@@ -119,7 +119,7 @@ Deno.test("where the time is over at once there is a network nevertheless, and i
   assert.deepEqual([leaderboard.length, leaderboard[0].steps, test!.count], [1, 1, 60]);
   assert.deepEqual(notes, ["There was no time to train the winner on"]);
   assert.equal(model.notes.epoch, 1);
-  await auto({}, DATA, { gpu, folder: again, repeat: decisionsOf(path) });
+  await auto({}, DATA, { gpu, folder: again, repeat: path });
   assert.deepEqual(modelOf(again), modelOf(path));
 });
 

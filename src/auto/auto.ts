@@ -37,7 +37,7 @@ import {
 } from "./config.ts";
 import { AUTO_MODEL, AUTO_ONNX, AUTO_RESULT, type AutoRunOptions, Context } from "./context.ts";
 import { shareInterval } from "./interval.ts";
-import { END, type Entry } from "./ledger.ts";
+import { END, type Entry, readDecisions } from "./ledger.ts";
 import type { AutoOptions } from "./options.ts";
 import { LEAST_STEPS, Race, type Runner, TRIAL_SECONDS } from "./race.ts";
 import type { AutoOutcome, AutoResult, Failed, WrongImage } from "./records.ts";
@@ -83,7 +83,8 @@ export async function auto(
   signal?.throwIfAborted();
   const config = resolveAutoConfig(options), data = await trainDataOf(images);
   checkPossible(config, data);
-  const beginnings = await beginningsOf(config, data.train, run.repeat);
+  const repeat = typeof run.repeat === "string" ? readDecisions(RunFolder.view(run.repeat)) : run.repeat;
+  const beginnings = await beginningsOf(config, data.train, repeat);
   const folder = typeof run.folder === "string" ? RunFolder.enter(run.folder, { warn }) : run.folder;
   const begins = folder !== undefined && !folder.begun;
   let gpu = run.gpu;
@@ -93,7 +94,7 @@ export async function auto(
     if (adapter !== undefined && adapter !== gpu.name) {
       warn?.(`The run began on adapter '${adapter}' and goes on on '${gpu.name}': times and bits may differ`);
     }
-    const context = new Context(config, data, { ...run, began }, folder, gpu);
+    const context = new Context(config, data, { ...run, began, repeat }, folder, gpu);
     try {
       const folds = await splitsOf(data, config.seed);
       signal?.throwIfAborted();

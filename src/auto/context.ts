@@ -20,8 +20,8 @@ export interface AutoRunOptions {
   readonly signal?: AbortSignal;
   /** When the time began, by `performance.now()`; now if left out. 0 counts the start of the process. */
   readonly began?: number;
-  /** Decisions of another run that has ended, to be taken again, whatever the clock says. */
-  readonly repeat?: readonly Entry[];
+  /** Folder of another run that has ended, or its decisions, to be taken again, whatever the clock says. */
+  readonly repeat?: string | readonly Entry[];
   /** Told what happens; of what an earlier process was told, not again. */
   readonly onEvent?: (event: AutoEvent) => void;
   /** Told where a phase stands, from 0 to 1. */
@@ -64,7 +64,7 @@ export class Context {
   constructor(
     readonly config: AutoConfig,
     readonly data: TrainData,
-    run: AutoRunOptions & { readonly began: number },
+    run: AutoRunOptions & { readonly began: number; readonly repeat: readonly Entry[] | undefined },
     readonly folder: RunFolder | undefined,
     gpu: Gpu,
   ) {

@@ -6,7 +6,6 @@ import { type Command, Option as Flag } from "commander";
 import { auto, AUTO_MODEL, AUTO_ONNX, AUTO_RESULT, type AutoData } from "../auto/auto.ts";
 import { AUTO_OPTIONS, type AutoConfig, resolveAutoLayers } from "../auto/config.ts";
 import { type Interval, shareInterval } from "../auto/interval.ts";
-import { readDecisions } from "../auto/ledger.ts";
 import type { AutoEvent, AutoResult, SearchVerdict } from "../auto/records.ts";
 import { folderOf, joinPath } from "../base/files.ts";
 import { VERSION } from "../base/version.ts";
@@ -66,8 +65,7 @@ export async function runAuto(parsed: Parsed, [data]: readonly string[]): Promis
   const terminal = new Terminal(parsed.json === true);
   const layers = [{ source: "the command line", values: { data } }, AUTO_OPTIONS.flagLayer(parsed)];
   const config = resolveAutoLayers(layers), path = (parsed.out as string | undefined) ?? `runs/auto-${runName(data)}`;
-  const repeats = parsed.repeat as string | undefined;
-  const repeat = repeats === undefined ? undefined : readDecisions(RunFolder.view(repeats));
+  const repeat = parsed.repeat as string | undefined;
   using stop = listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
   const flags = flagsOf(AUTO_OPTIONS, { ...config, data: "mnist" }, path), places = dataPlaces(data);
   const commandFor = (out: string, from: string | undefined): string =>
@@ -75,7 +73,7 @@ export async function runAuto(parsed: Parsed, [data]: readonly string[]): Promis
       read: [...places, out, ...(from === undefined ? [] : [from])],
       write: [out],
     });
-  const again = commandFor(path, repeats);
+  const again = commandFor(path, repeat);
   const sets = await openSets({ ...config, imageSize: config.imageSize ?? IMAGE_SIZE }, terminal);
   try {
     const warn = (message: string): void => terminal.warn(message);
