@@ -7,7 +7,7 @@ import { FailureError } from "./errors.ts";
 import { shellQuote } from "./shell.ts";
 
 /** The most bytes that {@linkcode readBytes} takes unless told otherwise: 4 GiB. */
-export const MAX_FILE_BYTES = 2 ** 32;
+const MAX_FILE_BYTES = 2 ** 32;
 
 /** Folder part of `path` (`"."` where it has none). */
 export function folderOf(path: string): string {

@@ -32,9 +32,6 @@ export const aText: Shape<string> = shape("a text", (value) => typeof value === 
 /** True or false. */
 export const aBoolean: Shape<boolean> = shape("true or false", (value) => typeof value === "boolean");
 
-/** A finite number. */
-export const aNumber: Shape<number> = shape("a number", Number.isFinite);
-
 /** A number that was measured: JSON has null for one that was not finite. */
 export const aMeasurement: Shape<number> = shape("a number or null", (v) => v === null || Number.isFinite(v));
 

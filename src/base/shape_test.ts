@@ -3,7 +3,6 @@ import { FailureError } from "./errors.ts";
 import {
   aBoolean,
   aMeasurement,
-  aNumber,
   aText,
   checkShape,
   listOf,
@@ -13,6 +12,7 @@ import {
   oneOf,
   optional,
   type Shape,
+  shape,
   whole,
 } from "./shape.ts";
 
@@ -32,7 +32,7 @@ const THING: Shape<Thing> = mapping<Thing>({
   loss: aMeasurement,
   on: aBoolean,
   kind: oneOf("a", "b"),
-  parts: listOf(mapping<{ share: number | null }>({ share: nullable(aNumber) })),
+  parts: listOf(mapping<{ share: number | null }>({ share: nullable(shape("a number", Number.isFinite)) })),
   notes: optional(mappingOf(aText)),
 });
 const GOOD = { name: "x", size: 1, loss: null, on: false, kind: "b", parts: [{ share: 1 }, { share: null }] };

@@ -79,7 +79,7 @@ export interface Prediction {
  * @param warn told of those that look wrong
  * @throws {UsageError} for a model that image files cannot be brought to.
  */
-export async function predictFiles(
+async function predictFiles(
   model: Model,
   files: readonly string[],
   invert: boolean,
@@ -118,7 +118,7 @@ export async function predictFiles(
 }
 
 /** An image and its most probable classes. */
-export function predictionLines({ file, classes }: Prediction, top: number): string[] {
+function predictionLines({ file, classes }: Prediction, top: number): string[] {
   const shown = classes.slice(0, top).map(({ name, probability }) => ({ name: printable(name), probability }));
   const width = Math.max(...shown.map(({ name }) => name.length));
   return [

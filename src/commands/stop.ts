@@ -11,7 +11,7 @@ const CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 type Signal = keyof typeof CODES;
 
 /** The reason of a stop that the user asked for by a signal. */
-export class Interrupted extends Error {
+class Interrupted extends Error {
   /** Name shown in stack traces. */
   override readonly name = "Interrupted";
 }

@@ -40,7 +40,7 @@ export interface BatcherOptions {
 }
 
 /** The label of an image that only fills a batch up. */
-export const IGNORED_LABEL: number = -1;
+const IGNORED_LABEL: number = -1;
 
 /** Elements of a batch of `batch` images in the device layout. */
 export function batchElements(data: Pick<Dataset, "channels" | "height" | "width">, batch: number): number {

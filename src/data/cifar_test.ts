@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { FailureError, UsageError } from "../base/errors.ts";
-import { channelStats, defaultAugment, openData } from "./dataset.ts";
+import { defaultAugment, openData } from "./dataset.ts";
+import { channelStats } from "./statistics.ts";
 import { cifarRecords, concat, encodeTar } from "./testing.ts";
 import { readTar } from "./tar.ts";
 

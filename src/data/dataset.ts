@@ -12,7 +12,6 @@ import { FORMATS } from "./formats.ts";
 import type { DataOptions } from "./options.ts";
 
 export { MNIST_FOLDER } from "./idx_dataset.ts";
-export { channelStats } from "./statistics.ts";
 
 /** A labelled set of images of one size. */
 export interface Dataset {

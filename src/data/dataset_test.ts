@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { FailureError } from "../base/errors.ts";
-import { channelStats, openData } from "./dataset.ts";
+import { openData } from "./dataset.ts";
+import { channelStats } from "./statistics.ts";
 import { encodeTar, samplePng } from "./testing.ts";
 
 /** An IDX file with the given elements. */

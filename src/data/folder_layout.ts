@@ -63,7 +63,7 @@ function isUnlabelled(name: string): boolean {
 }
 
 /** Number of files under a folder that are named like images. */
-export function countImages(folder: string, depth = 0): number {
+function countImages(folder: string, depth = 0): number {
   if (depth > MAX_DEPTH) return 0;
   return listFolder(folder).entries.reduce(
     (sum, { name, path, isFolder }) => sum + (isFolder ? countImages(path, depth + 1) : isNamedImage(name) ? 1 : 0),

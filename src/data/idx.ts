@@ -18,7 +18,7 @@ export interface IdxArray {
 }
 
 /** The most elements that an IDX file may hold. */
-export const MAX_IDX_ELEMENTS = 2 ** 31;
+const MAX_IDX_ELEMENTS = 2 ** 31;
 /** No deflate stream expands by more than this factor (zlib's technical note). */
 const MAX_EXPANSION = 1032;
 /** Compressed bytes that surely hold the 20 bytes of the longest header. */

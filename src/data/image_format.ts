@@ -25,7 +25,7 @@ function has(head: Uint8Array, text: string, at = 0): boolean {
 const BMP_HEADERS: readonly number[] = [12, 40, 52, 56, 64, 108, 124];
 
 /** Every kind of image file that is read. */
-export const IMAGE_FORMATS: readonly ImageFormat[] = [
+const IMAGE_FORMATS: readonly ImageFormat[] = [
   { name: "PNG", endings: [".png"], is: (head) => has(head, "\x89PNG\r\n\x1a\n") },
   { name: "JPEG", endings: [".jpg", ".jpeg", ".jpe", ".jfif"], is: (head) => has(head, "\xff\xd8\xff") },
   { name: "WebP", endings: [".webp"], is: (head) => has(head, "RIFF") && has(head, "WEBP", 8) },

@@ -26,7 +26,7 @@ export interface Picture extends Omit<Pixels, "data"> {
 }
 
 /** The largest image that is decoded, in pixels: about 268 million, for the time that it takes. */
-export const MAX_PIXELS: number = 2 ** 28;
+const MAX_PIXELS: number = 2 ** 28;
 
 /** The largest image file that is read: 128 MiB. */
 export const MAX_IMAGE_BYTES: number = 2 ** 27;
@@ -35,7 +35,7 @@ export const MAX_IMAGE_BYTES: number = 2 ** 27;
  * Memory that decoding may take, over all threads: 2 GiB. Half of it is shared out among the threads, each of which
  * keeps its share; half is for images that need more than a share, which wait for it.
  */
-export const DECODE_MEMORY: number = 2 ** 31;
+const DECODE_MEMORY: number = 2 ** 31;
 
 /** The most that one image may need. */
 export const LARGE_MEMORY: number = DECODE_MEMORY / 2;

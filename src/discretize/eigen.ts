@@ -9,7 +9,7 @@ import { EigenvalueDecomposition, Matrix } from "ml-matrix";
  * Eigenvalues below this part of the largest one count as zero: the Gram matrices come from 32-bit sums, so
  * what lies below is rounding.
  */
-export const RANK_TOLERANCE = 1e-7;
+const RANK_TOLERANCE = 1e-7;
 
 /** A power of a symmetric positive semi-definite matrix. */
 export interface SpectralPower {

@@ -19,7 +19,7 @@ export const RULES: readonly Rule[] = [SEMIPARTIAL, ZCA, SIMILARITY, ALPHA, PERT
  * @param rules where to look
  * @throws {UsageError} when there is none; the message suggests the nearest name.
  */
-export function findRule(name: string, rules: readonly Rule[] = RULES): Rule {
+function findRule(name: string, rules: readonly Rule[] = RULES): Rule {
   return findNamed(name, rules, "discretise by a method");
 }
 

@@ -37,7 +37,7 @@ export interface Strands {
 const STRAND = LANES, WORTH = 192;
 
 /** Strands of one workgroup that walks `length` vec4s alone. */
-export function oneWorkgroup(length: number): Strands {
+function oneWorkgroup(length: number): Strands {
   const SIZE = length < 256 ? 32 : 64;
   return { SIZE, SHARE: STRAND * Math.ceil(length / SIZE) };
 }

@@ -47,7 +47,7 @@ const tiledShader = kernel("pointwise_tiled", tiledSource, {
 export const WEIGHT_UNIFORM_BYTES = 65536;
 
 /** Whether the weights `w` can be bound as a uniform range. */
-export function fitsUniform(w: TensorType, limits: GpuLimits): boolean {
+function fitsUniform(w: TensorType, limits: GpuLimits): boolean {
   return elementCount(w) * 4 <= WEIGHT_UNIFORM_BYTES && limits.maxUniformBufferBindingSize >= WEIGHT_UNIFORM_BYTES;
 }
 

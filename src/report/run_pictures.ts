@@ -17,7 +17,7 @@ import type { TrainResult } from "../train/records.ts";
 import { cellSvg } from "./cell_svg.ts";
 
 /** Name of the drawing of the cells in a run folder. */
-export const PICTURE_FILE = "cells.svg";
+const PICTURE_FILE = "cells.svg";
 
 /** The entry of the rule called `method`. */
 export function methodReport(report: DiscretizationReport, method: string): MethodReport {

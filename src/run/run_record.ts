@@ -86,7 +86,7 @@ function refuseFile(file: string, what: string): never {
  * @throws {FailureError} where it is damaged or of another program.
  * @throws {UsageError} where the run is of another kind.
  */
-export function readRecord(folder: RunFolder, kind: RunKind): RawRecord {
+function readRecord(folder: RunFolder, kind: RunKind): RawRecord {
   const file = folder.file(CONFIG_FILE), value = folder.readJson(CONFIG_FILE), { format, noun } = KINDS[kind];
   const other = Object.values(KINDS).find((each) =>
     each.format !== format && isRecord(value) && value.format === each.format

@@ -53,13 +53,13 @@ export interface Genotype {
 }
 
 /** Value of the field `format` of a genotype file. */
-export const GENOTYPE_FORMAT = "idarts-genotype/1";
+const GENOTYPE_FORMAT = "idarts-genotype/1";
 
 /** Longest text a reader accepts, in characters; a real genotype has about a thousand. */
 export const MAX_GENOTYPE_CHARACTERS = 65_536;
 
 /** Largest number of intermediate nodes a reader accepts; published cells have at most five. */
-export const MAX_GENOTYPE_NODES = 16;
+const MAX_GENOTYPE_NODES = 16;
 
 /** The genotype of a space that has these inputs at the nodes of each kind of cell. */
 export function genotypeOf(

@@ -100,7 +100,7 @@ export function cellRun(search: SearchTask, rule: string): string {
 }
 
 /** The training of a cell with this configuration. */
-export function trainTask(config: TrainConfig, genotype: Genotype): TrainTask {
+function trainTask(config: TrainConfig, genotype: Genotype): TrainTask {
   return { kind: "train", name: nameOf("train", config, genotype), config, genotype };
 }
 

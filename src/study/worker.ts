@@ -109,7 +109,7 @@ export function knownTasks(study: Study, folder: StudyFolder): Known {
 }
 
 /** The tasks in the order in which a shard looks at them: its own ones first. */
-export function shardOrder<T>(tasks: readonly T[], { index, count = Infinity }: Shard): T[] {
+function shardOrder<T>(tasks: readonly T[], { index, count = Infinity }: Shard): T[] {
   const own = (_: T, at: number): boolean => at % count === index;
   return [...tasks.filter(own), ...tasks.filter((task, at) => !own(task, at))];
 }

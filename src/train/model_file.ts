@@ -37,7 +37,7 @@ export interface Model {
 }
 
 /** Value of the metadata key `format`. */
-export const MODEL_FORMAT = "idarts-model/1";
+const MODEL_FORMAT = "idarts-model/1";
 
 /** Largest values that a reader accepts; a real model has less of everything. */
 const LIMITS = { channels: 4096, cells: 256, classes: 100_000, inputChannels: 64, height: 8192, width: 8192 } as const;
