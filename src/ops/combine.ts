@@ -66,10 +66,11 @@ export const combine: OpSpec<CombineAttributes> = {
   },
   kernels({ inputs, attrs }) {
     const { terms } = attrs, { hyper, square } = needs(attrs), { constants, workgroups } = overArena(inputs[0]);
-    const described = terms.flatMap((
-      { factor, rate = false, norm = 0 },
-      k,
-    ) => [[`FACTOR${k}`, factor], [`RATE${k}`, rate], [`NORM${k}`, norm]]);
+    const described = terms.flatMap(({ factor, rate = false, norm = 0 }, k) => [
+      [`FACTOR${k}`, factor],
+      [`RATE${k}`, rate],
+      [`NORM${k}`, norm],
+    ]);
     return {
       dispatches: [dispatch(shader, {
         constants: {
@@ -110,17 +111,19 @@ export const combine: OpSpec<CombineAttributes> = {
     const one = { factor: 1 };
     return [
       made("a sum", 130, [one, { factor: -2.5 }]),
-      made("a step", 4096, [one, { factor: -3e-4, rate: true }, { factor: -1, rate: true }, {
-        factor: -0.9,
-        rate: true,
-      }]),
+      made("a step", 4096, [
+        one,
+        { factor: -3e-4, rate: true },
+        { factor: -1, rate: true },
+        { factor: -0.9, rate: true },
+      ]),
       made("a step along a direction", 10_007, [one, { factor: -0.01, norm: -1 }]),
       made("along a direction that vanishes", 5, [one, { factor: 0.01, norm: -1 }], 0),
-      made("a difference quotient", 112, [one, { factor: -50, rate: true, norm: 1 }, {
-        factor: 50,
-        rate: true,
-        norm: 1,
-      }]),
+      made("a difference quotient", 112, [
+        one,
+        { factor: -50, rate: true, norm: 1 },
+        { factor: 50, rate: true, norm: 1 },
+      ]),
     ];
   },
 };

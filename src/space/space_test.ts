@@ -61,11 +61,10 @@ Deno.test("candidates leave out none and follow the edges' own primitives", () =
     },
   };
   assert.deepEqual(primitivesOf(space, "normal", 1), ["sep_conv_3x3"]);
-  assert.deepEqual(candidatesOf(space, "normal", 0), [{ edge: 0, from: 0, op: "skip_connect" }, {
-    edge: 1,
-    from: 1,
-    op: "sep_conv_3x3",
-  }]);
+  assert.deepEqual(candidatesOf(space, "normal", 0), [
+    { edge: 0, from: 0, op: "skip_connect" },
+    { edge: 1, from: 1, op: "sep_conv_3x3" },
+  ]);
 });
 
 Deno.test("an unknown space is refused with the nearest name", () => {
