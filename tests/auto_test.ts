@@ -103,9 +103,13 @@ Deno.test("stopped in the middle, the same call goes on to the same bits, and so
   assert.match(one.notes.join(), /plain \d+x\d is out: .*loss/);
 });
 
-Deno.test("few images, one of them alone in its class, of a size that cannot be halved twice", async () => {
+Deno.test("few images, one alone in its class, of a size that cannot be halved twice, and a device that is lost", async () => {
   const train = stripes(25, 4, 10, (i) => i === 24 ? 2 : i % 2), options = { steps: 60, search: "off" } as const;
-  const { splits, held, leaderboard, test, model } = await auto(options, { train }, { gpu });
+  const weak = await openGpu(); // which is lost on the way
+  const { splits, held, leaderboard, test, model } = await auto(options, { train }, {
+    gpu: weak,
+    onEvent: ({ event }) => event === "trial" && weak.device.destroy(),
+  });
   assert.deepEqual([splits, held, test], [3, 15, null]);
   const plain = leaderboard.find(({ candidate }) => candidate.origin === "plain")!;
   assert.ok(plain && plain.candidate.genotype.skeleton === undefined);

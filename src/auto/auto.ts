@@ -9,7 +9,7 @@
  * carried out, and nothing that went wrong in a trial ends the run while there is a network.
  * @module
  */
-import { FailureError } from "../base/errors.ts";
+import { FailureError, type IdartsError } from "../base/errors.ts";
 import { exists, joinPath } from "../base/files.ts";
 import { Random } from "../base/random.ts";
 import { VERSION } from "../base/version.ts";
@@ -223,8 +223,8 @@ class Auto {
       await work();
     } catch (error) {
       if (this.#context.isTimeOver(error)) return;
-      if (!(error instanceof FailureError) || this.#context.isStopped(error) || !this.#race.best) throw error;
-      this.#context.ledger.note(error.message);
+      if (this.#context.isFatal(error) || !this.#race.best) throw error;
+      this.#context.ledger.note((error as IdartsError).message);
     }
   }
 
@@ -260,8 +260,8 @@ class Auto {
         return { epochs: trained.epochs, steps: trained.steps, kept };
       } catch (error) {
         if (this.#context.isTimeOver(error)) return { failed: "the time was over before its first epoch" };
-        if (!(error instanceof FailureError) || this.#context.isStopped(error)) throw error;
-        return { failed: error.message };
+        if (this.#context.isFatal(error)) throw error;
+        return { failed: (error as IdartsError).message };
       }
     });
     if ("failed" in done) {

@@ -1,10 +1,17 @@
 import assert from "node:assert/strict";
-import { UsageError } from "../base/errors.ts";
+import { FailureError, UsageError } from "../base/errors.ts";
+import { writeAtomic } from "../base/files.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { datasetOf } from "../data/labelled_images.ts";
+import { subsetInMemory, subsetOf } from "../data/subset.ts";
+import { RunFolder } from "../run/run_folder.ts";
 import { clockBudget, parseTime, stepBudget } from "./budget.ts";
 import { limitsOf, resolveAutoConfig } from "./config.ts";
 import { pairedDifference, shareInterval } from "./interval.ts";
+import { knownCandidates } from "./candidates.ts";
+import { END, type Entry, Ledger, LEDGER_FILE, readDecisions, readLedger, TimeOver } from "./ledger.ts";
 import { rungsFor, schedule, survivors } from "./schedule.ts";
+import { fewerOf, splitsOf } from "./splits.ts";
 import { trialPlan } from "./trial.ts";
 import { type TrivialResult, trivialResults } from "./trivial.ts";
 
@@ -105,4 +112,108 @@ Deno.test("trivial answers: what is separable by one pixel is learnt, what is no
     (await of(true)).map((r) => r.correct),
     [largest, near, forest].map((r) => r.correct),
   );
+});
+
+/** Images of 4x4 whose first pixel is their number. */
+const numbered = (count: number, classes: number, side = 4): Promise<Dataset> =>
+  datasetOf({
+    images: Uint8Array.from({ length: count * side * side }, (_, p) => p % (side * side) ? p % 7 : p / side / side),
+    labels: Int32Array.from({ length: count }, (_, i) => i % classes),
+    classNames: Array.from({ length: classes }, (_, i) => `class ${i}`),
+    ...{ channels: 1, height: side, width: side, name: "numbered" },
+  });
+const numbersOf = ({ images, count }: Dataset): number[] => Array.from({ length: count }, (_, i) => images[i * 16]);
+
+Deno.test("several splits hold no image out twice, and train on all others", async () => {
+  const train = await numbered(24, 3), folds = await splitsOf({ train }, 5);
+  assert.deepEqual(folds.map(({ train, held }) => [train.count, held.count]), Array(3).fill([19, 5]));
+  const held = folds.flatMap((fold) => numbersOf(fold.held));
+  assert.equal(new Set(held).size, 15);
+  for (const fold of folds) {
+    assert.equal(new Set([...numbersOf(fold.train), ...numbersOf(fold.held)]).size, 24);
+    numbersOf(fold.held).forEach((n, at) => assert.equal(fold.held.labels[at], n % 3, "labels stay with their images"));
+  }
+  const [few, ...none] = await fewerOf(folds, 1, 2);
+  assert.deepEqual([numbersOf(few.held), none.length], [numbersOf(folds[0].held).slice(0, 2), 0]);
+  for (const count of [4, 5, 7, 13]) {
+    for (const { train, held } of await splitsOf({ train: await numbered(count, 2) }, 0)) {
+      assert.ok(train.count >= 2 && held.count >= 1 && train.count + held.count === count);
+    }
+  }
+  await assert.rejects(splitsOf({ train: await numbered(3, 3) }, 0), /there must be 4 training images or more/);
+  const val = await numbered(30, 2), [one] = await splitsOf({ train, val }, 0);
+  assert.deepEqual(numbersOf(one.held).sort((a, b) => a - b), Array.from({ length: 30 }, (_, i) => i));
+  assert.deepEqual([one.train.count, one.held.mean], [24, train.mean], "normalised as in training");
+});
+
+Deno.test("parts of a streamed data set: streamed, or in memory and in order", async () => {
+  const whole = await numbered(100, 2), { images, ...rest } = whole, wanted = Uint32Array.of(70, 3, 99, 12);
+  let closed = 0;
+  const streamed: Dataset = {
+    ...rest,
+    images: new Uint8Array(),
+    stream: {
+      load: async (index) => {
+        await new Promise((resolve) => setTimeout(resolve, index % 5)); // they come in another order
+        return index === 13 ? null : images.slice(index * 16, (index + 1) * 16);
+      },
+      close: () => void closed++,
+    },
+  };
+  const part = await subsetOf(streamed, wanted, "part"), loaded = await subsetInMemory(streamed, wanted, "part");
+  assert.deepEqual([numbersOf(loaded), [...loaded.labels], loaded.stream], [[70, 3, 99, 12], [0, 1, 1, 0], undefined]);
+  assert.equal((await part.stream!.load(2))![0], 99);
+  part.stream!.close();
+  assert.deepEqual([closed, part.count, part.fingerprint], [1, 4, loaded.fingerprint]);
+  await assert.rejects(subsetInMemory(streamed, Uint32Array.of(1, 13), "part"), /Cannot read image 13 of 'numbered'/);
+});
+
+Deno.test("a ledger decides once, keeps what happened, and is repeated with what the clock said", async () => {
+  const path = Deno.makeTempDirSync();
+  using folder = RunFolder.create(path);
+  folder.writeJson("config.json", {});
+  let now = 3;
+  const seconds = (spent: number): number => spent + now, never = (): never => assert.fail("asked again");
+  const first = new Ledger(folder, seconds);
+  assert.deepEqual([first.goesOn, first.plan("a", () => [1]), first.plan("nothing", () => null)], [false, [1], null]);
+  assert.equal(await first.measured("speed", () => Promise.resolve(7)), 7);
+  first.note("It rained");
+  first.note("It rained");
+  now = 9;
+  first.touch();
+  const second = new Ledger(folder, seconds);
+  assert.deepEqual([second.goesOn, second.spent, second.notes], [true, 9, ["It rained"]]);
+  assert.deepEqual([second.plan("a", never), second.plan("nothing", never)], [[1], null]);
+  assert.deepEqual([second.knows("a"), second.knows("speed")], [false, true]);
+  assert.throws(() => readDecisions(folder), UsageError);
+  await second.result(END, () => Promise.resolve(true));
+
+  const again = new Ledger(undefined, seconds, readDecisions(folder));
+  assert.deepEqual([again.plan("a", never), again.plan("nothing", never)], [[1], null]);
+  assert.equal(await again.measured("speed", never), 7);
+  assert.throws(() => again.repeated("a"), TimeOver, "it came to nothing then");
+  assert.throws(() => again.plan("further", never), TimeOver, "the time was over then");
+
+  const good = readLedger(folder), entries = [...good.entries, good.entries[0]] as Entry[];
+  for (const bad of [{ spent: -1 }, { notes: [5] }, { entries: 1 }, { entries }, { format: "x" }]) {
+    writeAtomic(folder.file(LEDGER_FILE), JSON.stringify({ format: "idarts-ledger/1", ...good, ...bad }));
+    assert.throws(() => readLedger(folder), (error: Error) => {
+      return error instanceof FailureError && error.message.includes(LEDGER_FILE);
+    });
+  }
+});
+
+Deno.test("images of every size get a plain residual network, and small ones a refusal", async () => {
+  const of = async (side: number) =>
+    knownCandidates(1, { data: await numbered(4, 2, side), constraints: {}, affordable: () => 0 })[0];
+  for (
+    const [side, skeleton] of [[8, "nas-bench-201"], [28, "nas-bench-201"], [4, "nas-bench-201"], [30, undefined], [
+      5,
+      undefined,
+    ]] as const
+  ) {
+    const { origin, genotype } = await of(side);
+    assert.deepEqual([origin, genotype.skeleton], ["plain", skeleton], `${side}`);
+  }
+  await assert.rejects(of(3), /Cannot build a network for images of 3x3/);
 });

@@ -2,6 +2,8 @@
  * What every part of an `auto` run shares: configuration, images, device, folder, budget and ledger.
  * @module
  */
+import { IdartsError } from "../base/errors.ts";
+import { ImagesLostError } from "../data/lost_images.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import type { RunFolder } from "../run/run_folder.ts";
 import type { TrainData } from "../train/setup.ts";
@@ -119,9 +121,10 @@ export class Context {
     return error instanceof TimeOver && this.userSignal?.reason !== error;
   }
 
-  /** Whether this is what the user's signal says. */
-  isStopped(error: unknown): boolean {
-    return this.userSignal?.aborted === true && error === this.userSignal.reason;
+  /** Whether the run cannot do without what failed: the user stopped it, its images went away, or it is a mistake here. */
+  isFatal(error: unknown): boolean {
+    const stopped = this.userSignal?.aborted === true && error === this.userSignal.reason;
+    return stopped || !(error instanceof IdartsError) || error instanceof ImagesLostError;
   }
 
   /** What the end takes: held-out images once more, test images, export, report. */

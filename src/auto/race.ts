@@ -3,7 +3,7 @@
  * better half goes on. Not responsible for what becomes of the winner.
  * @module
  */
-import { FailureError, IdartsError } from "../base/errors.ts";
+import { FailureError, type IdartsError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { search } from "../search/search.ts";
@@ -253,8 +253,8 @@ export class Race {
 
   /** Why something came to nothing that the rest can do without. @throws what ends the run */
   #failed(error: unknown): Failed {
-    if (!(error instanceof IdartsError) || this.#context.isStopped(error)) throw error;
-    return { failed: error.message };
+    if (this.#context.isFatal(error)) throw error;
+    return { failed: (error as IdartsError).message };
   }
 
   /** Trains candidates at equal effort and measures them. */

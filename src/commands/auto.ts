@@ -236,11 +236,12 @@ function tellResult(result: AutoResult, path: string, terminal: Terminal): void 
 /** The images of `data` that are shown, as data URLs. */
 function picturesOf({ wrong, model: { classNames } }: AutoResult, data: Dataset | undefined): Promise<PicturePart[]> {
   if (!data || (data.channels !== 1 && data.channels !== 3)) return Promise.resolve([]);
-  const { channels, height, width, images } = data, plane = height * width;
+  const { channels, height, width, images, stream } = data, plane = height * width;
   return Promise.all(wrong.map(async ({ index, label, predicted, rightProbability }) => {
-    const pixels = new Uint8Array(channels * plane), at = index * channels * plane;
-    for (let c = 0; c < channels; c++) {
-      for (let i = 0; i < plane; i++) pixels[i * channels + c] = images[at + c * plane + i];
+    const pixels = new Uint8Array(channels * plane), size = channels * plane;
+    const planes = stream ? await stream.load(index) : images.subarray(index * size, (index + 1) * size);
+    for (let c = 0; planes && c < channels; c++) {
+      for (let i = 0; i < plane; i++) pixels[i * channels + c] = planes[c * plane + i];
     }
     const png = await encodePng({ width, height, channels, data: pixels, orientation: 1 });
     const source = `data:image/png;base64,${png.toBase64()}`;

@@ -32,7 +32,7 @@ export async function subsetInMemory(data: Dataset, indices: Uint32Array, name: 
     }));
   }
   const { stream: _, ...kept } = data;
-  return { ...kept, ...await part(data, indices, name), images };
+  return { ...await part(kept, indices, name), images };
 }
 
 /** What a part has besides images. */
