@@ -305,7 +305,7 @@ export class Race {
       }
     }
     const standing = standingOf(candidate, rung, results, known?.standing);
-    const secondsPerStep = Math.max(...results.map(pace)),
+    const secondsPerStep = Math.max(...results.map((result) => result.secondsPerStep)) || speed,
       secondsPerImage = Math.max(...results.map((result) => result.secondsPerImage));
     this.#stands({ candidate, secondsPerStep, secondsPerImage, models, standing }, known, fresh);
     return undefined;
@@ -407,8 +407,3 @@ export class Race {
 type SearchOutcome =
   | { readonly cells: readonly { readonly rule: string; readonly genotype: Genotype }[]; readonly steps: number }
   | Failed;
-
-/** Seconds that a step of a trial took, with what comes between steps. */
-function pace({ secondsPerStep, seconds, steps }: TrialResult): number {
-  return Math.max(secondsPerStep, (seconds - TRIAL_SECONDS) / steps);
-}

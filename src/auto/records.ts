@@ -21,7 +21,7 @@ export interface TrialResult {
   readonly steps: number;
   /** Wall-clock seconds of it all. */
   readonly seconds: number;
-  /** Wall-clock seconds of a step. */
+  /** Wall-clock seconds of a step, compilation not counted; 0 where it is not known. */
   readonly secondsPerStep: number;
   /** Wall-clock seconds in which it answers an image, many at a time. */
   readonly secondsPerImage: number;

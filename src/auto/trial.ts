@@ -109,7 +109,7 @@ export interface Trained {
   readonly epochs: number;
   /** Steps that were taken. */
   readonly steps: number;
-  /** Wall-clock seconds per step in its last epoch; 0 where an earlier process did it. */
+  /** Wall-clock seconds for a step, with what comes between epochs, compilation not counted; 0 where it is not known. */
   readonly secondsPerStep: number;
 }
 
@@ -121,7 +121,7 @@ export interface Trained {
 export async function runTrial(trial: Trial): Promise<Trained> {
   const { candidate, plan, data, gpu, folder, from, seed, signal, stopAfter = Infinity, warn, onProgress } = trial;
   const enough = new AbortController(), signals = [enough.signal, ...(signal ? [signal] : [])];
-  let last: Model | undefined, secondsPerStep = 0;
+  let last: Model | undefined, first: { readonly epoch: number; readonly at: number } | undefined, secondsPerStep = 0;
   try {
     const { model } = await train(configOf(plan, candidate, data, seed), candidate.genotype, { train: data }, {
       ...{ gpu, folder, from, signal: AbortSignal.any(signals), warn, name: candidate.name },
@@ -130,7 +130,9 @@ export async function runTrial(trial: Trial): Promise<Trained> {
         trial.onModel?.(model);
       },
       onEpoch: ({ epoch, secondsPerStep: seconds }) => {
-        secondsPerStep = seconds;
+        const at = performance.now() / 1000;
+        secondsPerStep = first ? (at - first.at) / (epoch - first.epoch) / plan.stepsPerEpoch : seconds;
+        first ??= { epoch, at };
         if (epoch >= stopAfter && epoch < plan.epochs) enough.abort(new TimeOver());
       },
       onProgress: ({ epoch, step, stepsPerEpoch, trainLoss }) =>
