@@ -11,7 +11,8 @@ import type { TrialPlan } from "../src/auto/trial.ts";
 import { FailureError, UsageError } from "../src/base/errors.ts";
 import { exists } from "../src/base/files.ts";
 import { Random } from "../src/base/random.ts";
-import type { LabelledImages } from "../src/data/labelled_images.ts";
+import type { Dataset } from "../src/data/dataset.ts";
+import { datasetOf, type LabelledImages } from "../src/data/labelled_images.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import { RunFolder } from "../src/run/run_folder.ts";
 
@@ -119,11 +120,16 @@ Deno.test("few images, one alone in its class, of a size that cannot be halved t
 
 Deno.test("where the time is over at once there is a network nevertheless, and it can be had again", async () => {
   const path = fresh(), again = fresh(), began = performance.now() - 29_000;
-  const { leaderboard, notes, test, model } = await auto({ time: "30s" }, DATA, { gpu, folder: path, began });
+  const { images, ...rest } = await datasetOf(stripes(192, 1)); // of which one is decoded when it is needed
+  const load = (index: number) => Promise.resolve(images.slice(64 * index, 64 * index + 64));
+  const train: Dataset = { ...rest, images: new Uint8Array(), stream: { load, close: () => {} } };
+  const data = { train, test: await datasetOf(DATA.test!) };
+  const { leaderboard, notes, test, model } = await auto({ time: "30s" }, data, { gpu, folder: path, began });
   assert.deepEqual([leaderboard.length, leaderboard[0].steps, test!.count], [1, 1, 60]);
+  assert.equal(leaderboard[0].right.length, 32, "as few are held out as there is time for");
   assert.deepEqual(notes, ["There was no time to train the winner on"]);
   assert.equal(model.notes.epoch, 1);
-  await auto({}, DATA, { gpu, folder: again, repeat: path });
+  await auto({}, data, { gpu, folder: again, repeat: path });
   assert.deepEqual(modelOf(again), modelOf(path));
 });
 

@@ -122,8 +122,9 @@ export function limitsOf(
 ): Limits {
   if (latency !== null && steps !== null) {
     throw new UsageError(
-      text`Cannot use ${option("latency")} together with ${option("steps")} as it depends on the clock what is quick ` +
-        "enough, and then the same call gives other bits",
+      text`Cannot use ${option("latency")} together with ${
+        option("steps")
+      } as the clock says what is quick enough: the same call would give other bits`,
       { option: "latency", remedies: ["leave one of them away"] },
     );
   }

@@ -6,8 +6,6 @@
 import { FailureError, type IdartsError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { search } from "../search/search.ts";
-import type { Genotype } from "../space/genotype.ts";
 import { encodeModel, loadModel, type Model } from "../train/model_file.ts";
 import { LAST_MODEL } from "../train/train.ts";
 import { exportOnnx } from "../export/onnx.ts";
@@ -19,6 +17,7 @@ import {
   type SizeQuestion,
 } from "./candidates.ts";
 import { type Limits, limitsOf } from "./config.ts";
+import { type FoundCells, searchCells } from "./search_cells.ts";
 import { AUTO_MODEL, type Context } from "./context.ts";
 import { TimeOver } from "./ledger.ts";
 import type { Failed, Standing, TrialResult } from "./records.ts";
@@ -192,15 +191,15 @@ export class Race {
   /** Cells of a search on these images as candidates. */
   async #search(plan: Schedule, { train }: Fold): Promise<readonly CandidateNetwork[]> {
     const { ledger, budget } = this.#context, began = performance.now(), told = ledger.knows("search");
-    const outcome = await ledger.result("search", async () => {
-      const before = ledger.repeated("search") as SearchOutcome | undefined;
+    const outcome = await ledger.result("search", async (): Promise<FoundCells | Failed> => {
+      const before = ledger.repeated("search") as FoundCells | Failed | undefined;
       if (before && "failed" in before) return before;
       try {
         using limit = this.#context.within(
           SEARCH_PATIENCE * plan.search,
           new FailureError("it took much longer than planned"),
         );
-        return await this.#cells(plan, train, limit.signal);
+        return await searchCells(this.#context, plan.search, train, limit.signal);
       } catch (error) {
         return this.#failed(error);
       }
@@ -218,37 +217,6 @@ export class Race {
     const seconds = (performance.now() - began) / 1000;
     if (!told) this.#context.event({ event: "search", steps, seconds, candidates: found });
     return found;
-  }
-
-  /** Searches. @returns the cell of each rule */
-  async #cells(plan: Schedule, train: Dataset, signal: AbortSignal): Promise<SearchOutcome> {
-    const { ledger, budget, clocked, config: { seed }, folder, warn } = this.#context;
-    const half = Math.floor(train.count / 2), batchSize = Math.max(2, Math.min(32, Math.floor(half / 2)));
-    const base = {
-      ...{ initChannels: 4, cells: 3, batchSize, weightLr: 0.05, alphaLr: 0.02, seed },
-      ...{ pad: 2, flip: "auto" as const, checkpointSteps: 1_000_000 },
-    };
-    const seconds = await ledger.measured("speed/search", async () => {
-      if (!clocked) return 1;
-      this.#context.tell("measuring how fast a search is");
-      const quick = { statisticsImages: 64, probeImages: batchSize, evalImages: batchSize };
-      const options = { ...base, ...quick, epochs: 1, stepsPerEpoch: Math.min(4, Math.floor(half / batchSize)) };
-      const { epochs } = await search(options, train, { gpu: await this.#context.device(), signal });
-      return epochs[0].secondsPerStep;
-    });
-    const options = ledger.plan("search/options", () => {
-      const steps = Math.max(LEAST_STEPS, Math.floor(0.8 * plan.search / budget.stepCost(seconds)));
-      const most = Math.floor(half / batchSize), stepsPerEpoch = Math.max(1, Math.min(most, Math.ceil(steps / 4)));
-      const images = { statisticsImages: 256, probeImages: 2 * batchSize, evalImages: 256 };
-      return { ...base, ...images, stepsPerEpoch, epochs: Math.max(1, Math.floor(steps / stepsPerEpoch)) };
-    });
-    const { report } = await search(options, train, {
-      ...{ gpu: await this.#context.device(), folder: folder && joinPath(folder.path, "search"), signal, warn },
-      onProgress: ({ epoch, epochs, step, stepsPerEpoch }) =>
-        this.#context.tell("searching cells", (epoch + step / stepsPerEpoch) / epochs),
-    });
-    const cells = report.methods.map(({ method, genotype }) => ({ rule: method, genotype }));
-    return { cells, steps: options.epochs * options.stepsPerEpoch };
   }
 
   /** Why something came to nothing that the rest can do without. @throws what ends the run */
@@ -402,8 +370,3 @@ export class Race {
     return this.#runners.toSorted((a, b) => compareStandings(a.standing, b.standing));
   }
 }
-
-/** Cells of a search by their rules, or why there are none. */
-type SearchOutcome =
-  | { readonly cells: readonly { readonly rule: string; readonly genotype: Genotype }[]; readonly steps: number }
-  | Failed;

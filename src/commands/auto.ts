@@ -7,6 +7,7 @@ import { auto, AUTO_MODEL, AUTO_ONNX, AUTO_RESULT, type AutoData } from "../auto
 import { AUTO_OPTIONS, type AutoConfig, resolveAutoLayers } from "../auto/config.ts";
 import { type Interval, shareInterval } from "../auto/interval.ts";
 import type { AutoEvent, AutoResult, SearchVerdict } from "../auto/records.ts";
+import { UsageError } from "../base/errors.ts";
 import { folderOf, joinPath } from "../base/files.ts";
 import { VERSION } from "../base/version.ts";
 import { encodePng } from "../data/codec.ts";
@@ -65,6 +66,7 @@ export async function runAuto(parsed: Parsed, [data]: readonly string[]): Promis
   const terminal = new Terminal(parsed.json === true);
   const layers = [{ source: "the command line", values: { data } }, AUTO_OPTIONS.flagLayer(parsed)];
   const config = resolveAutoLayers(layers), path = (parsed.out as string | undefined) ?? `runs/auto-${runName(data)}`;
+  if (path === "") throw new UsageError("Cannot use --out as it must name a folder: it is empty");
   const repeat = parsed.repeat as string | undefined;
   using stop = listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
   const flags = flagsOf(AUTO_OPTIONS, { ...config, data: "mnist" }, path), places = dataPlaces(data);
@@ -82,6 +84,9 @@ export async function runAuto(parsed: Parsed, [data]: readonly string[]): Promis
       ...{ folder, signal: stop.signal, began: 0, repeat, warn },
       onEvent: (event) => tellEvent(event, config, sets, terminal),
       onProgress: (what, share) => terminal.progress(() => share > 0 ? `${what}: ${percent(share)}` : `${what} ...`),
+    }).catch((error) => {
+      if (!folder.begun) folder.discardIfEmpty();
+      throw error;
     });
     terminal.progress(() => "writing the report ...");
     folder.writeFile(REPORT_FILE, await reportOf(result, config, sets, path, commandFor(`${path}-again`, path)));
