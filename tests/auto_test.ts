@@ -62,7 +62,9 @@ Deno.test("a network is found that has learnt, and what the folder holds is whol
   }
   assert.ok(steps <= options.steps, `${steps} steps of ${options.steps}`);
 
+  Deno.removeSync(`${path}/trials`, { recursive: true }); // of a run that has ended nothing is done again
   const again = await auto(options, DATA, { gpu, folder: path, onEvent });
+  assert.deepEqual(again.leaderboard, leaderboard);
   assert.deepEqual([again.test, again.seconds], [test, result.seconds], "a finished run measures nothing anew");
   assert.deepEqual(events.slice(6).map(({ event }) => event), ["resumed"], "nothing is told twice");
   await assert.rejects(auto({ ...options, seed: 1 }, DATA, { gpu, folder: path }), (error: Error) => {
@@ -84,6 +86,9 @@ Deno.test("stopped in the middle, the same call goes on to the same bits, and so
     assert.throws(() => decisionsOf(cut), /must have come to its end/);
   }
   const { spent } = readLedger(RunFolder.view(cut));
+  for (const { name } of Deno.readDirSync(`${cut}/trials`)) { // trials whose networks are gone are done again
+    if (name.startsWith("rung")) Deno.removeSync(`${cut}/trials/${name}`, { recursive: true });
+  }
   const end = await auto(options, DATA, { gpu, folder: cut });
   assert.deepEqual(modelOf(cut), modelOf(whole));
   assert.deepEqual(end.notes, notes);
@@ -96,10 +101,14 @@ Deno.test("stopped in the middle, the same call goes on to the same bits, and so
   await assert.rejects(auto({ ...options, steps: 999 }, DATA, { gpu, folder: repeated }), /these decisions to repeat/);
 
   // Of two candidates one diverges: the other one wins.
-  const broken = repeat.map((entry) =>
-    entry.id.startsWith("rung 0/plain") ? { ...entry, plan: { ...entry.plan as TrialPlan, lr: 50 } } : entry
-  );
+  const broken = repeat.map((entry) => {
+    const { id, plan, result } = entry;
+    if (id.startsWith("rung 0/plain")) return { ...entry, plan: { ...plan as TrialPlan, lr: 50 } };
+    return id === "final" ? { ...entry, result: { ...result as object, epochs: 2 } } : entry; // the clock cut it short
+  });
   const one = await auto(options, DATA, { gpu, repeat: broken });
+  assert.equal(one.model.notes.epoch, 2);
+  assert.match(one.notes.at(-1)!, /training was cut short after \d+ steps/);
   assert.deepEqual(one.leaderboard.map(({ candidate }) => candidate.origin), ["published"]);
   assert.match(one.notes.join(), /plain \d+x\d is out: .*loss/);
 });

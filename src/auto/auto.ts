@@ -43,7 +43,7 @@ import { LEAST_STEPS, Race, type Runner, TRIAL_SECONDS } from "./race.ts";
 import type { AutoOutcome, AutoResult, Failed, WrongImage } from "./records.ts";
 import { type Fold, splitsOf, trivialOverSplits } from "./splits.ts";
 import { compareStandings, verdictOf } from "./standing.ts";
-import { answersOf, runTrial, trialFolder, trialPlan } from "./trial.ts";
+import { answersOf, hasModel, runTrial, trialFolder, trialPlan } from "./trial.ts";
 import { MOST_IMAGES, type TrivialResult } from "./trivial.ts";
 
 export { AUTO_MODEL, AUTO_ONNX, AUTO_RESULT, type AutoRunOptions } from "./context.ts";
@@ -53,6 +53,8 @@ export type AutoData<D = Dataset> = TrainData<D>;
 
 /** Share of what is left that the winner's steps are planned to take. */
 const FINAL_SHARE = 0.93;
+/** Value of the field `format` of the outcome. */
+const RESULT_FORMAT = "idarts-auto-result/1";
 /** Images that the network is most wrong about which are shown. */
 const WRONG_SHOWN = 12;
 /** Share of the time that trivial answers may take, the most seconds, and how many pixels a second are compared, about. */
@@ -169,11 +171,14 @@ class Auto {
   }
 
   async run(all: readonly Fold[]): Promise<AutoResult> {
-    const { ledger, seconds } = this.#context, stopClock = this.#context.startClock();
+    const { ledger, seconds } = this.#context;
     if (ledger.goesOn) {
       const trials = ledger.entries.filter(({ id, result }) => id.startsWith("rung ") && result !== undefined).length;
       this.#context.event({ event: "resumed", trials, seconds });
+      const outcome = this.#ended();
+      if (outcome) return outcome;
     }
+    const stopClock = this.#context.startClock();
     try {
       let folds = all.slice(0, 1), trivial: readonly TrivialResult[] = [];
       await this.#untilTimeIsOver(async () => {
@@ -191,6 +196,20 @@ class Auto {
     } finally {
       stopClock();
     }
+  }
+
+  /** What came out, where the run had come to its end already. @throws {FailureError} where a file is damaged. */
+  #ended(): AutoResult | undefined {
+    const { ledger, folder } = this.#context;
+    if (!folder || !ledger.knows(END) || !exists(folder.file(AUTO_RESULT))) return undefined;
+    const { format, version: _, adapter: __, ...outcome } = folder.readJson(AUTO_RESULT) as ResultFile;
+    if (format !== RESULT_FORMAT) {
+      throw new FailureError(
+        `Cannot use '${folder.file(AUTO_RESULT)}' as its format must be '${RESULT_FORMAT}': the file is damaged`,
+        { remedies: ["remove it", { kind: "other-folder" }] },
+      );
+    }
+    return { ...outcome, model: loadModel(folder.file(AUTO_MODEL)) };
   }
 
   async #trivial(folds: readonly Fold[]): Promise<readonly TrivialResult[]> {
@@ -263,7 +282,7 @@ class Auto {
         if (this.#context.isFatal(error)) throw error;
         return { failed: (error as IdartsError).message };
       }
-    });
+    }, (known) => "failed" in known || !known.kept || hasModel(folder));
     if ("failed" in done) {
       ledger.note(`The winner was not trained on: ${done.failed}`);
       return { model: before, steps: null };
@@ -308,7 +327,8 @@ class Auto {
       notes: ledger.notes,
     };
     const { name: adapter } = await this.#context.device();
-    folder?.writeJson(AUTO_RESULT, { format: "idarts-auto-result/1", version: VERSION, adapter, ...outcome });
+    const file: ResultFile = { format: RESULT_FORMAT, version: VERSION, adapter, ...outcome };
+    folder?.writeJson(AUTO_RESULT, file);
     return { ...outcome, model };
   }
 
@@ -334,6 +354,13 @@ class Auto {
       return { evaluation, wrong };
     });
   }
+}
+
+/** What the file of the outcome says. */
+interface ResultFile extends AutoOutcome {
+  readonly format: string;
+  readonly version: string;
+  readonly adapter: string;
 }
 
 /** What came of training the winner on. */

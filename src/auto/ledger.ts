@@ -107,10 +107,13 @@ export class Ledger {
     return plan;
   }
 
-  /** What came of `id`, which is carried out where it was not. */
-  async result<T>(id: string, carryOut: () => Promise<T>): Promise<T> {
+  /**
+   * What came of `id`, which is carried out where it was not.
+   * @param usable whether what is known is of use still; it is carried out again otherwise
+   */
+  async result<T>(id: string, carryOut: () => Promise<T>, usable: (known: T) => boolean = () => true): Promise<T> {
     const entry = this.#find(id);
-    if (entry?.result !== undefined) return entry.result as T;
+    if (entry?.result !== undefined && usable(entry.result as T)) return entry.result as T;
     const result = await carryOut();
     if (entry) entry.result = result;
     else this.#entries.push({ id, plan: null, result });

@@ -27,6 +27,7 @@ import { compareStandings, isBetter, standingOf } from "./standing.ts";
 import {
   answersOf,
   batchFor,
+  hasModel,
   measureLatency,
   measureStep,
   runTrial,
@@ -358,7 +359,7 @@ export class Race {
       } catch (error) {
         return this.#failed(error);
       }
-    });
+    }, (known) => "failed" in known || hasModel(folder));
     if ("failed" in result) return { result };
     this.#context.budget.took(result.steps);
     this.#context.secondsPerImage = Math.max(this.#context.secondsPerImage, result.secondsPerImage);

@@ -141,7 +141,7 @@ export async function runTrial(trial: Trial): Promise<Trained> {
     return { model, epochs: plan.epochs, steps: plan.epochs * plan.stepsPerEpoch, secondsPerStep };
   } catch (error) {
     if (!(error instanceof TimeOver)) throw error;
-    if (!last && folder && exists(joinPath(folder, LAST_MODEL))) last = loadModel(joinPath(folder, LAST_MODEL));
+    if (!last && hasModel(folder)) last = loadModel(joinPath(folder!, LAST_MODEL));
     if (!last) throw error;
     const epochs = Number(last.notes.epoch);
     return { model: last, epochs, steps: epochs * plan.stepsPerEpoch, secondsPerStep };
@@ -249,6 +249,11 @@ export async function measureLatency(model: Model, data: Dataset, gpu: Gpu, sign
     if (i > 0) times.push((performance.now() - began) / 1000);
   }
   return times.toSorted((a, b) => a - b)[times.length >> 1];
+}
+
+/** Whether the network of a trial is in its folder. */
+export function hasModel(folder: string | undefined): boolean {
+  return folder !== undefined && exists(joinPath(folder, LAST_MODEL));
 }
 
 /** The folder of a trial within that of its run. */
