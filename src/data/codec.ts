@@ -9,7 +9,7 @@ import type * as Magick from "@imagemagick/magick-wasm";
 import { codecModule } from "./codec_module.ts";
 import { formatOf, type ImageFormat } from "./image_format.ts";
 import { stillWebP } from "./webp.ts";
-import { checkSize, imageError, LARGE_MEMORY, type Picture, type Pixels } from "./pixels.ts";
+import { checkSize, imageError, type Picture, type Pixels } from "./pixels.ts";
 
 /** Memory of a decoder before its first image. */
 const BASE_MEMORY: number = 2 ** 24;
@@ -37,6 +37,7 @@ interface Library {
 
 let library: Library | undefined;
 let opening: Promise<void> | undefined;
+let isOpen = false;
 
 async function open(given?: WebAssembly.Module): Promise<void> {
   if (library === undefined) {
@@ -46,6 +47,7 @@ async function open(given?: WebAssembly.Module): Promise<void> {
   const { magick, wasm } = library;
   await magick.initializeImageMagick(wasm);
   magick.ResourceLimits.disk = 0n; // It would be more memory.
+  isOpen = true;
 }
 
 /**
@@ -60,16 +62,23 @@ export async function openCodec(wasm?: WebAssembly.Module): Promise<void> {
   await opening;
 }
 
+/** Runs `use` when the decoder is ready, and before anybody drops it. */
+export async function withCodec<T>(use: () => T): Promise<T> {
+  do await openCodec(); while (!isOpen); // another one may have dropped it meanwhile
+  return use();
+}
+
 /** Bytes that the decoder holds; 0 where it is not open. */
 export function codecMemory(): number {
   return opening === undefined ? 0 : library?.holder._api?.HEAPU8.length ?? 0;
 }
 
 /** Drops a decoder that holds more than `most` bytes: it has to be opened again. */
-export function trimCodec(most: number = LARGE_MEMORY / 2): void {
+export function trimCodec(most: number): void {
   if (library === undefined || codecMemory() <= most) return;
   library.holder._api = undefined;
   opening = undefined;
+  isOpen = false;
 }
 
 /** What a file's header says. */
@@ -92,7 +101,7 @@ function inWords(error: unknown): string {
 
 /** Runs `use`; what the library throws becomes a sentence, and a library that broke is not used again. */
 function guarded<T>(file: string, use: (magick: typeof Magick) => T): T {
-  if (library === undefined || opening === undefined) throw new Error("The codec must be opened first");
+  if (library === undefined || !isOpen) throw new Error("The codec must be opened first");
   const { magick } = library;
   try {
     return use(magick);
@@ -280,15 +289,16 @@ export function decode<T>(
 
 /** A PNG file of an image; its orientation is left out. */
 export async function encodePng({ width, height, channels, data }: Pixels): Promise<Uint8Array<ArrayBuffer>> {
-  await openCodec();
-  return guarded("image", (magick) => {
-    const image = magick.MagickImage.create();
-    try {
-      const format = (channels === 1 ? "GRAY" : "RGB") as Magick.MagickFormat;
-      image.read(data, new magick.MagickReadSettings({ format, width, height, depth: 8 }));
-      return image.write("PNG" as Magick.MagickFormat, (file) => Uint8Array.from(file));
-    } finally {
-      image.dispose();
-    }
-  });
+  return await withCodec(() =>
+    guarded("image", (magick) => {
+      const image = magick.MagickImage.create();
+      try {
+        const format = (channels === 1 ? "GRAY" : "RGB") as Magick.MagickFormat;
+        image.read(data, new magick.MagickReadSettings({ format, width, height, depth: 8 }));
+        return image.write("PNG" as Magick.MagickFormat, (file) => Uint8Array.from(file));
+      } finally {
+        image.dispose();
+      }
+    })
+  );
 }

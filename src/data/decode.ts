@@ -6,8 +6,9 @@
  */
 import { FailureError } from "../base/errors.ts";
 import { applyJitter, type Change, cropPart } from "./changes.ts";
-import { decode, type Header, memoryNeed, openCodec, readHeader, trimCodec } from "./codec.ts";
-import { LARGE_MEMORY, type Picture, type Pixels } from "./pixels.ts";
+import { decode, type Header, memoryNeed, readHeader, withCodec } from "./codec.ts";
+import { LARGE_MEMORY, MAIN_MEMORY, withMemory } from "./decode_memory.ts";
+import type { Picture, Pixels } from "./pixels.ts";
 import { type Rect, Resampler } from "./resample.ts";
 
 /** What becomes of an image. */
@@ -173,20 +174,21 @@ export async function prepareImage(
   file: string,
   preparation: Preparation,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  await openCodec();
-  try {
-    return renderImage(bytes, file, planImage(bytes, file, preparation), preparation);
-  } finally {
-    trimCodec();
-  }
+  const plan = await withCodec(() => planImage(bytes, file, preparation));
+  return await withMemory(
+    MAIN_MEMORY,
+    plan.memory,
+    () => withCodec(() => renderImage(bytes, file, plan, preparation)),
+  );
 }
 
 /** All pixels of an image file at its own size; `file` names it in errors. Throws FailureError. */
 export async function decodeImage(bytes: Uint8Array, file: string): Promise<Pixels> {
-  await openCodec();
-  const header = readHeader(bytes, file);
-  checkMemory(file, header, memoryNeed(header, bytes.length) + 3 * header.width * header.height);
-  return decode(bytes, file, header, 1, ({ width, height, channels, orientation, rows }) => {
+  const header = await withCodec(() => readHeader(bytes, file));
+  const memory = memoryNeed(header, bytes.length) + 3 * header.width * header.height;
+  checkMemory(file, header, memory);
+  const whole = ({ width, height, channels, orientation, rows }: Picture): Pixels => {
     return { width, height, channels, orientation, data: rows(0, 0, width, height) };
-  });
+  };
+  return await withMemory(MAIN_MEMORY, memory, () => withCodec(() => decode(bytes, file, header, 1, whole)));
 }

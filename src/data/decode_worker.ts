@@ -7,6 +7,7 @@
 import { codecMemory } from "./codec.ts";
 import { type ImageJob, loadImage } from "./load.ts";
 import { ImagesLostError } from "./lost_images.ts";
+import type { GiveBack } from "./memory_budget.ts";
 
 /** What a thread is told. */
 export type Request = {
@@ -16,6 +17,8 @@ export type Request = {
   readonly job: ImageJob;
   /** Bytes that the thread may keep. */
   readonly share: number;
+  /** Bytes that it may ask for at most. */
+  readonly most: number;
 } | {
   /** The memory that was asked for may be taken. */
   readonly granted: true;
@@ -37,8 +40,8 @@ export type Answer = {
   /** Bytes that the thread asks for; it waits until it may have them. */
   readonly asks: number;
 } | {
-  /** It gives back what it asked for. */
-  readonly returns: true;
+  /** Bytes that it still needs of those that it asked for: it gives back the others. */
+  readonly keeps: number;
 };
 
 const thread = globalThis as unknown as {
@@ -49,19 +52,19 @@ const thread = globalThis as unknown as {
 let granted: (() => void) | undefined;
 let last: Promise<void> = Promise.resolve();
 
-async function reserve(bytes: number, share: number): Promise<() => void> {
+async function reserve(bytes: number, share: number): Promise<GiveBack> {
   const answer = new Promise<void>((resolve) => granted = resolve);
   thread.postMessage({ asks: bytes }, []);
   await answer;
-  return () => {
+  return (keeps = 0) => {
     // A thread that is replaced gives it back then.
-    if (codecMemory() <= share) thread.postMessage({ returns: true }, []);
+    if (keeps > 0 || codecMemory() <= share) thread.postMessage({ keeps }, []);
   };
 }
 
-async function work({ id, job, share }: Extract<Request, { readonly job: ImageJob }>): Promise<void> {
+async function work({ id, job, share, most }: Extract<Request, { readonly job: ImageJob }>): Promise<void> {
   try {
-    const data = await loadImage(job, { share, reserve: (bytes) => reserve(bytes, share) });
+    const data = await loadImage(job, { share, most, reserve: (bytes) => reserve(bytes, share) });
     thread.postMessage({ id, data, retires: codecMemory() > share }, [data.buffer]);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error), lost = error instanceof ImagesLostError;

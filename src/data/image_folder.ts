@@ -6,7 +6,7 @@
 import { FailureError, UsageError } from "../base/errors.ts";
 import { baseName } from "../base/files.ts";
 import type { Dataset, ImageStream, OpenDataOptions, SkippedFile, Split } from "./dataset.ts";
-import { DecodePool, missingThreadPermission } from "./decode_pool.ts";
+import { DecodePool, missingThreadPermission } from "./decode_threads.ts";
 import { ImagesLostError, PATIENCE, patiently } from "./lost_images.ts";
 import type { DataFormat, DataPlace } from "./format.ts";
 import { findCopies, rangeSuspicions, shareOut, suspicions } from "./image_checks.ts";

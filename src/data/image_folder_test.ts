@@ -3,9 +3,11 @@ import { deflateSync } from "node:zlib";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { Batcher } from "./batches.ts";
 import { type Dataset, defaultAugment, openData, type OpenDataOptions, partsOf } from "./dataset.ts";
-import { DecodePool } from "./decode_pool.ts";
+import { DecodeMemory, MEMORY } from "./decode_memory.ts";
+import { DecodePool, DecodeThreads } from "./decode_threads.ts";
 import { prepareImage } from "./decode.ts";
 import { loadImage } from "./load.ts";
+import type { GiveBack } from "./memory_budget.ts";
 import { classFiles as classes, concat, encodePng, pngChunk, sampleJpeg, samplePng, withFiles } from "./testing.ts";
 
 interface Opened {
@@ -237,9 +239,10 @@ Deno.test("images: a streamed file that cannot be read is told of and ignored", 
 Deno.test("pool: more jobs than threads, errors, closing, and none at all", async () => {
   await withFiles({ ...classes({ a: 4 }), "a/x.png": "" }, async (folder) => {
     for (const size of [0, 1, 3]) {
-      const pool = new DecodePool(size),
+      const threads = new DecodeThreads(new DecodeMemory(2 ** 31, size)),
+        pool = new DecodePool(threads),
         job = (name: string) => ({ path: `${folder}/a/${name}`, size: 8, channels: 3 });
-      assert.equal(pool.threaded, size > 0);
+      assert.equal(threads.threaded, size > 0);
       const jobs = Array.from({ length: 40 }, (_, i) => pool.run(job(`${i % 3}.png`)));
       const results = await Promise.all(jobs);
       results.forEach((data, i) => assert.deepEqual(data, results[i % 3]));
@@ -256,18 +259,88 @@ Deno.test("pool: more jobs than threads, errors, closing, and none at all", asyn
   });
 });
 
-Deno.test("pool: images that need more than a thread's share wait for memory, and their threads are replaced", async () => {
-  const side = 4000, header = new Uint8Array(13), view = new DataView(header.buffer);
+/** A clear RGBA PNG: little to read, and much to decode. */
+function largePng(side: number): Uint8Array {
+  const header = new Uint8Array(13), view = new DataView(header.buffer);
   view.setUint32(0, side);
   view.setUint32(4, side);
   header.set([8, 6, 0, 0, 0], 8);
   const rows = deflateSync(new Uint8Array((4 * side + 1) * side)), signature = samplePng(0).subarray(0, 8);
-  const large = concat(signature, pngChunk("IHDR", header), pngChunk("IDAT", rows), pngChunk("IEND", new Uint8Array()));
-  await withFiles({ "large.png": large, "small.png": samplePng(1) }, async (folder) => {
-    const pool = new DecodePool(16), job = (name: string) => ({ path: `${folder}/${name}.png`, size: 8, channels: 1 });
+  return concat(signature, pngChunk("IHDR", header), pngChunk("IDAT", rows), pngChunk("IEND", new Uint8Array()));
+}
+
+/** Memory that takes down how much of it was given out at once. */
+class CountedMemory extends DecodeMemory {
+  peak = 0;
+  threadsAtMost = 0;
+  #threads = 0;
+
+  override takeShare(): () => void {
+    const leave = super.takeShare();
+    this.threadsAtMost = Math.max(this.threadsAtMost, ++this.#threads);
+    this.peak = Math.max(this.peak, this.held);
+    return () => (this.#threads--, leave());
+  }
+
+  override async takeLarge(bytes: number): Promise<GiveBack> {
+    const giveBack = await super.takeLarge(bytes);
+    this.peak = Math.max(this.peak, this.held);
+    return giveBack;
+  }
+}
+
+Deno.test("pool: images that need more than a thread's share wait for memory, and their threads are replaced", async () => {
+  await withFiles({ "large.png": largePng(1500), "small.png": samplePng(1) }, async (folder) => {
+    const memory = new CountedMemory(2 ** 28, 4), pool = new DecodePool(new DecodeThreads(memory));
+    const job = (name: string) => ({ path: `${folder}/${name}.png`, size: 8, channels: 1 });
     const alone = await loadImage(job("small")), jobs = Array.from({ length: 6 }, (_, i) => i % 3 ? "small" : "large");
     const results = await Promise.all(jobs.map((name) => pool.run(job(name))));
     results.forEach((data, i) => assert.deepEqual([...data], i % 3 ? [...alone] : Array(64).fill(255), jobs[i]));
     pool.close();
+    assert.ok(memory.peak > 3 * memory.share && memory.peak <= 2 ** 28, String(memory.peak));
+    assert.equal(memory.held, memory.share, "only the main thread has something");
+  });
+});
+
+Deno.test("pool: data sets that are read at once share threads and memory, and each closes its own jobs", async () => {
+  const heavy = concat(largePng(1400), new Uint8Array(1e7)); // more to read than a share holds
+  await withFiles({ "large.png": largePng(1500), "small.png": samplePng(1), "heavy.png": heavy }, async (folder) => {
+    const memory = new CountedMemory(2 ** 28, 4), threads = new DecodeThreads(memory);
+    const pools = [new DecodePool(threads), new DecodePool(threads), new DecodePool(threads)];
+    const run = (pool: DecodePool): Promise<Uint8Array>[] =>
+      Array.from({ length: 9 }, (_, i) => `${folder}/${i % 2 ? "small" : i % 4 ? "heavy" : "large"}.png`)
+        .map((path) => pool.run({ path, size: 8, channels: 1 }));
+    const [one, two, gone] = pools.map(run);
+    await gone[0];
+    pools[2].close();
+    const lost = (await Promise.allSettled(gone)).filter(({ status }) => status === "rejected");
+    assert.ok(lost.length > 0, "what waited is rejected");
+    for (const results of [await Promise.all(one), await Promise.all(two)]) {
+      results.forEach((data, i) => i % 2 || assert.deepEqual([...data], Array(64).fill(255)));
+    }
+    assert.ok(memory.peak > 3 * memory.share && memory.peak <= 2 ** 28, String(memory.peak));
+    assert.ok(memory.threadsAtMost <= 4, "threads are those of the process, not of each data set");
+    pools.forEach((pool) => pool.close());
+    assert.equal(memory.held, memory.share);
+  });
+});
+
+Deno.test("images: two data sets that stream at once stay within the memory of the process", async () => {
+  await withFiles(classes({ a: 12, b: 12 }), async (folder) => {
+    const open = () => openData(folder, { split: "train", imageSize: 16, memoryBudget: 0 });
+    const [one, two] = [await open(), await open()];
+    let most = 0;
+    const load = async (data: Dataset, index: number): Promise<void> => {
+      await data.stream!.load(index);
+      most = Math.max(most, MEMORY.held);
+    };
+    await Promise.all(
+      [one, two].flatMap((data) => Array.from({ length: data.count }, (_, index) => load(data, index))),
+    );
+    assert.ok(most > MEMORY.share && most <= MEMORY.share * (1 + MEMORY.threads), `${most} of ${MEMORY.share}`);
+    one.stream!.close();
+    assert.ok(await two.stream!.load(0), "the other one goes on");
+    two.stream!.close();
+    assert.equal(MEMORY.held, MEMORY.share);
   });
 });

@@ -5,8 +5,9 @@
  */
 import { text } from "../base/errors.ts";
 import { fileError, readBytes } from "../base/files.ts";
-import { openCodec, trimCodec } from "./codec.ts";
-import { planImage, type Preparation, renderImage } from "./decode.ts";
+import { withCodec } from "./codec.ts";
+import { type DecodePlan, planImage, type Preparation, renderImage } from "./decode.ts";
+import { MAIN_MEMORY, type ThreadMemory, withMemory } from "./decode_memory.ts";
 import { ImagesLostError } from "./lost_images.ts";
 import { MAX_IMAGE_BYTES } from "./pixels.ts";
 
@@ -16,14 +17,6 @@ export interface ImageJob extends Preparation {
   readonly path: string;
   /** Its size when the data set was opened; not compared if left out. */
   readonly bytes?: number;
-}
-
-/** The memory of a decoding thread. */
-export interface ThreadMemory {
-  /** Bytes that it always has. */
-  readonly share: number;
-  /** Waits until it may take so many bytes instead; what it resolves to gives them back. */
-  readonly reserve: (bytes: number) => Promise<() => void>;
 }
 
 /** How many times its size a file takes while its header is looked at. */
@@ -46,31 +39,26 @@ function present<T>({ path, bytes }: ImageJob, read: () => T, sizeOf: (read: T) 
 
 /**
  * Loads `[channels, size, size]` samples, 0 to 255.
- * @param memory asked before an image takes more than the thread's share; nothing is waited for if left out
+ * @param memory of this thread, asked before an image takes more than its share; the main thread's if left out
  * @throws {ImagesLostError} for a file that is gone; {FailureError} for one that is no image that can be decoded.
  */
-export async function loadImage(job: ImageJob, memory?: ThreadMemory): Promise<Uint8Array<ArrayBuffer>> {
+export async function loadImage(
+  job: ImageJob,
+  memory: ThreadMemory = MAIN_MEMORY,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { path } = job;
   const read = (): Uint8Array =>
     present(job, () => readBytes(path, { maxBytes: MAX_IMAGE_BYTES }), (got) => got.length);
-  const within = async <T>(bytes: number, use: () => T): Promise<T> => {
-    const release = memory !== undefined && bytes > memory.share ? await memory.reserve(bytes) : undefined;
-    await openCodec();
-    try {
-      return use();
-    } finally {
-      if (memory === undefined) trimCodec();
-      release?.();
-    }
-  };
   const large = HEADER_SHARE * Math.min(present(job, () => Deno.statSync(path).size, (size) => size), MAX_IMAGE_BYTES);
-  if (large <= (memory?.share ?? Infinity)) {
-    const bytes = read();
-    await openCodec();
-    const plan = planImage(bytes, path, job);
-    return await within(plan.memory, () => renderImage(bytes, path, plan, job));
+  const render = (bytes: Uint8Array, plan: DecodePlan) => withCodec(() => renderImage(bytes, path, plan, job));
+  if (large <= memory.share) {
+    const bytes = read(), plan = await withCodec(() => planImage(bytes, path, job));
+    return await withMemory(memory, plan.memory, () => render(bytes, plan));
   }
-  // A large file is not held while its turn is waited for.
-  const plan = await within(large, () => planImage(read(), path, job));
-  return await within(plan.memory, () => renderImage(read(), path, plan, job));
+  // What a large file needs is known when it has been read: until then it has all that there is.
+  return await withMemory(memory, memory.most, async (giveBack) => {
+    const bytes = read(), plan = await withCodec(() => planImage(bytes, path, job));
+    giveBack(Math.max(large, plan.memory));
+    return await render(bytes, plan);
+  });
 }

@@ -4,6 +4,9 @@
  * @module
  */
 
+/** Gives back what was taken, or all but `rest` bytes of it. */
+export type GiveBack = (rest?: number) => void;
+
 /** An amount of memory that is shared. */
 export class MemoryBudget {
   /** All of it, in bytes. */
@@ -27,7 +30,7 @@ export class MemoryBudget {
    * @returns what gives them back; calling it again does nothing
    * @throws {RangeError} for more than there will ever be.
    */
-  async take(bytes: number): Promise<() => void> {
+  async take(bytes: number): Promise<GiveBack> {
     if (bytes > this.total) {
       throw new RangeError(`Cannot take ${bytes} bytes of ${this.total} as there will never be so many`);
     }
@@ -35,11 +38,11 @@ export class MemoryBudget {
       this.#waiting.push({ bytes, grant });
       this.#serve();
     });
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      this.#free += bytes;
+    let held = bytes;
+    return (rest = 0) => {
+      if (rest >= held) return;
+      this.#free += held - rest;
+      held = rest;
       this.#serve();
     };
   }

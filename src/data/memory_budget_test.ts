@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { MemoryBudget } from "./memory_budget.ts";
+import { type GiveBack, MemoryBudget } from "./memory_budget.ts";
 
 Deno.test("memory budget: parts are granted in order, never more than there is", async () => {
   const budget = new MemoryBudget(100), order: string[] = [];
-  const take = async (name: string, bytes: number): Promise<() => void> => {
+  const take = async (name: string, bytes: number): Promise<GiveBack> => {
     const release = await budget.take(bytes);
     order.push(name);
     return release;
@@ -15,6 +15,10 @@ Deno.test("memory budget: parts are granted in order, never more than there is",
   b(); // Once is enough.
   await Promise.resolve();
   assert.deepEqual([order, budget.free], [["a", "b"], 40]);
+  a(20);
+  a(30); // What was given back is gone.
+  await Promise.resolve();
+  assert.deepEqual([order, budget.free], [["a", "b"], 80]);
   a();
   const rest = [await large, await small];
   assert.deepEqual([order, budget.free], [["a", "b", "large", "small"], 5]);

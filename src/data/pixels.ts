@@ -31,15 +31,6 @@ const MAX_PIXELS: number = 2 ** 28;
 /** The largest image file that is read: 128 MiB. */
 export const MAX_IMAGE_BYTES: number = 2 ** 27;
 
-/**
- * Memory that decoding may take, over all threads: 2 GiB. Half of it is shared out among the threads, each of which
- * keeps its share; half is for images that need more than a share, which wait for it.
- */
-const DECODE_MEMORY: number = 2 ** 31;
-
-/** The most that one image may need. */
-export const LARGE_MEMORY: number = DECODE_MEMORY / 2;
-
 /** Refuses an image by what its header says, before any memory is taken for it. Throws FailureError. */
 export function checkSize(file: string, width: number, height: number): void {
   if (width < 1 || height < 1 || width * height > MAX_PIXELS) {

@@ -1,29 +1,28 @@
 /**
- * Decoding threads: jobs go in, samples come out, in any order. Threads start with the first job and stop when there
- * was none for a while. Deno lets a program that lies on the disk start a thread only if it may read its own modules;
- * where it may not, jobs run on the main thread, one at a time. Threads ask before they decode what takes much memory:
- * all pools of a program share one budget. Not responsible for what is decoded when.
+ * The decoding threads of this process, which all data sets share: jobs go in, samples come out, in any order. Threads
+ * start with the first job and stop when there was none for a while. Deno lets a program that lies on the disk start a
+ * thread only if it may read its own modules; where it may not, jobs run on the main thread, one at a time. Threads ask
+ * before they decode what takes much memory. Not responsible for what is decoded when.
  * @module
  */
 import { FailureError } from "../base/errors.ts";
 import { allowFlag } from "../base/files.ts";
 import { shellQuote } from "../base/shell.ts";
 import { fileURLToPath } from "node:url";
+import { type DecodeMemory, MEMORY } from "./decode_memory.ts";
 import type { Answer, Request } from "./decode_worker.ts";
 import { type ImageJob, loadImage } from "./load.ts";
 import { ImagesLostError } from "./lost_images.ts";
-import { MemoryBudget } from "./memory_budget.ts";
-import { LARGE_MEMORY } from "./pixels.ts";
+import type { GiveBack } from "./memory_budget.ts";
 
 /** Milliseconds without a job after which threads stop. */
 const IDLE_MS = 3000;
 /** Jobs that a thread has at a time: while it posts one result the next one is there. */
 const JOBS_PER_THREAD = 2;
-const MAX_THREADS = 16;
-/** The memory for images that need more than a thread's share, of all pools. */
-const BUDGET = new MemoryBudget(LARGE_MEMORY);
 
 interface Pending {
+  /** Whose job it is. */
+  readonly owner: object;
   readonly job: ImageJob;
   readonly resolve: (data: Uint8Array<ArrayBuffer>) => void;
   readonly reject: (error: unknown) => void;
@@ -32,8 +31,10 @@ interface Pending {
 interface Thread {
   readonly worker: Worker;
   readonly jobs: Map<number, Pending>;
-  /** Gives back the memory that it asked for; there while it holds some. */
-  release?: () => void;
+  /** Gives back its share. */
+  readonly leave: () => void;
+  /** Gives back the memory that it asked for. */
+  release?: GiveBack;
   stopped: boolean;
 }
 
@@ -43,14 +44,7 @@ function stop(thread: Thread): void {
   thread.worker.onmessage = null;
   thread.worker.terminate();
   thread.release?.();
-}
-
-/** Lets a thread have the memory that it asks for when there is some. */
-async function grant(thread: Thread, bytes: number): Promise<void> {
-  const release = await BUDGET.take(bytes);
-  if (thread.stopped) return release();
-  thread.release = release;
-  thread.worker.postMessage({ granted: true } satisfies Request);
+  thread.leave();
 }
 
 /** The flag that lets decoding threads start, or undefined where nothing is missing. */
@@ -62,12 +56,9 @@ export function missingThreadPermission(): string | undefined {
   return state === "granted" ? undefined : shellQuote(allowFlag("read", path));
 }
 
-/** A set of decoding threads. */
-export class DecodePool {
-  /** Threads at most; 0: jobs run on the main thread. */
-  readonly size: number;
-  /** Bytes that a thread may keep. */
-  readonly #share: number;
+/** Threads that decode within some memory. */
+export class DecodeThreads {
+  readonly #memory: DecodeMemory;
   readonly #queue: Pending[] = [];
   #head = 0;
   #threads: Thread[] = [];
@@ -76,11 +67,10 @@ export class DecodePool {
   #next = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `size` threads at most; as many as the machine has cores if left out. */
-  constructor(size: number = Math.max(1, Math.min(MAX_THREADS, navigator.hardwareConcurrency))) {
-    this.size = size;
-    this.#share = LARGE_MEMORY / Math.max(1, size);
-    this.#inline = size === 0 || missingThreadPermission() !== undefined;
+  /** As many threads at most as `memory` has shares; with none, jobs run on the main thread. */
+  constructor(memory: DecodeMemory) {
+    this.#memory = memory;
+    this.#inline = memory.threads === 0 || missingThreadPermission() !== undefined;
   }
 
   /** Whether jobs run on threads of their own. */
@@ -88,25 +78,32 @@ export class DecodePool {
     return !this.#inline;
   }
 
-  /** Loads an image; rejects with ImagesLostError where its file is gone, FailureError where it is damaged. Jobs begin in the order of the calls. */
-  run(job: ImageJob): Promise<Uint8Array<ArrayBuffer>> {
+  /**
+   * Loads an image; jobs begin in the order of the calls. Rejects with ImagesLostError where its file is gone,
+   * FailureError where it is damaged.
+   * @param owner whose job it is
+   */
+  run(owner: object, job: ImageJob): Promise<Uint8Array<ArrayBuffer>> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ job, resolve, reject });
+      this.#queue.push({ owner, job, resolve, reject });
       this.#dispatch();
     });
   }
 
-  /** Stops the threads; what is still waiting is rejected. The pool can be used again. */
-  close(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const waiting = [...this.#threads.flatMap((t) => [...t.jobs.values()]), ...this.#queue.slice(this.#head)];
-    for (const thread of this.#threads) stop(thread);
-    this.#threads = [];
-    this.#queue.length = this.#head = 0;
-    for (const { job, reject } of waiting) {
+  /** Rejects the jobs of an owner, and stops the threads that have no others. They start again with the next job. */
+  drop(owner: object): void {
+    const waiting = this.#queue.splice(0).slice(this.#head), dropped: Pending[] = [];
+    this.#head = 0;
+    for (const pending of waiting) (pending.owner === owner ? dropped : this.#queue).push(pending);
+    for (const thread of [...this.#threads]) {
+      const own = [...thread.jobs].filter(([, pending]) => pending.owner === owner);
+      for (const [id, pending] of own) thread.jobs.delete(id), dropped.push(pending);
+      if (thread.jobs.size === 0 && (own.length > 0 || this.#queue.length === 0)) this.#end(thread);
+    }
+    for (const { job, reject } of dropped) {
       reject(new FailureError(`Cannot read '${job.path}' as the data set was closed: open it again`));
     }
+    this.#dispatch();
   }
 
   #take(): Pending | undefined {
@@ -124,39 +121,37 @@ export class DecodePool {
       if (!this.#running) this.#runInline();
       return;
     }
+    const { threads, share, most } = this.#memory;
     while (this.#head < this.#queue.length) {
-      const waiting = this.#queue.length - this.#head;
       let thread = this.#threads.reduce<Thread | undefined>(
         (best, t) => best === undefined || t.jobs.size < best.jobs.size ? t : best,
         undefined,
       );
-      if ((thread === undefined || thread.jobs.size > 0) && this.#threads.length < this.size && waiting > 0) {
-        thread = this.#start();
-      }
+      if ((thread === undefined || thread.jobs.size > 0) && this.#threads.length < threads) thread = this.#start();
       if (thread === undefined || thread.jobs.size >= JOBS_PER_THREAD) break;
       const pending = this.#take()!, id = this.#next++;
       thread.jobs.set(id, pending);
-      thread.worker.postMessage({ id, job: pending.job, share: this.#share } satisfies Request);
+      thread.worker.postMessage({ id, job: pending.job, share, most } satisfies Request);
     }
     if (this.#queue.length === 0 && this.#threads.length > 0 && this.#threads.every((t) => t.jobs.size === 0)) {
-      this.#timer = setTimeout(() => this.close(), IDLE_MS);
+      this.#timer = setTimeout(() => this.#endAll(), IDLE_MS);
     }
   }
 
   #start(): Thread {
+    const leave = this.#memory.takeShare();
     const worker = new Worker(import.meta.resolve("./decode_worker.ts"), { type: "module" });
-    const thread: Thread = { worker, jobs: new Map(), stopped: false };
+    const thread: Thread = { worker, jobs: new Map(), leave, stopped: false };
     worker.onmessage = ({ data: answer }: MessageEvent<Answer>) => {
-      if ("asks" in answer) return void grant(thread, answer.asks);
-      if ("returns" in answer) return thread.release?.();
+      if ("asks" in answer) return void this.#grant(thread, answer.asks);
+      if ("keeps" in answer) return thread.release?.(answer.keeps);
       const { id, data, error, lost, retires } = answer;
-      const pending = thread.jobs.get(id);
+      const pending = thread.jobs.get(id); // none: its data set was closed
       thread.jobs.delete(id);
       if (data !== undefined) pending?.resolve(data);
       else pending?.reject(lost ? new ImagesLostError(error!) : new FailureError(error!));
       if (retires) {
-        stop(thread);
-        this.#threads = this.#threads.filter((each) => each !== thread);
+        this.#end(thread);
         this.#requeue(thread);
       }
       this.#dispatch();
@@ -165,13 +160,30 @@ export class DecodePool {
     worker.onerror = (event) => {
       event.preventDefault();
       this.#inline = true;
-      for (const thread of this.#threads) stop(thread);
-      this.#requeue(...this.#threads);
-      this.#threads = [];
+      this.#requeue(...this.#endAll());
       this.#dispatch();
     };
     this.#threads.push(thread);
     return thread;
+  }
+
+  /** Lets a thread have the memory that it asks for when there is some. */
+  async #grant(thread: Thread, bytes: number): Promise<void> {
+    const release = await this.#memory.takeLarge(bytes);
+    if (thread.stopped) return release();
+    thread.release = release;
+    thread.worker.postMessage({ granted: true } satisfies Request);
+  }
+
+  #end(thread: Thread): void {
+    stop(thread);
+    this.#threads = this.#threads.filter((each) => each !== thread);
+  }
+
+  #endAll(): Thread[] {
+    const all = this.#threads;
+    for (const thread of all) this.#end(thread);
+    return all;
   }
 
   /** Puts the jobs of threads that were stopped before those that wait. */
@@ -191,5 +203,28 @@ export class DecodePool {
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
     this.#running = false;
+  }
+}
+
+/** The threads of this process. */
+const THREADS = new DecodeThreads(MEMORY);
+
+/** The jobs of one data set: they share the threads with those of others. */
+export class DecodePool {
+  readonly #threads: DecodeThreads;
+
+  /** On the threads of this process if none are given. */
+  constructor(threads: DecodeThreads = THREADS) {
+    this.#threads = threads;
+  }
+
+  /** Loads an image, as {@linkcode DecodeThreads.run} says. */
+  run(job: ImageJob): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#threads.run(this, job);
+  }
+
+  /** Rejects what is still waiting, and stops threads that do nothing else. The pool can be used again. */
+  close(): void {
+    this.#threads.drop(this);
   }
 }
