@@ -6,8 +6,11 @@
  * @module
  */
 import type * as Magick from "@imagemagick/magick-wasm";
+import type { FailureError } from "../base/errors.ts";
 import { codecModule } from "./codec_module.ts";
 import { formatOf, type ImageFormat } from "./image_format.ts";
+import { gifFault } from "./gif.ts";
+import { mendBmp, mended } from "./mend.ts";
 import { stillWebP } from "./webp.ts";
 import { checkSize, imageError, type Picture, type Pixels } from "./pixels.ts";
 
@@ -17,11 +20,6 @@ const BASE_MEMORY: number = 2 ** 24;
 const MAX_SCANS = 100, MAX_VISITS: number = 2 ** 28;
 /** What the decoder calls the kinds of files. */
 const CODERS: Record<ImageFormat["name"], string> = { PNG: "PNG", JPEG: "JPEG", WebP: "WEBP", GIF: "GIF", BMP: "BMP" };
-/** What ends a file, where a file that lacks only that is read all the same. */
-const ENDS: Partial<Record<ImageFormat["name"], readonly number[]>> = {
-  JPEG: [0xff, 0xd9],
-  PNG: [0, 0, 0, 0, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82],
-};
 /** How the decoder words that a file ends too early. */
 const CUT = /premature end|unexpectedendoffile|unable to read image data|insufficientimagedata|not enough image data/i;
 /** What it words as a warning though the pixels are not those of the picture. */
@@ -99,6 +97,17 @@ function inWords(error: unknown): string {
   return text.replace(/ ?`.*$/s, "").replace(/\s+/g, " ").replace(/[^\x20-\x7e]/g, "?").slice(0, 120);
 }
 
+/** The error for a file whose pixels are not all there. */
+function undecodable(file: string, why: string, cause?: unknown): FailureError {
+  return imageError(
+    file,
+    CUT.test(why)
+      ? `it ends within its pixels (${why}): the file is cut off, so fetch it again`
+      : `its pixels cannot be decoded (${why}): the file is damaged, so fetch or save it again`,
+    cause,
+  );
+}
+
 /** Runs `use`; what the library throws becomes a sentence, and a library that broke is not used again. */
 function guarded<T>(file: string, use: (magick: typeof Magick) => T): T {
   if (library === undefined || !isOpen) throw new Error("The codec must be opened first");
@@ -110,14 +119,7 @@ function guarded<T>(file: string, use: (magick: typeof Magick) => T): T {
       if (!(error instanceof WebAssembly.RuntimeError) && !(error instanceof RangeError)) throw error;
       trimCodec(0);
     }
-    const why = inWords(error);
-    throw imageError(
-      file,
-      CUT.test(why)
-        ? `it ends within its pixels (${why}): the file is cut off, so fetch it again`
-        : `its pixels cannot be decoded (${why}): the file is damaged, so fetch or save it again`,
-      error,
-    );
+    throw undecodable(file, inWords(error), error);
   }
 }
 
@@ -129,6 +131,11 @@ function settingsFor(magick: typeof Magick, { name }: ImageFormat): Magick.Magic
   });
   settings.setDefine("bmp:ignore-filesize", "true"); // Surplus bytes after the pixels.
   return settings;
+}
+
+/** A file as the decoder takes it. */
+function forDecoder(bytes: Uint8Array, { name }: ImageFormat): Uint8Array {
+  return name === "WebP" ? stillWebP(bytes) : name === "BMP" ? mendBmp(bytes) : bytes;
 }
 
 /** The whole picture of a GIF: its first frame may be a part of it. */
@@ -155,9 +162,18 @@ const MOST_PIXELS: Partial<Record<ImageFormat["name"], number>> = { PNG: 8 * 103
 export function readHeader(bytes: Uint8Array, file: string): Header {
   const format = formatOf(bytes, file);
   const header = guarded(file, (magick) => {
-    const still = format.name === "WebP" ? stillWebP(bytes) : bytes;
-    const { width, height, interlace } = magick.MagickImageInfo.create(still, settingsFor(magick, format));
-    return { width, height, passes: interlace !== magick.Interlace.NoInterlace };
+    const info = (bytes: Uint8Array): Omit<Header, "format"> => {
+      const { width, height, interlace } = magick.MagickImageInfo.create(bytes, settingsFor(magick, format));
+      return { width, height, passes: interlace !== magick.Interlace.NoInterlace };
+    };
+    const file = forDecoder(bytes, format);
+    try {
+      return info(file);
+    } catch (error) {
+      const mend = error instanceof magick.MagickError ? mended(file, format.name) : undefined;
+      if (mend === undefined) throw error;
+      return info(mend);
+    }
   });
   const screen = format.name === "GIF" ? screenOf(bytes) : header;
   const width = Math.max(header.width, screen.width), height = Math.max(header.height, screen.height);
@@ -190,7 +206,29 @@ function onWhite(data: Uint8Array, channels: number): Uint8Array {
   return out;
 }
 
-/** Reads all of a file; a JPEG whose end is missing and nothing else is read with one. */
+/** An image, and why its pixels are not those of the picture, if they are not. */
+interface Attempt {
+  readonly image: Magick.IMagickImage;
+  readonly fault?: Error;
+}
+
+function attempt(magick: typeof Magick, bytes: Uint8Array, settings: Magick.MagickReadSettings): Attempt {
+  const image = magick.MagickImage.create();
+  let fault: Error | undefined;
+  (image as Magick.MagickImage).onWarning = ({ error }: Magick.WarningEvent) => {
+    if (CUT.test(error.message) || DAMAGE.test(error.message)) fault ??= error;
+    return 0;
+  };
+  try {
+    image.read(bytes, settings);
+  } catch (error) {
+    image.dispose();
+    throw error;
+  }
+  return { image, fault };
+}
+
+/** Reads all of a file; one that is damaged beside its pixels only is mended. */
 function read(
   magick: typeof Magick,
   bytes: Uint8Array,
@@ -202,40 +240,24 @@ function read(
     const { width, height } = magick.MagickImageInfo.create(bytes, settings);
     settings.setDefine("jpeg:size", `${Math.floor(width / reduction)}x${Math.floor(height / reduction)}`);
   }
-  const attempt = (bytes: Uint8Array): { image: Magick.IMagickImage; why?: Error } => {
-    const image = magick.MagickImage.create();
-    let why: Error | undefined;
-    (image as Magick.MagickImage).onWarning = ({ error }: Magick.WarningEvent) => {
-      if (CUT.test(error.message) || DAMAGE.test(error.message)) why ??= error;
-      return 0;
-    };
-    try {
-      image.read(bytes, settings);
-    } catch (error) {
-      image.dispose();
-      throw error;
-    }
-    return { image, why };
-  };
-  // Whether passes over the picture are missing cannot be told.
-  const end = format.name === "JPEG" && passes ? undefined : ENDS[format.name];
-  let result: { image: Magick.IMagickImage; why?: Error } | undefined, cut: unknown;
+  let why: unknown;
   try {
-    result = attempt(bytes);
-    if (result.why === undefined) return result.image;
-    cut = result.why;
-    result.image.dispose();
+    const { image, fault } = attempt(magick, bytes, settings);
+    if (fault === undefined) return image;
+    image.dispose();
+    why = fault;
   } catch (error) {
-    cut = error;
+    if (!(error instanceof magick.MagickError)) throw error;
+    why = error;
   }
-  if (end === undefined || !(cut instanceof magick.MagickError) || !CUT.test(cut.message)) throw cut;
-  const whole = new Uint8Array(bytes.length + end.length);
-  whole.set(bytes);
-  whole.set(end, bytes.length);
-  result = attempt(whole);
-  if (result.why === undefined) return result.image;
-  result.image.dispose();
-  throw result.why;
+  // Whether passes over a JPEG are missing cannot be told, and what is wrong within its pixels no end mends.
+  const jpeg = format.name === "JPEG", hopeless = jpeg && (passes || !CUT.test((why as Error).message));
+  const mend = hopeless ? undefined : mended(bytes, format.name);
+  if (mend === undefined) throw why;
+  const { image, fault } = attempt(magick, mend, settings);
+  if (fault === undefined) return image;
+  image.dispose();
+  throw fault;
 }
 
 /** Puts the first frame of a GIF where it lies on its screen, which is clear elsewhere. */
@@ -261,7 +283,9 @@ export function decode<T>(
   use: (picture: Picture) => T,
 ): T {
   return guarded(file, (magick) => {
-    const image = read(magick, header.format.name === "WebP" ? stillWebP(bytes) : bytes, header, reduction);
+    const fault = header.format.name === "GIF" ? gifFault(bytes) : undefined;
+    if (fault !== undefined) throw undecodable(file, fault);
+    const image = read(magick, forDecoder(bytes, header.format), header, reduction);
     try {
       if (header.format.name === "GIF") toScreen(magick, image, header);
       const { width, height, colorSpace: space, hasAlpha, orientation } = image, { ColorSpace } = magick;
