@@ -68,6 +68,7 @@ export { exportWeights } from "./src/export/weights.ts";
 export { type Dataset, openData, type OpenDataOptions } from "./src/data/dataset.ts";
 export { datasetOf, type LabelledImages } from "./src/data/labelled_images.ts";
 export { fetchCifar } from "./src/data/fetch.ts";
+export { fetchMnist } from "./src/data/fetch_mnist.ts";
 
 // Spaces, cells and networks
 export { type Space, SPACES } from "./src/space/space.ts";

@@ -15,6 +15,7 @@ export type { Augment } from "./src/data/augment.ts";
 export type { Change, Crop, Jitter } from "./src/data/changes.ts";
 export type { ImageStream, SkippedFile, Split } from "./src/data/dataset.ts";
 export type { FetchOptions, Remote } from "./src/data/fetch.ts";
+export type { FetchMnistOptions, MnistFile } from "./src/data/fetch_mnist.ts";
 export type { DataFormat, DataPlace, KnownData } from "./src/data/format.ts";
 export type { RgbaPixels } from "./src/data/image_input.ts";
 export type { DataOptions } from "./src/data/options.ts";

@@ -359,7 +359,7 @@ Deno.test("cli: help of the verbs around training; data fetch without a network"
     assert.ok(out.startsWith(`Usage: idarts ${verb} `) && /Example/.test(out) && out.includes("Exit codes: 0 "), verb);
   }
   await refused(2, /'data' needs a second word/, ["data"], none);
-  await refused(2, /must be one of cifar10, cifar100/, ["data", "fetch", "cifar11"]);
+  await refused(2, /must be one of mnist, cifar10, cifar100/, ["data", "fetch", "cifar11"]);
   const fetch = ["data", "fetch", "cifar10", "--out", path("cifar")];
   await refused(1, /add --allow-net=www.cs.toronto.edu/, fetch);
   const offline = { net: "www.cs.toronto.edu", env: { HTTPS_PROXY: "http://127.0.0.1:1" } };

@@ -67,7 +67,7 @@ const LIBRARY_WORDING: Wording = {
       case "resume":
         return "resume its run";
       case "fetch":
-        return action.data === "mnist" ? "put its IDX files there" : `fetch it with fetchCifar("${action.data}", ...)`;
+        return action.data === "mnist" ? "fetch it with fetchMnist" : `fetch it with fetchCifar("${action.data}", ...)`;
       case "rediscretize":
         return `search by another rule, then decide by ${action.method} with rediscretize`;
       case "driver":

@@ -47,7 +47,7 @@ export function autoCommand(program: Command): Command {
       .helpGroup(OUTPUT_GROUP),
   );
   command.addOption(new Flag("--json", "one JSON line for each event").helpGroup(OUTPUT_GROUP));
-  const images = { read: ["my-images", "src", "runs"], write: ["runs"] };
+  const images = { read: [...dataPlaces("my-images"), "runs"], write: ["runs"] };
   command.addHelpText(
     "after",
     `

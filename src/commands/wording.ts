@@ -5,6 +5,8 @@
 import { DRIVER_REMEDY, IdartsError, type Wording } from "../base/errors.ts";
 import { CACHE_FOLDER } from "../data/cifar.ts";
 import { REMOTES } from "../data/fetch.ts";
+import { RAW_IMPORTS } from "../data/fetch_mnist.ts";
+import { CLONED } from "./program.ts";
 import { commandLine } from "./terminal.ts";
 
 /** The wording of everything that the commands print. */
@@ -17,11 +19,11 @@ export const FLAG_WORDING: Wording = {
       case "resume":
         return "use --resume to go on with its run";
       case "fetch":
-        return `run ${action.data === "mnist" ? "'deno task fetch-mnist'" : fetchLine(action.data)}`;
+        return `run ${fetchHint(action.data)}`;
       case "rediscretize":
         return `search by another rule, then decide by 'discretize <run> --method ${action.method}'`;
       case "driver":
-        return `${DRIVER_REMEDY} ('deno task setup' does it on Debian and Ubuntu)`;
+        return DRIVER_REMEDY + (CLONED ? " ('deno task setup' does it on Debian and Ubuntu)" : "");
       case "tune":
         return "write one with 'tune'";
       case "study":
@@ -41,5 +43,11 @@ export const DATA_HOSTS: readonly string[] = [...new Set(Object.values(REMOTES).
 
 /** The command line that downloads a data set. */
 export function fetchLine(name: string): string {
-  return commandLine(["data", "fetch", name], { read: [CACHE_FOLDER], write: [CACHE_FOLDER], net: DATA_HOSTS });
+  const needs = name === "mnist" ? { flags: [RAW_IMPORTS, ...(CLONED ? ["--no-lock"] : [])] } : { net: DATA_HOSTS };
+  return commandLine(["data", "fetch", name], { read: [CACHE_FOLDER], write: [CACHE_FOLDER], ...needs });
+}
+
+/** The shortest that downloads a data set: in a clone there is a task for MNIST, which keeps it out of the lock. */
+export function fetchHint(name: string): string {
+  return name === "mnist" && CLONED ? "'deno task fetch-mnist'" : fetchLine(name);
 }

@@ -149,7 +149,7 @@ Deno.test("data: files that are missing or do not fit get a sentence", async () 
   await withFolder(async (folder) => {
     await assert.rejects(
       openData("mnist", { split: "train", mnistFolder: `${folder}/none` }),
-      failure(/^Cannot open data set 'mnist' as the folder '[^']*none' does not exist: put its IDX files there$/),
+      failure(/^Cannot open data set 'mnist' as the folder '[^']*none' does not exist: fetch it with fetchMnist$/),
     );
     await assert.rejects(
       openData(`${folder}/none`, { split: "train" }),

@@ -1,8 +1,8 @@
 /**
  * The decoding threads of this process, which all data sets share: jobs go in, samples come out, in any order. Threads
  * start with the first job and stop when there was none for a while. Deno lets a program that lies on the disk start a
- * thread only if it may read its own modules; where it may not, jobs run on the main thread, one at a time. Threads ask
- * before they decode what takes much memory. Not responsible for what is decoded when.
+ * thread only if it may read its own modules; where it may not, or where threads fail, jobs run on the main thread, one at
+ * a time. Threads ask before they decode what takes much memory. Not responsible for what is decoded when.
  * @module
  */
 import { FailureError } from "../base/errors.ts";
@@ -66,6 +66,7 @@ export class DecodeThreads {
   #running = false;
   #next = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #trouble: string | undefined;
 
   /** As many threads at most as `memory` has shares; with none, jobs run on the main thread. */
   constructor(memory: DecodeMemory) {
@@ -76,6 +77,11 @@ export class DecodeThreads {
   /** Whether jobs run on threads of their own. */
   get threaded(): boolean {
     return !this.#inline;
+  }
+
+  /** Why threads could not go on; undefined while they can, and where there are none. */
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
   /**
@@ -160,6 +166,7 @@ export class DecodeThreads {
     worker.onerror = (event) => {
       event.preventDefault();
       this.#inline = true;
+      this.#trouble = event.message;
       this.#requeue(...this.#endAll());
       this.#dispatch();
     };
@@ -216,6 +223,12 @@ export class DecodePool {
   /** On the threads of this process if none are given. */
   constructor(threads: DecodeThreads = THREADS) {
     this.#threads = threads;
+  }
+
+  /** A sentence about threads that failed; undefined while there are some, and where there are none to be. */
+  get trouble(): string | undefined {
+    const { trouble } = this.#threads;
+    return trouble === undefined ? undefined : `Images are decoded on one thread as the others failed (${trouble})`;
   }
 
   /** Loads an image, as {@linkcode DecodeThreads.run} says. */

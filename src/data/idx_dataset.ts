@@ -10,7 +10,7 @@ import { readIdxImages, readIdxLabels } from "./idx.ts";
 import { fromRecords, refuseVal } from "./records.ts";
 import { channelStats } from "./statistics.ts";
 
-/** Where `deno task fetch-mnist` puts the files. */
+/** Where `fetchMnist` and the command line put the files. */
 export const MNIST_FOLDER = ".cache/mnist";
 
 /** Class names of data sets that come without a list. */

@@ -239,6 +239,7 @@ async function open(place: DataPlace, options: OpenDataOptions): Promise<Dataset
     const images = streamed
       ? await stream(files, common, pool, patience, warn)
       : await load(decoder, place, files, size, common, options.onProgress);
+    if (pool.trouble !== undefined) warn?.(pool.trouble);
     const skipped = [...list.skipped, ...decoder.skipped];
     if (!streamed && split === "train" && limit === undefined) {
       checkClasses(place.path, classNames, Array.from(images.labels, (label) => ({ label })), skipped, list.others);

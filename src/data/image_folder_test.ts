@@ -259,6 +259,34 @@ Deno.test("pool: more jobs than threads, errors, closing, and none at all", asyn
   });
 });
 
+Deno.test("pool: where threads cannot start it says so and goes on without", async () => {
+  await withFiles(classes({ a: 4 }), async (folder) => {
+    const Threads = globalThis.Worker;
+    globalThis.Worker = class extends EventTarget {
+      onerror?: (event: ErrorEvent) => void;
+      constructor() {
+        super();
+        queueMicrotask(() => this.onerror?.(new ErrorEvent("error", { message: "no threads here", cancelable: true })));
+      }
+      postMessage() {}
+      terminate() {}
+    } as unknown as typeof Worker;
+    try {
+      const threads = new DecodeThreads(new DecodeMemory(2 ** 31, 2)), pool = new DecodePool(threads);
+      const path = `${folder}/a/1.png`;
+      assert.deepEqual([threads.threaded, pool.trouble], [true, undefined]);
+      const jobs = Array.from({ length: 9 }, () => pool.run({ path, size: 8, channels: 3 }));
+      const wanted = await loadImage({ path, size: 8, channels: 3 });
+      for (const data of await Promise.all(jobs)) assert.deepEqual(data, wanted);
+      assert.equal(pool.trouble, "Images are decoded on one thread as the others failed (no threads here)");
+      assert.equal(threads.threaded, false);
+      pool.close();
+    } finally {
+      globalThis.Worker = Threads;
+    }
+  });
+});
+
 /** A clear RGBA PNG: little to read, and much to decode. */
 function largePng(side: number): Uint8Array {
   const header = new Uint8Array(13), view = new DataView(header.buffer);
