@@ -19,7 +19,15 @@ export type { FetchMnistOptions, MnistFile } from "./src/data/fetch_mnist.ts";
 export type { DataFormat, DataPlace, KnownData } from "./src/data/format.ts";
 export type { RgbaPixels } from "./src/data/image_input.ts";
 export type { DataOptions } from "./src/data/options.ts";
-export type { MethodReport, NodeChoice, ScoredCandidate, ScoredChoice, ScoredEdge } from "./src/discretize/choice.ts";
+export type {
+  MethodReport,
+  NodeChoice,
+  NodeSelection,
+  ScoredCandidate,
+  ScoredChoice,
+  ScoredEdge,
+  Selection,
+} from "./src/discretize/choice.ts";
 export type { DiscretizationInput, EdgeCorrelation, EdgeWeights, NodeSummary } from "./src/discretize/discretize.ts";
 export type { Architecture } from "./src/discretize/mixture.ts";
 export type { Measurement, Removal, RemovalEvidence } from "./src/discretize/removals.ts";
@@ -49,7 +57,7 @@ export type { NetworkForm } from "./src/space/darts_network.ts";
 export type { EdgePrimitives } from "./src/space/definition.ts";
 export type { CellGenotype, Choice } from "./src/space/genotype.ts";
 export type { DepthPart } from "./src/space/reductions.ts";
-export type { Candidate, CellKind, CellShape, Edge, Skeleton, SkeletonName } from "./src/space/space.ts";
+export type { Candidate, CellKind, CellShape, Edge, Keep, Skeleton, SkeletonName } from "./src/space/space.ts";
 export type { NodeNorm } from "./src/space/supernet.ts";
 export type { EvaluationRecord } from "./src/train/evaluation_file.ts";
 export type { EvaluateOptions, InferenceOptions, PixelImages, PredictOptions } from "./src/train/inference.ts";

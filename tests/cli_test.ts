@@ -60,7 +60,7 @@ Deno.test("cli search: flags, JSON lines, and every file of the run folder", () 
   const genotype = parseGenotype(read("whole/genotype.json"), "genotype.json");
   assert.deepEqual(genotype, result.genotype);
   assert.deepEqual(parseGenotype(read("whole/genotype.txt"), "genotype.txt"), genotype);
-  for (const { name: method } of rulesOf()) {
+  for (const method of rulesOf().flatMap(({ name }) => [name, `${name}.operations`])) {
     const each = parseGenotype(read(`whole/genotypes/${method}.json`), method);
     assert.deepEqual(parseGenotype(read(`whole/genotypes/${method}.txt`), method), each);
   }
@@ -146,6 +146,38 @@ Deno.test("cli discretize: the same scores again, other options, a folder of its
   assert.equal(last.code, 0, last.err);
   assert.match(last.out, /The cell \(rule: perturbation\)/);
   assert.match(last.out, /perturbation: accuracy that the supernet loses without the operation, of \S+ on 8 images/);
+});
+
+Deno.test("cli: a node's two best operations, whatever edges they are on, in a search, a decision and all that follows", async () => {
+  const other = path("whole-operations"),
+    decided = await idarts([
+      ...["discretize", path("whole"), "--method", "zca", "--keep", "operations", "--out", other],
+    ]);
+  assert.equal(decided.code, 0, decided.err);
+  assert.match(decided.out, /score; keep operations, scope node/);
+  assert.match(decided.out, /The other way, keep edges \(a node's two best edges, one operation each\)/);
+  const report = JSON.parse(read("whole-operations/discretization.json"));
+  const before = JSON.parse(read("whole/discretization.json"));
+  const of = ({ methods }: typeof report) => methods.find(({ method }: { method: string }) => method === "zca");
+  assert.deepEqual([before.keep, report.keep], ["edges", "operations"]);
+  assert.deepEqual([of(report).text, of(report).other.text], [of(before).other.text, of(before).text]);
+  for (const name of ["zca", "zca.operations", "alpha", "alpha.operations"]) {
+    assert.equal(read(`whole-operations/genotypes/${name}.txt`), read(`whole/genotypes/${name}.txt`), name);
+  }
+  assert.equal(read("whole-operations/genotype.json"), read("whole/genotypes/zca.operations.json"));
+  const cost = await idarts(["cost", other, "--json"], { write: [] });
+  assert.equal(cost.code, 0, cost.err);
+
+  const again = await idarts(["search", ...FLAGS, "--keep", "operations", "--json", "--out", path("operations")]);
+  assert.equal(again.code, 0, again.err);
+  assert.equal(read("operations/genotype.txt"), read("whole/genotypes/semipartial.operations.txt"));
+  const { genotypes } = events(again.out).find(({ event, epoch }) => event === "epoch" && epoch === 2)!;
+  assert.ok(Object.values(genotypes as Record<string, string>).every((text) => parseGenotype(text, "epoch")));
+  await refused(
+    2,
+    /Cannot use --keep operations with space nas-bench-201, whose cells keep one operation on every edge: use --keep edges/,
+    ["search", ...FLAGS, "--space", "nas-bench-201", "--keep", "operations", "--out", path("new")],
+  );
 });
 
 Deno.test("cli: a space of one's own is in the run: resumed, decided and trained without its file", async () => {

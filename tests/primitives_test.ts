@@ -253,12 +253,12 @@ function genotypesOf(ops: readonly string[], count: number): Genotype[] {
 /** The stride of an edge in DARTS' cells. */
 const strideOf = (kind: CellKind, from: number): 1 | 2 => kind === "reduce" && from < 2 ? 2 : 1;
 
-/** One row for each edge of a kind of cell: all the weight on the operation that is kept there, or on none. */
+/** One row for each edge of a kind of cell: weight 1 on the operations that are kept there, 0 on all others. */
 function oneHot(space: Space, genotype: Genotype, kind: CellKind): Float32Array<ArrayBuffer> {
   const width = space.primitives.length, inputs = space.skeleton ? 1 : 2;
   const values = edgesOf(space).flatMap(({ from, to }) => {
-    const kept = genotype[kind].nodes[to - inputs].find((choice) => choice.from === from)?.op ?? "none";
-    return space.primitives.map((op) => op === kept ? 1 : 0);
+    const kept = genotype[kind].nodes[to - inputs].filter((choice) => choice.from === from).map(({ op }) => op);
+    return space.primitives.map((op) => kept.includes(op) ? 1 : 0);
   });
   return pack(dense([values.length / width, width]), Float64Array.from(values)) as Float32Array<ArrayBuffer>;
 }
@@ -367,6 +367,32 @@ for (const [training, ops] of [[true, UNPOOLED], [false, POOLED]] as const) {
     outcomes.slice(1).forEach(([logits], i) => {
       assert.throws(() => compare("", logits, outcomes[i][0], 1e-2), "other cells give other logits");
     });
+  });
+}
+
+for (const [training, ops] of [[true, UNPOOLED], [false, POOLED]] as const) {
+  const what = training ? "the batch's statistics, without pools" : "running statistics";
+  Deno.test(`a supernet in which two operations of one edge weigh is the network of both: ${what}`, async () => {
+    const genotypes = [0, 3].map((first) => {
+      let next = first;
+      const both = (from: number): Choice[] => [0, 1].map(() => ({ op: ops[next++ % ops.length], from }));
+      const nodes = (): Choice[][] => [both(0), both(next % 3)];
+      return genotypeOf(SPACE, { normal: nodes(), reduce: nodes() });
+    });
+    for (const { normal, reduce } of genotypes) {
+      for (const [a, b] of [...normal.nodes, ...reduce.nodes]) assert.ok(a.from === b.from && a.op !== b.op);
+    }
+    const outcomes = await bothWays(SPACE, genotypes, training, SIZE);
+    outcomes.forEach(([supernet, derived], i) => compare(`logits of cell ${i}`, derived, supernet, 1e-4));
+    assert.throws(() => compare("", outcomes[0][0], outcomes[1][0], 1e-2), "other cells give other logits");
+    // One of the two alone is another network: both count.
+    const single = genotypes.map(({ normal, reduce }) => {
+      const first = (cell: typeof normal): Choice[][] =>
+        cell.nodes.map(([a]) => [a, { op: a.op, from: a.from === 0 ? 1 : 0 }]);
+      return genotypeOf(SPACE, { normal: first(normal), reduce: first(reduce) });
+    });
+    const others = await bothWays(SPACE, single, training, SIZE);
+    others.forEach(([logits], i) => assert.throws(() => compare("", logits, outcomes[i][0], 1e-2)));
   });
 }
 

@@ -21,6 +21,7 @@ import {
   train,
 } from "../mod.ts";
 import { IDARTS } from "../src/space/published.ts";
+import { DARTS, S2 } from "../src/space/space.ts";
 import { genotypeText } from "../src/report/cell_svg.ts";
 import { DATA, roundTrip, tiny } from "./space_support.ts";
 import { predictImages } from "./search_support.ts";
@@ -58,6 +59,17 @@ for (const space of SPACES) {
     for (const index of [0, 1]) await goThrough(randomGenotype(space, 18, index), index === 1);
   });
 }
+
+Deno.test("random cells whose nodes take two operations of one edge go the same way", async () => {
+  const doubled = (genotype: Genotype): number =>
+    [...genotype.normal.nodes, ...genotype.reduce.nodes].filter(([a, b]) => a.from === b.from).length;
+  for (const [i, space] of [DARTS, S2].entries()) {
+    const genotypes = Array.from({ length: 30 }, (_, index) => randomGenotype(space, 7, index, "operations"));
+    const genotype = genotypes.sort((a, b) => doubled(b) - doubled(a))[0]; // the one with the most of them
+    assert.ok(doubled(genotype) > 2);
+    await goThrough(genotype, i === 0);
+  }
+});
 
 Deno.test("iDARTS' cell, one of whose nodes takes two operations from one source, goes the same way", async () => {
   for (const extras of [false, true]) await goThrough(IDARTS, extras);

@@ -7,6 +7,7 @@ import { Random } from "../src/base/random.ts";
 import { edgeWeightLines } from "../src/commands/outcome.ts";
 import { softmaxWeights } from "../src/discretize/mixture.ts";
 import { discretize } from "../src/discretize/discretize.ts";
+import type { Selection } from "../src/discretize/choice.ts";
 import { rulesOf } from "../src/discretize/registry.ts";
 import type { NodeStatistics } from "../src/discretize/statistics.ts";
 import { gramOf } from "../src/discretize/testing.ts";
@@ -19,10 +20,19 @@ import { trainingReportHtml } from "../src/report/training_report.ts";
 import { resolveSearchConfig, SEARCH_OPTIONS } from "../src/search/config.ts";
 import { type EpochRecord, imbalanceOf, summariseWeights } from "../src/search/records.ts";
 import { DARTS_V2 } from "../src/space/published.ts";
-import { candidatesOf, CELL_KINDS, type CellKind, DARTS, edgesOf, S3, type Space } from "../src/space/space.ts";
+import {
+  candidatesOf,
+  CELL_KINDS,
+  type CellKind,
+  DARTS,
+  edgesOf,
+  type Keep,
+  S3,
+  type Space,
+} from "../src/space/space.ts";
 
 /** A discretisation of random alphas, and of random outputs where `cells` are given. */
-function discretization(space: Space, cells: readonly CellKind[] = ["normal", "reduce", "reduce"]) {
+function discretization(space: Space, cells: readonly CellKind[] = ["normal", "reduce", "reduce"], keep?: Keep) {
   const random = new Random(3, "report"), width = space.primitives.length;
   const draw = (length: number) => Float64Array.from({ length }, () => random.normal());
   const length = edgesOf(space).length * width, alphas = { normal: draw(length), reduce: draw(length) };
@@ -35,7 +45,7 @@ function discretization(space: Space, cells: readonly CellKind[] = ["normal", "r
       return { kind, cell, node, candidates, count: 80, gram: gramOf(z, w) };
     });
   });
-  const report = discretize({ space, alphas, statistics });
+  const report = discretize({ space, alphas, statistics, keep });
   return { ...report, chosen: report.methods[0].method, images: 64 };
 }
 
@@ -276,6 +286,19 @@ Deno.test("report: the tables mark what each rule picked", async () => {
   const input = searched(), document = await reportHtml(input), { methods } = input.discretization;
   const picks = [...document.matchAll(/<td class="heat[^"]* pick"/g)].length;
   assert.equal(picks, methods.length * 16);
+  const texts = (selection: Selection) =>
+    CELL_KINDS.flatMap((kind) =>
+      selection.nodes[kind].flatMap(({ node, choices }) =>
+        choices.map(({ edge, op }) => `${kind} ${node} ${edge} ${op}`)
+      )
+    );
+  const elsewhere = methods.map((m) => texts(m.other!).filter((pick) => !texts(m).includes(pick)).length);
+  assert.ok(elsewhere.some((count) => count > 0));
+  assert.equal(
+    [...document.matchAll(/<td class="heat[^"]* pick other"/g)].length,
+    elsewhere.reduce((sum, count) => sum + count, 0),
+    "what the other way picks is dotted",
+  );
   for (const kind of CELL_KINDS) {
     for (const { choices } of methods[0].nodes[kind]) {
       for (const { score } of choices) assert(document.includes(`<span class="score">${fixed(score)}</span>`));
@@ -284,6 +307,36 @@ Deno.test("report: the tables mark what each rule picked", async () => {
   const candidates = edgesOf(DARTS).length * 7 * 2;
   assert.equal([...document.matchAll(/<td class="heat/g)].length, methods.length * candidates);
   assert.match(document, /<td class="chosen">16 of 16<\/td>/);
+});
+
+Deno.test("report: both ways to keep stand side by side, each with its cells", async () => {
+  const input = searched(1), other = discretization(DARTS, ["normal", "reduce", "reduce"], "operations");
+  const [edges, operations] = await Promise.all([
+    reportHtml(input),
+    reportHtml({ ...input, discretization: other }),
+  ]);
+  const heading = /<h3>What each rule picks if (.*?)<\/h3>[^]*?<table class="picks">([^]*?)<\/table>/;
+  const [, asOperations, beside] = heading.exec(edges)!, [, asEdges] = heading.exec(operations)!;
+  assert.match(asOperations, /two best operations of a node stay, also where both are on one edge/);
+  assert.match(asEdges, /two best edges of a node stay, with one operation each/);
+  for (const { other: cells } of input.discretization.methods) {
+    for (const { choices } of [...cells!.nodes.normal, ...cells!.nodes.reduce]) {
+      for (const { score } of choices) assert(beside.includes(`<span class="score">${fixed(score)}</span>`));
+    }
+  }
+  for (const document of [edges, operations]) {
+    elements(document);
+    assert.equal([...document.matchAll(/<svg class="idarts-cells"/g)].length, 2, "the cells of both ways are drawn");
+    assert.match(document, /nodes with two of one edge/);
+  }
+  const [first] = input.discretization.methods,
+    doubled = [...first.other!.nodes.normal, ...first.other!.nodes.reduce]
+      .filter(({ choices: [a, b] }) => a.edge === b.edge).length;
+  assert.match(beside, new RegExp(`nodes with two of one edge</th><td class="chosen">${doubled} of 8`));
+  assert.match(operations, /kept two for each node, also of one edge/);
+  const old = input.discretization.methods.map(({ other: _, ...method }) => method);
+  const without = await reportHtml({ ...input, discretization: { ...input.discretization, methods: old } });
+  assert.doesNotMatch(without, heading, "files of versions that knew one way");
 });
 
 Deno.test("report: a run without epochs, with one, with gaps, and with very many", async () => {

@@ -177,9 +177,12 @@ Deno.test("study: killed in a search and in a training, and gone on with, it fin
   assert.deepEqual(list("killed/workers"), [], "nothing is left of those that were killed");
 });
 
-Deno.test("study: a rule that measures is added to a study that was done; its searches are not repeated", async () => {
+Deno.test("study: a rule that measures, and another way to keep, are added to a study that was done; its searches are not repeated", async () => {
   const text = read("tiny.yaml").replace("[rms, none]", "rms").replace("seed: [0, 1]", "seed: 0")
-    .replace("[semipartial, alpha]", "[semipartial, perturbation]\n  perturbation-images: 8").replace(/random: 2/, "");
+    .replace(
+      "[semipartial, alpha]",
+      "[semipartial, perturbation]\n  keep: [edges, operations]\n  perturbation-images: 8",
+    ).replace(/random: 2/, "");
   Deno.writeTextFileSync(path("more.yaml"), text);
   const before = list("shared/runs"), args = ["run", path("more.yaml"), "--out", path("shared"), "--json"];
   const killed = command([...args, "--heartbeat", "0.3"], ["shared"]).spawn();
@@ -191,13 +194,25 @@ Deno.test("study: a rule that measures is added to a study that was done; its se
   Deno.writeTextFileSync(path(`shared/work/${left}/genotype.json`), "half a fi");
   const { code, out, err } = await ended(command([...args, "--heartbeat", "0.3"], ["shared"]).output());
   assert.deepEqual([code, err], [0, ""]);
-  const [measured, trained] = finished(out);
+  const runs = finished(out), [measured] = runs.filter((name) => name.startsWith("discretize-"));
   assert.equal(measured, left.replace(/\.0$/, ""));
-  assert.deepEqual(list("shared/runs"), [...before, measured, ...(trained ? [trained] : [])].sort());
-  const { searches: [{ name, rules }], trainings, progress } = JSON.parse(read("shared/results.json"));
-  assert.deepEqual(rules.map((each: { rule: string }) => each.rule), ["semipartial", "perturbation"]);
+  assert.deepEqual(list("shared/runs"), [...before, ...runs].sort());
+  const { searches: [{ name, rules }], trainings, progress, decisions } = JSON.parse(read("shared/results.json"));
+  assert.deepEqual(decisions, ["semipartial", "semipartial.operations", "perturbation", "perturbation.operations"]);
+  assert.deepEqual(rules.map((each: { rule: string }) => each.rule), decisions);
   assert.ok(before.includes(name) && progress.discretize.done === 1);
-  assert.deepEqual(trainings.map((each: { rule: string }) => each.rule), ["semipartial", "perturbation"]);
+  assert.deepEqual(trainings.map((each: { rule: string }) => each.rule), decisions);
+  for (const { rule, cell } of rules as { rule: string; cell: string }[]) {
+    const at = rule.startsWith("perturbation") ? measured : name;
+    assert.equal(read(`shared/runs/${at}/genotypes/${rule}.txt`), `${cell}\n`);
+  }
+  const compared = read("shared/report.md").match(/^\| all searches \| \S+ − \S+ \(paired\)/gm)!;
+  assert.deepEqual(compared.map((line) => line.slice(17, -9)), [
+    "semipartial.operations − semipartial",
+    "perturbation − semipartial",
+    "perturbation.operations − semipartial",
+    "perturbation.operations − perturbation",
+  ]);
   assert.match(
     read("shared/report.md"),
     /1 of 1 search done; 1 of 1 measurement for a rule done; \d of \d trainings? done/,

@@ -13,6 +13,8 @@ import type { DecorrelationOptions } from "../discretize/scope.ts";
 import { RULES, rulesOf } from "../discretize/registry.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { methodReport, writePictured } from "../report/run_pictures.ts";
+import { KEEP_OPTION } from "../search/config.ts";
+import type { Keep } from "../space/space.ts";
 import { rediscretize } from "../search/rediscretize.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import type { DataRecord } from "../run/run_record.ts";
@@ -32,6 +34,7 @@ const OPTIONS = defineOptions([
     group: "Discretisation",
     help: "rule whose cell is the result (default: the run's)",
   },
+  { ...KEEP_OPTION, default: null, help: `${KEEP_OPTION.help} (default: the run's)` },
   {
     key: "perturbation-images",
     kind: "int",
@@ -132,6 +135,7 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[]): 
       perturbationImages: options.perturbationImages ?? undefined,
       onMeasured: (done, all) =>
         terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`),
+      keep: (options.keep ?? undefined) as Keep | undefined,
       scope: (options.scope ?? undefined) as DecorrelationOptions["scope"] | undefined,
       shrinkage: options.shrinkage ?? undefined,
     });

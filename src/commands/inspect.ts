@@ -264,7 +264,12 @@ function spaceLines(space: Space, config: SearchConfig): string[] {
     ["name", `${space.name}: ${space.summary}`],
     ["cell", `${space.nodes} nodes, ${edges.length} edges of up to ${Math.max(...perEdge)} operations`],
     ["operations", space.primitives.join(", ")],
-    ["decided by", `${config.discretizer}, scope ${config.scope}, shrinkage ${config.shrinkage}`],
+    [
+      "decided by",
+      `${config.discretizer}, ${
+        skeletonOf(space).everyEdge ? "" : `keep ${config.keep}, `
+      }scope ${config.scope}, shrinkage ${config.shrinkage}`,
+    ],
   ]);
 }
 

@@ -51,17 +51,42 @@ export function comparisonLines(report: DiscretizationReport): string[] {
       }
     }
   }
-  rows.push(["skips", ...methods.map((m) => `${m.skips} of ${rows.length}`)]);
-  rows.push(["no weights", ...methods.map((m) => `${m.parameterFree} of ${rows.length - 1}`)]);
-  const { scope, shrinkage } = report.options, { measured } = report;
+  const all = rows.length;
+  rows.push(["skips", ...methods.map((m) => `${m.skips} of ${all}`)]);
+  rows.push(["no weights", ...methods.map((m) => `${m.parameterFree} of ${all}`)]);
+  const { options: { scope, shrinkage }, measured, keep = "edges" } = report;
+  const ranked = everyEdge || keep === "operations" ? "" : "; edges are ranked by what it loses without them";
   const whole = measured && [
     `(perturbation: accuracy that the supernet loses without the operation, of ${percent(measured.accuracy)} on ` +
-    `${measured.count} images${everyEdge ? "" : "; edges are ranked by what it loses without them"})`,
+    `${measured.count} images${ranked})`,
   ];
   return [
-    `What each rule picked: operation(source) and score; scope ${scope}, shrinkage ${shrinkage}`,
+    `What each rule picked: operation(source) and score; ${everyEdge ? "" : `keep ${keep}, `}scope ${scope}, ` +
+    `shrinkage ${shrinkage}`,
     ...table(["node", ...methods.map((m) => m.method)], rows),
     ...whole ?? [],
+    ...otherWayLines(report),
+  ];
+}
+
+/** What each rule picks the other way to keep, node by node where it differs; nothing where every edge stays. */
+function otherWayLines({ methods, keep = "edges" }: DiscretizationReport): string[] {
+  if (methods.some(({ other }) => other === undefined)) return [];
+  const way = keep === "edges" ? "operations" : "edges", { inputs } = skeletonOf(methods[0].genotype);
+  const rows = CELL_KINDS.flatMap((kind) =>
+    methods[0].nodes[kind].flatMap(({ node }) => {
+      const texts = methods.map(({ nodes, other }) => {
+        const [own, instead] = [nodes, other!.nodes].map((of) => of[kind][node].choices.map(short));
+        return own.toSorted().join() === instead.toSorted().join() ? "the same" : instead.join(", ");
+      });
+      return texts.every((text) => text === "the same") ? [] : [[`${kind} ${node + inputs}`, ...texts]];
+    })
+  );
+  const kept = way === "edges" ? "two best edges, one operation each" : "two best operations, of one edge too";
+  return [
+    "",
+    `The other way, keep ${way} (a node's ${kept})${rows.length === 0 ? ": every rule picks the same" : ""}`,
+    ...rows.length === 0 ? [] : table(["node", ...methods.map((m) => m.method)], rows),
   ];
 }
 

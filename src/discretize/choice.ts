@@ -1,14 +1,17 @@
 /**
  * From scores to a genotype: per edge the best operation, per node the two best edges, or every edge, as the skeleton
- * wants. The same for every rule, and exactly DARTS' or NAS-Bench-201's parse when the scores are softmax weights.
+ * wants; or per node the two best operations. The same for every rule, and exactly DARTS' or NAS-Bench-201's parse when
+ * the scores are softmax weights.
  * @module
  */
+import { option, text, UsageError } from "../base/errors.ts";
 import {
   type Candidate,
   CELL_KINDS,
   type CellKind,
   choosableOf,
   incoming,
+  type Keep,
   PARAMETER_FREE,
   perKind,
   skeletonOf,
@@ -25,7 +28,10 @@ export interface ScoredCandidate extends Candidate {
 
 /** A kept operation. */
 export interface ScoredChoice extends ScoredCandidate {
-  /** Lead over the runner-up on the same edge; null when the edge has no other operation. */
+  /**
+   * Lead over the runner-up on the same edge, or where the best operations of a node stay over the best one that does
+   * not; null where there is no other.
+   */
   readonly margin: number | null;
 }
 
@@ -37,34 +43,44 @@ export interface ScoredEdge {
   readonly score: number;
 }
 
-/** What a rule decided at one intermediate node. */
-export interface NodeChoice {
+/** What stays at one intermediate node. */
+export interface NodeSelection {
   /** Intermediate node, from 0. */
   readonly node: number;
+  /** The kept operations: two, the stronger one first, or where every edge stays one for each, by source. */
+  readonly choices: readonly ScoredChoice[];
+  /** Lead of the second kept edge over the third; null when none is left out, and where edges are not what is kept. */
+  readonly edgeMargin: number | null;
+}
+
+/** What a rule decided at one intermediate node. */
+export interface NodeChoice extends NodeSelection {
   /** Everything that may be chosen, by edge, then by primitive. */
   readonly scores: readonly ScoredCandidate[];
   /** Every edge, where the rule scores edges by themselves; absent: an edge has the score of its best operation. */
   readonly edges?: readonly ScoredEdge[];
-  /** The kept operations: two, the stronger one first, or where every edge stays one for each, by source. */
-  readonly choices: readonly ScoredChoice[];
-  /** Lead of the second kept edge over the third; null when none is left out. */
-  readonly edgeMargin: number | null;
 }
 
-/** The outcome of one rule. */
-export interface MethodReport {
-  /** Name of the rule. */
-  readonly method: string;
+/** The cells that follow from the scores of a rule. */
+export interface Selection<T extends NodeSelection = NodeSelection> {
   /** The architecture. */
   readonly genotype: Genotype;
   /** The architecture as text (see `formatGenotypeText`). */
   readonly text: string;
   /** Decisions per node. */
-  readonly nodes: Record<CellKind, readonly NodeChoice[]>;
+  readonly nodes: Record<CellKind, readonly T[]>;
   /** Number of skip-connections among the kept operations of all cells. */
   readonly skips: number;
   /** Number of kept operations without weights (pools, skip-connections, `none`), all cells. */
   readonly parameterFree: number;
+}
+
+/** The outcome of one rule. */
+export interface MethodReport extends Selection<NodeChoice> {
+  /** Name of the rule. */
+  readonly method: string;
+  /** What follows from the same scores the other way to {@linkcode Keep}; absent where every edge stays. */
+  readonly other?: Selection;
 }
 
 /** What a rule thinks of a node. */
@@ -75,29 +91,54 @@ export interface NodeScores {
   readonly edges?: ArrayLike<number>;
 }
 
-/** Chooses an architecture by the scores of each node. Ties go to the lower index. */
+/**
+ * Chooses an architecture by the scores of each node, both ways to {@linkcode Keep}. Ties go to the lower index.
+ * @param keep the way whose cells are the rule's; the other way's are beside them
+ * @throws {UsageError} for `operations` in a space in which every edge stays.
+ */
 export function chooseGenotype(
   method: string,
   space: Space,
   scoreNode: (kind: CellKind, node: number) => NodeScores,
+  keep: Keep = "edges",
 ): MethodReport {
+  checkKeep(space, keep);
   const { everyEdge } = skeletonOf(space);
-  const chooseCell = (kind: CellKind): NodeChoice[] =>
+  const scored = perKind(space, (kind) =>
     Array.from({ length: space.nodes }, (_, node) => {
       const { candidates, edges } = scoreNode(kind, node);
-      return chooseNode(
+      return {
         node,
-        choosableOf(space, kind, node).map((candidate, k) => ({ ...candidate, score: candidates[k] })),
-        everyEdge ? "every" : edges && incoming(space, node).map(({ index }, k) => ({ edge: index, score: edges[k] })),
-      );
-    });
-  const nodes = perKind(space, chooseCell, []);
-  const keptOf = (cell: readonly NodeChoice[]) =>
-    cell.map((node) => node.choices.map(({ op, from }) => ({ op, from })));
+        scores: choosableOf(space, kind, node).map((candidate, k) => ({ ...candidate, score: candidates[k] })),
+        ...(edges ? { edges: incoming(space, node).map(({ index }, k) => ({ edge: index, score: edges[k] })) } : {}),
+      };
+    }), []);
+  const select = (way: Keep | "every"): Selection<NodeChoice> =>
+    selectionOf(
+      space,
+      perKind(space, (kind) => scored[kind].map((node) => ({ ...node, ...chooseNode(node, way) })), []),
+    );
+  if (everyEdge) return { method, ...select("every") };
+  const otherWay = keep === "edges" ? "operations" : "edges";
+  const nodes = perKind(space, (kind) => scored[kind].map((node) => chooseNode(node, otherWay)), []);
+  return { method, ...select(keep), other: selectionOf(space, nodes) };
+}
+
+/** @throws {UsageError} where a node of the space cannot keep operations as `keep` says. */
+export function checkKeep(space: Space, keep: Keep): void {
+  if (keep === "edges" || !skeletonOf(space).everyEdge) return;
+  throw new UsageError(
+    text`Cannot use ${option("keep")} ${keep} with space ${space.name}, whose cells keep one operation on every edge`,
+    { option: "keep", value: keep, remedies: [{ kind: "set", option: "keep", value: "edges" }] },
+  );
+}
+
+/** The cells of what stays at each node. */
+function selectionOf<T extends NodeSelection>(space: Space, nodes: Record<CellKind, readonly T[]>): Selection<T> {
+  const keptOf = (cell: readonly T[]) => cell.map((node) => node.choices.map(({ op, from }) => ({ op, from })));
   const genotype = genotypeOf(space, { normal: keptOf(nodes.normal), reduce: keptOf(nodes.reduce) });
   const kept = CELL_KINDS.flatMap((kind) => nodes[kind].flatMap(({ choices }) => choices));
   return {
-    method,
     genotype,
     text: formatGenotypeText(genotype),
     nodes,
@@ -108,26 +149,29 @@ export function chooseGenotype(
 
 /**
  * Chooses at one node; `scores` holds at least one candidate on each of its edges. Two edges stay, ranked by `edges`, or
- * by their best operations where that is left out; or `"every"` edge stays.
+ * by their best operations where that is left out; or the two best operations, for which edges by themselves do not
+ * count; or `"every"` edge.
  */
 export function chooseNode(
-  node: number,
-  scores: readonly ScoredCandidate[],
-  edges?: readonly ScoredEdge[] | "every",
-): NodeChoice {
+  { node, scores, edges }: Pick<NodeChoice, "node" | "scores" | "edges">,
+  keep: Keep | "every" = "edges",
+): NodeSelection {
+  if (keep === "operations") {
+    const [first, second, third] = byScore(scores);
+    const lead = (of: ScoredCandidate): ScoredChoice => ({ ...of, margin: third ? of.score - third.score : null });
+    return { node, choices: [lead(first), lead(second)], edgeMargin: null };
+  }
   const best = [...new Set(scores.map(({ edge }) => edge))].map((edge): ScoredChoice => {
     const [first, next] = byScore(scores.filter((each) => each.edge === edge));
     return { ...first, margin: next ? first.score - next.score : null };
   });
-  if (edges === "every") return { node, scores, choices: best, edgeMargin: null };
+  if (keep === "every") return { node, choices: best, edgeMargin: null };
   const own = new Map(edges?.map(({ edge, score }) => [edge, score]));
   const [first, second, third] = byScore(
     best.map((choice) => ({ choice, score: own.get(choice.edge) ?? choice.score })),
   );
   return {
     node,
-    scores,
-    ...(edges ? { edges } : {}),
     choices: [first.choice, second.choice],
     edgeMargin: third ? second.score - third.score : null,
   };

@@ -4,8 +4,17 @@
  * @module
  */
 import { UsageError } from "../base/errors.ts";
-import { type Candidate, type CellKind, edgesOf, perKind, primitivesOf, type Space } from "../space/space.ts";
-import { chooseGenotype, type MethodReport } from "./choice.ts";
+import {
+  type Candidate,
+  type CellKind,
+  edgesOf,
+  type Keep,
+  perKind,
+  primitivesOf,
+  skeletonOf,
+  type Space,
+} from "../space/space.ts";
+import { checkKeep, chooseGenotype, type MethodReport } from "./choice.ts";
 import { conditionNumber } from "./eigen.ts";
 import { gatherEvidence, scoresOf } from "./evidence.ts";
 import { type Architecture, edgeSoftmax, softmaxWeights } from "./mixture.ts";
@@ -28,6 +37,8 @@ export interface DiscretizationInput extends Architecture {
   readonly methods?: readonly (string | Rule)[];
   /** How to decorrelate. */
   readonly options?: Partial<DecorrelationOptions>;
+  /** What a node keeps; its two best edges if left out. The cells of the other way are in the report too. */
+  readonly keep?: Keep;
   /** Seed of the rules that draw at random; 0 if left out. */
   readonly seed?: number;
 }
@@ -84,6 +95,8 @@ export interface DiscretizationReport {
   readonly space: string;
   /** The options in force, defaults filled in. */
   readonly options: DecorrelationOptions;
+  /** What nodes keep; absent where every edge stays, and in files of versions that knew of `edges` alone. */
+  readonly keep?: Keep;
   /** Weights of the mixed operations. */
   readonly weights: Record<CellKind, readonly EdgeWeights[]>;
   /** One entry for each rule, in the order asked for. */
@@ -102,19 +115,22 @@ const REMEDIES: Readonly<Record<Evidence, readonly [name: string, remedy: string
 
 /**
  * Applies each rule.
- * @throws {UsageError} for unknown rules and options, and for a rule that needs evidence when there is none
+ * @throws {UsageError} for unknown rules and options, a rule that needs evidence when there is none, and a way to keep
+ * that the space has no room for
  * @throws {RangeError} when alphas, statistics or removals do not fit the space, or the scores of a rule its node
  * @throws {FailureError} when a number is not finite or a cell lacks statistics for a node
  */
 export function discretize(input: DiscretizationInput): DiscretizationReport {
-  const { space, removals } = input, options = decorrelationOptions(input.options);
+  const { space, removals, keep = "edges" } = input, options = decorrelationOptions(input.options);
+  checkKeep(space, keep);
   const rules = decidingRules(input), { correlations, of } = gatherEvidence(input, options);
   return {
     space: space.name,
     options,
+    ...(skeletonOf(space).everyEdge ? {} : { keep }),
     weights: perKind(space, (kind) => edgeWeights(space, kind, input), []),
     methods: rules.map((rule) =>
-      chooseGenotype(rule.name, space, (kind, node) => scoresOf(rule, of(rule, kind, node)))
+      chooseGenotype(rule.name, space, (kind, node) => scoresOf(rule, of(rule, kind, node)), keep)
     ),
     nodes: correlations ? perKind(space, (kind) => correlations[kind].map(summarize), []) : null,
     ...(removals ? { measured: removals.whole } : {}),

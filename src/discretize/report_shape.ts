@@ -15,8 +15,16 @@ import {
   whole,
 } from "../base/shape.ts";
 import { genotypeShape } from "../space/genotype.ts";
-import type { Candidate, CellKind } from "../space/space.ts";
-import type { MethodReport, NodeChoice, ScoredCandidate, ScoredChoice, ScoredEdge } from "./choice.ts";
+import { type Candidate, type CellKind, KEEPS } from "../space/space.ts";
+import type {
+  MethodReport,
+  NodeChoice,
+  NodeSelection,
+  ScoredCandidate,
+  ScoredChoice,
+  ScoredEdge,
+  Selection,
+} from "./choice.ts";
 import type { DiscretizationReport, EdgeCorrelation, EdgeWeights, NodeSummary } from "./discretize.ts";
 import type { Measurement } from "./removals.ts";
 
@@ -27,21 +35,27 @@ export function perKindShape<T>(of: Shape<T>): Shape<Record<CellKind, T>> {
   return mapping<Record<CellKind, T>>({ normal: of, reduce: of });
 }
 
-const nodeChoice = mapping<NodeChoice>({
+const nodeSelection = {
   node: whole(),
-  scores: listOf(mapping<ScoredCandidate>({ ...candidate, score: aMeasurement })),
-  edges: optional(listOf(mapping<ScoredEdge>({ edge: whole(), score: aMeasurement }))),
   choices: listOf(mapping<ScoredChoice>({ ...candidate, score: aMeasurement, margin: aMeasurement })),
   edgeMargin: aMeasurement,
+};
+
+const nodeChoice = mapping<NodeChoice>({
+  ...nodeSelection,
+  scores: listOf(mapping<ScoredCandidate>({ ...candidate, score: aMeasurement })),
+  edges: optional(listOf(mapping<ScoredEdge>({ edge: whole(), score: aMeasurement }))),
 });
 
+const cells = { genotype: genotypeShape, text: aText, skips: whole(), parameterFree: whole() };
+
 const method = mapping<MethodReport>({
+  ...cells,
   method: aText,
-  genotype: genotypeShape,
-  text: aText,
   nodes: perKindShape(listOf(nodeChoice)),
-  skips: whole(),
-  parameterFree: whole(),
+  other: optional(
+    mapping<Selection>({ ...cells, nodes: perKindShape(listOf(mapping<NodeSelection>(nodeSelection))) }),
+  ),
 });
 
 const correlation = mapping<EdgeCorrelation>({
@@ -74,6 +88,7 @@ const weights = mapping<EdgeWeights>({
 export const DISCRETIZATION_SHAPE: Shape<DiscretizationReport> = mapping<DiscretizationReport>({
   space: aText,
   options: mapping<DiscretizationReport["options"]>({ scope: oneOf("node", "edge"), shrinkage: aMeasurement }),
+  keep: optional(oneOf(...KEEPS)),
   weights: perKindShape(listOf(weights)),
   methods: listOf(method),
   nodes: nullable(perKindShape(listOf(summary))),

@@ -70,9 +70,15 @@ export interface Rule {
   readonly summary: string;
   /** What it decides by beside the weights; nothing if left out. */
   readonly needs?: readonly Evidence[];
-  /** One finite score for each of `node.candidates`; a pure function. The best one of an edge stays, ties go to the first. */
+  /**
+   * One finite score for each of `node.candidates`; a pure function. The best one of an edge stays, or the two best ones
+   * of the node (see {@linkcode Keep}); ties go to the first.
+   */
   score(node: NodeEvidence): ArrayLike<number>;
-  /** One finite score for each of `node.edges`; a pure function. If left out, an edge has the score of its best operation. */
+  /**
+   * One finite score for each of `node.edges`; a pure function. If left out, an edge has the score of its best operation.
+   * Without effect where a node keeps operations.
+   */
   scoreEdges?(node: NodeEvidence): ArrayLike<number>;
 }
 

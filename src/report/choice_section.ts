@@ -3,7 +3,7 @@
  * operations of a node resemble each other.
  * @module
  */
-import type { MethodReport, NodeChoice, ScoredCandidate } from "../discretize/choice.ts";
+import type { MethodReport, NodeSelection, ScoredCandidate } from "../discretize/choice.ts";
 import type { DiscretizationReport, NodeSummary } from "../discretize/discretize.ts";
 import { RULES } from "../discretize/registry.ts";
 import { findPrimitive, PRIMITIVES } from "../space/primitives.ts";
@@ -12,13 +12,11 @@ import { areaKeys, figure, type Part, stackedBars } from "./charts.ts";
 import { edgeWeightTable } from "./edge_weights.ts";
 import { type Content, type Html, html, trusted } from "./markup.ts";
 import { fixed, lead, narrow, percent } from "./numbers.ts";
+import { CLOSE, otherWay, picksTable } from "./picks.ts";
 import { type Look, operationLook } from "./palette.ts";
 import type { ReportInput } from "./report_input.ts";
 import { KIND_NAMES } from "./search_section.ts";
 import { dataTable, meter, scroller } from "./tables.ts";
-
-/** A lead below this part of the score is marked as close. */
-const CLOSE = 0.05;
 
 /** Condition numbers from here on stand for a singular matrix. */
 const SINGULAR = 1e7;
@@ -28,6 +26,9 @@ const BLIND =
   "No statistics of the operations' outputs were collected, so only the rule of the mixture's weights applies.";
 
 /** What has to be chosen, and how. */
+const TWO_OPERATIONS =
+  "The mixture has to be replaced by two operations per node. Each rule scores every operation on every edge into a " +
+  "node; the two best ones stay, whatever edges they are on.";
 const TWO_EDGES =
   "The mixture has to be replaced by two operations per node. Each rule scores every operation on every edge into a " +
   "node; the best operation of an edge stands for it, and the two best edges stay (perturbation ranks edges by what the " +
@@ -42,7 +43,7 @@ const LARGEST = 4;
 
 /** The section. */
 export async function choiceSection({ discretization }: ReportInput): Promise<Html> {
-  const { methods, nodes, chosen, options, images } = discretization;
+  const { methods, nodes, chosen, options, keep = "edges", images } = discretization;
   const rules = methods.map(({ method }) =>
     html`
       <dt>${method}</dt>
@@ -54,21 +55,26 @@ export async function choiceSection({ discretization }: ReportInput): Promise<Ht
   return html`
     <section id="choice">
       <h2>Why these operations</h2>
-      <p>${everyEdge ? EVERY_EDGE : TWO_EDGES} This run's cell follows
+      <p>${everyEdge ? EVERY_EDGE : keep === "edges" ? TWO_EDGES : TWO_OPERATIONS} This run's cell follows
       <strong>${chosen}</strong>; the others are what it would have been.</p>
       <dl class="rules">${rules}</dl>
       <h3>What each rule picks</h3>
-      ${comparison(methods, chosen)}
+      ${picksTable(methods, chosen)}
       <p class="caption">Operation and the node that it reads (${everyEdge
         ? "0 is the cell's input"
         : "0 and 1 are the outputs of the two cells before"}), its score,
-      and in small print its lead over the next operation on the same edge; <span class="close">≈</span> marks a lead
+      and in small print its lead over the next operation ${keep === "edges"
+        ? "on the same edge"
+        : "that does not stay"}; <span class="close">≈</span> marks a lead
       below ${limit}% of the score, where another seed or other images may well decide differently. Scores compare within
       one node and one rule only.</p>
+      ${await otherWay(discretization)}
       <h3>Scores of all operations</h3>
       <p class="caption">Rows are the nodes read, columns the operations. Colour runs from the node's lowest positive score
       to its highest one; red is below zero: the operation works against the node. <span class="pick">Framed</span>:
-      picked${everyEdge ? "" : ", 1 before 2"}. Rules that decorrelate used ${basis}, scope ${options
+      picked${everyEdge
+        ? ""
+        : html`, 1 before 2; <span class="pick other">dotted</span>: picked the other way`}. Rules that decorrelate used ${basis}, scope ${options
         .scope}, shrinkage ${options
         .shrinkage}.</p>
       ${kinds.map((kind, i) => scoreTables(methods, kind, chosen, i === 0))}
@@ -120,66 +126,14 @@ function summaryOf(method: string): string {
   return RULES.find(({ name }) => name === method)?.summary ?? "a rule of its own";
 }
 
-/** A row for each node and rank, a column for each rule. */
-function comparison(methods: readonly MethodReport[], chosen: string): Html {
-  const picks = (m: MethodReport): string[] =>
-    CELL_KINDS.flatMap((kind) =>
-      m.nodes[kind].flatMap((n) => n.choices.map(({ edge, op }) => `${kind} ${edge} ${op}`))
-    );
-  const { inputs } = skeletonOf(methods[0].genotype);
-  const reference = new Set(picks(methods.find((m) => m.method === chosen)!)), all = reference.size;
-  const mark = (m: MethodReport): Content => m.method === chosen && "chosen";
-  const rows = CELL_KINDS.flatMap((kind) =>
-    methods[0].nodes[kind].flatMap(({ node, choices }) =>
-      choices.map((_, rank) => {
-        const cells = methods.map((m) => html`<td class="${mark(m)}">${pickOf(m.nodes[kind][node], rank)}</td>`);
-        const head = html`<th scope="rowgroup" rowspan="${choices.length}">${kind} ${node + inputs}</th>`;
-        return rank === 0 ? html`<tr class="first">${head}${cells}</tr>` : html`<tr>${cells}</tr>`;
-      })
-    )
-  );
-  const total = (name: string, of: (m: MethodReport) => number): Html => {
-    const cells = methods.map((m) => html`<td class="${mark(m)}">${of(m)} of ${all}</td>`);
-    return html`<tr class="total"><th scope="row">${name}</th>${cells}</tr>`;
-  };
-  const totals = [
-    total("skip-connections", (m) => m.skips),
-    total("without weights", (m) => m.parameterFree),
-    total(`as ${chosen}`, (m) => picks(m).filter((pick) => reference.has(pick)).length),
-  ];
-  const columns = methods.map((m) => html`<th scope="col" class="${mark(m)}">${m.method}</th>`);
-  return scroller(
-    "What each rule picks",
-    html`
-      <table class="picks">
-        <thead>
-          <tr><th scope="col">node</th>${columns}</tr>
-        </thead>
-        <tbody>${rows}</tbody>
-        <tbody>${totals}</tbody>
-      </table>
-    `,
-  );
-}
-
-function pickOf({ choices }: NodeChoice, rank: number): Content {
-  const { op, from, score, margin } = choices[rank];
-  const close = margin !== null && margin < CLOSE * Math.abs(score);
-  const ahead = margin === null ? "alone" : lead(margin);
-  const operation = html`<span class="op" style="--c:${operationLook(op).colour}">${findPrimitive(op).label}</span>`;
-  const details = html`<span class="from">(${from})</span> <span class="score">${fixed(score)}</span>`;
-  const mark = html`<span class="close">≈</span>`;
-  return [operation, " ", details, " ", html`<small>${ahead}</small>`, close && [" ", mark]];
-}
-
 /** For each node of a kind the tables of all rules, side by side. */
 function scoreTables(methods: readonly MethodReport[], kind: CellKind, chosen: string, open: boolean): Html {
-  const { inputs, everyEdge } = skeletonOf(methods[0].genotype);
+  const { inputs } = skeletonOf(methods[0].genotype);
   const nodes = methods[0].nodes[kind].map(({ node }) => {
     const tables = methods.map((m) =>
       scroller(
         `Scores by ${m.method}, ${kind} node ${node + inputs}`,
-        scoreTable(m.method, m.nodes[kind][node], m.method === chosen, !everyEdge),
+        scoreTable(m, kind, node, m.method === chosen),
       )
     );
     return html`
@@ -192,21 +146,19 @@ function scoreTables(methods: readonly MethodReport[], kind: CellKind, chosen: s
   return html`<details${state}><summary>${heading}</summary>${nodes}</details>`;
 }
 
-function scoreTable(
-  method: string,
-  { scores, choices, edgeMargin }: NodeChoice,
-  chosen: boolean,
-  ranked: boolean,
-): Html {
+function scoreTable(report: MethodReport, kind: CellKind, node: number, chosen: boolean): Html {
+  const { scores, choices, edgeMargin } = report.nodes[kind][node], other = report.other?.nodes[kind][node];
+  const ranked = !skeletonOf(report.genotype).everyEdge;
   const ops = PRIMITIVES.filter(({ name }) => scores.some(({ op }) => op === name));
   const sources = [...new Set(scores.map(({ from }) => from))];
   const above = scores.map(({ score }) => score).filter((s) => s > 0);
   const low = Math.min(...above), high = Math.max(...above), deepest = Math.max(...scores.map(({ score }) => -score));
   const cell = (found: ScoredCandidate | undefined): Html => {
     if (!found) return html`<td class="none">·</td>`;
-    const { score, edge, op } = found, rank = choices.findIndex((c) => c.edge === edge && c.op === op);
+    const { score } = found, rank = rankOf(choices, found), elsewhere = other && rankOf(other.choices, found) >= 0;
     const heat = score > 0 ? (high > low ? (score - low) / (high - low) : 1) : deepest > 0 ? -score / deepest : 0;
-    const names = ["heat", score < 0 ? "below" : "", rank >= 0 ? "pick" : ""].filter((name) => name !== "").join(" ");
+    const pick = rank >= 0 ? "pick" : elsewhere ? "pick other" : "";
+    const names = ["heat", score < 0 ? "below" : "", pick].filter((name) => name !== "").join(" ");
     const order = ranked && rank >= 0 && html`<sup>${rank + 1}</sup>`;
     return html`<td class="${names}" style="--v:${heat.toFixed(2)}">${narrow(score)}${order}</td>`;
   };
@@ -221,13 +173,18 @@ function scoreTable(
   });
   return html`
     <table class="${chosen ? "scores chosen" : "scores"}">
-      <caption><span>${method}</span><small>${edges}</small></caption>
+      <caption><span>${report.method}</span><small>${edges}</small></caption>
       <thead>
         <tr><th scope="col">from</th>${columns}</tr>
       </thead>
       <tbody>${rows}</tbody>
     </table>
   `;
+}
+
+/** The place of an operation among the kept ones; -1 where it is none of them. */
+function rankOf(choices: NodeSelection["choices"], { edge, op }: ScoredCandidate): number {
+  return choices.findIndex((choice) => choice.edge === edge && choice.op === op);
 }
 
 /** A row for each node: condition, R^2, what carries it. */

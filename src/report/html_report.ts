@@ -48,7 +48,10 @@ function summary(input: ReportInput): Html {
     ? `${count(config.images)} of the ${count(data.count)}`
     : `the ${count(data.count)}`;
   const last = epochs.at(-1), mean = last && meanEntropy(last), accuracy = evaluation && accuracyOf(evaluation);
-  const kept = skeletonOf(method.genotype).everyEdge ? "one for each edge" : "two for each node";
+  const { everyEdge } = skeletonOf(method.genotype);
+  const kept = everyEdge
+    ? "one for each edge"
+    : `two for each node${discretization.keep === "operations" ? ", also of one edge" : ""}`;
   const network = cost && ` A network of such cells has ${magnitude(cost.parameters)} parameters.`;
   const result = known(accuracy) &&
     ` Trained from scratch, it classifies ${percent(accuracy)} of the ${evaluation!.split} images correctly.`;

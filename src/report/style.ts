@@ -96,6 +96,7 @@ text-decoration-color:var(--accent)}
 .heat.below{background:rgb(var(--bad) / calc(var(--v) * .62))}
 td.pick,span.pick{outline:2px solid var(--ink);outline-offset:-2px;border-radius:3px}
 td.pick{font-weight:700}
+td.other,span.other{outline:2px dotted var(--muted);font-weight:400}
 span.pick{padding:.1rem .35rem}
 td sup{font-size:.7em;line-height:0;margin-left:1px}
 td.none{color:var(--muted)}

@@ -3,21 +3,33 @@
  * the published recipe (DARTS' public code); where the method leaves a choice, what small studies favoured.
  * @module
  */
-import { defineOptions, type Layer, type OptionSet } from "../base/options.ts";
+import { defineOptions, type Layer, type Option, type OptionSet } from "../base/options.ts";
 import { option, optionError, text, UsageError } from "../base/errors.ts";
 import { DATA_OPTION_LIST, FLIP_OPTION } from "../data/config.ts";
+import { checkKeep } from "../discretize/choice.ts";
 import { RULES } from "../discretize/registry.ts";
 import type { Rule } from "../discretize/rule.ts";
 import { DEFAULT_DECORRELATION } from "../discretize/scope.ts";
 import { TUNING_OPTION } from "../graph/tuning.ts";
 import { MEMORY_LIMIT_OPTION } from "../run/memory.ts";
-import { checkSpace } from "../space/definition.ts";
-import { SPACES } from "../space/space.ts";
+import { checkSpace, resolveSpace } from "../space/definition.ts";
+import { KEEPS, SPACES } from "../space/space.ts";
 import { NODE_NORMS } from "../space/supernet.ts";
 import type { SearchOptions } from "./options.ts";
 
 const SPACE_NAMES: readonly string[] = SPACES.map((s) => s.name);
 const RULE_NAMES: readonly string[] = RULES.map(({ name }) => name);
+
+/** What nodes keep, which a discretisation may change. */
+export const KEEP_OPTION = {
+  key: "keep",
+  kind: "choice",
+  choices: KEEPS,
+  default: KEEPS[0],
+  group: "Discretisation",
+  help:
+    "what a node keeps: its two best edges with one operation each (DARTS), or its two best operations, of one edge too",
+} as const satisfies Option;
 
 /** The list behind {@linkcode SEARCH_OPTIONS}. */
 export const SEARCH_OPTION_LIST = [
@@ -206,6 +218,7 @@ export const SEARCH_OPTION_LIST = [
     group: "Discretisation",
     help: "rule whose cell is the result (the others are written beside it; perturbation only when it is this one)",
   },
+  KEEP_OPTION,
   {
     key: "scope",
     kind: "choice",
@@ -345,6 +358,7 @@ export function resolveSearchLayers(
       value: config.weightLrMin,
     });
   }
+  checkKeep(resolveSpace(config.space), config.keep);
   checkStopping(config, rules);
   return config;
 }

@@ -110,6 +110,11 @@ export interface SearchOptions {
     | "alpha"
     | "perturbation"
     | (string & Record<never, never>);
+  /**
+   * What a node keeps: its two best edges with one operation each (DARTS), or its two best operations, of one edge too.
+   * Default "edges".
+   */
+  readonly keep?: "edges" | "operations";
   /** Decorrelate all candidates of a node, or those of one edge. Default "node". */
   readonly scope?: "node" | "edge";
   /** Weight of the identity in the correlation matrix that is inverted. A number from 0 to 1. Default 0.001. */

@@ -6,6 +6,8 @@
 import { FailureError } from "../base/errors.ts";
 import { joinPath, makeFolder, readJson, writeAtomic } from "../base/files.ts";
 import { aText, checkShape, mapping, oneOf, optional, type Shape, whole } from "../base/shape.ts";
+import type { Selection } from "../discretize/choice.ts";
+import { decisionsOf } from "../discretize/decisions.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
 import { DISCRETIZATION_SHAPE } from "../discretize/report_shape.ts";
 import { formatGenotypeJson } from "../space/genotype.ts";
@@ -35,7 +37,7 @@ const context: Shape<Omit<Outcome, keyof DiscretizationReport>> = mapping({
 
 /**
  * Writes the outcome of a discretisation into `folder`: `genotype.json` and `.txt` (Python) of the chosen rule, those
- * of every rule in `genotypes/`, and last `discretization.json` with every score. Each file is atomic.
+ * of every rule in `genotypes/`, both ways to keep (`zca.json`, `zca.operations.json`), and last `discretization.json` with every score. Each file is atomic.
  * @param context what else `discretization.json` holds
  * @throws {FailureError} when the folder cannot be written.
  */
@@ -51,13 +53,12 @@ export function writeOutcome(
   if (Deno.lstatSync(inner).isSymlink) {
     throw new FailureError(`Cannot write into '${inner}' as it must be a folder: it is a link, so move it away`);
   }
-  for (const { method, genotype, text } of report.methods) {
-    put(`genotypes/${method}.json`, formatGenotypeJson(genotype));
-    put(`genotypes/${method}.txt`, text + "\n");
-    if (method !== chosen) continue;
-    put("genotype.json", formatGenotypeJson(genotype));
-    put("genotype.txt", text + "\n");
-  }
+  const write = (name: string, { genotype, text }: Selection): void => {
+    put(`${name}.json`, formatGenotypeJson(genotype));
+    put(`${name}.txt`, text + "\n");
+  };
+  decisionsOf(report).forEach(({ name, cells }) => write(`genotypes/${name}`, cells));
+  write("genotype", report.methods.find(({ method }) => method === chosen)!);
   put(OUTCOME_FILE, JSON.stringify({ chosen, ...context, ...report }, null, 1) + "\n");
 }
 

@@ -5,6 +5,7 @@
 import { FailureError, text, UsageError } from "../base/errors.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { datasetOf, type LabelledImages } from "../data/labelled_images.ts";
+import { checkKeep } from "../discretize/choice.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
 import { needsRemovals, rulesOf } from "../discretize/registry.ts";
 import type { Rule } from "../discretize/rule.ts";
@@ -17,6 +18,8 @@ import type { HostBatch } from "../run/engine.ts";
 import { isLost, lostText } from "../run/learnt.ts";
 import { planWithin } from "../run/memory.ts";
 import { onDevice } from "../run/step_loop.ts";
+import { resolveSpace } from "../space/definition.ts";
+import type { Keep } from "../space/space.ts";
 import type { SearchConfig } from "./config.ts";
 import { SearchEngine } from "./engine.ts";
 import { planSearch } from "./programs.ts";
@@ -26,6 +29,8 @@ import { searchHalves, supernetConfig, wholeBatches } from "./search.ts";
 export interface RediscretizeOptions extends Partial<DecorrelationOptions> {
   /** Images of the architecture half for the statistics; those of the configuration if left out. */
   readonly images?: number;
+  /** What a node keeps; as the configuration says if left out. */
+  readonly keep?: Keep;
   /**
    * Rules that decide: names of built-in ones, or rules of one's own. If left out, all built-in ones that need no
    * measurements of their own.
@@ -51,7 +56,8 @@ export interface RediscretizeOptions extends Partial<DecorrelationOptions> {
  * Discretises a checkpoint.
  * @param config the configuration of its search
  * @param images of the shape that it was searched on; the architecture half of them is used
- * @throws {UsageError} for unknown rules, and data whose fields do not fit together.
+ * @throws {UsageError} for unknown rules, a way to keep that the space has no room for, and data whose fields do not fit
+ * together.
  * @throws {FailureError} when the checkpoint does not belong to the configuration or is of a search that has lost what it
  * learnt, or memory does not suffice.
  * @throws the reason of `options.signal` when that was raised.
@@ -65,6 +71,7 @@ export async function rediscretize(
   options.signal?.throwIfAborted();
   const data = await datasetOf(images);
   const rules = rulesOf(options.methods), { val } = searchHalves(config, data);
+  checkKeep(resolveSpace(config.space), options.keep ?? config.keep);
   if (val.length < config.batchSize) {
     throw new UsageError(
       `Cannot take statistics of '${data.name}' as half of its images must fill a batch of ${config.batchSize}: ` +
@@ -115,7 +122,8 @@ async function decide(
       shrinkage: options.shrinkage ?? config.shrinkage,
     };
     const evidence = { ...await engine.architecture(), statistics, removals };
-    return discretize({ space: net.space, ...evidence, methods, options: decorrelation, seed });
+    const keep = options.keep ?? config.keep;
+    return discretize({ space: net.space, ...evidence, methods, options: decorrelation, keep, seed });
   } finally {
     engine.destroy();
   }

@@ -106,7 +106,7 @@ export async function search(
 /** Options that have no effect on what a search computes. */
 export function harmlessSearchOptions({ stopSkips, stopStableEpochs }: SearchConfig): readonly string[] {
   const watched = stopSkips !== null || stopStableEpochs !== null; // then its choice decides when the search ends
-  return ["data", "checkpoint-steps", "memory-limit", ...(watched ? [] : ["discretizer"])];
+  return ["data", "checkpoint-steps", "memory-limit", ...(watched ? [] : ["discretizer", "keep"])];
 }
 
 /** The two disjoint halves of the images of a search: for its weights and for its architecture. */
@@ -258,9 +258,9 @@ class SearchPhase implements Phase<SearchPlan, SearchMetric, SearchEngine, Searc
     statistics: readonly NodeStatistics[],
     removals?: RemovalEvidence,
   ): Promise<DiscretizationReport> {
-    const { scope, shrinkage, seed } = this.config, { space } = engine.plan.config;
+    const { scope, shrinkage, keep, seed } = this.config, { space } = engine.plan.config;
     const options = { scope: scope as "node" | "edge", shrinkage };
-    return discretize({ space, ...await engine.architecture(), statistics, removals, methods, options, seed });
+    return discretize({ space, ...await engine.architecture(), statistics, removals, methods, options, keep, seed });
   }
 }
 

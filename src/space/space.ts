@@ -50,6 +50,15 @@ export function skeletonOf({ skeleton }: { readonly skeleton?: SkeletonName }): 
   return skeleton ? SKELETONS[skeleton] : DARTS_SKELETON;
 }
 
+/**
+ * What a node keeps where not every edge stays. `edges`: its two best edges with the best operation of each (DARTS);
+ * `operations`: its two best operations, whatever edges they are on.
+ */
+export type Keep = "edges" | "operations";
+
+/** Both ways to keep, DARTS' first. */
+export const KEEPS = ["edges", "operations"] as const satisfies readonly Keep[];
+
 /** The primitive that outputs zeros. It takes part in the softmax and is chosen only where every edge stays. */
 export const ZERO_PRIMITIVE = "none";
 

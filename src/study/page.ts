@@ -69,9 +69,9 @@ export async function studyPage({ title, version, study, results, summary, table
   const { search, train } = results.progress;
   const header = html`
     <p class="lead">${plural(study.settings.length, "setting")} of a search, ${plural(
-      study.discretizers.length,
-      "rule",
-    )} to read a cell off each (${study.discretizers.join(", ")}).
+      study.decisions.length,
+      "way",
+    )} to read a cell off each (${study.decisions.join(", ")}).
     ${progressText(results)}</p>
     ${tileList([
       ["searches", String(search.done)],
@@ -162,14 +162,14 @@ async function curves(study: Study, results: Results): Promise<Content> {
       format: ".3f",
       series: none,
     }]),
-    ...study.discretizers.map((rule): Curve => ({
+    ...study.decisions.map((rule): Curve => ({
       heading: `Skip-connections by ${rule}`,
       caption: "Skip-connections in both cells if the rule decided after this epoch.",
       format: ".1f",
       zero: true,
       reach: [0, 2],
       series: lines((e) => e.skips[rule]),
-    })),
+    })).filter(({ series }) => series.length > 0),
     {
       heading: "Accuracy of the supernet",
       caption: "On images of the mixture's half: a sign that it learns, not the accuracy of a cell.",

@@ -32,7 +32,7 @@ export async function writeStudyReport(study: Study, folder: StudyFolder, versio
     values,
     seeds: configs.map(({ seed }) => seed),
   }));
-  const { discretizers, random } = study;
+  const { decisions, random } = study;
   const files = {
     html: folder.file("report.html"),
     markdown: folder.file("report.md"),
@@ -44,7 +44,7 @@ export async function writeStudyReport(study: Study, folder: StudyFolder, versio
   writeAtomic(files.csv, csv(study, results));
   writeAtomic(
     files.json,
-    JSON.stringify({ format: FORMAT, settings, discretizers, random, ...results, summary }, null, 1) + "\n",
+    JSON.stringify({ format: FORMAT, settings, decisions, random, ...results, summary }, null, 1) + "\n",
   );
   return { results, tables, progress, files };
 }

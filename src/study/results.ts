@@ -7,13 +7,20 @@ import { FailureError, text } from "../base/errors.ts";
 import { joinPath, readJson } from "../base/files.ts";
 import { aText, checkShape, mapping } from "../base/shape.ts";
 import type { EdgeCorrelation } from "../discretize/discretize.ts";
-import { needsRemovals } from "../discretize/registry.ts";
+import { decisionName, decisionsOf } from "../discretize/decisions.ts";
 import { readRecords } from "../run/metrics_file.ts";
 import { CONFIG_FILE, RunFolder } from "../run/run_folder.ts";
 import { type Outcome, readOutcome } from "../search/outcome_file.ts";
 import { EPOCH_SHAPE, type EpochRecord, meanEntropy } from "../search/records.ts";
 import { formatGenotypeText, type Genotype } from "../space/genotype.ts";
-import { CELL_KINDS, type CellKind, PARAMETER_FREE, SKIP_PRIMITIVE, ZERO_PRIMITIVE } from "../space/space.ts";
+import {
+  CELL_KINDS,
+  type CellKind,
+  type Keep,
+  PARAMETER_FREE,
+  SKIP_PRIMITIVE,
+  ZERO_PRIMITIVE,
+} from "../space/space.ts";
 import { EVALUATION_FILE, readEvaluation } from "../train/evaluation_file.ts";
 import type { StudyFolder } from "./claims.ts";
 import type { Study } from "./study_file.ts";
@@ -33,7 +40,7 @@ export interface EpochPoint {
   readonly imbalance: { readonly before: number; readonly after: number };
   /** Norm of each node, mean over cells, by kind. */
   readonly norms: Readonly<Record<CellKind, readonly { readonly before: number; readonly after: number }[]>>;
-  /** Skip-connections that each rule would pick. */
+  /** Skip-connections of what would be picked, by decision. */
   readonly skips: Readonly<Record<string, number>>;
 }
 
@@ -45,7 +52,7 @@ export interface SearchResult {
   readonly setting: number;
   readonly seed: number;
   readonly epochs: readonly EpochPoint[];
-  /** What each rule of the study chose. */
+  /** What came of each decision of the study. */
   readonly rules: readonly {
     readonly rule: string;
     readonly cell: string;
@@ -116,8 +123,11 @@ export function collect(study: Study, folder: StudyFolder): Results {
       .map((search) => readSearch(study, folder, search, setting))
   );
   let waiting = 0;
-  for (const search of uniqueTasks(known.searches)) {
-    for (const rule of study.discretizers) {
+  const searched = study.settings.flatMap(({ configs, decisions }) =>
+    configs.map((config) => ({ ...searchTask(config), decisions }))
+  );
+  for (const search of uniqueTasks(searched)) {
+    for (const rule of search.decisions) {
       const name = cellRun(search, rule);
       if (!folder.done(name)) waiting++;
       else if (study.trainConfigs && foundCell(folder, search, rule) === undefined) {
@@ -178,11 +188,12 @@ function outcome(path: string): Outcome {
 function readSearch(study: Study, folder: StudyFolder, search: SearchTask, setting: number): SearchResult {
   const { name, config: { seed } } = search, path = folder.run(name), report = outcome(path);
   const run = RunFolder.view(path, { warn: () => {} });
-  const epochs = readWhole(path, () => readRecords(run, EPOCH_SHAPE)).map(pointOf);
-  const rules = study.discretizers.filter((rule) => folder.done(cellRun(search, rule))).flatMap((rule) => {
-    const { methods } = needsRemovals(rule) ? outcome(folder.run(cellRun(search, rule))) : report;
-    const found = methods.find(({ method }) => method === rule);
-    return found ? [{ rule, cell: found.text, ...freeOperations(found.genotype) }] : [];
+  const epochs = readWhole(path, () => readRecords(run, EPOCH_SHAPE)).map((each) => pointOf(each, report.keep));
+  const done = study.settings[setting].decisions.filter((rule) => folder.done(cellRun(search, rule)));
+  const rules = done.flatMap((rule) => {
+    const at = folder.run(cellRun(search, rule)), found = decisionsOf(at === path ? report : outcome(at));
+    return found.filter(({ name }) => name === rule)
+      .map(({ cells: { text: cell, skips, parameterFree } }) => ({ rule, cell, skips, parameterFree }));
   });
   const correlations = Object.fromEntries(
     CELL_KINDS.map((kind) => [kind, report.nodes?.[kind].flatMap((node) => node.correlations) ?? []]),
@@ -192,8 +203,9 @@ function readSearch(study: Study, folder: StudyFolder, search: SearchTask, setti
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
-function pointOf(record: EpochRecord): EpochPoint {
-  const { epoch, evalAccuracy, meanWeights, imbalance, nodes, skips } = record;
+function pointOf(record: EpochRecord, keep: Keep = "edges"): EpochPoint {
+  const { epoch, evalAccuracy, meanWeights, imbalance, nodes } = record;
+  const skips = Object.entries(record.skips).map(([rule, n]) => [decisionName({ rule, keep }), n]);
   const none = CELL_KINDS.map((kind) => meanWeights[kind][ZERO_PRIMITIVE]).filter((weight) => weight !== undefined);
   const normsOf = (kind: CellKind): { before: number; after: number }[] => {
     const byNode = Map.groupBy(nodes.filter((node) => node.kind === kind), ({ node }) => node);
@@ -209,7 +221,7 @@ function pointOf(record: EpochRecord): EpochPoint {
     none: none.length === 0 ? null : mean(none),
     imbalance,
     norms: { normal: normsOf("normal"), reduce: normsOf("reduce") },
-    skips,
+    skips: Object.fromEntries(skips),
   };
 }
 

@@ -14,10 +14,11 @@ import {
   type Presets,
 } from "../base/options.ts";
 import { DATA_OPTION_LIST } from "../data/config.ts";
+import { type Decision, decisionName } from "../discretize/decisions.ts";
 import { needsRemovals } from "../discretize/registry.ts";
 import { resolveSearchLayers, SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import { resolveSpace } from "../space/definition.ts";
-import type { Space } from "../space/space.ts";
+import { skeletonOf, type Space } from "../space/space.ts";
 import { resolveTrainLayers, TRAIN_OPTIONS, TRAIN_PRESETS, type TrainConfig } from "../train/config.ts";
 
 /** A value of a configuration key. */
@@ -30,10 +31,12 @@ export type Values = Readonly<Record<string, Value>>;
 export interface Setting {
   /** What makes it differ from the other settings: `node-norm rms, space s3`; `all searches` where there is but one. */
   readonly label: string;
-  /** The keys that the study varies, without seed and discretizer. */
+  /** The keys that the study varies, without seed, discretizer and keep. */
   readonly values: Values;
   /** One configuration for each seed. */
   readonly configs: readonly SearchConfig[];
+  /** Those of the study's decisions that there are in this space. */
+  readonly decisions: readonly string[];
   /** Index of the setting that stands for the random cells of this one's space and data: the first that has both. */
   readonly control: number;
 }
@@ -44,8 +47,11 @@ export interface Study {
   readonly text: string;
   /** The points of the grid. */
   readonly settings: readonly Setting[];
-  /** Rules whose cells are trained; they share their search, whose own rule is the first that measures nothing. */
-  readonly discretizers: readonly string[];
+  /**
+   * Decisions whose cells are trained, by name (see `decisionName`): each rule, and each way to keep. They share their
+   * search, whose own rule is the first that measures nothing.
+   */
+  readonly decisions: readonly string[];
   /** How a cell is trained that was found on these data; one configuration for each seed. Undefined: not at all. */
   readonly trainConfigs?: (found: SearchConfig, seed: number) => TrainConfig[];
   /** Random cells for each space and data set. */
@@ -77,11 +83,11 @@ const MOST_RANDOM = 1000;
  * ```ts
  * import { parseStudy } from "./study_file.ts";
  * import assert from "node:assert/strict";
- * const { settings, discretizers } = parseStudy("norms.yaml", `
+ * const { settings, decisions } = parseStudy("norms.yaml", `
  * search: { node-norm: [rms, none], seed: [0, 1], discretizer: [semipartial, alpha] }
  * `);
  * assert.deepEqual(settings.map(({ label, configs }) => [label, configs.length]), [["node-norm rms", 2], ["node-norm none", 2]]);
- * assert.deepEqual(discretizers, ["semipartial", "alpha"]);
+ * assert.deepEqual(decisions, ["semipartial", "alpha"]);
  * ```
  */
 export function parseStudy(path: string, text: string): Study {
@@ -94,31 +100,41 @@ export function parseStudy(path: string, text: string): Study {
     );
   }
   const { preset, ...search } = section(path, file, "search"), lists = gridOf(path, search);
-  const { discretizer = [SEARCH_OPTIONS.resolve([]).discretizer], seed = [0], ...varying } = lists;
+  const defaults = SEARCH_OPTIONS.resolve([]);
+  const { discretizer = [defaults.discretizer], keep = [defaults.keep], seed = [0], ...varying } = lists;
   const source = `'${path}' (search)`, settings: Setting[] = [], controls = new Map<string, number>();
   const searchPreset = presetOf(path, preset, SEARCH_OPTIONS, SEARCH_PRESETS);
   countSearches(path, [...Object.values(varying), seed]);
   // A rule that measures the supernet does so after the search, whose own rule is one that costs nothing.
-  const free = discretizer.find((rule) => !needsRemovals(String(rule))),
-    fallback = SEARCH_OPTIONS.resolve([]).discretizer;
+  const free = discretizer.find((rule) => !needsRemovals(String(rule)));
+  for (const [key, values] of Object.entries({ discretizer, keep })) { // what does not exist is refused like other values
+    values.forEach((value) => SEARCH_OPTIONS.resolve([{ source, values: { [key]: value } }]));
+  }
+  const pairs = discretizer.flatMap((rule) => keep.map((each) => ({ rule, keep: each }) as Decision));
+  const decisions = pairs.map(decisionName);
   for (const values of product(varying)) {
     const configs = seed.map((each) => {
-      const own = { ...values, seed: each, discretizer: free ?? discretizer[0] };
+      const own = {
+        ...values,
+        seed: each,
+        discretizer: free ?? discretizer[0],
+        keep: keep.find((k) => k === defaults.keep) ?? keep[0],
+      };
       const config = resolveSearchLayers([...searchPreset, { source, values: own }]);
-      return { ...config, discretizer: free === undefined ? fallback : config.discretizer };
+      return { ...config, discretizer: free === undefined ? defaults.discretizer : config.discretizer };
     });
     const varied = Object.fromEntries(Object.entries(values).filter(([key]) => lists[key].length > 1));
     const key = controlKey(configs[0]), control = controls.get(key) ?? settings.length;
     controls.set(key, control);
-    settings.push({ label: labelOf(varied), values: varied, configs, control });
+    const { everyEdge } = skeletonOf(resolveSpace(configs[0].space));
+    const own = pairs.filter((decision) => !everyEdge || decision.keep === "edges").map(decisionName);
+    settings.push({ label: labelOf(varied), values: varied, configs, decisions: own, control });
   }
-  // A rule that does not exist is refused like any other value.
-  discretizer.forEach((each) => SEARCH_OPTIONS.resolve([{ source, values: { discretizer: each } }]));
   const random = randomOf(path, file.random, file.train !== undefined);
-  const cells = settings.length * seed.length * discretizer.length + controls.size * random;
+  const cells = settings.length * seed.length * decisions.length + controls.size * random;
   const trainConfigs = file.train === undefined ? undefined : trainingOf(path, section(path, file, "train"), cells);
   for (const { configs } of settings) trainConfigs?.(configs[0], 0); // refuses bad values now
-  return { text, settings, discretizers: discretizer as string[], trainConfigs, random };
+  return { text, settings, decisions, trainConfigs, random };
 }
 
 /** `a mapping` below a key of the file; an absent one is empty. */

@@ -1,6 +1,7 @@
 /** Studies that are too large are refused by their size alone, before anything is made of them. */
 import assert from "node:assert/strict";
 import { parseStudy } from "./study_file.ts";
+import { searchTasks } from "./tasks.ts";
 
 const numbers = (count: number): string => `[${Array.from({ length: count }, (_, i) => i).join(",")}]`;
 
@@ -21,6 +22,32 @@ Deno.test("study file: grids and trainings beyond the limit are counted, not mad
     `search: { space: [s1, s2], seed: [0] }\ntrain: { seed: ${numbers(11)} }\nrandom: 1000`,
     /2002 cells .* are 22022 trainings/,
   );
+});
+
+Deno.test("study file: ways to keep share their search, and spaces that keep every edge have but one", () => {
+  const { settings, decisions } = parseStudy(
+    "x.yaml",
+    "search: { space: [s2, nas-bench-201], discretizer: [zca, perturbation], keep: [operations, edges] }",
+  );
+  assert.deepEqual(decisions, ["zca.operations", "zca", "perturbation.operations", "perturbation"]);
+  assert.deepEqual(settings.map((each) => each.decisions), [decisions, ["zca", "perturbation"]]);
+  assert.deepEqual(settings.map(({ configs: [{ keep, discretizer }] }) => [keep, discretizer]), [["edges", "zca"], [
+    "edges",
+    "zca",
+  ]]);
+  const only = parseStudy("x.yaml", "search: { space: s2, keep: operations }");
+  assert.deepEqual([only.decisions, only.settings[0].configs[0].keep], [["semipartial.operations"], "operations"]);
+  const [edges, operations] = [parseStudy("x.yaml", "search: { space: s2 }"), only].map(searchTasks);
+  assert.deepEqual(edges.map(({ name }) => name), operations.map(({ name }) => name), "the same search serves both");
+  const watched = ["edges", "operations"].map((keep) =>
+    searchTasks(parseStudy("x.yaml", `search: { space: s2, keep: ${keep}, stop-skips: 2 }`))[0].name
+  );
+  assert.notEqual(watched[0], watched[1], "what is picked decides when it stops");
+  assert.throws(
+    () => parseStudy("x.yaml", "search: { space: nas-bench-201, keep: operations }"),
+    /operations with space nas-bench-201, whose cells keep one operation on every edge/,
+  );
+  assert.throws(() => parseStudy("x.yaml", "search: { keep: pairs }"), /must be one of edges, operations/);
 });
 
 Deno.test("study file: random cells count once for each space and data set, whatever else varies", () => {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { SearchResult, TrainingResult } from "./results.ts";
+import { parseDecision } from "../discretize/decisions.ts";
 import { difference, type Estimate, estimate, type Verdict, verdictOf } from "./statistics.ts";
 import type { Study } from "./study_file.ts";
 
@@ -78,9 +79,8 @@ export function summarise(
   const compare = (setting: string, what: string, paired: boolean, of: Estimate): void => {
     if (of.n > 0) comparisons.push({ setting, what, paired, difference: of, verdict: verdictOf(of) });
   };
-  const [firstRule, ...otherRules] = study.discretizers;
-  study.settings.forEach(({ label, control }, setting) => {
-    for (const rule of [...study.discretizers, ...(control === setting ? [null] : [])]) {
+  study.settings.forEach(({ label, decisions, control }, setting) => {
+    for (const rule of [...decisions, ...(control === setting ? [null] : [])]) {
       const own = trainings.filter((each) => each.setting === setting && each.rule === rule);
       if (own.length === 0) continue;
       const byUnit = [...new Map(own.map((each) => [each.unit, each])).values()];
@@ -94,21 +94,29 @@ export function summarise(
         parameterFree: estimate(byUnit.map(({ parameterFree }) => parameterFree)),
       });
     }
-    for (const rule of study.discretizers) {
+    for (const rule of decisions) {
       compare(label, `${rule} − ${RANDOM}`, false, difference(units(setting, rule), units(control, null)));
     }
-    const first = unitsOf(trainings, setting, firstRule);
-    for (const rule of otherRules) {
+    for (const [rule, base] of pairedDecisions(decisions)) {
+      const first = unitsOf(trainings, setting, base);
       const pairs = [...unitsOf(trainings, setting, rule)].filter(([unit]) => first.has(unit));
-      compare(label, `${rule} − ${firstRule}`, true, estimate(pairs.map(([unit, value]) => value - first.get(unit)!)));
+      compare(label, `${rule} − ${base}`, true, estimate(pairs.map(([unit, value]) => value - first.get(unit)!)));
     }
     if (setting === 0) return;
-    for (const rule of study.discretizers) {
+    for (const rule of decisions) {
       const what = `${rule}, this setting − '${study.settings[0].label}'`;
       compare(label, what, false, difference(units(setting, rule), units(0, rule)));
     }
   });
   return { searches: summariseSearches(study, searches), accuracies, comparisons };
+}
+
+/** Decisions to be compared in the same searches: each with the first one, and both ways to keep of each rule. */
+function pairedDecisions([first, ...others]: readonly string[]): (readonly [decision: string, base: string])[] {
+  return others.flatMap((name) => {
+    const { rule, keep } = parseDecision(name), twin = keep !== "edges" && others.includes(rule) ? [rule] : [];
+    return [first, ...twin].map((base) => [name, base] as const);
+  });
 }
 
 /** What random cells of a space and a data set are a control for. */
@@ -130,7 +138,7 @@ function summariseSearches(study: Study, searches: readonly SearchResult[]): Sea
       imbalanceBefore: estimate(last.map((e) => e.imbalance.before)),
       imbalanceAfter: estimate(last.map((e) => e.imbalance.after)),
       skips: Object.fromEntries(
-        study.discretizers.map((rule) => [
+        study.decisions.map((rule) => [
           rule,
           estimate(own.flatMap(({ rules }) => rules.filter((each) => each.rule === rule).map(({ skips }) => skips))),
         ]),

@@ -52,7 +52,7 @@ function verdictText({ verdict, difference: { interval } }: Comparison): string 
 /** Tables of what the study found: searches, retrained cells, comparisons, correlations. */
 export function summaryTables(study: Study, results: Results, { searches, accuracies, comparisons }: Summary): Table[] {
   return [
-    searchTable(study.discretizers, searches),
+    searchTable(study.decisions, searches),
     ...(study.trainConfigs ? [accuracyTable(results, accuracies), comparisonTable(comparisons)] : []),
     ...study.settings.flatMap((_, setting) => correlationTables(study, results.searches, setting)),
   ];

@@ -5,6 +5,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { parseDecision } from "../discretize/decisions.ts";
 import { needsRemovals } from "../discretize/registry.ts";
 import type { SearchConfig } from "../search/config.ts";
 import { resolveSpace } from "../space/definition.ts";
@@ -49,7 +50,7 @@ export type Task = SearchTask | DiscretizeTask | TrainTask;
 export interface Group {
   /** Index of the setting; for random cells the first one of this space and these data. */
   readonly setting: number;
-  /** Rule that chose the cells; null: nobody. */
+  /** Name of the decision that the cells are of: the rule, and how operations are kept; null: nobody's. */
   readonly rule: string | null;
 }
 
@@ -60,8 +61,11 @@ export interface Use extends Group {
   readonly task: TrainTask;
 }
 
-/** Options that have no effect on what is computed (the discretizer has where it decides when a search stops). */
-const HARMLESS: readonly string[] = ["discretizer", "perturbation-images", "checkpoint-steps", "memory-limit"];
+/** Options that say what is picked, which has no effect on what is computed but where it decides when a search stops. */
+const PICKING: readonly string[] = ["discretizer", "keep"];
+
+/** Options that have no effect on what is computed. */
+const HARMLESS: readonly string[] = ["perturbation-images", "checkpoint-steps", "memory-limit"];
 
 /** Seed that random cells are drawn with. */
 const RANDOM_SEED = 0;
@@ -73,8 +77,8 @@ function digest(value: unknown): string {
 
 function nameOf(kind: "search" | "train", config: SearchConfig | TrainConfig, cell: unknown): string {
   const own = ownValues(config, kind), stops = Object.keys(own).some((key) => key.startsWith("stop-"));
-  const values = Object.entries(own).filter(([key]) => !HARMLESS.includes(key) || (stops && key === "discretizer"))
-    .sort();
+  const harmless = stops ? HARMLESS : [...HARMLESS, ...PICKING];
+  const values = Object.entries(own).filter(([key]) => !harmless.includes(key)).sort();
   return `${kind}-${digest([kind, values, cell])}`;
 }
 
@@ -94,8 +98,9 @@ export function discretizeTask({ name: search, config }: SearchTask, rule: strin
   return { kind: "discretize", name, config, search, rule };
 }
 
-/** Name of the run that holds the cell that `rule` finds in a search. */
-export function cellRun(search: SearchTask, rule: string): string {
+/** Name of the run that holds the cells of decision `name` in a search. */
+export function cellRun(search: SearchTask, name: string): string {
+  const { rule } = parseDecision(name);
   return needsRemovals(rule) ? discretizeTask(search, rule).name : search.name;
 }
 
@@ -110,7 +115,12 @@ export function searchTasks({ settings }: Study): SearchTask[] {
   return Array.from({ length: seeds }, (_, i) => settings.map(({ configs }) => searchTask(configs[i]))).flat();
 }
 
-/** Trainings of the cell that `rule` found in a search. */
+/** Rules of the study that measure the supernet, in runs of their own. */
+export function measuringRules({ decisions }: Study): string[] {
+  return [...new Set(decisions.map((name) => parseDecision(name).rule))].filter(needsRemovals);
+}
+
+/** Trainings of the cell of decision `rule` in a search. */
 export function cellUses(study: Study, setting: number, search: SearchTask, rule: string, genotype: Genotype): Use[] {
   const configs = study.trainConfigs?.(search.config, search.config.seed) ?? [];
   return configs.map((config) => ({ setting, rule, unit: search.name, task: trainTask(config, genotype) }));
@@ -144,7 +154,7 @@ export function describeTasks(study: Study, { uses }: { readonly uses: readonly 
     configs.map(searchTask).forEach((search) => {
       const of = `${label}, seed ${search.config.seed}`;
       labels.set(search.name, of);
-      study.discretizers.filter(needsRemovals).forEach((rule) =>
+      measuringRules(study).forEach((rule) =>
         labels.set(discretizeTask(search, rule).name, `${of}, measured for rule ${rule}`)
       );
     })

@@ -5,7 +5,6 @@
  */
 import { IdartsError } from "../base/errors.ts";
 import { exists, joinPath, lacksSpace, readText, systemCode, writeAtomic } from "../base/files.ts";
-import { needsRemovals } from "../discretize/registry.ts";
 import { formatGenotypeJson, type Genotype, parseGenotypeJson } from "../space/genotype.ts";
 import { type Claim, type ClaimOptions, Claims, type StudyFolder } from "./claims.ts";
 import type { Study } from "./study_file.ts";
@@ -15,6 +14,7 @@ import {
   cellUses,
   discretizeTask,
   distinctTasks,
+  measuringRules,
   randomUses,
   type SearchTask,
   searchTask,
@@ -82,23 +82,23 @@ export interface Known {
   readonly tasks: readonly Task[];
 }
 
-/** The cell that `rule` chose in a finished search; undefined where there is none, or none yet. */
-export function foundCell(folder: StudyFolder, search: SearchTask, rule: string): Genotype | undefined {
-  const file = joinPath(folder.run(cellRun(search, rule)), `genotypes/${rule}.json`);
+/** The cell of the decision called `name` in a finished search; undefined where there is none, or none yet. */
+export function foundCell(folder: StudyFolder, search: SearchTask, name: string): Genotype | undefined {
+  const file = joinPath(folder.run(cellRun(search, name)), `genotypes/${name}.json`);
   return exists(file) ? parseGenotypeJson(readText(file), `'${file}'`) : undefined;
 }
 
 /** Searches, what is measured after those that have finished, trainings of the cells found, and of random cells. */
 export function knownTasks(study: Study, folder: StudyFolder): Known {
   const searches = searchTasks(study), finished = new Set(searches.map((s) => s.name).filter((n) => folder.done(n)));
-  const rules = study.discretizers.filter(needsRemovals);
+  const rules = measuringRules(study);
   const measured = searches.filter(({ name }) => finished.has(name))
     .flatMap((search) => rules.map((rule) => discretizeTask(search, rule)));
   const found = study.trainConfigs === undefined
     ? []
-    : study.settings.flatMap(({ configs }, setting) =>
+    : study.settings.flatMap(({ configs, decisions }, setting) =>
       configs.map(searchTask).filter(({ name }) => finished.has(name)).flatMap((search) =>
-        study.discretizers.flatMap((rule) => {
+        decisions.flatMap((rule) => {
           const cell = foundCell(folder, search, rule);
           return cell ? cellUses(study, setting, search, rule, cell) : [];
         })
