@@ -9,6 +9,9 @@ import { discretize } from "../src/discretize/discretize.ts";
 import { candidatesOf, S3 } from "../src/space/space.ts";
 import { gramOf } from "../src/discretize/testing.ts";
 import { readRecords } from "../src/run/metrics_file.ts";
+import { readLedger } from "../src/auto/ledger.ts";
+import { PLAIN_RESIDUAL } from "../src/auto/candidates.ts";
+import { readAutoResult } from "../src/auto/result_file.ts";
 import { RunFolder } from "../src/run/run_folder.ts";
 import { resolveSearchConfig, SEARCH_OPTIONS } from "../src/search/config.ts";
 import { readOutcome } from "../src/search/outcome_file.ts";
@@ -131,6 +134,103 @@ Deno.test("damaged files: every part of them that is wrong is refused by file an
     const [refused, tried] = fuzz(name, value, read);
     assert.ok(refused > 0.5 * tried && tried > 80, `${name}: ${refused} of ${tried}`);
   }
+});
+
+const network = { ...{ channels: 8, cells: 3, parameters: 900, macs: 5000 }, genotype: report.methods[0].genotype };
+const candidates = [
+  { name: "IDARTS 8x3", origin: "published", ...network },
+  { name: "plain 8x3", origin: "plain", ...network, genotype: PLAIN_RESIDUAL },
+];
+const plan = { batch: 32, stepsPerEpoch: 3, epochs: 2, warmup: 0, lr: 0.1 };
+const wrong = [{ index: 3, label: 0, predicted: 1, rightProbability: 0.25 }];
+const trivial = [{ name: "the largest class", correct: 2, count: 4, seconds: 0.1 }];
+/** Entries of a ledger, one of each kind. */
+const entries = [
+  { id: "rate", plan: null, result: 8e9 },
+  { id: "comparison", plan: { splits: 1, held: 60 } },
+  { id: "schedule", plan: { known: 2, searched: 1, search: 22.5, rungs: 2, rung: 30 } },
+  { id: "candidates", plan: candidates },
+  { id: "start", plan: null, result: { steps: 12 } },
+  { id: "trivial", plan: null, result: trivial },
+  { id: "speed/plain 8x3", plan: null, result: 0.01 },
+  { id: "latency/plain 8x3", plan: null, result: { failed: "it was lost" } },
+  {
+    id: "rung 0/plain 8x3/split 0",
+    plan,
+    result: {
+      ...{ epochs: 2, steps: 6, seconds: 1.5, secondsPerStep: 0.1, secondsPerImage: 0.001, right: "1101" },
+      loss: null,
+    },
+  },
+  { id: "rung 0/IDARTS 8x3/split 0", plan, result: { failed: "its loss is no number" } },
+  { id: "search", plan: null, result: { cells: [{ rule: "alpha", genotype: network.genotype }], steps: 40 } },
+  { id: "searched", plan: candidates },
+  { id: "final", plan, result: { epochs: 2, steps: 6, kept: true } },
+  { id: "test", plan: 4, result: { evaluation: evaluation.test, wrong } },
+  { id: "end", plan: null, result: { seconds: 60.5 } },
+];
+const ledger = { format: "idarts-ledger/1", spent: 60.5, notes: ["It rained"], entries };
+const result = {
+  ...{ format: "idarts-auto-result/1", version: "0.1.0", adapter: "a" },
+  leaderboard: candidates.map((candidate) => ({
+    ...{ candidate, rungs: 1, steps: 6, seconds: 1.5, right: "1101", accuracy: 0.75, interval: [0.3, 0.95], loss: 0.5 },
+  })),
+  ...{ trivial, held: 4, splits: 1, winner: "plain 8x3", trainedOn: true },
+  search: { searched: "a", other: "b", difference: -0.25, interval: [-0.5, 0.1] },
+  test: { ...evaluation.test, interval: [0.2, 0.8] },
+  ...{ wrong, steps: 12, seconds: 60.5, notes: [] },
+};
+
+Deno.test("damaged files: what auto wrote is read as it is, and refused by file and field where it is wrong", () => {
+  write("ledger.json", ledger);
+  assert.deepEqual({ format: ledger.format, ...readLedger(folder) }, JSON.parse(JSON.stringify(ledger)));
+  write("result.json", result);
+  const { format: _, version: __, adapter: ___, ...outcome } = result;
+  assert.deepEqual(readAutoResult(folder), JSON.parse(JSON.stringify(outcome)));
+  for (const entry of entries) {
+    const [refused, tried] = fuzz("ledger.json", { ...ledger, entries: [entry] }, () => readLedger(folder));
+    assert.ok(refused > 0.6 * tried && tried > 30, `${entry.id}: ${refused} of ${tried}`);
+  }
+  const [refused, tried] = fuzz("result.json", result, () => readAutoResult(folder));
+  assert.ok(refused > 0.7 * tried && tried > 300, `${refused} of ${tried}`);
+});
+
+Deno.test("damaged files: what auto wrote, the sentence names the place", () => {
+  const says = (name: string, value: unknown, read: () => unknown, sentence: string): void => {
+    write(name, value);
+    assert.throws(read, (error: Error) => {
+      assert.ok(error instanceof FailureError, String(error));
+      assert.equal(
+        error.message,
+        `Cannot use '${path}/${name}' as ${sentence}: the file is damaged or of another program`,
+      );
+      return true;
+    });
+  };
+  const ledgerSays = (change: unknown, sentence: string): void =>
+    says("ledger.json", { ...ledger, ...change as object }, () => readLedger(folder), sentence);
+  ledgerSays({ format: "x" }, "its format must be one of idarts-ledger/1 and is 'x'");
+  ledgerSays(
+    { entries: [{ id: "test", plan: "all" }] },
+    "its entries[0].plan must be a whole number from 1 and is 'all'",
+  );
+  ledgerSays({ entries: [{ id: "a" }] }, "its entries[0].plan must be there and is missing");
+  ledgerSays(
+    { entries: [{ ...entries[8], result: { ...entries[8].result as object, right: "1102" } }] },
+    "its entries[0].result.right must be a text of a 0 or 1 for each image and is '1102'",
+  );
+  ledgerSays(
+    { entries: [entries[0], entries[0]] },
+    "it must be one of each entry (there are two 'rate') and is a mapping",
+  );
+  const resultSays = (change: unknown, sentence: string): void =>
+    says("result.json", { ...result, ...change as object }, () => readAutoResult(folder), sentence);
+  resultSays({ winner: "me" }, "its winner must be one of IDARTS 8x3, plain 8x3 and is 'me'");
+  resultSays({ seconds: -1 }, "its seconds must be a number from 0 and is -1");
+  resultSays(
+    { test: { ...result.test, confusion: [[1, 2]] } },
+    "its test.confusion must be a list of 2 and is a list of 1",
+  );
 });
 
 Deno.test("damaged files: the sentence names the place", async () => {

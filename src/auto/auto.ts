@@ -12,7 +12,6 @@
 import { FailureError, type IdartsError } from "../base/errors.ts";
 import { exists, joinPath } from "../base/files.ts";
 import { Random } from "../base/random.ts";
-import { VERSION } from "../base/version.ts";
 import { checkLearnable, type Dataset } from "../data/dataset.ts";
 import type { LabelledImages } from "../data/labelled_images.ts";
 import { textFingerprint } from "../data/statistics.ts";
@@ -22,7 +21,7 @@ import { openGpu } from "../gpu/device.ts";
 import type { Beginnings } from "../run/phase.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { checkRecord, writeRecord } from "../run/run_record.ts";
-import { checkMeasurable, type Evaluation } from "../train/evaluation.ts";
+import { checkMeasurable } from "../train/evaluation.ts";
 import { encodeModel, loadModel, type Model } from "../train/model_file.ts";
 import { type TrainData, trainDataOf } from "../train/setup.ts";
 import { LAST_MODEL } from "../train/train.ts";
@@ -35,26 +34,26 @@ import {
   resolveAutoConfig,
   resolveAutoLayers,
 } from "./config.ts";
-import { AUTO_MODEL, AUTO_ONNX, AUTO_RESULT, type AutoRunOptions, Context } from "./context.ts";
+import { AUTO_MODEL, AUTO_ONNX, type AutoRunOptions, Context } from "./context.ts";
 import { shareInterval } from "./interval.ts";
 import { END, type Entry, readDecisions } from "./ledger.ts";
 import type { AutoOptions } from "./options.ts";
 import { LEAST_STEPS, Race, type Runner, TRIAL_SECONDS } from "./race.ts";
-import type { AutoOutcome, AutoResult, Failed, WrongImage } from "./records.ts";
+import type { AutoOutcome, AutoResult, FinalOutcome, TestOutcome } from "./records.ts";
+import { AUTO_RESULT, readAutoResult, writeAutoResult } from "./result_file.ts";
 import { type Fold, splitsOf, trivialOverSplits } from "./splits.ts";
 import { compareStandings, verdictOf } from "./standing.ts";
 import { answersOf, hasModel, runTrial, trialFolder, trialPlan } from "./trial.ts";
 import { MOST_IMAGES, type TrivialResult } from "./trivial.ts";
 
-export { AUTO_MODEL, AUTO_ONNX, AUTO_RESULT, type AutoRunOptions } from "./context.ts";
+export { AUTO_MODEL, AUTO_ONNX, type AutoRunOptions } from "./context.ts";
+export { AUTO_RESULT } from "./result_file.ts";
 
 /** The images of a run: candidates are compared on `val`, or on a part of `train` that is held out. */
 export type AutoData<D = Dataset> = TrainData<D>;
 
 /** Share of what is left that the winner's steps are planned to take. */
 const FINAL_SHARE = 0.93;
-/** Value of the field `format` of the outcome. */
-const RESULT_FORMAT = "idarts-auto-result/1";
 /** Images that the network is most wrong about which are shown. */
 const WRONG_SHOWN = 12;
 /** Share of the time that trivial answers may take, the most seconds, and how many pixels a second are compared, about. */
@@ -202,14 +201,7 @@ class Auto {
   #ended(): AutoResult | undefined {
     const { ledger, folder } = this.#context;
     if (!folder || !ledger.knows(END) || !exists(folder.file(AUTO_RESULT))) return undefined;
-    const { format, version: _, adapter: __, ...outcome } = folder.readJson(AUTO_RESULT) as ResultFile;
-    if (format !== RESULT_FORMAT) {
-      throw new FailureError(
-        `Cannot use '${folder.file(AUTO_RESULT)}' as its format must be '${RESULT_FORMAT}': the file is damaged`,
-        { remedies: ["remove it", { kind: "other-folder" }] },
-      );
-    }
-    return { ...outcome, model: loadModel(folder.file(AUTO_MODEL)) };
+    return { ...readAutoResult(folder), model: loadModel(folder.file(AUTO_MODEL)) };
   }
 
   async #trivial(folds: readonly Fold[]): Promise<readonly TrivialResult[]> {
@@ -326,14 +318,12 @@ class Auto {
       seconds: (ledger.entries.find(({ id }) => id === END)!.result as { seconds: number }).seconds,
       notes: ledger.notes,
     };
-    const { name: adapter } = await this.#context.device();
-    const file: ResultFile = { format: RESULT_FORMAT, version: VERSION, adapter, ...outcome };
-    folder?.writeJson(AUTO_RESULT, file);
+    if (folder) writeAutoResult(folder, (await this.#context.device()).name, outcome);
     return { ...outcome, model };
   }
 
   /** The winner on the test images, or on as many as there is time for; null without any. */
-  async #test(model: Model): Promise<{ evaluation: Evaluation; wrong: WrongImage[] } | null> {
+  async #test(model: Model): Promise<TestOutcome | null> {
     const { data: { test }, ledger, config: { seed }, userSignal: signal } = this.#context;
     if (!test) return null;
     const count = ledger.plan("test", () => this.#context.testImages());
@@ -355,13 +345,3 @@ class Auto {
     });
   }
 }
-
-/** What the file of the outcome says. */
-interface ResultFile extends AutoOutcome {
-  readonly format: string;
-  readonly version: string;
-  readonly adapter: string;
-}
-
-/** What came of training the winner on. */
-type FinalOutcome = { readonly epochs: number; readonly steps: number; readonly kept: boolean } | Failed;

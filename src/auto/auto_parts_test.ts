@@ -186,7 +186,7 @@ Deno.test("a ledger decides once, keeps what happened, and is repeated with what
   assert.deepEqual([second.plan("a", never), second.plan("nothing", never)], [[1], null]);
   assert.deepEqual([second.knows("a"), second.knows("speed")], [false, true]);
   assert.throws(() => readDecisions(folder), UsageError);
-  await second.result(END, () => Promise.resolve(true));
+  await second.result(END, () => Promise.resolve({ seconds: 9 }));
 
   const again = new Ledger(undefined, seconds, readDecisions(folder));
   assert.deepEqual([again.plan("a", never), again.plan("nothing", never)], [[1], null]);

@@ -33,7 +33,7 @@ export interface AutoRunOptions {
 }
 
 /** File names in the folder. */
-export const AUTO_MODEL = "model.safetensors", AUTO_ONNX = "model.onnx", AUTO_RESULT = "result.json";
+export const AUTO_MODEL = "model.safetensors", AUTO_ONNX = "model.onnx";
 
 /** Seconds for the end, without the test images: export, report. */
 const END_SECONDS = 4;

@@ -3,9 +3,11 @@
  * killed goes on from it, deciding nothing again, and another run can repeat it. Not responsible for what is decided.
  * @module
  */
-import { FailureError, UsageError } from "../base/errors.ts";
+import { UsageError } from "../base/errors.ts";
 import { exists } from "../base/files.ts";
+import { checkShape, mapping, oneOf } from "../base/shape.ts";
 import type { RunFolder } from "../run/run_folder.ts";
+import { LEDGER_SHAPE } from "./shapes.ts";
 
 /** Name of its file. */
 export const LEDGER_FILE = "ledger.json";
@@ -168,26 +170,9 @@ export class Ledger {
  * @throws {FailureError} where it is damaged.
  */
 export function readLedger(folder: RunFolder): LedgerRecord {
-  const value = folder.readJson(LEDGER_FILE) as Partial<Record<keyof LedgerRecord | "format", unknown>> | null;
-  const fail = (what: string): never => {
-    throw new FailureError(`Cannot use '${folder.file(LEDGER_FILE)}' as ${what}: the file is damaged`, {
-      remedies: [{ kind: "other-folder" }],
-    });
-  };
-  if (value?.format !== FORMAT) return fail(`its format must be '${FORMAT}'`);
-  const { spent, entries, notes } = value;
-  if (typeof spent !== "number" || !(spent >= 0)) return fail("its spent must be a number of seconds");
-  if (!Array.isArray(notes) || notes.some((note) => typeof note !== "string")) {
-    return fail("its notes must be a list of sentences");
-  }
-  if (!Array.isArray(entries)) return fail("its entries must be a list");
-  const ids = new Set<string>();
-  for (const entry of entries) {
-    if (typeof entry?.id !== "string" || !("plan" in entry) || ids.has(entry.id)) {
-      return fail("each of its entries must have an id of its own and a plan");
-    }
-    ids.add(entry.id);
-  }
+  const value = folder.readJson(LEDGER_FILE), what = `'${folder.file(LEDGER_FILE)}'`;
+  checkShape(mapping<{ format: typeof FORMAT }>({ format: oneOf(FORMAT) }), value, what);
+  const { spent, entries, notes } = checkShape(LEDGER_SHAPE, value, what);
   return { spent, entries, notes };
 }
 

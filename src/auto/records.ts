@@ -99,6 +99,17 @@ export interface AutoOutcome {
   readonly notes: readonly string[];
 }
 
+/** What came of training the winner on. */
+export type FinalOutcome = { readonly epochs: number; readonly steps: number; readonly kept: boolean } | Failed;
+
+/** The winner on test images. */
+export interface TestOutcome {
+  /** How well it does. */
+  readonly evaluation: Evaluation;
+  /** Images that it is most wrong about. */
+  readonly wrong: readonly WrongImage[];
+}
+
 /** The outcome, and the network. */
 export interface AutoResult extends AutoOutcome {
   /** The network. */

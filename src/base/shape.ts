@@ -57,6 +57,11 @@ export function optional<T>(of: Shape<T>): Shape<T | undefined> {
   return (value, path) => value === undefined ? undefined : of(value, path);
 }
 
+/** What is of a shape, and then of those that hang on what it says. */
+export function also<T>(of: Shape<T>, more: (value: T) => Shape<unknown>): Shape<T> {
+  return (value, path) => of(value, path) ?? more(value as T)(value, path);
+}
+
 /** A list; of `length` if that is given. */
 export function listOf<T>(of: Shape<T>, length?: number): Shape<readonly T[]> {
   const must = length === undefined ? "a list" : `a list of ${length}`;

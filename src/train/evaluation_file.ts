@@ -33,7 +33,8 @@ export interface EvaluationRecord {
   readonly test: Evaluation | null;
 }
 
-function evaluationShape(classes: number): Shape<Evaluation> {
+/** What an {@linkcode Evaluation} looks like, for so many classes. */
+export function evaluationShape(classes: number): Shape<Evaluation> {
   return mapping<Evaluation>({
     count: whole(),
     loss: aMeasurement,
