@@ -86,8 +86,8 @@ export async function runBench(parsed: Parsed): Promise<number> {
   const gpu = tuned(await openGpu(), config.tuning, (message) => terminal.warn(message));
   try {
     const plan = planSearch(net, config, gpu.limits);
-    const bytes = (batch: number) => planSearch({ ...net, batch }, config, gpu.limits).bytes;
-    checkMemory(plan.bytes, memoryBudget(gpu, config.memoryLimit), net.batch, bytes);
+    const planned = (batch: number) => planSearch({ ...net, batch }, config, gpu.limits);
+    checkMemory(plan, memoryBudget(gpu, config.memoryLimit), net.batch, planned);
     terminal.progress(() => "measuring what the adapter can do ...");
     const ceilings = await measureCeilings(gpu);
     terminal.progress(() => "compiling ...");

@@ -10,7 +10,7 @@ import { type Dialect, dialectOf, PLAIN_DIALECT } from "../gpu/shader_text.ts";
 import type { Plan, PlanTarget } from "../graph/plan.ts";
 import { tuned } from "../graph/tuning.ts";
 import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
-import { largestBatch, type MemoryBudget, memoryBudget } from "../run/memory.ts";
+import { hostBytes, largestBatch, type MemoryBudget, memoryBudget, neededBytes } from "../run/memory.ts";
 import { planSearch, PROGRAM_NAMES, type ProgramName, type SearchPlan } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
 import { alphaCount, edgesOf, primitivesOf, skeletonOf, type Space } from "../space/space.ts";
@@ -122,7 +122,7 @@ export async function runInspect(parsed: Parsed): Promise<number> {
   const largest = largestBatch(
     MAX_BATCH + 1,
     budget?.bytes ?? Infinity,
-    (batch) => planSearch({ ...net, batch }, config, target.limits).bytes,
+    (batch) => neededBytes(planSearch({ ...net, batch }, config, target.limits), budget),
   );
   terminal.close();
   const shown = parsed.plan === undefined ? undefined : findPlan(plan, parsed.plan);
@@ -162,11 +162,12 @@ function inspectRecord(inspected: Inspected): Readonly<Record<string, unknown>> 
     betas: betaCount(inspected),
     batchSize: config.batchSize,
     gpuBytes: plan.bytes,
+    ...(target.software ? { processBytes: plan.bytes + hostBytes(plan) } : {}),
     memory: Object.fromEntries(memory(plan)),
     programs: plan.plans.map((each) => ({ ...programRecord(each), shared: plan.shared[each.name as ProgramName] })),
     budget: budget ?? null,
     largestBatch: largest,
-    fits: budget === undefined || plan.bytes <= budget.bytes,
+    fits: budget === undefined || neededBytes(plan, budget) <= budget.bytes,
     ...(shown ? { plan: planRecord(shown) } : {}),
   };
 }
@@ -205,6 +206,7 @@ function inspectLines(inspected: Inspected): string[] {
     ...table(["purpose", "size"], [
       ...memory(plan).map(([name, bytes]) => [name, mebibytes(bytes)]),
       ["in all", mebibytes(plan.bytes)],
+      ...(target.software ? [["with the process", `about ${mebibytes(plan.bytes + hostBytes(plan))}`]] : []),
     ]),
     "",
     budgetLine(config, plan, budget, largest),
@@ -281,7 +283,7 @@ function budgetLine(
 ): string {
   const most = largest >= MAX_BATCH ? `${MAX_BATCH} or more` : largest === 0 ? "none" : count(largest);
   if (!budget) return `The largest batch that the limits of the adapter allow: ${most} (its memory is not known)`;
-  const fits = plan.bytes <= budget.bytes ? "fits" : "does not fit";
+  const fits = neededBytes(plan, budget) <= budget.bytes ? "fits" : "does not fit";
   return `Batch ${config.batchSize} ${fits} in ${mebibytes(budget.bytes)} (${
     budget.source.word(FLAG_WORDING)
   }); the largest that does: ${most}`;

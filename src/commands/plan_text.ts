@@ -1,10 +1,20 @@
 /**
- * A planned program, node by node: where it comes from, what runs, shapes, bytes and multiply-accumulates.
+ * A planned program, node by node: where it comes from, what runs, shapes, bytes and multiply-accumulates; and
+ * what memory a plan takes.
  * @module
  */
 import type { Place, Plan, PlannedNode } from "../graph/plan.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { typeText } from "../graph/tensor_type.ts";
+import { hostBytes, type Planned } from "../run/memory.ts";
 import { count, magnitude, mebibytes, table } from "./terminal.ts";
+
+/** What a plan takes; where the CPU does the work also with what the process takes besides, which is one memory. */
+export function memoryText(planned: Planned, { software }: Pick<Gpu, "software">): string {
+  const { bytes } = planned,
+    whole = software ? `, about ${mebibytes(bytes + hostBytes(planned))} with the process` : "";
+  return mebibytes(bytes) + whole;
+}
 
 /** Names of the kernels of a node, each with how often it runs. */
 function kernels({ dispatches }: PlannedNode): string {

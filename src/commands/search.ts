@@ -26,6 +26,7 @@ import {
   settledLines,
   varianceLines,
 } from "./outcome.ts";
+import { memoryText } from "./plan_text.ts";
 import { trainCommand, writeReport } from "./report_files.ts";
 import { freshPath, otherRule, runName } from "./run_files.ts";
 import {
@@ -42,6 +43,7 @@ import { StepClock } from "./step_clock.ts";
 import { fetchHint } from "./wording.ts";
 import { commandLine, count, duration, mebibytes, pairs, type Terminal } from "./terminal.ts";
 import { EPOCH_SHAPE, type EpochRecord } from "../search/records.ts";
+import { hostBytes } from "../run/memory.ts";
 import { METRICS_FILE, readRecords } from "../run/metrics_file.ts";
 
 /** Declares the verb. */
@@ -120,7 +122,7 @@ function tellStart(
   { config, folder, resume }: SearchJob,
   data: Dataset,
   terminal: Terminal,
-  adapter: string,
+  gpu: Gpu,
   planned: SearchPlan,
   stepsPerEpoch: number,
 ): void {
@@ -130,9 +132,10 @@ function tellStart(
     version: VERSION,
     folder: folder.path,
     resume,
-    adapter,
+    adapter: gpu.name,
     parameters: weightCount(variables),
     gpuBytes: bytes,
+    ...(gpu.software ? { processBytes: bytes + hostBytes(planned) } : {}),
     stepsPerEpoch,
     config: SEARCH_OPTIONS.toRecord(config),
   });
@@ -147,8 +150,8 @@ function tellStart(
       `${count(weightCount(variables))} weights`,
     ],
     ["steps", `${config.epochs} epochs of ${stepsPerEpoch} steps, batch ${config.batchSize}, seed ${config.seed}`],
-    ["adapter", adapter],
-    ["GPU memory", mebibytes(bytes)],
+    ["adapter", gpu.name],
+    ["GPU memory", memoryText(planned, gpu)],
     ["run folder", folder.path],
   ]).forEach((line) => terminal.line(line));
   terminal.progress(() => "compiling shaders ...");
@@ -158,8 +161,8 @@ async function searchIn(job: SearchJob, data: Dataset, { terminal, options }: Ru
   const { config, folder, resume } = job, began = performance.now();
   terminal.progress(() => "opening the GPU and planning the supernet ...");
   let started = false;
-  const onStart = (plan: SearchPlan, { name }: Gpu, stepsPerEpoch: number): void => {
-    if (!started) tellStart(job, data, terminal, name, plan, stepsPerEpoch); // not once more, on a new device
+  const onStart = (plan: SearchPlan, gpu: Gpu, stepsPerEpoch: number): void => {
+    if (!started) tellStart(job, data, terminal, gpu, plan, stepsPerEpoch); // not once more, on a new device
     started = true;
   };
   const onEpoch = (record: EpochRecord): void => {

@@ -24,6 +24,7 @@ import { dataText, telling } from "./data_sets.ts";
 import { evaluationLines, finePercent, trainLine, trainLines } from "./evaluation_text.ts";
 import { addConfiguration, configurationLayers, type Parsed, presetText, refuseChanges } from "./flags.ts";
 import { modelCommands, writeReport } from "./report_files.ts";
+import { memoryText } from "./plan_text.ts";
 import { freshPath, runName } from "./run_files.ts";
 import { addRunFlags, type Job, newRunFolder, resumedJob, RUN_EXIT_HELP, type Running, runVerb } from "./run_verb.ts";
 import { GENOTYPE_HELP, openGenotype, publishedText } from "./sources.ts";
@@ -32,6 +33,7 @@ import { commandLine, count, duration, magnitude, mebibytes, pairs, percent, typ
 import { errorText } from "./wording.ts";
 import { EVALUATION_FILE } from "../train/evaluation_file.ts";
 import { EPOCH_SHAPE, type TrainRecord, type TrainResult, type TrainRunOptions } from "../train/records.ts";
+import { hostBytes } from "../run/memory.ts";
 import { METRICS_FILE, readRecords } from "../run/metrics_file.ts";
 
 /** Declares the verb. */
@@ -156,7 +158,7 @@ function tellStart(
   { config, origin, folder, resume }: TrainJob,
   data: TrainData,
   terminal: Terminal,
-  adapter: string,
+  gpu: Gpu,
   network: NetworkConfig,
   planned: TrainPlan,
   stepsPerEpoch: number,
@@ -167,12 +169,13 @@ function tellStart(
     version: VERSION,
     folder: folder.path,
     resume,
-    adapter,
+    adapter: gpu.name,
     genotype: origin.genotype,
     network: { form, channels, cells },
     parameters,
     macs,
     gpuBytes: planned.bytes,
+    ...(gpu.software ? { processBytes: planned.bytes + hostBytes(planned) } : {}),
     stepsPerEpoch,
     config: TRAIN_OPTIONS.toRecord(config),
   });
@@ -187,8 +190,8 @@ function tellStart(
       `${magnitude(macs)} MACs`,
     ],
     ["steps", `${config.epochs} epochs of ${stepsPerEpoch} steps, batch ${config.batchSize}, seed ${config.seed}`],
-    ["adapter", adapter],
-    ["GPU memory", mebibytes(planned.bytes)],
+    ["adapter", gpu.name],
+    ["GPU memory", memoryText(planned, gpu)],
     ["run folder", folder.path],
   ]).forEach((line) => terminal.line(line));
   terminal.progress(() => "compiling shaders ...");
@@ -199,8 +202,8 @@ async function trainIn(job: TrainJob, data: TrainData, { terminal, options }: Ru
   terminal.progress(() => "opening the GPU and planning the network ...");
   const network = networkConfig(config, origin.genotype, data.train);
   let started = false;
-  const onStart = (plan: TrainPlan, { name }: Gpu, stepsPerEpoch: number): void => {
-    if (!started) tellStart(job, data, terminal, name, network, plan, stepsPerEpoch); // not once more, on a new device
+  const onStart = (plan: TrainPlan, gpu: Gpu, stepsPerEpoch: number): void => {
+    if (!started) tellStart(job, data, terminal, gpu, network, plan, stepsPerEpoch); // not once more, on a new device
     started = true;
   };
   const onEpoch = (record: TrainRecord): void => {

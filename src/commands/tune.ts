@@ -10,11 +10,11 @@ import { formatYaml, MAX_YAML_BYTES, parseYamlOptions } from "../base/options.ts
 import { MNIST_FOLDER } from "../data/dataset.ts";
 import type { DataConfig } from "../data/config.ts";
 import { openGpu } from "../gpu/device.ts";
-import type { Plan, PlanTarget } from "../graph/plan.ts";
+import type { PlanTarget } from "../graph/plan.ts";
 import { adapterText, checkTuning, type KernelTimes, tune } from "../graph/tuning.ts";
 import type { Presets } from "../base/options.ts";
 import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
-import { checkMemory, memoryBudget } from "../run/memory.ts";
+import { checkMemory, memoryBudget, type Planned } from "../run/memory.ts";
 import { planSearch } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
 import { TRAIN_OPTIONS, TRAIN_PRESETS } from "../train/config.ts";
@@ -85,8 +85,7 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use.`;
 export async function runTuneSearch(parsed: Parsed): Promise<number> {
   const config = searchConfig(parsed);
   return await runTune(parsed, config, (shape, limits, batch) => {
-    const plan = planSearch(supernetConfig({ ...config, batchSize: batch }, shape), config, limits);
-    return { plans: plan.plans, bytes: plan.bytes };
+    return planSearch(supernetConfig({ ...config, batchSize: batch }, shape), config, limits);
   });
 }
 
@@ -94,15 +93,14 @@ export async function runTuneSearch(parsed: Parsed): Promise<number> {
 export async function runTuneTrain(parsed: Parsed, [source]: readonly string[]): Promise<number> {
   const { config, origin } = trainingOf(parsed, source);
   return await runTune(parsed, config, (shape, limits, batch) => {
-    const plan = planTraining(networkConfig(config, origin.genotype, shape), batch, config, limits);
-    return { plans: plan.plans, bytes: plan.bytes };
+    return planTraining(networkConfig(config, origin.genotype, shape), batch, config, limits);
   });
 }
 
 async function runTune(
   parsed: Parsed,
   config: DataConfig & Pick<SearchConfig, "batchSize" | "memoryLimit" | "tuning">,
-  planOf: (shape: ImageShape, limits: PlanTarget, batch: number) => { plans: readonly Plan[]; bytes: number },
+  planOf: (shape: ImageShape, limits: PlanTarget, batch: number) => Planned,
 ): Promise<number> {
   const terminal = new Terminal(parsed.json === true), { out = DEFAULT_FILE } = parsed as { out?: string };
   if (out === "") throw new UsageError("Cannot use --out as it must name a file: it is empty");
@@ -121,9 +119,9 @@ async function runTune(
         }' as it is of '${known.name}': name another file with --out`,
       );
     }
-    const { plans, bytes } = planOf(shape, gpu.limits, config.batchSize);
-    const bytesOf = (batch: number) => planOf(shape, gpu.limits, batch).bytes;
-    checkMemory(bytes, memoryBudget(gpu, config.memoryLimit), config.batchSize, bytesOf);
+    const planned = planOf(shape, gpu.limits, config.batchSize), { plans } = planned;
+    const sized = (batch: number) => planOf(shape, gpu.limits, batch);
+    checkMemory(planned, memoryBudget(gpu, config.memoryLimit), config.batchSize, sized);
     terminal.line(`Measuring on ${gpu.name}`);
     const measured: KernelTimes[] = [];
     const tuning = await tune(gpu, plans, known, (times, done, all) => {

@@ -325,6 +325,26 @@ Deno.test("a tensor that the adapter cannot bind is refused with the remedy", ()
   );
 });
 
+Deno.test("a kernel whose scratch buffer the adapter cannot bind gives way to one whose it can", () => {
+  const wide = 2 ** 26,
+    dispatches = [COPY],
+    ways = (...scratch: number[]): typeof combine => ({
+      ...combine,
+      kernels: () => scratch.map((length) => ({ name: `${length}`, plan: () => ({ dispatches, scratch: [length] }) })),
+    });
+  const planned = (op: typeof combine, choose?: (key: string, names: readonly string[]) => string) => {
+    const graph = new Graph(), y = graph.apply1(op, [graph.input("x", dense([4]))], {}, "summed");
+    return planProgram("p", graph, { y }, { ...PORTABLE_LIMITS, choose }, new Pool()).nodes[0].scratch[0].bytes;
+  };
+  assert.equal(planned(ways(64, 32)), 256);
+  assert.equal(planned(ways(wide, 32, 64)), 128);
+  assert.equal(planned(ways(wide, 32), () => `${wide}`), 128, "a tuning of another adapter wants it");
+  assert.throws(
+    () => planned(ways(wide)),
+    /^FailureError: Cannot plan p: a buffer for sums of 'summed' of 256 MiB must/,
+  );
+});
+
 Deno.test("storage order pads rows with zeros and comes back", () => {
   const type = image(2, 1, 2, 3), values = Float64Array.from({ length: 12 }, (_, i) => i + 1);
   const storage = pack(type, values);

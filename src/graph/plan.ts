@@ -127,16 +127,25 @@ export class Pool {
   }
 }
 
+/** Most bytes that a dispatch can bind at once. */
+const bindable = ({ maxStorageBufferBindingSize: range, maxBufferSize: whole }: GpuLimits): number =>
+  Math.min(range, whole);
+
+/** Whether the adapter can bind what kernels keep between their dispatches. */
+const fits = ({ scratch = [] }: KernelPlan, limits: GpuLimits): boolean =>
+  scratch.every((length) => length * 4 <= bindable(limits));
+
 /**
  * Ways to run an operation, that without a tuning first; none if there is one way only. Variants that small sizes make
- * equal to one before them are left out.
+ * equal to one before them are left out, and those whose scratch buffers are larger than the adapter can bind.
  */
 export function variantsOf(op: OpSpec, context: KernelContext): readonly KernelVariant[] {
   const kernels = op.kernels(context), seen = new Set<string>();
   if ("dispatches" in kernels) return [];
   return kernels.filter((variant) => {
-    const text = JSON.stringify(variant.plan().dispatches.map(({ kernel, ...rest }) => [kernel.name, rest]));
-    return !seen.has(text) && seen.add(text);
+    const plan = variant.plan();
+    const text = JSON.stringify(plan.dispatches.map(({ kernel, ...rest }) => [kernel.name, rest]));
+    return fits(plan, context.limits) && !seen.has(text) && seen.add(text);
   });
 }
 
@@ -150,7 +159,13 @@ function chosen(op: OpSpec, context: KernelContext, choose: ChooseVariant | unde
   if ("dispatches" in kernels) return kernels;
   const variants = choose ? variantsOf(op, context) : kernels;
   const name = variants.length > 1 && choose?.(kernelKey(op, context), variants.map((v) => v.name));
-  return (variants.find((v) => v.name === name) ?? variants[0]).plan();
+  const wanted = variants.find((v) => v.name === name);
+  if (wanted) return wanted.plan();
+  for (const variant of kernels) {
+    const plan = variant.plan();
+    if (fits(plan, context.limits)) return plan;
+  }
+  return kernels[0].plan(); // which is refused when its scratch buffers get their places
 }
 
 const MIN_BYTES = 16;
@@ -191,11 +206,16 @@ class Places {
   }
 
   #bytesOf(t: Tensor): number {
-    const bytes = Math.max(MIN_BYTES, storageBytes(t.type));
-    const limit = Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize);
+    const label = t.node?.label ?? t.variable?.name ?? t.inputName;
+    return this.#bindable(Math.max(MIN_BYTES, storageBytes(t.type)), `tensor '${label}'`);
+  }
+
+  /** `bytes`, which a dispatch must be able to bind. */
+  #bindable(bytes: number, what: string): number {
+    const limit = bindable(this.limits);
     if (bytes <= limit) return bytes;
     throw new FailureError(
-      `Cannot plan ${this.program}: tensor '${t.node?.label ?? t.variable?.name ?? t.inputName}' of ` +
+      `Cannot plan ${this.program}: ${what} of ` +
         `${(bytes / 2 ** 20).toFixed(0)} MiB must be at most the adapter's ${(limit / 2 ** 20).toFixed(0)} MiB`,
       {
         value: bytes,
@@ -236,7 +256,7 @@ class Places {
       return at;
     });
     const scratch = scratchLengths.map((length) => {
-      const bytes = Math.max(MIN_BYTES, length * 4);
+      const bytes = this.#bindable(Math.max(MIN_BYTES, length * 4), `a buffer for sums of '${node.label}'`);
       return { kind: "pool" as const, buffer: this.pool.take(bytes), offset: 0, bytes };
     });
     scratch.forEach(({ buffer }) => this.pool.give(buffer));
@@ -260,7 +280,7 @@ type Operands = Readonly<Record<"input" | "output" | "scratch", readonly Place[]
 /**
  * Plans one program on a pool.
  * @param results tensors that the host reads after a run, by name.
- * @throws {FailureError} when a tensor is larger than the adapter can bind.
+ * @throws {FailureError} when a tensor, or what every kernel for it keeps, is larger than the adapter can bind.
  */
 export function planProgram(
   name: string,
