@@ -82,4 +82,12 @@ export { resolveSpace } from "./src/space/definition.ts";
 // Devices and what fits on them
 export { type GpuLimits, PORTABLE_LIMITS } from "./src/gpu/device.ts";
 export { type KernelTimes, tune, tuned, type TunedGpu } from "./src/graph/tuning.ts";
-export { checkMemory, largestBatch, type MemoryBudget, memoryBudget } from "./src/run/memory.ts";
+export {
+  checkMemory,
+  hostBytes,
+  largestBatch,
+  type MemoryBudget,
+  memoryBudget,
+  neededBytes,
+  type Planned,
+} from "./src/run/memory.ts";
