@@ -86,6 +86,13 @@ Deno.test("stopped in the middle, the same call goes on to the same bits, and so
     assert.throws(() => decisionsOf(cut), /must have come to its end/);
   }
   const { spent } = readLedger(RunFolder.view(cut));
+  const file = `${cut}/config.json`, record = Deno.readTextFileSync(file), { config, ...rest } = JSON.parse(record);
+  Deno.writeTextFileSync(file, JSON.stringify({ ...rest, config: { ...config, seed: 5 } })); // edited by hand
+  await assert.rejects(auto({ ...options, seed: 5 }, DATA, { gpu, folder: cut }), (error: Error) => {
+    assert.match(error.message, /as its ledger.json was made with seed 0 and '.*config.json' says 5: put it back or/);
+    return error instanceof UsageError;
+  });
+  Deno.writeTextFileSync(file, record);
   for (const { name } of Deno.readDirSync(`${cut}/trials`)) { // trials whose networks are gone are done again
     if (name.startsWith("rung")) Deno.removeSync(`${cut}/trials/${name}`, { recursive: true });
   }

@@ -465,4 +465,11 @@ Deno.test("cli: a damaged run is refused by file", async () => {
       `its checkpoint of step ${STEPS} was made with ${key} .* and '.*config.json' says ${value}: put it back`;
     await refused(2, new RegExp(`${said} or take another --out\\n$`), resume);
   }
+  const own = { ...config, config: { ...config.config, discretizer: "mine" } };
+  Deno.writeTextFileSync(path("damaged/config.json"), JSON.stringify(own));
+  await refused(
+    2,
+    /damaged' here as its rule 'mine' is one of the program that began the search: go on .* there/,
+    resume,
+  );
 });

@@ -169,7 +169,13 @@ const entries = [
   { id: "test", plan: 4, result: { evaluation: evaluation.test, wrong } },
   { id: "end", plan: null, result: { seconds: 60.5 } },
 ];
-const ledger = { format: "idarts-ledger/1", spent: 60.5, notes: ["It rained"], entries };
+const ledger = {
+  format: "idarts-ledger/1",
+  spent: 60.5,
+  notes: ["It rained"],
+  made: { fingerprint: "ab", options: { seed: 0 } },
+  entries,
+};
 const result = {
   ...{ format: "idarts-auto-result/1", version: "0.1.0", adapter: "a" },
   leaderboard: candidates.map((candidate) => ({

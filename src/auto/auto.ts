@@ -95,7 +95,7 @@ export async function auto(
     if (adapter !== undefined && adapter !== gpu.name) {
       warn?.(`The run began on adapter '${adapter}' and goes on on '${gpu.name}': times and bits may differ`);
     }
-    const context = new Context(config, data, { ...run, began, repeat }, folder, gpu);
+    const context = new Context(config, data, { ...run, began, repeat }, folder, gpu, beginnings);
     try {
       const folds = await splitsOf(data, config.seed);
       signal?.throwIfAborted();

@@ -5,6 +5,7 @@
 import { IdartsError } from "../base/errors.ts";
 import { ImagesLostError } from "../data/lost_images.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
+import type { Beginnings } from "../run/phase.ts";
 import type { RunFolder } from "../run/run_folder.ts";
 import type { TrainData } from "../train/setup.ts";
 import { type Budget, clockBudget, stepBudget } from "./budget.ts";
@@ -69,11 +70,12 @@ export class Context {
     run: AutoRunOptions & { readonly began: number; readonly repeat: readonly Entry[] | undefined },
     readonly folder: RunFolder | undefined,
     gpu: Gpu,
+    beginnings: Beginnings,
   ) {
     const seconds = (): number => (performance.now() - run.began) / 1000, amount = amountOf(config);
     this.#run = run;
     this.#gpu = gpu;
-    this.ledger = new Ledger(folder, (spent) => spent + seconds(), run.repeat);
+    this.ledger = new Ledger(folder, (spent) => spent + seconds(), run.repeat, beginnings);
     this.#seconds = () => this.ledger.spent + seconds();
     this.clocked = "seconds" in amount && !run.repeat;
     this.budget = "steps" in amount ? stepBudget(amount.steps) : clockBudget(amount.seconds, this.#seconds);

@@ -6,7 +6,9 @@
 import { UsageError } from "../base/errors.ts";
 import { exists } from "../base/files.ts";
 import { checkShape, mapping, oneOf } from "../base/shape.ts";
+import type { Beginnings } from "../run/phase.ts";
 import type { RunFolder } from "../run/run_folder.ts";
+import { checkMade, type MadeWith, madeWith } from "../run/run_record.ts";
 import { LEDGER_SHAPE } from "./shapes.ts";
 
 /** Name of its file. */
@@ -42,6 +44,8 @@ export interface LedgerRecord {
   readonly spent: number;
   /** What went otherwise than planned, in sentences. */
   readonly notes: readonly string[];
+  /** What the run began with; absent in runs of older versions. */
+  readonly made?: MadeWith;
 }
 
 /** Decisions in order. Without a folder nothing is written. */
@@ -55,18 +59,28 @@ export class Ledger {
   /** Whether an earlier process wrote it. */
   readonly goesOn: boolean;
   readonly #seconds: () => number;
+  readonly #made: MadeWith | undefined;
   #saved = 0;
 
   /**
    * The ledger of a folder, or a new one.
    * @param seconds that all processes have spent by now
    * @param repeated the decisions of another run, to be taken again
+   * @param beginnings of the run
    * @throws {FailureError} where the file is damaged.
+   * @throws {UsageError} where it was made with other beginnings.
    */
-  constructor(folder: RunFolder | undefined, seconds: (spent: number) => number, repeated?: readonly Entry[]) {
+  constructor(
+    folder: RunFolder | undefined,
+    seconds: (spent: number) => number,
+    repeated?: readonly Entry[],
+    beginnings?: Beginnings,
+  ) {
     this.#folder = folder;
     this.goesOn = folder !== undefined && exists(folder.file(LEDGER_FILE));
-    const known = this.goesOn ? readLedger(folder!) : { entries: [], spent: 0, notes: [] };
+    const known: LedgerRecord = this.goesOn ? readLedger(folder!) : { entries: [], spent: 0, notes: [] };
+    if (beginnings && known.made) checkMade(folder!, beginnings, known.made, `its ${LEDGER_FILE}`);
+    this.#made = beginnings && madeWith(beginnings);
     this.#entries = [...known.entries];
     this.#notes = [...known.notes];
     this.#repeated = repeated;
@@ -160,7 +174,8 @@ export class Ledger {
   /** Writes the file, as before each phase and after it. */
   save(): void {
     this.#saved = this.#seconds();
-    const record: LedgerRecord = { spent: this.#saved, notes: this.#notes, entries: this.#entries };
+    const spent = this.#saved, notes = this.#notes, made = this.#made, entries = this.#entries;
+    const record: LedgerRecord = { spent, notes, made, entries };
     this.#folder?.writeJson(LEDGER_FILE, { format: FORMAT, ...record });
   }
 }
@@ -172,8 +187,8 @@ export class Ledger {
 export function readLedger(folder: RunFolder): LedgerRecord {
   const value = folder.readJson(LEDGER_FILE), what = `'${folder.file(LEDGER_FILE)}'`;
   checkShape(mapping<{ format: typeof FORMAT }>({ format: oneOf(FORMAT) }), value, what);
-  const { spent, entries, notes } = checkShape(LEDGER_SHAPE, value, what);
-  return { spent, entries, notes };
+  const { spent, entries, notes, made } = checkShape(LEDGER_SHAPE, value, what);
+  return { spent, entries, notes, made };
 }
 
 /**

@@ -17,6 +17,7 @@ import {
   shape,
   whole,
 } from "../base/shape.ts";
+import { MADE_FIELDS, type MadeWith } from "../run/run_record.ts";
 import { genotypeShape } from "../space/genotype.ts";
 import type { Evaluation } from "../train/evaluation.ts";
 import { evaluationShape } from "../train/evaluation_file.ts";
@@ -166,7 +167,12 @@ const entry = also(mapping<Entry>({ id: aText, plan: anything, result: anything 
 
 /** The ledger: each entry is there once. */
 export const LEDGER_SHAPE: Shape<LedgerRecord> = also(
-  mapping<LedgerRecord>({ spent: anAmount, notes: listOf(aText), entries: listOf(entry) }),
+  mapping<LedgerRecord>({
+    spent: anAmount,
+    notes: listOf(aText),
+    made: optional(mapping<MadeWith>(MADE_FIELDS)),
+    entries: listOf(entry),
+  }),
   ({ entries }) => {
     const ids = entries.map(({ id }) => id), twice = ids.find((id, i) => ids.indexOf(id) < i);
     return shape(`one of each entry (there are two '${twice}')`, () => twice === undefined);

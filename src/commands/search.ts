@@ -3,9 +3,11 @@
  * @module
  */
 import type { Command } from "commander";
+import { UsageError } from "../base/errors.ts";
 import { nameOf } from "../base/options.ts";
 import { VERSION } from "../base/version.ts";
 import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
+import { RULES } from "../discretize/registry.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import type { SearchPlan } from "../search/programs.ts";
@@ -108,7 +110,13 @@ function openJob(parsed: Parsed, warn: (message: string) => void): SearchJob {
 }
 
 function resumeIn(folder: RunFolder, parsed: Parsed): SearchJob {
-  const run = readSearch(folder);
+  const run = readSearch(folder), { discretizer } = run.config;
+  if (!RULES.some(({ name }) => name === discretizer)) {
+    throw new UsageError(
+      `Cannot resume '${folder.path}' here as its rule '${discretizer}' is one of the program that began the search: ` +
+        "go on with it there",
+    );
+  }
   const config = SEARCH_OPTIONS.resolve([
     { source: folder.file("config.json"), values: SEARCH_OPTIONS.toRecord(run.config) },
     ...searchLayers(parsed),

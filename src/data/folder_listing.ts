@@ -31,8 +31,10 @@ const NO_UTF8 = "\ufffd";
 /** What macOS adds to archives: no images of the user's. */
 const MACOS_FOLDER = "__MACOSX";
 
-/** Why the entry of this name, whose target is not there, cannot be used. */
-function whyMissing({ name, isSymlink }: Deno.DirEntry): string {
+/** Why an entry cannot be used that the system has no facts about. */
+function whyNot({ name, isSymlink }: Deno.DirEntry, error: unknown): string {
+  if (error instanceof Deno.errors.FilesystemLoop) return "it is a link that leads in a circle";
+  if (!(error instanceof Deno.errors.NotFound)) return "the system does not let it be read";
   if (name.includes(NO_UTF8)) return "its name is not UTF-8: rename it";
   return isSymlink ? "it is a link to what is not there" : "it went away";
 }
@@ -54,9 +56,8 @@ export function listFolder(folder: string): Listing {
         else left.push({ file: name, why: "it is a device or a pipe" });
       } catch (error) {
         if (error instanceof Deno.errors.NotCapable) throw fileError(error, "read", path);
-        const missing = error instanceof Deno.errors.NotFound;
         const file = entry.isDirectory ? `${name}/` : name;
-        left.push({ file, why: missing ? whyMissing(entry) : "the system does not let it be read" });
+        left.push({ file, why: whyNot(entry, error) });
       }
     }
   } catch (error) {

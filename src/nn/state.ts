@@ -64,7 +64,7 @@ export async function saveArenas(runtime: Runtime, arenas: readonly Arena[]): Pr
     for (const { name, type, offset } of arena.variables) {
       const values = data.subarray(offset, offset + elementCount(type));
       if (!values.every(Number.isFinite)) {
-        throw new FailureError(`The ${arena.name} of '${name}' are no longer finite numbers`);
+        throw new FailureError(`Tensor '${arena.name}/${name}' holds what is no longer a finite number`);
       }
       out.push([`${arena.name}/${name}`, { shape: [...type.shape], data: values }]);
     }

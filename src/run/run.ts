@@ -6,7 +6,7 @@
  * @module
  */
 import { FailureError, type Text, text, UsageError } from "../base/errors.ts";
-import { aText, checkShape, listOf, mapping, mappingOf, optional, type Shape, shape, whole } from "../base/shape.ts";
+import { checkShape, mapping, type Shape, whole } from "../base/shape.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import { checkLearnable } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -18,8 +18,8 @@ import { isLost, lostText } from "./learnt.ts";
 import { planWithin } from "./memory.ts";
 import { METRICS_FILE, readRecords } from "./metrics_file.ts";
 import type { EpochBase, Finished, Phase, RunOptions, RunProgress } from "./phase.ts";
-import { CONFIG_FILE, RunFolder } from "./run_folder.ts";
-import { changedOption, checkBeginnings, checkRecord, writeRecord } from "./run_record.ts";
+import { RunFolder } from "./run_folder.ts";
+import { checkMade, checkRecord, MADE_FIELDS, type MadeWith, madeWith, writeRecord } from "./run_record.ts";
 import { onDevice, runSteps } from "./step_loop.ts";
 
 /**
@@ -56,19 +56,13 @@ export async function runPhase<
 }
 
 /** What every checkpoint holds besides tensors. */
-interface State {
-  readonly fingerprint: string;
-  /** Absent in checkpoints of older versions, like the options. */
-  readonly classNames?: readonly string[];
-  readonly options?: Record<string, unknown>;
+interface State extends MadeWith {
   readonly stepsPerEpoch: number;
   readonly [more: string]: unknown;
 }
 
-const STATE_SHAPE: Shape<State> = mapping<Pick<State, "fingerprint" | "classNames" | "options" | "stepsPerEpoch">>({
-  fingerprint: aText,
-  classNames: optional(listOf(aText)),
-  options: optional(mappingOf(shape("a value", () => true))),
+const STATE_SHAPE: Shape<State> = mapping<Pick<State, keyof MadeWith | "stepsPerEpoch">>({
+  ...MADE_FIELDS,
   stepsPerEpoch: whole(1),
 }) as Shape<State>;
 
@@ -113,20 +107,9 @@ class Run<
   #readSnapshot(folder: RunFolder): Snapshot | undefined {
     const checkpoint = folder.readCheckpoint();
     if (!checkpoint) return undefined;
-    const { beginnings, stepsPerEpoch } = this.#phase, { options, read, harmless } = beginnings;
+    const { beginnings, stepsPerEpoch } = this.#phase;
     const state = checkShape(STATE_SHAPE, checkpoint.state, `the checkpoint of '${folder.path}'`);
-    const { fingerprint, classNames } = state;
-    const before = state.options ? read(state.options, "the checkpoint") : options; // older ones have none
-    const changed = changedOption(before, options, harmless);
-    if (changed) {
-      const { key, was, is } = changed;
-      throw new UsageError(
-        `Cannot resume '${folder.path}' as its checkpoint of step ${checkpoint.step} was made with ${key} ${was} and ` +
-          `'${folder.file(CONFIG_FILE)}' says ${is}`,
-        { option: key, remedies: ["put it back", { kind: "other-folder" }] },
-      );
-    }
-    checkBeginnings(folder.path, beginnings, { fingerprint, classNames, fields: state });
+    checkMade(folder, beginnings, state, `its checkpoint of step ${checkpoint.step}`);
     if (state.stepsPerEpoch !== stepsPerEpoch) {
       throw new UsageError(
         `Cannot resume '${folder.path}' as its epochs had ${state.stepsPerEpoch} steps and would have ${stepsPerEpoch} now`,
@@ -287,8 +270,7 @@ class Run<
   /** Saves the state after `step` steps; after an epoch its `record` is given. */
   async #checkpoint(engine: E, step: number, epoch: number, record?: Epoch): Promise<void> {
     const phase = this.#phase,
-      { beginnings, stepsPerEpoch } = phase,
-      { data, parts = {}, options, harmless } = beginnings;
+      { beginnings, stepsPerEpoch } = phase;
     let list: [string, TensorEntry][];
     try {
       list = await engine.save();
@@ -299,10 +281,7 @@ class Run<
     const tensors = new Map(list);
     if (record) phase.keep?.(record, tensors, this.#folder);
     this.#folder?.writeCheckpoint(step, list, {
-      fingerprint: data.fingerprint,
-      classNames: data.classNames,
-      ...Object.fromEntries(Object.entries(parts).map(([key, { value }]) => [key, value])),
-      options: Object.fromEntries(Object.entries(options).filter(([key]) => !harmless.includes(key))),
+      ...madeWith(beginnings),
       epoch,
       stepsPerEpoch,
       ...phase.state?.(),

@@ -6,6 +6,7 @@
 import { FailureError, option, text, UsageError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import { formatYaml, nameOf } from "../base/options.ts";
+import { aText, listOf, mappingOf, optional, type Shape, shape } from "../base/shape.ts";
 import { VERSION } from "../base/version.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Beginnings, OptionValues } from "./phase.ts";
@@ -174,6 +175,53 @@ export function checkRecord(folder: RunFolder, beginnings: Beginnings): string {
   }
   checkBeginnings(folder.path, beginnings, { ...record.data, fields: record.fields });
   return record.adapter;
+}
+
+/** What a file of a run was made with: `config.json` may have been edited since. */
+export interface MadeWith {
+  /** Of the images. */
+  readonly fingerprint: string;
+  /** Name of each class; absent in runs of older versions. */
+  readonly classNames?: readonly string[];
+  /** Options but for harmless ones; absent in runs of older versions. */
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+/** What it looks like. */
+export const MADE_FIELDS: { readonly [K in keyof MadeWith]-?: Shape<MadeWith[K]> } = {
+  fingerprint: aText,
+  classNames: optional(listOf(aText)),
+  options: optional(mappingOf(shape("a value", () => true))),
+};
+
+/** What a file of a run is made with, and its further parts. */
+export function madeWith({ data, parts = {}, options, harmless }: Beginnings): MadeWith {
+  return {
+    fingerprint: data.fingerprint,
+    classNames: data.classNames,
+    ...Object.fromEntries(Object.entries(parts).map(([key, { value }]) => [key, value])),
+    options: Object.fromEntries(Object.entries(options).filter(([key]) => !harmless.includes(key))),
+  };
+}
+
+/**
+ * Refuses to go on with a file of a run that was made with something else.
+ * @param what names the file: "its checkpoint of step 8"
+ * @throws {UsageError} naming what differs
+ */
+export function checkMade(folder: RunFolder, beginnings: Beginnings, made: MadeWith, what: string): void {
+  const { options, read, harmless } = beginnings;
+  const before = made.options ? read(made.options, what) : options, changed = changedOption(before, options, harmless);
+  if (changed) {
+    const { key, was, is } = changed;
+    throw new UsageError(
+      `Cannot resume '${folder.path}' as ${what} was made with ${key} ${was} and '${folder.file(CONFIG_FILE)}' says ` +
+        is,
+      { option: key, remedies: ["put it back", { kind: "other-folder" }] },
+    );
+  }
+  const { fingerprint, classNames } = made;
+  checkBeginnings(folder.path, beginnings, { fingerprint, classNames, fields: { ...made } });
 }
 
 /**
