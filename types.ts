@@ -19,6 +19,7 @@ export type { FetchMnistOptions, MnistFile } from "./src/data/fetch_mnist.ts";
 export type { DataFormat, DataPlace, KnownData } from "./src/data/format.ts";
 export type { RgbaPixels } from "./src/data/image_input.ts";
 export type { DataOptions } from "./src/data/options.ts";
+export type { Certainty, NodeCertainty, RuleCertainty } from "./src/discretize/certainty.ts";
 export type {
   MethodReport,
   NodeChoice,
@@ -26,6 +27,7 @@ export type {
   ScoredCandidate,
   ScoredChoice,
   ScoredEdge,
+  ScoredNode,
   Selection,
 } from "./src/discretize/choice.ts";
 export type { DiscretizationInput, EdgeCorrelation, EdgeWeights, NodeSummary } from "./src/discretize/discretize.ts";
@@ -33,7 +35,7 @@ export type { Architecture } from "./src/discretize/mixture.ts";
 export type { Measurement, Removal, RemovalEvidence } from "./src/discretize/removals.ts";
 export type { Evidence, NodeRemovals } from "./src/discretize/rule.ts";
 export type { DecorrelationOptions } from "./src/discretize/scope.ts";
-export type { Correlation, NodeStatistics } from "./src/discretize/statistics.ts";
+export type { Correlation, NodeStatistics, StatisticsPart } from "./src/discretize/statistics.ts";
 export type { ExportOptions, PixelScale } from "./src/export/model_info.ts";
 export type { ParamValues } from "./src/gpu/kernel.ts";
 export type { Tuning } from "./src/graph/tuning.ts";

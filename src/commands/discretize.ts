@@ -21,7 +21,7 @@ import type { DataRecord } from "../run/run_record.ts";
 import { readSearch } from "../search/run_record.ts";
 import { openConfigured } from "./data_sets.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
-import { cellLines, comparisonLines, edgeWeightLines, varianceLines } from "./outcome.ts";
+import { cellLines, certaintyLines, comparisonLines, edgeWeightLines, varianceLines } from "./outcome.ts";
 import { expectFresh } from "./run_files.ts";
 import { commandLine, pairs, Terminal } from "./terminal.ts";
 
@@ -166,6 +166,7 @@ function tell(
     "",
     ...comparisonLines(report),
     ...edgeWeightLines(report),
+    ...certaintyLines(report),
     "",
     ...varianceLines(report),
     ...(out === undefined ? [] : ["", ...pairs([["picture", joinPath(out, "cells.svg")], ["written to", out]])]),

@@ -4,6 +4,7 @@
  */
 import type { DiscretizationReport, NodeSummary } from "../discretize/discretize.ts";
 import { genotypeText } from "../report/cell_svg.ts";
+import { certaintySummaries } from "../report/certainty.ts";
 import { edgeWeightTable } from "../report/edge_weights.ts";
 import { fixed } from "../report/numbers.ts";
 import { type EpochRecord, meanEntropy } from "../search/records.ts";
@@ -124,6 +125,27 @@ export function varianceLines(report: DiscretizationReport): string[] {
 
 function sumOfShares({ shares }: NodeSummary): number {
   return shares.reduce((sum, { share }) => sum + share, 0);
+}
+
+/** How certain each rule's choice is as far as it depends on the images, after an empty line; nothing where not known. */
+export function certaintyLines(report: DiscretizationReport): string[] {
+  const summaries = certaintySummaries(report), { certainty } = report;
+  if (!certainty || summaries.length === 0) return [];
+  const rows = summaries.map((s) => [
+    s.method,
+    `${s.certain} of ${s.nodes}`,
+    percent(s.same),
+    fixed(s.lead, 1),
+    fixed(s.agreement, 2),
+    `${s.shared} of ${s.kept}`,
+  ]);
+  return [
+    "",
+    `How certain the choice is: the same on ${certainty.samples} samples of the images (in ${certainty.parts} parts), and`,
+    "on their two halves: nodes that keep the same operations in 95% of the samples, in how many a node does, the least",
+    "lead that decides a node in units of its noise (median), rank correlation of the halves, what both keep",
+    ...table(["rule", "nodes", "alike", "lead", "ranks", "both halves"], rows),
+  ];
 }
 
 /** The epochs of a run, a row each. */

@@ -21,6 +21,7 @@ import { dataText, openConfigured } from "./data_sets.ts";
 import { addSearchOptions, type Parsed, presetText, refuseChanges, searchConfig, searchLayers } from "./flags.ts";
 import {
   cellLines,
+  certaintyLines,
   comparisonLines,
   edgeWeightLines,
   epochLine,
@@ -245,6 +246,7 @@ function tell(
     "",
     ...comparisonLines(result.report),
     ...edgeWeightLines(result.report),
+    ...certaintyLines(result.report),
     "",
     ...varianceLines(result.report),
     "",

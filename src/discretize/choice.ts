@@ -53,13 +53,18 @@ export interface NodeSelection {
   readonly edgeMargin: number | null;
 }
 
-/** What a rule decided at one intermediate node. */
-export interface NodeChoice extends NodeSelection {
+/** What a rule thinks of one intermediate node. */
+export interface ScoredNode {
+  /** Intermediate node, from 0. */
+  readonly node: number;
   /** Everything that may be chosen, by edge, then by primitive. */
   readonly scores: readonly ScoredCandidate[];
   /** Every edge, where the rule scores edges by themselves; absent: an edge has the score of its best operation. */
   readonly edges?: readonly ScoredEdge[];
 }
+
+/** What a rule decided at one intermediate node. */
+export interface NodeChoice extends NodeSelection, ScoredNode {}
 
 /** The cells that follow from the scores of a rule. */
 export interface Selection<T extends NodeSelection = NodeSelection> {
@@ -104,15 +109,11 @@ export function chooseGenotype(
 ): MethodReport {
   checkKeep(space, keep);
   const { everyEdge } = skeletonOf(space);
-  const scored = perKind(space, (kind) =>
-    Array.from({ length: space.nodes }, (_, node) => {
-      const { candidates, edges } = scoreNode(kind, node);
-      return {
-        node,
-        scores: choosableOf(space, kind, node).map((candidate, k) => ({ ...candidate, score: candidates[k] })),
-        ...(edges ? { edges: incoming(space, node).map(({ index }, k) => ({ edge: index, score: edges[k] })) } : {}),
-      };
-    }), []);
+  const scored = perKind(
+    space,
+    (kind) => Array.from({ length: space.nodes }, (_, node) => scoredNode(space, kind, node, scoreNode(kind, node))),
+    [],
+  );
   const select = (way: Keep | "every"): Selection<NodeChoice> =>
     selectionOf(
       space,
@@ -122,6 +123,15 @@ export function chooseGenotype(
   const otherWay = keep === "edges" ? "operations" : "edges";
   const nodes = perKind(space, (kind) => scored[kind].map((node) => chooseNode(node, otherWay)), []);
   return { method, ...select(keep), other: selectionOf(space, nodes) };
+}
+
+/** A node whose candidates, and edges if they have scores of their own, have those that a rule gave them. */
+export function scoredNode(space: Space, kind: CellKind, node: number, { candidates, edges }: NodeScores): ScoredNode {
+  return {
+    node,
+    scores: choosableOf(space, kind, node).map((candidate, k) => ({ ...candidate, score: candidates[k] })),
+    ...(edges ? { edges: incoming(space, node).map(({ index }, k) => ({ edge: index, score: edges[k] })) } : {}),
+  };
 }
 
 /** @throws {UsageError} where a node of the space cannot keep operations as `keep` says. */
@@ -153,7 +163,7 @@ function selectionOf<T extends NodeSelection>(space: Space, nodes: Record<CellKi
  * count; or `"every"` edge.
  */
 export function chooseNode(
-  { node, scores, edges }: Pick<NodeChoice, "node" | "scores" | "edges">,
+  { node, scores, edges }: ScoredNode,
   keep: Keep | "every" = "edges",
 ): NodeSelection {
   if (keep === "operations") {

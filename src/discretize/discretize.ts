@@ -14,6 +14,7 @@ import {
   skeletonOf,
   type Space,
 } from "../space/space.ts";
+import { type Certainty, certaintyOf } from "./certainty.ts";
 import { checkKeep, chooseGenotype, type MethodReport } from "./choice.ts";
 import { conditionNumber } from "./eigen.ts";
 import { gatherEvidence, scoresOf } from "./evidence.ts";
@@ -105,6 +106,8 @@ export interface DiscretizationReport {
   readonly nodes: Record<CellKind, readonly NodeSummary[]> | null;
   /** The supernet as it is, where removals were measured. */
   readonly measured?: Measurement;
+  /** How certain the choices are, where the statistics were kept in parts. */
+  readonly certainty?: Certainty;
 }
 
 /** What the evidence is called, and what has to be done to get it. */
@@ -123,17 +126,21 @@ const REMEDIES: Readonly<Record<Evidence, readonly [name: string, remedy: string
 export function discretize(input: DiscretizationInput): DiscretizationReport {
   const { space, removals, keep = "edges" } = input, options = decorrelationOptions(input.options);
   checkKeep(space, keep);
-  const rules = decidingRules(input), { correlations, of } = gatherEvidence(input, options);
+  const rules = decidingRules(input), evidence = gatherEvidence(input, options), { correlations, of } = evidence;
+  const methods = rules.map((rule) =>
+    chooseGenotype(rule.name, space, (kind, node) => scoresOf(rule, of(rule, kind, node)), keep)
+  );
+  const { statistics = [], seed = 0 } = input;
+  const certainty = certaintyOf({ space, rules, methods, evidence, statistics, keep, seed });
   return {
     space: space.name,
     options,
     ...(skeletonOf(space).everyEdge ? {} : { keep }),
     weights: perKind(space, (kind) => edgeWeights(space, kind, input), []),
-    methods: rules.map((rule) =>
-      chooseGenotype(rule.name, space, (kind, node) => scoresOf(rule, of(rule, kind, node)), keep)
-    ),
+    methods,
     nodes: correlations ? perKind(space, (kind) => correlations[kind].map(summarize), []) : null,
     ...(removals ? { measured: removals.whole } : {}),
+    ...(certainty ? { certainty } : {}),
   };
 }
 

@@ -22,21 +22,32 @@ export interface SpectralPower {
   readonly nullity: Float64Array;
 }
 
+/** Eigenvalues and, one row each, the eigenvectors of a symmetric matrix. */
+interface Decomposition {
+  readonly values: readonly number[];
+  readonly vectors: readonly (readonly number[])[];
+}
+
+/** What was decomposed: several rules ask for the same matrix, which nobody changes. */
+const DECOMPOSED = new WeakMap<Float64Array, Decomposition>();
+
 /** Decomposes a symmetric matrix; negative eigenvalues of a correlation matrix are rounding and become 0. */
-function decompose(matrix: Float64Array, size: number): { values: number[]; vectors: Matrix } {
+function decompose(matrix: Float64Array, size: number): Decomposition {
+  const known = DECOMPOSED.get(matrix);
+  if (known) return known;
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(Matrix.from1DArray(size, size, matrix), {
     assumeSymmetric: true,
   });
-  return {
-    values: realEigenvalues.map((value) => Math.max(0, value)),
-    vectors: eigenvectorMatrix,
-  };
+  const values = realEigenvalues.map((value) => Math.max(0, value));
+  const decomposition = { values, vectors: eigenvectorMatrix.transpose().to2DArray() };
+  DECOMPOSED.set(matrix, decomposition);
+  return decomposition;
 }
 
 /**
  * ((1 - shrinkage) * matrix + shrinkage * I) ^ exponent. Shrinking keeps the eigenvectors, so one decomposition
  * serves: sum over eigenpairs (d, e) of ((1 - shrinkage) d + shrinkage)^exponent e e'.
- * @param matrix symmetric positive semi-definite, `size` x `size`
+ * @param matrix symmetric positive semi-definite, `size` x `size`; must not be changed afterwards
  * @param shrinkage from 0 to 1
  */
 export function spectralPower(
@@ -51,13 +62,11 @@ export function spectralPower(
   const result = new Float64Array(size * size),
     nullity = new Float64Array(size);
   shrunk.forEach((value, e) => {
-    const power = value > least ? value ** exponent : 0;
+    const power = value > least ? value ** exponent : 0, vector = vectors[e];
     for (let i = 0; i < size; i++) {
-      const component = vectors.get(i, e);
-      if (value <= least) nullity[i] += component ** 2;
-      for (let j = 0; j < size; j++) {
-        result[i * size + j] += power * component * vectors.get(j, e);
-      }
+      if (value <= least) nullity[i] += vector[i] ** 2;
+      const scaled = power * vector[i];
+      for (let j = 0; j < size; j++) result[i * size + j] += scaled * vector[j];
     }
   });
   return { matrix: result, nullity };

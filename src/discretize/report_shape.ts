@@ -16,6 +16,7 @@ import {
 } from "../base/shape.ts";
 import { genotypeShape } from "../space/genotype.ts";
 import { type Candidate, type CellKind, KEEPS } from "../space/space.ts";
+import type { Certainty, NodeCertainty, RuleCertainty } from "./certainty.ts";
 import type {
   MethodReport,
   NodeChoice,
@@ -84,6 +85,22 @@ const weights = mapping<EdgeWeights>({
   edgeWeight: optional(aMeasurement),
 });
 
+const nodeCertainty = mapping<NodeCertainty>({
+  node: whole(),
+  same: aMeasurement,
+  choices: listOf(mapping<NodeCertainty["choices"][number]>({ kept: aMeasurement, noise: aMeasurement })),
+  edgeNoise: aMeasurement,
+  agreement: aMeasurement,
+});
+
+const certainty = mapping<Certainty>({
+  parts: whole(),
+  samples: whole(),
+  rules: listOf(
+    mapping<RuleCertainty>({ method: aText, nodes: perKindShape(listOf(nodeCertainty)), shared: whole() }),
+  ),
+});
+
 /** The shape of {@linkcode DiscretizationReport}. */
 export const DISCRETIZATION_SHAPE: Shape<DiscretizationReport> = mapping<DiscretizationReport>({
   space: aText,
@@ -93,4 +110,5 @@ export const DISCRETIZATION_SHAPE: Shape<DiscretizationReport> = mapping<Discret
   methods: listOf(method),
   nodes: nullable(perKindShape(listOf(summary))),
   measured: optional(mapping<Measurement>({ loss: aMeasurement, accuracy: aMeasurement, count: whole() })),
+  certainty: optional(certainty),
 });

@@ -20,6 +20,16 @@ export interface NodeStatistics {
   count: number;
   /** (m+2) x (m+2), row-major: sums of products of the rows z_1..z_m, y (the node's raw sum), 1. */
   readonly gram: Float64Array;
+  /** The same by parts of the images, which together are all of them; absent where they were not asked for. */
+  readonly parts?: readonly StatisticsPart[];
+}
+
+/** Second moments on a part of the images. */
+export interface StatisticsPart {
+  /** Number of elements. */
+  count: number;
+  /** As that of all images. */
+  readonly gram: Float64Array;
 }
 
 /** Correlations of one node's candidates (m of them) among each other and with the node. */
@@ -47,21 +57,22 @@ const DEAD_TOLERANCE = 1e-6;
 /** Largest relative difference between `count` and the Gram matrix' own count of elements. */
 const COUNT_TOLERANCE = 1e-4;
 
-/** Statistics of a node before the first batch. */
+/** Statistics of a node before the first batch. @param parts in how many parts they are kept besides; 0: in none */
 export function emptyStatistics(
   kind: CellKind,
   cell: number,
   node: number,
   candidates: readonly Candidate[],
+  parts = 0,
 ): NodeStatistics {
-  const rows = candidates.length + 2;
+  const empty = (): StatisticsPart => ({ count: 0, gram: new Float64Array((candidates.length + 2) ** 2) });
   return {
     kind,
     cell,
     node,
     candidates,
-    count: 0,
-    gram: new Float64Array(rows * rows),
+    ...empty(),
+    ...(parts > 0 ? { parts: Array.from({ length: parts }, empty) } : {}),
   };
 }
 
@@ -69,9 +80,10 @@ export function emptyStatistics(
  * Adds one batch in f64, in place.
  * @param gram the batch's (m+2) x (m+2) sums of products, row-major
  * @param count the batch's number of elements
+ * @param batch its number, from 0: batches go to the parts in turn
  * @throws {RangeError} when `gram` has another size
  */
-export function addBatch(statistics: NodeStatistics, gram: ArrayLike<number>, count: number): void {
+export function addBatch(statistics: NodeStatistics, gram: ArrayLike<number>, count: number, batch = 0): void {
   const sums = statistics.gram;
   if (gram.length !== sums.length) {
     throw new RangeError(
@@ -80,8 +92,21 @@ export function addBatch(statistics: NodeStatistics, gram: ArrayLike<number>, co
       }, its Gram matrix must have ${sums.length} numbers: current value is ${gram.length}`,
     );
   }
-  for (let i = 0; i < sums.length; i++) sums[i] += gram[i];
-  statistics.count += count;
+  addTo(statistics, gram, count);
+  if (statistics.parts) addTo(statistics.parts[batch % statistics.parts.length], gram, count);
+}
+
+/** Adds sums to others, in place. */
+function addTo(sums: StatisticsPart, gram: ArrayLike<number>, count: number): void {
+  for (let i = 0; i < sums.gram.length; i++) sums.gram[i] += gram[i];
+  sums.count += count;
+}
+
+/** The statistics on some parts of the images; a part that is named twice counts twice. */
+export function ofParts(statistics: NodeStatistics, parts: Iterable<number>): NodeStatistics {
+  const { kind, cell, node, candidates } = statistics, some = emptyStatistics(kind, cell, node, candidates);
+  for (const part of parts) addTo(some, statistics.parts![part].gram, statistics.parts![part].count);
+  return some;
 }
 
 /**

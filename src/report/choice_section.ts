@@ -10,6 +10,7 @@ import { findPrimitive, PRIMITIVES } from "../space/primitives.ts";
 import { CELL_KINDS, type CellKind, skeletonOf } from "../space/space.ts";
 import { areaKeys, figure, type Part, stackedBars } from "./charts.ts";
 import { edgeWeightTable } from "./edge_weights.ts";
+import { certaintyPart } from "./certainty.ts";
 import { type Content, type Html, html, trusted } from "./markup.ts";
 import { fixed, lead, narrow, percent } from "./numbers.ts";
 import { CLOSE, otherWay, picksTable } from "./picks.ts";
@@ -59,16 +60,19 @@ export async function choiceSection({ discretization }: ReportInput): Promise<Ht
       <strong>${chosen}</strong>; the others are what it would have been.</p>
       <dl class="rules">${rules}</dl>
       <h3>What each rule picks</h3>
-      ${picksTable(methods, chosen)}
+      ${picksTable(discretization)}
       <p class="caption">Operation and the node that it reads (${everyEdge
         ? "0 is the cell's input"
         : "0 and 1 are the outputs of the two cells before"}), its score,
       and in small print its lead over the next operation ${keep === "edges"
         ? "on the same edge"
         : "that does not stay"}; <span class="close">≈</span> marks a lead
-      below ${limit}% of the score, where another seed or other images may well decide differently. Scores compare within
+      below ${discretization.certainty
+        ? `twice its noise (${limit}% of the score where that is not known)`
+        : `${limit}% of the score`}, where another seed or other images may well decide differently. Scores compare within
       one node and one rule only.</p>
       ${await otherWay(discretization)}
+      ${certaintyPart(discretization)}
       <h3>Scores of all operations</h3>
       <p class="caption">Rows are the nodes read, columns the operations. Colour runs from the node's lowest positive score
       to its highest one; red is below zero: the operation works against the node. <span class="pick">Framed</span>:

@@ -3,10 +3,12 @@
  * responsible for how it was chosen.
  * @module
  */
-import type { MethodReport, NodeSelection, Selection } from "../discretize/choice.ts";
+import type { RuleCertainty } from "../discretize/certainty.ts";
+import type { NodeSelection, Selection } from "../discretize/choice.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
 import { findPrimitive } from "../space/primitives.ts";
-import { CELL_KINDS, type Keep, skeletonOf } from "../space/space.ts";
+import { CELL_KINDS, type CellKind, type Keep, skeletonOf } from "../space/space.ts";
+import { certaintyOfMethod, isClose } from "./certainty.ts";
 import { cellSvg } from "./cell_svg.ts";
 import { type Content, type Html, html, trusted } from "./markup.ts";
 import { fixed, lead } from "./numbers.ts";
@@ -25,6 +27,8 @@ const WAYS: Readonly<Record<Keep, string>> = {
 /** The cells of a rule. */
 interface Column extends Selection {
   readonly method: string;
+  /** How certain each node is, where that is known. */
+  readonly certainty?: RuleCertainty["nodes"];
 }
 
 /** What a rule keeps, operation by operation. */
@@ -48,9 +52,10 @@ export function doubledNodes({ nodes }: Selection): number {
 }
 
 /** What each rule picks, the run's own way. */
-export function picksTable(methods: readonly MethodReport[], chosen: string): Html {
-  const reference = methods.find(({ method }) => method === chosen)!;
-  return table("What each rule picks", methods, chosen, [`as ${chosen}`, (column) => sharedPicks(column, reference)]);
+export function picksTable(discretization: DiscretizationReport & { readonly chosen: string }): Html {
+  const { methods, chosen } = discretization, reference = methods.find(({ method }) => method === chosen)!;
+  const columns = methods.map((each): Column => ({ ...each, certainty: certaintyOfMethod(discretization, each) }));
+  return table("What each rule picks", columns, chosen, [`as ${chosen}`, (column) => sharedPicks(column, reference)]);
 }
 
 /** What each rule picks the other way to keep, and the chosen rule's cells that way; nothing where every edge stays. */
@@ -95,7 +100,7 @@ function table(
   const rows = CELL_KINDS.flatMap((kind) =>
     columns[0].nodes[kind].flatMap(({ node, choices }) =>
       choices.map((_, rank) => {
-        const cells = columns.map((c) => html`<td class="${mark(c)}">${pickOf(c.nodes[kind][node], rank)}</td>`);
+        const cells = columns.map((c) => html`<td class="${mark(c)}">${pickOf(c, kind, node, rank)}</td>`);
         const head = html`<th scope="rowgroup" rowspan="${choices.length}">${kind} ${node + inputs}</th>`;
         return rank === 0 ? html`<tr class="first">${head}${cells}</tr>` : html`<tr>${cells}</tr>`;
       })
@@ -129,9 +134,9 @@ function table(
   );
 }
 
-function pickOf({ choices }: NodeSelection, rank: number): Content {
-  const { op, from, score, margin } = choices[rank];
-  const close = margin !== null && margin < CLOSE * Math.abs(score);
+function pickOf({ nodes, certainty }: Column, kind: CellKind, node: number, rank: number): Content {
+  const { op, from, score, margin } = nodes[kind][node].choices[rank];
+  const close = isClose(nodes[kind][node], rank, certainty?.[kind][node], CLOSE);
   const ahead = margin === null ? "alone" : lead(margin);
   const operation = html`<span class="op" style="--c:${operationLook(op).colour}">${findPrimitive(op).label}</span>`;
   const details = html`<span class="from">(${from})</span> <span class="score">${fixed(score)}</span>`;

@@ -115,13 +115,17 @@ export class SearchEngine extends Engine<SearchPlan, ProgramName, SearchMetric> 
     await super.evaluate(batch);
   }
 
-  /** Statistics of every node over batches, with frozen weights and batch statistics in the batch norms. */
+  /**
+   * Statistics of every node over batches, with frozen weights and batch statistics in the batch norms.
+   * @param parts in how many parts they are kept besides
+   */
   async statistics(
     batches: AsyncIterable<HostBatch>,
+    parts = 0,
   ): Promise<{ statistics: NodeStatistics[]; norms: NodeNormRecord[] }> {
     const { nodes, arenas } = this.plan;
     const statistics = nodes.map((n) =>
-      emptyStatistics(n.kind, n.cell, n.node, n.candidates.map(({ edge, from, op }) => ({ edge, from, op })))
+      emptyStatistics(n.kind, n.cell, n.node, n.candidates.map(({ edge, from, op }) => ({ edge, from, op })), parts)
     );
     const squares = new Float64Array(nodes.length);
     let count = 0;
@@ -131,7 +135,7 @@ export class SearchEngine extends Engine<SearchPlan, ProgramName, SearchMetric> 
       nodes.forEach((node, i) => {
         const { type, offset } = arenas.grams.get(nodeName(node));
         const gram = unpack(type, grams.subarray(offset, offset + elementCount(type)));
-        addBatch(statistics[i], gram, elementCount(node.sum.type));
+        addBatch(statistics[i], gram, elementCount(node.sum.type), count);
         squares[i] += norms[arenas.norms.get(nodeName(node)).offset];
       });
       count++;

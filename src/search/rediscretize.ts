@@ -5,6 +5,7 @@
 import { FailureError, text, UsageError } from "../base/errors.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { datasetOf, type LabelledImages } from "../data/labelled_images.ts";
+import { CERTAINTY_PARTS } from "../discretize/certainty.ts";
 import { checkKeep } from "../discretize/choice.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
 import { needsRemovals, rulesOf } from "../discretize/registry.ts";
@@ -112,7 +113,8 @@ async function decide(
         yield batch;
       }
     };
-    const { statistics } = await engine.statistics(batches(options.images ?? config.statisticsImages));
+    const images = options.images ?? config.statisticsImages;
+    const { statistics } = await engine.statistics(batches(images), CERTAINTY_PARTS);
     const measured = options.perturbationImages ?? config.perturbationImages;
     const removals = methods.some(needsRemovals)
       ? await engine.removals(() => batches(measured), onMeasured)

@@ -8,6 +8,7 @@ import { VERSION } from "../base/version.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
 import { type Dataset, defaultAugment } from "../data/dataset.ts";
 import { datasetOf, type LabelledImages } from "../data/labelled_images.ts";
+import { CERTAINTY_PARTS } from "../discretize/certainty.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
 import { needsRemovals, rulesOf, withBuiltIn } from "../discretize/registry.ts";
 import type { RemovalEvidence } from "../discretize/removals.ts";
@@ -231,7 +232,7 @@ class SearchPhase implements Phase<SearchPlan, SearchMetric, SearchEngine, Searc
   ): Promise<SearchResult> {
     const { statisticsImages, discretizer, perturbationImages } = this.config, { plan } = engine;
     const batches = (images: number): AsyncGenerator<HostBatch> => this.#statisticsBatches(images, proceed);
-    const { statistics } = await engine.statistics(batches(statisticsImages));
+    const { statistics } = await engine.statistics(batches(statisticsImages), CERTAINTY_PARTS);
     const removals = this.#rules.some(needsRemovals)
       ? await engine.removals(() => batches(perturbationImages), this.#onMeasured)
       : undefined;
