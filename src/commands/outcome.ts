@@ -4,7 +4,7 @@
  */
 import type { DiscretizationReport, NodeSummary } from "../discretize/discretize.ts";
 import { genotypeText } from "../report/cell_svg.ts";
-import { certaintySummaries } from "../report/certainty.ts";
+import { certaintySummaries, leadText } from "../report/certainty.ts";
 import { edgeWeightTable } from "../report/edge_weights.ts";
 import { fixed } from "../report/numbers.ts";
 import { type EpochRecord, meanEntropy } from "../search/records.ts";
@@ -135,7 +135,7 @@ export function certaintyLines(report: DiscretizationReport): string[] {
     s.method,
     `${s.certain} of ${s.nodes}`,
     percent(s.same),
-    fixed(s.lead, 1),
+    leadText(s.lead),
     fixed(s.agreement, 2),
     `${s.shared} of ${s.kept}`,
   ]);

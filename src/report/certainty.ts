@@ -68,6 +68,11 @@ export function certaintySummaries({ methods, certainty }: DiscretizationReport)
   });
 }
 
+/** A lead in units of its noise, for people. */
+export function leadText(lead: number | null): string {
+  return lead === Infinity ? "∞" : fixed(lead, 1);
+}
+
 /** Whether the lead of a kept operation is too small to count on: in units of its noise, or of its score. */
 export function isClose(
   { choices }: NodeSelection,
@@ -115,7 +120,7 @@ export function certaintyPart(discretization: DiscretizationReport): Html | fals
         s.method,
         `${s.certain} of ${s.nodes}`,
         percent(s.same, 0),
-        s.lead === Infinity ? "∞" : fixed(s.lead, 1),
+        leadText(s.lead),
         fixed(s.agreement, 2),
         `${s.shared} of ${s.kept}`,
       ]),
