@@ -220,7 +220,7 @@ function leadOf(
 /** The same of the second kept edge over the best one that does not stay. */
 function edgeLeadOf(choice: NodeChoice): ((at: ScoredNode) => number) | null {
   const best = (at: ScoredNode, edge: number): number =>
-    at.edges?.find((each) => each.edge === edge)!.score ??
+    at.edges?.find((each) => each.edge === edge)?.score ??
       Math.max(...at.scores.filter((each) => each.edge === edge).map(({ score }) => score));
   const [, second] = choice.choices, kept = choice.choices.map(({ edge }) => edge);
   const others = [...new Set(choice.scores.map(({ edge }) => edge))].filter((edge) => !kept.includes(edge));
