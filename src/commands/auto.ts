@@ -76,8 +76,13 @@ export async function runAuto(parsed: Parsed, [data]: readonly string[]): Promis
       write: [out],
     });
   const again = commandFor(path, repeat);
-  const sets = await openSets({ ...config, imageSize: config.imageSize ?? IMAGE_SIZE }, terminal);
+  let opened: AutoData | undefined;
   try {
+    const sets = opened = await openSets(
+      { ...config, imageSize: config.imageSize ?? IMAGE_SIZE },
+      terminal,
+      stop.signal,
+    );
     const warn = (message: string): void => terminal.warn(message);
     using folder = RunFolder.enter(path, { warn });
     const result = await auto(config, sets, {
@@ -101,14 +106,14 @@ export async function runAuto(parsed: Parsed, [data]: readonly string[]): Promis
     return stop.exitCode();
   } finally {
     terminal.close();
-    for (const set of [sets.train, sets.val, sets.test]) set?.stream?.close();
+    for (const set of [opened?.train, opened?.val, opened?.test]) set?.stream?.close();
   }
 }
 
-async function openSets(config: AutoConfig, terminal: Terminal): Promise<AutoData> {
-  const parts = partsOf(config.data), train = await openConfigured(config, "train", terminal);
-  const val = parts.includes("val") ? await openConfigured(config, "val", terminal) : undefined;
-  const test = parts.includes("test") ? await openTest(config, terminal) : undefined;
+async function openSets(config: AutoConfig, terminal: Terminal, signal: AbortSignal): Promise<AutoData> {
+  const parts = partsOf(config.data), train = await openConfigured(config, "train", terminal, signal);
+  const val = parts.includes("val") ? await openConfigured(config, "val", terminal, signal) : undefined;
+  const test = parts.includes("test") ? await openTest(config, terminal, signal) : undefined;
   return { train, val, test };
 }
 

@@ -12,23 +12,36 @@ import { THREAD_PLACES } from "./program.ts";
 import { count, type Terminal } from "./terminal.ts";
 import { errorText } from "./wording.ts";
 
-/** What is told while a data set is opened. */
-export function telling(terminal: Terminal): Pick<OpenDataOptions, "warn" | "onProgress"> {
+/** What is told while a data set is opened, and what stops that. */
+export function telling(
+  terminal: Terminal,
+  signal?: AbortSignal,
+): Pick<OpenDataOptions, "warn" | "onProgress" | "signal"> {
   return {
+    signal,
     warn: (message) => terminal.warnOnce(message),
     onProgress: (done, total) => terminal.progress(() => `reading images: ${count(done)} of ${count(total)}`),
   };
 }
 
 /** Opens a part of the data that a configuration names. Throws FailureError and UsageError. */
-export async function openConfigured(config: DataConfig, split: Split, terminal: Terminal): Promise<Dataset> {
-  return await openData(config.data, { ...config, split, ...telling(terminal) });
+export async function openConfigured(
+  config: DataConfig,
+  split: Split,
+  terminal: Terminal,
+  signal?: AbortSignal,
+): Promise<Dataset> {
+  return await openData(config.data, { ...config, split, ...telling(terminal, signal) });
 }
 
 /** Opens the test part of the data that a configuration names; undefined, with a warning, where it cannot be done. */
-export async function openTest(config: DataConfig, terminal: Terminal): Promise<Dataset | undefined> {
+export async function openTest(
+  config: DataConfig,
+  terminal: Terminal,
+  signal?: AbortSignal,
+): Promise<Dataset | undefined> {
   try {
-    return await openConfigured(config, "test", terminal);
+    return await openConfigured(config, "test", terminal, signal);
   } catch (error) {
     if (!(error instanceof FailureError)) throw error;
     terminal.warn(`${errorText(error)}; going on without test images`);

@@ -94,7 +94,7 @@ interface SearchJob extends Job {
  */
 export async function runSearch(parsed: Parsed): Promise<number> {
   return await runVerb("search", parsed, (warn) => openJob(parsed, warn), async (job, running) => {
-    const data = await openConfigured(job.config, "train", running.terminal);
+    const data = await openConfigured(job.config, "train", running.terminal, running.options.signal);
     try {
       return await searchIn(job, data, running);
     } finally {

@@ -86,8 +86,8 @@ interface TrainJob extends Job {
  */
 export async function runTrain(parsed: Parsed, [source]: readonly string[]): Promise<number> {
   return await runVerb("train", parsed, (warn) => openJob(parsed, source, warn), async (job, running) => {
-    const { terminal, options: { warn } } = running;
-    const data = await openTrainData(job.config, { warn, data: telling(terminal), describe: errorText });
+    const { terminal, options: { warn, signal } } = running;
+    const data = await openTrainData(job.config, { warn, data: telling(terminal, signal), describe: errorText });
     try {
       return await trainIn(job, data, running);
     } finally {

@@ -131,6 +131,8 @@ export interface OpenDataOptions extends Omit<DataOptions, "data"> {
   readonly memoryBudget?: number;
   /** Image folders: seconds that a file is waited for which was listed and is gone; 10 if left out. */
   readonly patience?: number;
+  /** Stops it: the call rejects with its reason. */
+  readonly signal?: AbortSignal;
   /** Told in one sentence each what was left out and what looks wrong. */
   readonly warn?: (message: string) => void;
   /** Image folders: told how many images are decoded, of how many. */
@@ -197,11 +199,15 @@ function locate(
 /**
  * Opens a data set. `spec` is the name of one that was fetched (`"mnist"`, `"cifar10"`, `"cifar100"`; for a folder of
  * that name write `./mnist`), or the path of one in any of the formats. Statistics and classes are always those of the
- * training images. Throws FailureError where files are missing, damaged or do not fit together.
+ * training images. Throws FailureError where files are missing, damaged or do not fit together, and the reason of
+ * `options.signal` when that was raised.
  */
 export async function openData(spec: string, options: OpenDataOptions): Promise<Dataset> {
-  const { place, format } = locate(spec, options);
-  return await format.open(place, options);
+  options.signal?.throwIfAborted();
+  const { place, format } = locate(spec, options), data = await format.open(place, options);
+  if (options.signal?.aborted) data.stream?.close();
+  options.signal?.throwIfAborted();
+  return data;
 }
 
 /**

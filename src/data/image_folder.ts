@@ -42,7 +42,21 @@ class Decoder {
   readonly #done = new Map<ImageFile, Uint8Array | null>();
   readonly #stop = new AbortController();
 
-  constructor(readonly pool: DecodePool, readonly patience: number) {}
+  constructor(readonly pool: DecodePool, readonly patience: number, readonly signal: AbortSignal | undefined) {
+    signal?.addEventListener("abort", this.#onAbort);
+  }
+
+  /** Stops at once. */
+  readonly #onAbort = (): void => {
+    this.#stop.abort();
+    this.pool.close();
+  };
+
+  /** Nothing is decoded any more. */
+  close(): void {
+    this.signal?.removeEventListener("abort", this.#onAbort);
+    this.pool.close();
+  }
 
   /** Decodes; what is decoded is kept until {@linkcode forget}. */
   async all(
@@ -69,6 +83,7 @@ class Decoder {
       }
     };
     await Promise.all(Array.from({ length: Math.min(WINDOW, files.length) }, run));
+    this.signal?.throwIfAborted();
   }
 
   /** Forgets the pixels that were kept. */
@@ -82,6 +97,7 @@ class Decoder {
   }
 
   #fail(file: ImageFile, error: unknown): null {
+    this.signal?.throwIfAborted();
     if (!(error instanceof FailureError) || error instanceof ImagesLostError) {
       this.#stop.abort();
       throw error;
@@ -224,7 +240,7 @@ async function open(place: DataPlace, options: OpenDataOptions): Promise<Dataset
   if (flag !== undefined) {
     warn?.(`Images are decoded on one thread as Deno may not read its own modules: add ${flag} to use all cores`);
   }
-  const pool = new DecodePool(), decoder = new Decoder(pool, patience);
+  const pool = new DecodePool(), decoder = new Decoder(pool, patience, options.signal);
   try {
     const key = JSON.stringify([size, wanted, train.map((f) => [f.path, f.bytes])]);
     const digest = await textFingerprint(key), keep = split === "train" && train.length <= SAMPLE;
@@ -249,7 +265,7 @@ async function open(place: DataPlace, options: OpenDataOptions): Promise<Dataset
     if (sentence !== undefined) warn?.(sentence);
     return { ...common, ...images, skipped };
   } finally {
-    pool.close();
+    decoder.close();
   }
 }
 

@@ -372,3 +372,24 @@ Deno.test("images: two data sets that stream at once stay within the memory of t
     assert.equal(MEMORY.held, MEMORY.share);
   });
 });
+
+Deno.test("images: opening stops at once by a signal, and gives everything back", async () => {
+  await withFiles(classes({ a: 40, b: 40 }), async (folder) => {
+    for (const after of [0, 3]) {
+      const controller = new AbortController(), reason = new Error("enough"), { signal } = controller;
+      if (after === 0) controller.abort(reason);
+      let most = 0;
+      const onProgress = (done: number): void => {
+        most = done;
+        if (done === after) controller.abort(reason);
+      };
+      const opening = openData(folder, { split: "train", imageSize: 8 + after, signal, onProgress });
+      await assert.rejects(opening, (error) => error === reason);
+      assert.ok(most < 40, `${most} were decoded`);
+      assert.equal(MEMORY.held, MEMORY.share);
+    }
+    const signal = new AbortController().signal, options = { split: "train", imageSize: 8 } as const;
+    const { fingerprint } = await openData(folder, { ...options, signal });
+    assert.equal(fingerprint, (await openData(folder, options)).fingerprint);
+  });
+});

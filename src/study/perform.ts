@@ -51,10 +51,15 @@ async function inFolder(path: string, { warn }: Observers, run: (folder: RunFold
   }
 }
 
+/** The same observers; reading images stops by a signal. */
+function stoppedBy(observers: Observers, signal: AbortSignal | undefined): Observers {
+  return { ...observers, data: { ...observers.data, signal } };
+}
+
 async function searchTask({ config }: SearchTask, assignment: Assignment, observers: Observers): Promise<void> {
   const { path, resume, signal, started: onStart } = assignment, { warn } = observers;
   await inFolder(path, observers, async (folder) => {
-    const data = await openPart(config, "train", observers), began = performance.now();
+    const data = await openPart(config, "train", stoppedBy(observers, signal)), began = performance.now();
     try {
       const result = await search(config, data, { ...observers.search, folder, signal, onStart, warn });
       await finishSearch(folder, result, resume ? undefined : (performance.now() - began) / 1000);
@@ -67,7 +72,7 @@ async function searchTask({ config }: SearchTask, assignment: Assignment, observ
 async function trainTask({ config, genotype }: TrainTask, assignment: Assignment, observers: Observers): Promise<void> {
   const { path, resume, signal, started: onStart, input } = assignment, { warn } = observers, name = baseName(input!);
   await inFolder(path, observers, async (folder) => {
-    const data = await openTrainData(config, observers), began = performance.now();
+    const data = await openTrainData(config, stoppedBy(observers, signal)), began = performance.now();
     try {
       const result = await train(config, genotype, data, { ...observers.train, folder, signal, onStart, warn, name });
       await finishTraining(folder, result, resume ? undefined : (performance.now() - began) / 1000);
@@ -87,7 +92,7 @@ async function discretizeTask(
   const searched = RunFolder.view(source!), { config, data: { classes } } = readSearch(searched);
   const checkpoint = searched.readCheckpoint(), images = config.statisticsImages;
   if (!checkpoint) throw new FailureError(`Cannot discretise '${source}' as it must hold a checkpoint`);
-  const data = await openPart(config, "train", observers), gpu = await openGpu();
+  const data = await openPart(config, "train", stoppedBy(observers, signal)), gpu = await openGpu();
   try {
     const report = await rediscretize(config, data, checkpoint, {
       ...{ gpu, methods: rulesOf(undefined, rule), perturbationImages, classes, source, signal, warn: observers.warn },

@@ -13,7 +13,7 @@ export interface OpenTrainOptions {
   /** Told in one sentence what is to be heeded. */
   readonly warn?: (message: string) => void;
   /** Told of the images instead, and how far reading them is. */
-  readonly data?: Pick<OpenDataOptions, "warn" | "onProgress">;
+  readonly data?: Pick<OpenDataOptions, "warn" | "onProgress" | "signal">;
   /** How an error is worded; its message if left out. */
   readonly describe?: (error: IdartsError) => string;
 }
