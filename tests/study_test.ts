@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { writeDigits } from "../scripts/few_digits.ts";
+import { picksOf } from "../src/search/settled.ts";
 import { encodePng } from "../src/data/testing.ts";
 import { ended, events, ROOT, Workplace } from "./cli_support.ts";
 
@@ -121,10 +122,34 @@ Deno.test("study report: every part, as a page, as Markdown, as CSV and as JSON"
   assert.match(text, /\| all settings \| random \| 2 \| 2 \|/);
   assert.match(text, /\| alpha − semipartial \(paired\) \| 2 \|/);
   assert.match(text, /not told apart/);
+  const told =
+    /\| node-norm (rms|none) \| (semipartial|alpha) \| 2 \| [\d.]+ \| [\d.]+ \| [\d.]+ \| −?[\d.]+ \|([^|]*)\|/g;
+  const agreements = [...text.matchAll(told)].map(([, norm, rule, ranks]) => `${norm} ${rule} ${ranks.trim()}`).join(
+    "\n",
+  );
+  // By alpha nothing depends on images.
+  const ranks = "-?[\\d.]+ ± [\\d.]+";
+  assert.match(
+    agreements,
+    new RegExp(`^rms semipartial ${ranks}\nrms alpha –\nnone semipartial ${ranks}\nnone alpha –$`),
+  );
+  assert.ok(page.includes("Agreement of the cells of several searches"));
   const { searches, trainings, summary, progress } = JSON.parse(read("shared/results.json"));
   assert.equal(searches.length, SEARCHES);
   assert.equal(trainings.length, MOST_RUNS - SEARCHES, "one line for each use, shared or not");
   assert.equal(progress.train.done, new Set(trainings.map(({ name }: { name: string }) => name)).size);
+  assert.equal(summary.agreements.length, 4);
+  for (const { setting, rule, n, observed, chance, limit, nodes } of summary.agreements) {
+    const of = searches.filter((each: { setting: number }) =>
+      ["node-norm rms", "node-norm none"][each.setting] === setting
+    )
+      .map(({ rules }: { rules: { rule: string; cell: string }[] }) =>
+        picksOf(rules.find((r) => r.rule === rule)!.cell)
+      );
+    assert.deepEqual([n, of.length, nodes.length], [2, 2, 8]);
+    const shared = [...of[0]].filter((pick) => of[1].has(pick)).length;
+    assert.ok(Math.abs(observed - shared / 16) < 1e-12 && chance > 0.2 && chance < limit && limit < 1);
+  }
   const [rms, none] = summary.searches;
   assert.ok(Math.abs(rms.imbalanceAfter.mean - 1) < 1e-3 && none.imbalanceAfter.mean > 1.1);
   assert.ok(searches[0].epochs[1].none > 0 && searches[0].correlations.normal.length === 14);

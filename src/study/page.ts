@@ -29,7 +29,7 @@ export interface PageInput {
 
 /** The page. */
 export async function studyPage({ title, version, study, results, summary, tables }: PageInput): Promise<string> {
-  const [searchTable, ...rest] = tables, retrained = study.trainConfigs ? rest.slice(0, 2) : [];
+  const [searchTable, agreementTable, ...rest] = tables, retrained = study.trainConfigs ? rest.slice(0, 2) : [];
   const adapter = results.adapters.join("; ") || "none yet";
   const parts: Part[] = [
     study.trainConfigs && {
@@ -47,7 +47,10 @@ export async function studyPage({ title, version, study, results, summary, table
       content: section(
         "searches",
         "How the searches went",
-        html`${tableOf(searchTable)} <div class="figures">${await curves(study, results)}</div>`,
+        html`${tableOf(searchTable)} ${agreements(agreementTable)} <div class="figures">${await curves(
+          study,
+          results,
+        )}</div>`,
       ),
     },
     { id: "norms", name: "Nodes", content: section("norms", "Size of the nodes", await normCurves(study, results)) },
@@ -86,6 +89,12 @@ function section(id: string, heading: string, content: Content): Html {
   return html`
     <section id="${id}"><h2>${heading}</h2>${content}</section>
   `;
+}
+
+/** Settings of one search have no agreement. */
+function agreements(table: Table): Html {
+  if (table.rows.length > 0) return tableOf(table);
+  return html`<p class="note">How far several searches agree is told of settings with two seeds or more.</p>`;
 }
 
 function tableOf({ title, note, columns, texts, rows }: Table): Html {

@@ -8,6 +8,7 @@ import { joinPath, readJson } from "../base/files.ts";
 import { aText, checkShape, mapping } from "../base/shape.ts";
 import type { EdgeCorrelation } from "../discretize/discretize.ts";
 import { decisionName, decisionsOf } from "../discretize/decisions.ts";
+import { certaintySummaries } from "../report/certainty.ts";
 import { readRecords } from "../run/metrics_file.ts";
 import { CONFIG_FILE, RunFolder } from "../run/run_folder.ts";
 import { type Outcome, readOutcome } from "../search/outcome_file.ts";
@@ -58,6 +59,10 @@ export interface SearchResult {
     readonly cell: string;
     readonly skips: number;
     readonly parameterFree: number;
+    /** Rank correlation of scores between the halves of the images, mean over nodes; null where that is not known. */
+    readonly ranks: number | null;
+    /** Share of samples of the images in which a node keeps the same operations, mean over nodes; null likewise. */
+    readonly same: number | null;
   }[];
   /** How alike the candidates of each edge are, by kind. */
   readonly correlations: Readonly<Record<CellKind, readonly EdgeCorrelation[]>>;
@@ -191,9 +196,13 @@ function readSearch(study: Study, folder: StudyFolder, search: SearchTask, setti
   const epochs = readWhole(path, () => readRecords(run, EPOCH_SHAPE)).map((each) => pointOf(each, report.keep));
   const done = study.settings[setting].decisions.filter((rule) => folder.done(cellRun(search, rule)));
   const rules = done.flatMap((rule) => {
-    const at = folder.run(cellRun(search, rule)), found = decisionsOf(at === path ? report : outcome(at));
-    return found.filter(({ name }) => name === rule)
-      .map(({ cells: { text: cell, skips, parameterFree } }) => ({ rule, cell, skips, parameterFree }));
+    const at = folder.run(cellRun(search, rule)), decided = at === path ? report : outcome(at);
+    const certain = certaintySummaries(decided);
+    return decisionsOf(decided).filter(({ name }) => name === rule).map(({ cells, rule: method, keep }) => {
+      const { text: cell, skips, parameterFree } = cells, known = certain.find((each) => each.method === method);
+      const same = known && keep === (decided.keep ?? "edges") ? known.same : null; // samples are of the run's own way
+      return { rule, cell, skips, parameterFree, ranks: known?.agreement ?? null, same };
+    });
   });
   const correlations = Object.fromEntries(
     CELL_KINDS.map((kind) => [kind, report.nodes?.[kind].flatMap((node) => node.correlations) ?? []]),

@@ -3,10 +3,12 @@
  * the search, or the random cell; several trainings of one cell count once, by their mean.
  * @module
  */
+import { parseGenotype } from "../space/genotype.ts";
+import { type Agreement, agreementOf } from "./agreement.ts";
 import type { SearchResult, TrainingResult } from "./results.ts";
 import { parseDecision } from "../discretize/decisions.ts";
 import { difference, type Estimate, estimate, type Verdict, verdictOf } from "./statistics.ts";
-import type { Study } from "./study_file.ts";
+import { spaceOfSetting, type Study } from "./study_file.ts";
 
 /** The searches of a setting after their last epoch. */
 export interface SearchSummary {
@@ -46,9 +48,20 @@ export interface Comparison {
   readonly verdict: Verdict;
 }
 
+/** How far the cells of a decision agree over the searches of a setting, and how certain each of them is. */
+export interface AgreementSummary extends Agreement {
+  readonly setting: string;
+  readonly rule: string;
+  /** Rank correlation of scores between the halves of the images. */
+  readonly ranks: Estimate;
+  /** Share of samples of the images in which a node keeps the same operations. */
+  readonly same: Estimate;
+}
+
 /** Everything that tables say. */
 export interface Summary {
   readonly searches: readonly SearchSummary[];
+  readonly agreements: readonly AgreementSummary[];
   readonly accuracies: readonly AccuracySummary[];
   readonly comparisons: readonly Comparison[];
 }
@@ -108,7 +121,23 @@ export function summarise(
       compare(label, what, false, difference(units(setting, rule), units(0, rule)));
     }
   });
-  return { searches: summariseSearches(study, searches), accuracies, comparisons };
+  const agreements = summariseAgreement(study, searches);
+  return { searches: summariseSearches(study, searches), agreements, accuracies, comparisons };
+}
+
+/** Settings with two searches or more. */
+function summariseAgreement(study: Study, searches: readonly SearchResult[]): AgreementSummary[] {
+  const known = (values: readonly (number | null)[]): Estimate => estimate(values.filter((value) => value !== null));
+  return study.settings.flatMap(({ label, decisions }, setting) => {
+    const own = searches.filter((each) => each.setting === setting), space = spaceOfSetting(study, setting);
+    return decisions.flatMap((rule) => {
+      const found = own.flatMap(({ rules }) => rules.filter((each) => each.rule === rule));
+      const cells = found.map(({ cell }) => parseGenotype(cell, "a cell of the study"));
+      const agreement = agreementOf(space, parseDecision(rule).keep, cells);
+      const certain = { ranks: known(found.map(({ ranks }) => ranks)), same: known(found.map(({ same }) => same)) };
+      return agreement ? [{ ...agreement, setting: label, rule, ...certain }] : [];
+    });
+  });
 }
 
 /** Decisions to be compared in the same searches: each with the first one, and both ways to keep of each rule. */

@@ -3,7 +3,7 @@
  * @module
  */
 import { findPrimitive } from "../space/primitives.ts";
-import { CELL_KINDS, type CellKind, edgesOf } from "../space/space.ts";
+import { CELL_KINDS, type CellKind, edgesOf, skeletonOf } from "../space/space.ts";
 import { count, fixed, plural } from "../report/numbers.ts";
 import { KIND_NAMES } from "../report/search_section.ts";
 import type { Count, Results, SearchResult } from "./results.ts";
@@ -50,9 +50,14 @@ function verdictText({ verdict, difference: { interval } }: Comparison): string 
 }
 
 /** Tables of what the study found: searches, retrained cells, comparisons, correlations. */
-export function summaryTables(study: Study, results: Results, { searches, accuracies, comparisons }: Summary): Table[] {
+export function summaryTables(
+  study: Study,
+  results: Results,
+  { searches, agreements, accuracies, comparisons }: Summary,
+): Table[] {
   return [
     searchTable(study.decisions, searches),
+    agreementTable(study, agreements),
     ...(study.trainConfigs ? [accuracyTable(results, accuracies), comparisonTable(comparisons)] : []),
     ...study.settings.flatMap((_, setting) => correlationTables(study, results.searches, setting)),
   ];
@@ -85,6 +90,52 @@ function searchTable(rules: readonly string[], searches: Summary["searches"]): T
       meanText(s.entropy, 4),
       ...rules.map((rule) => meanText(s.skips[rule], 1)),
     ]),
+  };
+}
+
+function agreementTable(study: Study, agreements: Summary["agreements"]): Table {
+  const share = (value: number): string => fixed(value * POINTS, 1);
+  const inputs = new Map(study.settings.map(({ label }, i) => [label, skeletonOf(spaceOfSetting(study, i)).inputs]));
+  const nameOf = ({ kind, node }: { readonly kind: CellKind; readonly node: number }, setting: string): string =>
+    `${kind} ${node + inputs.get(setting)!}`;
+  const nodes = [...new Set(agreements.flatMap((a) => a.nodes.map((node) => nameOf(node, a.setting))))];
+  return {
+    title: "Agreement of the cells of several searches",
+    note:
+      "Operations that the cells of two searches (seeds) have in common, in percent of those that are kept, mean over " +
+      "all pairs; the same of random cells of the space, and what 95 % of sets of as many random cells do not exceed. " +
+      "Beyond chance: (common − random) / (100 % − random), 1 where all searches find one cell, 0 where the seed alone " +
+      "decides; also for each node by itself. Ranks: Spearman's correlation of scores between the halves of a search's " +
+      "images; alike: samples of these images (bootstrap) in which a node keeps the same operations. High there and near " +
+      "0 here means: the images leave no doubt, the seed decides.",
+    columns: [
+      "setting",
+      "cells by",
+      "n",
+      "in common, %",
+      "random, %",
+      "95 % of random, %",
+      "beyond chance",
+      "ranks",
+      "alike, %",
+      ...nodes,
+    ],
+    texts: 2,
+    rows: agreements.map((a) => {
+      const byNode = new Map(a.nodes.map((node) => [nameOf(node, a.setting), node.beyond]));
+      return [
+        a.setting,
+        a.rule,
+        String(a.n),
+        share(a.observed),
+        share(a.chance),
+        share(a.limit),
+        fixed(a.beyond, 2),
+        meanText(a.ranks, 2),
+        meanText(a.same, 0, POINTS),
+        ...nodes.map((name) => fixed(byNode.get(name), 2)),
+      ];
+    }),
   };
 }
 
