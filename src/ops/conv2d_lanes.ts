@@ -46,7 +46,7 @@ export function shares(rows: number, parts: number): { share: number; parts: num
 
 /** Puts the weights (input 1) into scratch 0 as those of the gradient for the input. */
 export function turnWeights(w: TensorType): Dispatch {
-  const [outputs, inputs] = w.shape, count = outputs * inputs * 9, { workgroups, GRID_X } = grid(count, 64);
+  const [outputs, inputs] = w.shape, count = outputs * inputs, { workgroups, GRID_X } = grid(count, 64);
   return dispatch(turnShader, {
     buffers: { w: input(1), v: scratch(0) },
     params: { count, inputs, outputs, gridX: GRID_X },

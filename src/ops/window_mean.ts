@@ -3,7 +3,7 @@
  * NAS-Bench-201. The pools of cells are in `pool.ts`.
  * @module
  */
-import { windowMean as source } from "./shader_texts.ts";
+import { halfMean as halfSource, windowMean as source } from "./shader_texts.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { image, rowPitch, storageLength, type TensorType } from "../graph/tensor_type.ts";
@@ -14,6 +14,16 @@ import { onnxRelu, onnxWindow } from "./onnx.ts";
 const shader = kernel("window_mean", source, { buffers: { x: read("f32", "bf16"), y: write("vec4f", "bf16") } });
 const gradShader = kernel("window_mean", source, {
   buffers: { gy: read("f32", "bf16"), x: optional(read("vec4f", "bf16")), gx: write("vec4f", "bf16") },
+});
+
+const big = { height: "u32", width: "u32", planes: "u32", gridX: "u32" } as const;
+const halfShader = kernel("half_mean", halfSource, {
+  buffers: { x: read("vec4f", "bf16"), y: write("vec4f", "bf16") },
+  params: { ...big, relu: "u32" },
+});
+const halfGradShader = kernel("half_mean", halfSource, {
+  buffers: { gy: read("vec4f", "bf16"), x: optional(read("vec4f", "bf16")), gx: write("vec4f", "bf16") },
+  params: big,
 });
 
 /** Attributes of {@linkcode windowMean}. */
@@ -48,6 +58,15 @@ function launch(x: TensorType, y: TensorType, { size, stride, relu }: WindowMean
   return { constants: { ...sizes, K: size, S: stride, RELU: relu, GRADIENT, COUNT, GRID_X }, workgroups };
 }
 
+/** Whether windows of 2x2 pixels lie side by side, as in the residual blocks of NAS-Bench-201's networks. */
+const halves = ({ size, stride }: WindowMeanAttributes): boolean => size === 2 && stride === 2;
+
+/** Launch of the kernel for {@linkcode halves} over pairs of rows of `x`. */
+function halvesOf({ shape: [c, n, height, width] }: TensorType, pairs: number) {
+  const planes = c * n, { workgroups, GRID_X } = grid(planes * pairs, 64);
+  return { params: { height, width, planes, gridX: GRID_X }, workgroups };
+}
+
 /** Gradient of {@linkcode windowMean}: (gy, x when relu) -> gx. */
 export const windowMeanGrad: OpSpec<WindowMeanGradAttributes> = {
   name: "window_mean_grad",
@@ -60,6 +79,12 @@ export const windowMeanGrad: OpSpec<WindowMeanGradAttributes> = {
   },
   kernels({ inputs, outputs: [gx], attrs }) {
     const buffers = { gy: input(0), ...(attrs.relu && { x: input(1) }), gx: output(0) };
+    if (halves(attrs)) {
+      const constants = { GRADIENT: true, MASKED: attrs.relu };
+      return {
+        dispatches: [dispatch(halfGradShader, { constants, ...halvesOf(gx, Math.ceil(gx.shape[2] / 2)), buffers })],
+      };
+    }
     return { dispatches: [dispatch(gradShader, { ...launch(gx, inputs[0], attrs, true), buffers })] };
   },
   testedBy: "window_mean",
@@ -75,9 +100,16 @@ export const windowMean: OpSpec<WindowMeanAttributes> = {
     expectInputs(inputs, ["x"]);
     return [infer(inputs[0], attrs)];
   },
-  kernels: ({ inputs: [x], outputs: [y], attrs }) => ({
-    dispatches: [dispatch(shader, { ...launch(x, y, attrs, false), buffers: { x: input(0), y: output(0) } })],
-  }),
+  kernels({ inputs: [x], outputs: [y], attrs }) {
+    const buffers = { x: input(0), y: output(0) };
+    if (!halves(attrs)) return { dispatches: [dispatch(shader, { ...launch(x, y, attrs, false), buffers })] };
+    const { params, workgroups } = halvesOf(x, y.shape[2]), constants = { GRADIENT: false };
+    return {
+      dispatches: [
+        dispatch(halfShader, { constants, buffers, params: { ...params, relu: Number(attrs.relu) }, workgroups }),
+      ],
+    };
+  },
   gradient({ graph, node, grads: [gy] }) {
     const [x] = node.inputs, [, , height, width] = x.type.shape, { attrs } = node;
     return [gy && graph.apply1(windowMeanGrad, attrs.relu ? [gy, x] : [gy], { ...attrs, height, width })];
@@ -105,6 +137,10 @@ export const windowMean: OpSpec<WindowMeanAttributes> = {
       ["5 x 5, stride 2", image(2, 1, 9, 14), 5, 2, false],
       ["gaps between the windows", image(1, 2, 7, 11), 2, 4, false],
       ["one window", image(2, 1, 3, 3), 3, 1, true],
+      ["halves, relu", image(3, 2, 8, 16), 2, 2, true],
+      ["halves, fewer columns than two vec4s", image(2, 3, 6, 4), 2, 2, false],
+      ["halves of odd sizes", image(2, 2, 5, 9), 2, 2, false],
+      ["halves of odd sizes, relu", image(1, 3, 7, 33), 2, 2, true],
     ] as const).map(([name, x, size, stride, relu]): OpCase<WindowMeanAttributes> => ({
       name,
       inputs: [x],
