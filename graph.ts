@@ -5,6 +5,7 @@
  * and the main one mention is in `./types`.
  * @module
  */
+import "./src/platform/deno.ts";
 
 // Graphs
 export { Graph, type Node, type Tensor } from "./src/graph/graph.ts";

@@ -33,6 +33,7 @@
  * ```
  * @module
  */
+import "./src/platform/deno.ts";
 
 // Searching
 export { search, type SearchResult, type SearchRunOptions } from "./src/search/search.ts";

@@ -6,6 +6,7 @@
  *
  * Prints a line for each training and a table of test accuracies, mean and standard error over seeds.
  */
+import "../src/platform/deno.ts";
 import { type Dataset, openData } from "../src/data/dataset.ts";
 import { resolveSearchConfig } from "../src/search/config.ts";
 import { search } from "../src/search/search.ts";

@@ -10,6 +10,7 @@
  * (`--json`).
  * @module
  */
+import "../src/platform/deno.ts";
 import { measure, startTrial, type Trial } from "../src/commands/measure.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import { Graph } from "../src/graph/graph.ts";

@@ -12,6 +12,7 @@
  *     deno task bench:networks --no-peers --json
  * @module
  */
+import "../src/platform/deno.ts";
 import { measure, medianSpan, noiseBatch, type Span } from "../src/commands/measure.ts";
 import { type Gpu, openGpu } from "../src/gpu/device.ts";
 import type { NetworkConfig } from "../src/space/derived.ts";

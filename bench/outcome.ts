@@ -10,6 +10,7 @@
  *     deno task bench:outcome --only=auto                      auto alone: ours with and without its search
  * @module
  */
+import "../src/platform/deno.ts";
 import { parseTime } from "../src/auto/budget.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { defaultAugment, openData, type Split } from "../src/data/dataset.ts";

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import "../src/platform/deno.ts";
 import { PORTABLE_LIMITS } from "../src/gpu/device.ts";
 import { resolveSearchConfig } from "../src/search/config.ts";
 import { planSearch } from "../src/search/programs.ts";

@@ -5,6 +5,7 @@
  *
  *     deno run --allow-read=. --allow-write=bench bench/step_costs.ts    writes bench/step_costs.json anew
  */
+import "../src/platform/deno.ts";
 import { type GpuLimits, PORTABLE_LIMITS } from "../src/gpu/device.ts";
 import { resolveSearchConfig } from "../src/search/config.ts";
 import { planSearch } from "../src/search/programs.ts";

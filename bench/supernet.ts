@@ -8,6 +8,7 @@
  *     deno task bench --scaling       instead: the first size with other batches, channels and numbers of cells
  *     deno task bench --json          one JSON object per size
  */
+import "../src/platform/deno.ts";
 import process from "node:process";
 import { measure, medianSpan, noiseBatch, type Span } from "../src/commands/measure.ts";
 import { openGpu } from "../src/gpu/device.ts";

@@ -4,6 +4,7 @@
  * `data fetch mnist` of a program that came from a registry; this starts without the packages that the program needs.
  * @module
  */
+import "../src/platform/deno.ts";
 import { FailureError } from "../src/base/errors.ts";
 import { fetchMnist } from "../src/data/fetch_mnist.ts";
 

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import "../src/platform/deno.ts";
 import { readIdxImages, readIdxLabels } from "../src/data/idx.ts";
 
 const SIDE = 28, PIXELS = SIDE * SIDE;

@@ -8,6 +8,7 @@
 
 /** The folders of `src/`, lowest first. Layers on one line are side by side and may not import each other. */
 export const LAYERS: readonly (readonly string[])[] = [
+  ["platform"],
   ["base"],
   ["gpu"],
   ["graph"],

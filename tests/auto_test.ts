@@ -3,6 +3,7 @@
  * goes on after a stop to the same bits, takes the decisions of another run again, and survives what goes wrong.
  * @module
  */
+import "../src/platform/deno.ts";
 import assert from "node:assert/strict";
 import { auto, AUTO_MODEL, AUTO_ONNX, type AutoData } from "../src/auto/auto.ts";
 import { type Entry, LEDGER_FILE, readDecisions, readLedger } from "../src/auto/ledger.ts";

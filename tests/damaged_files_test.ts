@@ -2,6 +2,7 @@
  * Files of a run that were damaged or written by others: whatever is in them, they are read whole or refused in one
  * sentence that names file and field. Models are in `train_test.ts`.
  */
+import "../src/platform/deno.ts";
 import assert from "node:assert/strict";
 import { FailureError } from "../src/base/errors.ts";
 import { writeReport } from "../src/commands/report_files.ts";

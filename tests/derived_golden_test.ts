@@ -3,6 +3,7 @@
  * through drop path, label smoothing and affine batch norms, and inference with running statistics. The files come
  * from tests/golden/make_derived_golden.py, which computes in f64.
  */
+import "../src/platform/deno.ts";
 import assert from "node:assert/strict";
 import { openGpu } from "../src/gpu/device.ts";
 import { dense, elementCount, pack, storageLength, unpack } from "../src/graph/tensor_type.ts";

@@ -3,6 +3,7 @@
  * normalisation, inference with running statistics, and ten steps of the search with both optimisers. The files come
  * from tests/golden/make_golden.py, which computes in f64.
  */
+import "../src/platform/deno.ts";
 import assert from "node:assert/strict";
 import { openGpu } from "../src/gpu/device.ts";
 import { elementCount, pack, unpack } from "../src/graph/tensor_type.ts";

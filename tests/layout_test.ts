@@ -67,10 +67,10 @@ Deno.test("layers plugin: imports from higher layers and from the side are refus
 
 Deno.test("layers plugin: the message says what the layer may import", () => {
   assert.deepEqual(lint("src/graph/a.ts", `import { x } from "../nn/x.ts";`), [
-    "Cannot import layer 'nn' from layer 'graph': imports go down, so 'graph' may import only base, gpu",
+    "Cannot import layer 'nn' from layer 'graph': imports go down, so 'graph' may import only platform, base, gpu",
   ]);
-  assert.deepEqual(lint("src/base/a.ts", `import { x } from "../gpu/x.ts";`), [
-    "Cannot import layer 'gpu' from layer 'base': imports go down, so 'base' may import no other layer",
+  assert.deepEqual(lint("src/platform/a.ts", `import { x } from "../gpu/x.ts";`), [
+    "Cannot import layer 'gpu' from layer 'platform': imports go down, so 'platform' may import no other layer",
   ]);
 });
 

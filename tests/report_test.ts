@@ -2,6 +2,7 @@
  * The HTML report: complete, well-formed, deterministic, small, and safe whatever names it is given.
  * @module
  */
+import "../src/platform/deno.ts";
 import assert from "node:assert/strict";
 import { Random } from "../src/base/random.ts";
 import { edgeWeightLines } from "../src/commands/outcome.ts";

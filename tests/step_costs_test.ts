@@ -1,4 +1,5 @@
 /** A step must not come to cost more than the committed figures without anybody noticing; time is never compared. */
+import "../src/platform/deno.ts";
 import assert from "node:assert/strict";
 import { type StepCosts, stepCosts } from "../bench/step_costs.ts";
 

@@ -3,6 +3,7 @@
  * either the old one or the new one, never a torn one. Not responsible for formats.
  * @module
  */
+import { type OpenFile, platform } from "../platform/platform.ts";
 import { FailureError } from "./errors.ts";
 import { shellQuote } from "./shell.ts";
 
@@ -58,20 +59,16 @@ const CAUSES: Record<string, string> = {
 export function fileError(error: unknown, action: "read" | "write", path: string): Error {
   if (error instanceof FailureError) return error;
   const head = `Cannot ${action} '${path}' as `;
-  if (error instanceof Deno.errors.NotCapable) {
-    // Deno names the access it missed; special files (devices, /proc) need all of it, which nobody should give.
-    const text = error.message;
-    if (/requires all access/i.test(text)) {
-      return new FailureError(`${head}it is a special file of the system: take an ordinary file`, { cause: error });
-    }
-    const flag = text.includes("--allow-write")
+  const { forbidden, code } = platform().files.fault(error) ?? {};
+  if (forbidden === "all") {
+    return new FailureError(`${head}it is a special file of the system: take an ordinary file`, { cause: error });
+  }
+  if (forbidden !== undefined) {
+    const flag = forbidden === "write"
       ? allowFlag("write", folderOf(path))
       : allowFlag("read", action === "write" ? folderOf(path) : path);
     return new FailureError(`${head}Deno was not given permission: add ${shellQuote(flag)}`, { cause: error });
   }
-  let code = (error as { code?: unknown } | null)?.code;
-  if (error instanceof Deno.errors.NotFound) code = "ENOENT";
-  if (error instanceof Deno.errors.PermissionDenied) code ??= "EACCES";
   const cause = action === "write" && code === "ENOENT"
     ? `the folder '${folderOf(path)}' does not exist: create it first`
     : Object.hasOwn(CAUSES, String(code))
@@ -94,52 +91,48 @@ export function lacksSpace(error: unknown): boolean {
   return ["ENOSPC", "EDQUOT"].includes(systemCode(error) ?? "");
 }
 
+/** Whether an operation failed because there is nothing at the path. */
+export function isMissing(error: unknown): boolean {
+  return platform().files.fault(error)?.code === "ENOENT";
+}
+
+/** Whether an operation failed because the runtime was not told to allow it. */
+export function isForbidden(error: unknown): boolean {
+  return platform().files.fault(error)?.forbidden !== undefined;
+}
+
 /** True where `path` exists (a file or a folder); throws FailureError where that cannot be told. */
 export function exists(path: string): boolean {
   try {
-    Deno.statSync(path);
+    platform().files.stat(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    if (error instanceof Deno.errors.NotADirectory) return false;
+    if (["ENOENT", "ENOTDIR"].includes(platform().files.fault(error)?.code ?? "")) return false;
     throw fileError(error, "read", path);
   }
 }
 
 /** Writes all of `bytes` at the file's position: `writeSync` alone may write a part. */
-export function writeFully(file: Deno.FsFile, bytes: Uint8Array): void {
+export function writeFully(file: Pick<OpenFile, "writeSync">, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length;) {
     done += file.writeSync(bytes.subarray(done));
   }
 }
 
-/**
- * Makes a rename in `folder` survive a power cut. Best effort: it needs read permission for the folder, which is
- * asked for without a prompt, and not every system can do it.
- */
-function syncFolder(folder: string): void {
-  const state = Deno.permissions.querySync({ name: "read", path: folder });
-  if (state.state !== "granted") return;
-  try {
-    using handle = Deno.openSync(folder, { read: true });
-    handle.syncSync();
-  } catch { /* the data itself is synced */ }
-}
-
 /** Removes `path` if it is there; never throws. */
 function removeQuietly(path: string): void {
   try {
-    Deno.removeSync(path);
+    platform().files.remove(path);
   } catch { /* nothing more can be done */ }
 }
 
 /** Tells the temporary files of this process from those of any other, on other machines that share the folder too. */
-const PROCESS = `${Deno.pid}${crypto.getRandomValues(new Uint32Array(1))[0]}`;
+const PROCESS: number = crypto.getRandomValues(new Uint32Array(1))[0];
 
 /** Makes a folder and those above it. Throws FailureError. */
 export function makeFolder(path: string): void {
   try {
-    Deno.mkdirSync(path, { recursive: true });
+    platform().files.makeFolder(path);
   } catch (error) {
     throw fileError(error, "write", path);
   }
@@ -154,34 +147,34 @@ export const TEMPORARY_NAME = /\.idarts-tmp-\d+$/;
  * that name. A symbolic link at `path` is replaced, not followed. Throws FailureError; then `path` is as before.
  */
 export function writeAtomic(path: string, data: Uint8Array | string, options: { backup?: string } = {}): void {
-  const temporary = `${path}.idarts-tmp-${PROCESS}`;
+  const temporary = `${path}.idarts-tmp-${platform().process}${PROCESS}`;
   const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
   let created = false;
   let moved = false;
   try {
     {
-      using file = Deno.openSync(temporary, { write: true, createNew: true }); // never through a link
+      using file = platform().files.open(temporary, { write: true, createNew: true }); // never through a link
       created = true;
       writeFully(file, bytes);
       file.syncSync();
     }
     if (options.backup !== undefined) {
       try {
-        Deno.renameSync(path, options.backup);
+        platform().files.rename(path, options.backup);
         moved = true;
       } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
+        if (!isMissing(error)) throw error;
       }
     }
-    Deno.renameSync(temporary, path);
+    platform().files.rename(temporary, path);
     created = false;
     moved = false;
-    syncFolder(folderOf(path));
+    platform().files.syncFolder(folderOf(path));
   } catch (error) {
     if (created) removeQuietly(temporary);
     if (moved && options.backup !== undefined) {
       try {
-        Deno.renameSync(options.backup, path);
+        platform().files.rename(options.backup, path);
       } catch { /* the backup still holds the content */ }
     }
     throw fileError(error, "write", path);
@@ -195,7 +188,7 @@ export function writeAtomic(path: string, data: Uint8Array | string, options: { 
 export function readBytes(path: string, options: { maxBytes?: number } = {}): Uint8Array<ArrayBuffer> {
   const max = options.maxBytes ?? MAX_FILE_BYTES;
   try {
-    const info = Deno.statSync(path);
+    const info = platform().files.stat(path);
     if (!info.isFile) {
       throw new FailureError(
         `Cannot read '${path}' as it must be a file: it is a ${info.isDirectory ? "folder" : "device or a pipe"}`,
@@ -206,7 +199,7 @@ export function readBytes(path: string, options: { maxBytes?: number } = {}): Ui
         `Cannot read '${path}' as it must be at most ${max} bytes long: current size is ${info.size}`,
       );
     }
-    return Deno.readFileSync(path);
+    return platform().files.read(path);
   } catch (error) {
     throw fileError(error, "read", path);
   }

@@ -1,3 +1,4 @@
+import "../platform/deno.ts";
 import assert from "node:assert/strict";
 import { FailureError } from "./errors.ts";
 import { baseName, exists, fileError, folderOf, joinPath, readBytes, readText, writeAtomic } from "./files.ts";

@@ -1,3 +1,4 @@
+import "../platform/deno.ts";
 import assert from "node:assert/strict";
 import { allowFlag } from "./files.ts";
 import { shellQuote } from "./shell.ts";

@@ -1,3 +1,4 @@
+import "../platform/deno.ts";
 import assert from "node:assert/strict";
 import { Command } from "commander";
 import { defineOptions } from "../base/options.ts";

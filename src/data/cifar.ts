@@ -4,7 +4,7 @@
  * the red, green and blue plane of 32 x 32 pixels. Not responsible for fetching (`fetch.ts`).
  * @module
  */
-import { gunzipSync } from "node:zlib";
+import { platform } from "../platform/platform.ts";
 import { FailureError } from "../base/errors.ts";
 import { baseName, exists, joinPath, readBytes } from "../base/files.ts";
 import type { Dataset, OpenDataOptions } from "./dataset.ts";
@@ -67,7 +67,7 @@ function lookupIn(path: string): Lookup {
   let bytes: Uint8Array = readBytes(path, { maxBytes: MAX_UNPACKED });
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
     try {
-      bytes = gunzipSync(bytes, { maxOutputLength: MAX_UNPACKED, chunkSize: 1 << 20 });
+      bytes = platform().gunzip(bytes, { most: MAX_UNPACKED });
     } catch (error) {
       const why = (error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE"
         ? `unpacked it must be at most ${MAX_UNPACKED} bytes long: CIFAR is shorter, and an archive of images is to be unpacked`

@@ -7,7 +7,7 @@
  */
 import type * as Magick from "@imagemagick/magick-wasm";
 import type { FailureError } from "../base/errors.ts";
-import { codecModule } from "./codec_module.ts";
+import { platform } from "../platform/platform.ts";
 import { formatOf, type ImageFormat } from "./image_format.ts";
 import { gifFault } from "./gif.ts";
 import { mendBmp, mended } from "./mend.ts";
@@ -37,9 +37,9 @@ let library: Library | undefined;
 let opening: Promise<void> | undefined;
 let isOpen = false;
 
-async function open(given?: WebAssembly.Module): Promise<void> {
+async function open(): Promise<void> {
   if (library === undefined) {
-    const magick = await import("@imagemagick/magick-wasm"), wasm = given ?? await codecModule();
+    const magick = await import("@imagemagick/magick-wasm"), wasm = await platform().codecModule();
     library = { magick, wasm, holder: magick.ImageMagick as unknown as Library["holder"] };
   }
   const { magick, wasm } = library;
@@ -50,10 +50,9 @@ async function open(given?: WebAssembly.Module): Promise<void> {
 
 /**
  * Makes the decoder ready: what else is exported here may be called then, until {@linkcode trimCodec} has dropped it.
- * @param wasm the module of `@imagemagick/magick-wasm`, where the runtime cannot import it; looked at the first time
  */
-export async function openCodec(wasm?: WebAssembly.Module): Promise<void> {
-  opening ??= open(wasm).catch((error) => {
+export async function openCodec(): Promise<void> {
+  opening ??= open().catch((error) => {
     opening = undefined;
     throw error;
   });

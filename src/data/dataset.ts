@@ -5,6 +5,7 @@
  */
 import { FailureError, UsageError } from "../base/errors.ts";
 import { exists, fileError } from "../base/files.ts";
+import { platform } from "../platform/platform.ts";
 import { type Augment, NO_AUGMENT } from "./augment.ts";
 import type { Change } from "./changes.ts";
 import type { DataFormat, DataPlace } from "./format.ts";
@@ -151,10 +152,10 @@ const ARCHIVES: readonly (readonly [start: string, kind: string])[] = [
 
 /** What kind of archive a file is; undefined for a folder and other files. */
 function archiveKind(path: string): string | undefined {
-  if (!Deno.statSync(path).isFile) return undefined;
+  if (!platform().files.stat(path).isFile) return undefined;
   const head = new Uint8Array(262);
   try {
-    using file = Deno.openSync(path, { read: true });
+    using file = platform().files.open(path, { read: true });
     file.readSync(head);
   } catch (error) {
     throw fileError(error, "read", path);

@@ -310,6 +310,6 @@ Deno.test("png: what is written is read again", async () => {
 
 Deno.test("codec: the module is that of the version in deno.json", async () => {
   const { imports } = JSON.parse(await Deno.readTextFile("deno.json"));
-  const source = await Deno.readTextFile(new URL("codec_module.ts", import.meta.url));
+  const source = await Deno.readTextFile(new URL("../platform/deno.ts", import.meta.url));
   assert.ok(source.includes(`"${imports["@imagemagick/magick-wasm"]}/magick.wasm"`));
 });

@@ -8,7 +8,7 @@
 import { FailureError } from "../base/errors.ts";
 import { allowFlag } from "../base/files.ts";
 import { shellQuote } from "../base/shell.ts";
-import { fileURLToPath } from "node:url";
+import { platform } from "../platform/platform.ts";
 import { type DecodeMemory, MEMORY } from "./decode_memory.ts";
 import type { Answer, Request } from "./decode_worker.ts";
 import { type ImageJob, loadImage } from "./load.ts";
@@ -47,13 +47,10 @@ function stop(thread: Thread): void {
   thread.leave();
 }
 
-/** The flag that lets decoding threads start, or undefined where nothing is missing. */
+/** The flag that lets decoding threads start, or undefined where no flag is missing. */
 export function missingThreadPermission(): string | undefined {
-  const source = new URL("../", import.meta.url);
-  if (source.protocol !== "file:") return undefined;
-  const path = fileURLToPath(source);
-  const { state } = Deno.permissions.querySync({ name: "read", path });
-  return state === "granted" ? undefined : shellQuote(allowFlag("read", path));
+  const path = platform().threadsOf(new URL("../", import.meta.url));
+  return typeof path === "string" ? shellQuote(allowFlag("read", path)) : undefined;
 }
 
 /** Threads that decode within some memory. */
@@ -62,7 +59,8 @@ export class DecodeThreads {
   readonly #queue: Pending[] = [];
   #head = 0;
   #threads: Thread[] = [];
-  #inline: boolean;
+  /** Whether jobs run on the main thread; found out with the first one. */
+  #inline: boolean | undefined;
   #running = false;
   #next = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -71,11 +69,11 @@ export class DecodeThreads {
   /** As many threads at most as `memory` has shares; with none, jobs run on the main thread. */
   constructor(memory: DecodeMemory) {
     this.#memory = memory;
-    this.#inline = memory.threads === 0 || missingThreadPermission() !== undefined;
   }
 
   /** Whether jobs run on threads of their own. */
   get threaded(): boolean {
+    this.#inline ??= this.#memory.threads === 0 || platform().threadsOf(new URL("../", import.meta.url)) !== true;
     return !this.#inline;
   }
 
@@ -123,7 +121,7 @@ export class DecodeThreads {
   #dispatch(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#inline) {
+    if (!this.threaded) {
       if (!this.#running) this.#runInline();
       return;
     }

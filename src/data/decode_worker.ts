@@ -4,6 +4,7 @@
  * a decoder has taken it gives back only with its thread.
  * @module
  */
+import "../platform/deno.ts";
 import { codecMemory } from "./codec.ts";
 import { type ImageJob, loadImage } from "./load.ts";
 import { ImagesLostError } from "./lost_images.ts";

@@ -1,3 +1,4 @@
+import "../platform/deno.ts";
 import assert from "node:assert/strict";
 import { FailureError } from "../base/errors.ts";
 import { fetchMnist, MNIST_FILES } from "./fetch_mnist.ts";

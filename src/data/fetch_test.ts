@@ -1,3 +1,4 @@
+import "../platform/deno.ts";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { FailureError, UsageError } from "../base/errors.ts";

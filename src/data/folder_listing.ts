@@ -3,7 +3,8 @@
  * responsible for what the files are.
  * @module
  */
-import { fileError, joinPath } from "../base/files.ts";
+import { fileError, isForbidden, isMissing, joinPath } from "../base/files.ts";
+import { type FolderEntry, platform } from "../platform/platform.ts";
 import type { SkippedFile } from "./dataset.ts";
 
 /** A file or a folder. */
@@ -32,9 +33,9 @@ const NO_UTF8 = "\ufffd";
 const MACOS_FOLDER = "__MACOSX";
 
 /** Why an entry cannot be used that the system has no facts about. */
-function whyNot({ name, isSymlink }: Deno.DirEntry, error: unknown): string {
-  if (error instanceof Deno.errors.FilesystemLoop) return "it is a link that leads in a circle";
-  if (!(error instanceof Deno.errors.NotFound)) return "the system does not let it be read";
+function whyNot({ name, isSymlink }: FolderEntry, error: unknown): string {
+  if (platform().files.fault(error)?.code === "ELOOP") return "it is a link that leads in a circle";
+  if (!isMissing(error)) return "the system does not let it be read";
   if (name.includes(NO_UTF8)) return "its name is not UTF-8: rename it";
   return isSymlink ? "it is a link to what is not there" : "it went away";
 }
@@ -43,7 +44,7 @@ function whyNot({ name, isSymlink }: Deno.DirEntry, error: unknown): string {
 export function listFolder(folder: string): Listing {
   const entries: Entry[] = [], left: SkippedFile[] = [];
   try {
-    for (const entry of Deno.readDirSync(folder)) {
+    for (const entry of platform().files.list(folder)) {
       const { name } = entry, path = joinPath(folder, name);
       if (name.startsWith(".")) continue;
       if (name === MACOS_FOLDER) {
@@ -51,11 +52,11 @@ export function listFolder(folder: string): Listing {
         continue;
       }
       try {
-        const info = Deno.statSync(path); // Follows links.
+        const info = platform().files.stat(path); // Follows links.
         if (info.isDirectory || info.isFile) entries.push({ name, path, isFolder: info.isDirectory, bytes: info.size });
         else left.push({ file: name, why: "it is a device or a pipe" });
       } catch (error) {
-        if (error instanceof Deno.errors.NotCapable) throw fileError(error, "read", path);
+        if (isForbidden(error)) throw fileError(error, "read", path);
         const file = entry.isDirectory ? `${name}/` : name;
         left.push({ file, why: whyNot(entry, error) });
       }

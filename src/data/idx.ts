@@ -5,7 +5,7 @@
  * Not responsible for which files make a data set.
  * @module
  */
-import { constants, gunzipSync } from "node:zlib";
+import { platform } from "../platform/platform.ts";
 import { FailureError } from "../base/errors.ts";
 import { readBytes } from "../base/files.ts";
 
@@ -70,7 +70,7 @@ const DAMAGED = "its gzip data is cut off or damaged: fetch it again";
 
 function unzippedHead(bytes: Uint8Array, fail: Fail): Uint8Array {
   try {
-    return gunzipSync(bytes.subarray(0, HEAD_BYTES), { finishFlush: constants.Z_SYNC_FLUSH });
+    return platform().gunzip(bytes.subarray(0, HEAD_BYTES), { most: HEAD_BYTES * MAX_EXPANSION, partial: true });
   } catch (error) {
     return fail(DAMAGED, error);
   }
@@ -79,8 +79,7 @@ function unzippedHead(bytes: Uint8Array, fail: Fail): Uint8Array {
 /** @param wanted bytes beyond which it is given up */
 function unzipped(bytes: Uint8Array, wanted: number, short: string, fail: Fail): Uint8Array {
   try {
-    const chunkSize = Math.min(Math.max(wanted, 1024), 1 << 20);
-    const whole = gunzipSync(bytes, { maxOutputLength: wanted, chunkSize });
+    const whole = platform().gunzip(bytes, { most: wanted });
     return new Uint8Array(whole.buffer, whole.byteOffset, whole.length); // a Buffer's slice() does not copy
   } catch (error) {
     const long = (error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE";

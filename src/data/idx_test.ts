@@ -1,3 +1,4 @@
+import "../platform/deno.ts";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { gzipSync } from "node:zlib";

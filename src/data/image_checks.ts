@@ -4,7 +4,6 @@
  * stay on one side. Not responsible for finding the files.
  * @module
  */
-import { createHash } from "node:crypto";
 import { readBytes } from "../base/files.ts";
 import { Random } from "../base/random.ts";
 import { absentClasses, type ImageFile, type ImageList, spelled } from "./image_files.ts";
@@ -21,12 +20,15 @@ const DARK = 64;
 const IMBALANCE = 3;
 
 /** Groups of two or more images with the same content; undefined where there are too many to compare. */
-export function findCopies(files: readonly ImageFile[]): ImageFile[][] | undefined {
+export async function findCopies(files: readonly ImageFile[]): Promise<ImageFile[][] | undefined> {
   const groups = <K>(list: readonly ImageFile[], key: (file: ImageFile) => K): ImageFile[][] =>
     [...Map.groupBy(list, key).values()].filter((group) => group.length > 1);
-  const same = groups(files, (file) => file.bytes).flat();
+  const same = groups(files, (file) => file.bytes).flat(), prints = new Map<ImageFile, string>();
   if (same.length > MAX_COMPARED) return undefined;
-  return groups(same, (file) => createHash("sha256").update(readBytes(file.path)).digest("hex"));
+  for (const file of same) {
+    prints.set(file, new Uint8Array(await crypto.subtle.digest("SHA-256", readBytes(file.path))).toHex());
+  }
+  return groups(same, (file) => prints.get(file));
 }
 
 /**

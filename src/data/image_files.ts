@@ -5,7 +5,8 @@
  * @module
  */
 import { FailureError } from "../base/errors.ts";
-import { fileError, joinPath } from "../base/files.ts";
+import { fileError, isForbidden, joinPath } from "../base/files.ts";
+import { platform } from "../platform/platform.ts";
 import type { SkippedFile } from "./dataset.ts";
 import { type Entry, foldersOf, listFolder } from "./folder_listing.ts";
 import { layoutOf, MAX_DEPTH, type Part, PARTS } from "./folder_layout.ts";
@@ -50,10 +51,10 @@ function judge({ path, bytes }: Entry): { readonly image: boolean; readonly why?
   if (bytes === 0) return { image: false, why: "it is empty" };
   const head = new Uint8Array(HEAD_BYTES);
   try {
-    using file = Deno.openSync(path, { read: true });
+    using file = platform().files.open(path, { read: true });
     file.readSync(head);
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) throw fileError(error, "read", path);
+    if (isForbidden(error)) throw fileError(error, "read", path);
     return { image: false, why: "the system does not let it be read" };
   }
   if (sniff(head) === undefined) return { image: false, why: nameContent(head.subarray(0, bytes)) };
@@ -63,7 +64,7 @@ function judge({ path, bytes }: Entry): { readonly image: boolean; readonly why?
 
 /** Whether `path` holds folders or images, which is all that an image folder can be told by. */
 export function looksLikeImages(path: string): boolean {
-  return Deno.statSync(path).isDirectory &&
+  return platform().files.stat(path).isDirectory &&
     listFolder(path).entries.some(({ isFolder, name }) => isFolder || isNamedImage(name));
 }
 

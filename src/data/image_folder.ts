@@ -232,7 +232,7 @@ async function open(place: DataPlace, options: OpenDataOptions): Promise<Dataset
   const size = options.imageSize ?? 64, wanted = CHANNELS_OF[colours], patience = options.patience ?? PATIENCE;
   checkRanges(place.path, size, testFraction);
   const name = place.name ?? baseName(place.path), list = scanImages(place.path), { classNames } = list;
-  const copies = findCopies([...list.parts.values()].flat());
+  const copies = await findCopies([...list.parts.values()].flat());
   for (const sentence of suspicions(name, list, copies)) warn?.(sentence);
   const { train, chosen } = choose(place, list, split, testFraction, copies ?? []);
 

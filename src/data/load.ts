@@ -5,6 +5,7 @@
  */
 import { text } from "../base/errors.ts";
 import { fileError, readBytes } from "../base/files.ts";
+import { platform } from "../platform/platform.ts";
 import { withCodec } from "./codec.ts";
 import { type DecodePlan, planImage, type Preparation, renderImage } from "./decode.ts";
 import { MAIN_MEMORY, type ThreadMemory, withMemory } from "./decode_memory.ts";
@@ -49,7 +50,8 @@ export async function loadImage(
   const { path } = job;
   const read = (): Uint8Array =>
     present(job, () => readBytes(path, { maxBytes: MAX_IMAGE_BYTES }), (got) => got.length);
-  const large = HEADER_SHARE * Math.min(present(job, () => Deno.statSync(path).size, (size) => size), MAX_IMAGE_BYTES);
+  const large = HEADER_SHARE *
+    Math.min(present(job, () => platform().files.stat(path).size, (size) => size), MAX_IMAGE_BYTES);
   const render = (bytes: Uint8Array, plan: DecodePlan) => withCodec(() => renderImage(bytes, path, plan, job));
   if (large <= memory.share) {
     const bytes = read(), plan = await withCodec(() => planImage(bytes, path, job));

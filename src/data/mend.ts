@@ -3,7 +3,7 @@
  * pixels are whole the decoder says when it has read the mended file. Not responsible for decoding.
  * @module
  */
-import { crc32 } from "node:zlib";
+import { platform } from "../platform/platform.ts";
 import { findGifFrame } from "./gif.ts";
 import type { ImageFormat } from "./image_format.ts";
 
@@ -22,7 +22,7 @@ function pngChunk(type: string, body: Uint8Array): Uint8Array {
   view.setUint32(0, body.length);
   new TextEncoder().encodeInto(type, out.subarray(4));
   out.set(body, 8);
-  view.setUint32(8 + body.length, crc32(out.subarray(4, 8 + body.length)));
+  view.setUint32(8 + body.length, platform().crc32(out.subarray(4, 8 + body.length)));
   return out;
 }
 
@@ -46,7 +46,7 @@ function mendPng(bytes: Uint8Array): Uint8Array | undefined {
     const size = uint32(bytes, at), type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
     const body = bytes.subarray(at + 8, Math.min(bytes.length, at + 8 + size));
     end = at + 12 + size;
-    const whole = end <= bytes.length && uint32(bytes, end - 4) === crc32(bytes.subarray(at + 4, end - 4));
+    const whole = end <= bytes.length && uint32(bytes, end - 4) === platform().crc32(bytes.subarray(at + 4, end - 4));
     if (type === "IEND" || (!whole && type !== "IDAT" && (pixels || end > bytes.length))) break;
     if (!whole && (type === "IHDR" || type === "PLTE")) return undefined;
     if (!PNG_CHUNKS.includes(type) || (!whole && type !== "IDAT")) continue;

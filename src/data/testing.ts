@@ -2,6 +2,7 @@
  * Image, CIFAR and tar files made in memory, for the tests of readers. Not responsible for anything else.
  * @module
  */
+import "../platform/deno.ts";
 import { encode } from "jpeg-js";
 import { crc32, deflateSync } from "node:zlib";
 import type { Picture, Pixels } from "./pixels.ts";

@@ -3,6 +3,7 @@
  * @module
  */
 import { FailureError } from "../base/errors.ts";
+import { platform } from "../platform/platform.ts";
 import { adapterName, softwareReason } from "./adapter.ts";
 
 /** What kernels and the memory plan depend on: a subset of `GPUSupportedLimits`, and two things more. */
@@ -108,22 +109,12 @@ async function openExtended(
 }
 
 /**
- * Mesa prints a harmless line where XDG_RUNTIME_DIR is unset. Where the process may set that one
- * variable, this gives it a value before the driver loads.
- */
-function quietDriver(): void {
-  const query = { name: "env", variable: "XDG_RUNTIME_DIR" } as const;
-  if (Deno.permissions.querySync(query).state !== "granted") return;
-  if (!Deno.env.get("XDG_RUNTIME_DIR")) Deno.env.set("XDG_RUNTIME_DIR", "/tmp");
-}
-
-/**
  * Opens a device on the default adapter with the adapter's own limits, or with `limits` where a
  * caller wants less (tests of portable plans do).
  * @throws {FailureError} when there is no adapter or it refuses the limits.
  */
 export async function openGpu(options: { limits?: Partial<GpuLimits> } = {}): Promise<Gpu> {
-  quietDriver();
+  platform().prepareDriver();
   const adapter = await navigator.gpu?.requestAdapter({
     powerPreference: "high-performance",
   });

@@ -3,7 +3,7 @@
  * JSON, and a checksum over all of it. Not responsible for where it lies.
  * @module
  */
-import { crc32 } from "node:zlib";
+import { platform } from "../platform/platform.ts";
 import { FailureError } from "../base/errors.ts";
 import { decodeTensors, encodeTensors, type TensorEntry, tensorType } from "../base/safetensors.ts";
 
@@ -21,6 +21,7 @@ const FORMAT = "idarts-checkpoint-1";
 
 /** Checksum over the step, the state and the tensors (names, types, shapes, bytes) in the order of their names. */
 function checksum(step: string, state: string, tensors: Iterable<readonly [string, TensorEntry]>): string {
+  const { crc32 } = platform();
   let sum = crc32(`${step}\n${state}`);
   const sorted = [...tensors].sort(([a], [b]) => a < b ? -1 : 1);
   for (const [name, { shape, data }] of sorted) {

@@ -2,6 +2,7 @@
  * Refuses a search or a training that does not fit in memory before anything is allocated, and says what would fit.
  * @module
  */
+import { platform } from "../platform/platform.ts";
 import type { RunKind } from "./run_record.ts";
 import { FailureError, option, type Text, text, UsageError } from "../base/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -67,9 +68,8 @@ export function neededBytes(planned: Planned, budget: MemoryBudget | undefined):
 export function memoryBudget(gpu: Pick<Gpu, "software">, limitMiB: number | null): MemoryBudget | undefined {
   if (limitMiB !== null) return { bytes: limitMiB * MIB, source: text`${option("memory-limit")}`, shared: false };
   if (!gpu.software) return undefined;
-  const asked = Deno.permissions.querySync({ name: "sys", kind: "systemMemoryInfo" });
-  if (asked.state !== "granted") return undefined;
-  return { bytes: Deno.systemMemoryInfo().available, source: text`free memory`, shared: true };
+  const free = platform().freeMemory();
+  return free === undefined ? undefined : { bytes: free, source: text`free memory`, shared: true };
 }
 
 /**

@@ -1,3 +1,4 @@
+import "../platform/deno.ts";
 import assert from "node:assert/strict";
 import { FailureError, text } from "../base/errors.ts";
 import type { Plan } from "../graph/plan.ts";

@@ -9,11 +9,14 @@
  * - `lock`: locked while a process writes to the folder (the system drops the lock when the process dies)
  * @module
  */
+import { type OpenFile, platform } from "../platform/platform.ts";
 import { FailureError, UsageError } from "../base/errors.ts";
 import {
   exists,
   fileError,
+  isMissing,
   joinPath,
+  makeFolder,
   readBytes,
   readJson,
   TEMPORARY_NAME,
@@ -41,10 +44,10 @@ const DAMAGED = "checkpoint.damaged.safetensors";
 /** What lies at `path`, links not followed: nothing, a file of the run alone, one with further names, or a link. */
 function kindOf(path: string): "nothing" | "own" | "shared" | "link" | "folder" {
   try {
-    const { isFile, isDirectory, nlink } = Deno.lstatSync(path);
+    const { isFile, isDirectory, nlink } = platform().files.lstat(path);
     return isFile ? (nlink ?? 1) === 1 ? "own" : "shared" : isDirectory ? "folder" : "link";
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "nothing";
+    if (isMissing(error)) return "nothing";
     throw fileError(error, "write", path);
   }
 }
@@ -54,14 +57,14 @@ export class RunFolder implements Disposable {
   /** The folder. */
   readonly path: string;
   readonly #warn: (message: string) => void;
-  #lock: Deno.FsFile | undefined;
-  #metrics: Deno.FsFile | undefined;
+  #lock: OpenFile | undefined;
+  #metrics: OpenFile | undefined;
   #torn = false; // the last append failed and may have left a part of a line
   /** Whether this process made the folder, and the files that it put there: it removes nothing else. */
   #made = false;
   readonly #written = new Set<string>();
 
-  private constructor(path: string, lock: Deno.FsFile | undefined, options: RunFolderOptions) {
+  private constructor(path: string, lock: OpenFile | undefined, options: RunFolderOptions) {
     this.path = path;
     this.#lock = lock;
     this.#warn = options.warn ?? warnOnConsole;
@@ -83,13 +86,13 @@ export class RunFolder implements Disposable {
     };
     const made = !exists(path);
     try {
-      if (!made && !Deno.statSync(path).isDirectory) {
+      if (!made && !platform().files.stat(path).isDirectory) {
         throw new UsageError(
           `Cannot start a run in '${path}' as it must be a folder: it is a file`,
           { remedies: [{ kind: "other-folder" }] },
         );
       }
-      Deno.mkdirSync(path, { recursive: true });
+      makeFolder(path);
     } catch (error) {
       if (error instanceof UsageError) throw error;
       throw fileError(error, "write", path);
@@ -140,13 +143,13 @@ export class RunFolder implements Disposable {
 
   static #list(path: string): string[] {
     try {
-      return [...Deno.readDirSync(path)].map((entry) => entry.name).sort();
+      return [...platform().files.list(path)].map((entry) => entry.name).sort();
     } catch (error) {
       throw fileError(error, "read", path);
     }
   }
 
-  static #acquire(path: string): Deno.FsFile {
+  static #acquire(path: string): OpenFile {
     const lock = joinPath(path, LOCK), kind = kindOf(lock);
     const refuse = (must: string, is: string): never => {
       throw new FailureError(`Cannot use '${lock}' as the lock of a run must be ${must}: it is ${is}`, {
@@ -154,17 +157,17 @@ export class RunFolder implements Disposable {
       });
     };
     if (kind === "link" || kind === "folder") refuse("a file", `a ${kind}`);
-    let file: Deno.FsFile | undefined;
+    let file: OpenFile | undefined;
     try {
-      file = Deno.openSync(lock, { read: true, write: true, create: true });
+      file = platform().files.open(lock, { read: true, write: true, create: true });
       const locked = file.tryLockSync(true), owner = new Uint8Array(32);
       const text = new TextDecoder().decode(owner.subarray(0, file.readSync(owner) ?? 0)).trim();
       if (!/^\d*$/.test(text)) refuse("a file with the number of a process", "a file of somebody else");
       if (locked) {
         if (kind === "shared") return file; // a copy of the folder by hard links, say: what is written changes both
         file.truncateSync();
-        file.seekSync(0, Deno.SeekMode.Start);
-        writeFully(file, new TextEncoder().encode(`${Deno.pid}\n`));
+        file.seekSync(0, 0);
+        writeFully(file, new TextEncoder().encode(`${platform().process}\n`));
         return file;
       }
       throw new FailureError(
@@ -181,8 +184,8 @@ export class RunFolder implements Disposable {
   #sweep(): void {
     for (const name of RunFolder.#list(this.path)) {
       try {
-        if (!TEMPORARY_NAME.test(name) || !Deno.lstatSync(joinPath(this.path, name)).isFile) continue;
-        Deno.removeSync(joinPath(this.path, name));
+        if (!TEMPORARY_NAME.test(name) || !platform().files.lstat(joinPath(this.path, name)).isFile) continue;
+        platform().files.remove(joinPath(this.path, name));
       } catch (error) {
         throw fileError(error, "write", joinPath(this.path, name));
       }
@@ -231,7 +234,7 @@ export class RunFolder implements Disposable {
     try {
       // Links become a copy of what they point to: nothing is written through them.
       if (this.#metrics === undefined && ["link", "shared"].includes(kindOf(path))) writeAtomic(path, readBytes(path));
-      this.#metrics ??= Deno.openSync(path, { append: true, create: true });
+      this.#metrics ??= platform().files.open(path, { append: true, create: true });
       this.#torn = true;
       writeFully(this.#metrics, line);
       this.#torn = false;
@@ -329,7 +332,7 @@ export class RunFolder implements Disposable {
   #setAside(path: string): void {
     if (this.#lock === undefined) return;
     try {
-      Deno.renameSync(path, this.file(DAMAGED));
+      platform().files.rename(path, this.file(DAMAGED));
     } catch (error) {
       throw fileError(error, "write", path);
     }
@@ -344,8 +347,8 @@ export class RunFolder implements Disposable {
     try {
       const valuable = [METRICS_FILE, NEWEST].some((name) => exists(this.file(name)));
       if (valuable || (this.begun && !this.#written.has(CONFIG_FILE))) return; // or a run of an earlier process
-      for (const name of this.#written) if (exists(this.file(name))) Deno.removeSync(this.file(name));
-      if (this.#made) Deno.removeSync(this.path); // fails unless it is empty
+      for (const name of this.#written) if (exists(this.file(name))) platform().files.remove(this.file(name));
+      if (this.#made) platform().files.remove(this.path); // fails unless it is empty
     } catch { /* what is left are small files; the failure that led here matters more */ }
   }
 

@@ -1,3 +1,4 @@
+import "../platform/deno.ts";
 import assert from "node:assert/strict";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
@@ -167,6 +168,7 @@ Deno.test({
       const module = new URL("./run_folder.ts", import.meta.url).href;
       const config = new URL("../../deno.json", import.meta.url).pathname;
       const code = `
+      import ${JSON.stringify(new URL("../platform/deno.ts", import.meta.url).href)};
       import { RunFolder } from ${JSON.stringify(module)};
       const run = RunFolder.create(${JSON.stringify(path)});
       run.writeJson("config.json", {});

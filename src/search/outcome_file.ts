@@ -3,6 +3,7 @@
  * genotypes beside it.
  * @module
  */
+import { platform } from "../platform/platform.ts";
 import { FailureError } from "../base/errors.ts";
 import { joinPath, makeFolder, readJson, writeAtomic } from "../base/files.ts";
 import { aText, checkShape, mapping, oneOf, optional, type Shape, whole } from "../base/shape.ts";
@@ -50,7 +51,7 @@ export function writeOutcome(
   const put = (name: string, text: string): void => writeAtomic(joinPath(folder, name), text);
   const inner = joinPath(folder, "genotypes");
   makeFolder(inner);
-  if (Deno.lstatSync(inner).isSymlink) {
+  if (platform().files.lstat(inner).isSymlink) {
     throw new FailureError(`Cannot write into '${inner}' as it must be a folder: it is a link, so move it away`);
   }
   const write = (name: string, { genotype, text }: Selection): void => {

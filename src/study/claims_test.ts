@@ -1,4 +1,5 @@
 /** Claims as several workers see them, step by step, and then all at once in processes of their own. */
+import "../platform/deno.ts";
 import assert from "node:assert/strict";
 import { Claims, expectStudy, StudyFolder } from "./claims.ts";
 import { beatScript, Heartbeat, Watch } from "./heartbeat.ts";

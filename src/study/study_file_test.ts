@@ -1,4 +1,5 @@
 /** Studies that are too large are refused by their size alone, before anything is made of them. */
+import "../platform/deno.ts";
 import assert from "node:assert/strict";
 import { parseStudy } from "./study_file.ts";
 import { searchTasks } from "./tasks.ts";

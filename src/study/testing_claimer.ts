@@ -3,6 +3,7 @@
  * argument `true` it dies in the middle of its tenth task.
  * @module
  */
+import "../platform/deno.ts";
 import { exists } from "../base/files.ts";
 import { Claims, StudyFolder } from "./claims.ts";
 

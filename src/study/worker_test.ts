@@ -1,4 +1,5 @@
 /** A worker's way through a study of two searches, with runs that are no more than a file: what becomes of trouble. */
+import "../platform/deno.ts";
 import assert from "node:assert/strict";
 import { FailureError } from "../base/errors.ts";
 import { fileError } from "../base/files.ts";

@@ -2,6 +2,7 @@
  * What exported files say about themselves, to ONNX's own checker too (Debian's python3-onnx; ignored without
  * `--allow-run=/usr/bin/python3`), and what cannot be exported.
  */
+import "../../src/platform/deno.ts";
 import assert from "node:assert/strict";
 import { decodeTensors } from "../../src/base/safetensors.ts";
 import { preparationSteps } from "../../src/data/decode.ts";

@@ -1,0 +1,80 @@
+/**
+ * Deno: files of the system, within the permissions that it was given. Importing it chooses it.
+ * @module
+ */
+import { constants, crc32, gunzipSync } from "node:zlib";
+import { fileURLToPath } from "node:url";
+import { type FileFault, type GunzipOptions, type Platform, usePlatform } from "./platform.ts";
+
+function granted(query: Deno.PermissionDescriptor): boolean {
+  return Deno.permissions.querySync(query).state === "granted";
+}
+
+function fault(error: unknown): FileFault | undefined {
+  if (error instanceof Deno.errors.NotCapable) {
+    // Deno names the access it missed; special files (devices, /proc) need all of it, which nobody should give.
+    if (/requires all access/i.test(error.message)) return { forbidden: "all" };
+    return { forbidden: error.message.includes("--allow-write") ? "write" : "read" };
+  }
+  const code = (error as { code?: unknown } | null)?.code;
+  if (error instanceof Deno.errors.NotFound) return { code: "ENOENT" };
+  if (typeof code === "string") return { code };
+  if (error instanceof Deno.errors.FilesystemLoop) return { code: "ELOOP" };
+  if (error instanceof Deno.errors.PermissionDenied) return { code: "EACCES" };
+  if (error instanceof Deno.errors.NotADirectory) return { code: "ENOTDIR" };
+  return undefined;
+}
+
+/** Deno. */
+export const DENO: Platform = {
+  get name() {
+    return `Deno ${Deno.version.deno}`;
+  },
+  get process() {
+    return Deno.pid;
+  },
+  files: {
+    stat: (path) => Deno.statSync(path),
+    lstat: (path) => Deno.lstatSync(path),
+    list: (folder) => Deno.readDirSync(folder),
+    read: (path) => Deno.readFileSync(path),
+    open: (path, options) => Deno.openSync(path, options),
+    rename: (from, to) => Deno.renameSync(from, to),
+    remove: (path) => Deno.removeSync(path),
+    makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }),
+    syncFolder(folder) {
+      if (!granted({ name: "read", path: folder })) return; // asked without a prompt
+      try {
+        using handle = Deno.openSync(folder, { read: true });
+        handle.syncSync();
+      } catch { /* the data itself is synced */ }
+    },
+    fault,
+  },
+  freeMemory: () => granted({ name: "sys", kind: "systemMemoryInfo" }) ? Deno.systemMemoryInfo().available : undefined,
+  prepareDriver() {
+    // Mesa prints a harmless line where XDG_RUNTIME_DIR is unset. Where the process may set that one variable, this
+    // gives it a value.
+    if (!granted({ name: "env", variable: "XDG_RUNTIME_DIR" })) return;
+    if (!Deno.env.get("XDG_RUNTIME_DIR")) Deno.env.set("XDG_RUNTIME_DIR", "/tmp");
+  },
+  threadsOf(folder) {
+    if (folder.protocol !== "file:") return true;
+    const path = fileURLToPath(folder);
+    return granted({ name: "read", path }) || path;
+  },
+  gunzip(bytes, { most, partial = false }: GunzipOptions) {
+    const chunkSize = Math.min(Math.max(1024, most), 1 << 20);
+    const finishFlush = partial ? constants.Z_SYNC_FLUSH : constants.Z_FINISH;
+    return gunzipSync(bytes, { maxOutputLength: most, chunkSize, finishFlush }) as Uint8Array<ArrayBuffer>;
+  },
+  crc32,
+  // Deno hands the module out without reading a file, so that no permission is needed, and compiles it once for all
+  // threads. The specifier is whole, with the version of `deno.json`: publishing does not know this kind of import and
+  // leaves it as it is.
+  // @ts-expect-error TypeScript does not know this phase of imports: https://github.com/tc39/proposal-source-phase-imports
+  // deno-lint-ignore no-import-prefix
+  codecModule: async () => await import.source("npm:@imagemagick/magick-wasm@0.0.43/magick.wasm"),
+};
+
+usePlatform(DENO);
