@@ -5,7 +5,7 @@
  * @module
  */
 import { FailureError } from "../base/errors.ts";
-import { joinPath } from "../base/files.ts";
+import { baseName, joinPath } from "../base/files.ts";
 import type { SkippedFile } from "./dataset.ts";
 import { type Entry, foldersOf, listFolder, type Listing } from "./folder_listing.ts";
 import { isNamedImage } from "./image_format.ts";
@@ -41,19 +41,47 @@ export interface Layout {
   readonly left: readonly SkippedFile[];
   /** Images that lie beside the folders of the classes, in none of them. */
   readonly loose: readonly string[];
+  /** How it was read where it could be meant otherwise, in sentences. */
+  readonly doubts: readonly string[];
 }
 
 /** The words of a folder's name that say something. */
 function wordsOf(name: string): string[] {
   const words = name.normalize("NFKC").toLowerCase().split(/[^\p{L}]+/u).filter((word) => word !== "");
-  return words.map((word) => word.replace(/(?<=^(train|training|test|val|valid|dev))(set|data|images?)$/, ""))
-    .filter((word) => !FILLERS.test(word));
+  return words.map((word) =>
+    word.replace(/(?<=^(train|training|test|val|valid|dev))(set|data|images?)$/, "")
+      .replace(/^(im(a?)ges?|imgs?|pics?|data)(?=(train|training|test|val|valid)$)/, "")
+  ).filter((word) => !FILLERS.test(word));
 }
+
+const partOfWord = (word: string): Part | undefined => PARTS.find((part) => WORDS[part].includes(word));
 
 /** The part that a folder's name says it is; undefined for other names. */
 export function partOfName(name: string): Part | undefined {
   const words = wordsOf(name);
-  return words.length === 1 ? PARTS.find((part) => WORDS[part].includes(words[0])) : undefined;
+  return words.length === 1 ? partOfWord(words[0]) : undefined;
+}
+
+/** The part that a word of a folder's name says it is, and the other words; undefined where none or several do. */
+function partWithin(name: string): { readonly part: Part; readonly rest: string } | undefined {
+  const words = wordsOf(name), at = words.findIndex((word) => partOfWord(word) !== undefined);
+  if (at < 0 || words.some((word, i) => i !== at && partOfWord(word) !== undefined)) return undefined;
+  return { part: partOfWord(words[at])!, rest: words.toSpliced(at, 1).join(" ") };
+}
+
+/**
+ * Which part a folder's name says it is, among names: where the same other words stand beside several parts
+ * (`asl_alphabet_train`, `asl_alphabet_test`) they say nothing.
+ */
+function partNamer(all: readonly string[]): (name: string) => Part | undefined {
+  const found = all.map(partWithin).filter((each) => each !== undefined);
+  const title = found.find(({ part, rest }) =>
+    part === "train" && rest !== "" && found.some((other) => other.part !== part && other.rest === rest)
+  )?.rest;
+  return (name) => {
+    const within = partWithin(name);
+    return partOfName(name) ?? (title !== undefined && within?.rest === title ? within.part : undefined);
+  };
 }
 
 /** Whether a folder's name says that its images have no classes. */
@@ -80,12 +108,12 @@ interface Candidate extends Entry {
   readonly hasClasses: boolean;
 }
 
-function candidate(entry: Entry): Candidate {
-  const part = partOfName(entry.name);
+function candidate(entry: Entry, partOf: (name: string) => Part | undefined): Candidate {
+  const part = partOf(entry.name);
   let at = entry.path, listing = listFolder(at);
   for (let depth = 0; part !== undefined && depth < MAX_DEPTH; depth++) {
     const inner = foldersOf(listing);
-    if (inner.length !== 1 || partOfName(inner[0].name) !== part) break;
+    if (inner.length !== 1 || partOf(inner[0].name) !== part) break;
     at = inner[0].path;
     listing = listFolder(at);
   }
@@ -137,7 +165,7 @@ function chooseParts(root: string, top: readonly Candidate[]): Candidate[] {
     refuse(
       root,
       `it holds ${names(named)} and no training part: either the training part is missing (then add a folder ` +
-        `'train'), or ${named.length === 1 ? "it is a class" : "they are classes"} (then rename them)`,
+        `'train'), or ${named.length === 1 ? "it is a class (then rename it)" : "they are classes (then rename them)"}`,
     );
   }
   if (!train.hasClasses) {
@@ -165,6 +193,33 @@ function checkClasses(root: string, classes: readonly Entry[]): void {
   );
 }
 
+/** Names of the folders in all of some folders, if these hold no images themselves. */
+function sharedFolders(folders: readonly Entry[]): string[] {
+  const lists = folders.map(({ path }) => listFolder(path));
+  if (lists.length < 2 || lists.some((list) => imagesIn(list, "").length > 0)) return [];
+  const [first, ...others] = lists.map((list) => foldersOf(list).map(({ name }) => name));
+  return first.filter((name) => others.every((list) => list.includes(name)));
+}
+
+/** Sentences about classes that may be parts by another name. Throws where their names say so too. */
+function doubtsOf(root: string, classes: readonly Candidate[]): string[] {
+  const shared = sharedFolders(classes), said = classes.map(({ name }) => partWithin(name)?.part);
+  const allSay = said.length > 1 && said.every((part) => part !== undefined) && new Set(said).size > 1;
+  const inner = names(shared.map((name) => ({ name }))), outer = names(classes);
+  if (allSay || (shared.length > 1 && said.some((part) => part !== undefined))) {
+    refuse(
+      root,
+      `its folders ${outer} are named like parts${shared.length > 1 ? ` and each holds ${inner}` : ""}: either they ` +
+        "are parts (then call them 'train', 'val' and 'test'), or they are the classes (then rename them)",
+    );
+  }
+  if (shared.length < 2) return [];
+  return [
+    `The classes of '${baseName(root)}' are taken to be ${outer}, each of which holds the folders ${inner}: if those ` +
+    "are the classes, call the folders above them 'train', 'val' and 'test'",
+  ];
+}
+
 /** Names of the images that lie in a folder itself. */
 function imagesIn({ entries }: Listing, prefix: string): string[] {
   return entries.filter(({ isFolder, name }) => !isFolder && isNamedImage(name)).map(({ name }) => prefix + name);
@@ -172,11 +227,13 @@ function imagesIn({ entries }: Listing, prefix: string): string[] {
 
 /** How the folder `root` is laid out. Throws FailureError for what can be read in two ways. */
 export function layoutOf(root: string): Layout {
-  const listing = listFolder(root), top = foldersOf(listing).map(candidate), chosen = chooseParts(root, top);
+  const listing = listFolder(root), folders = foldersOf(listing), partOf = partNamer(folders.map(({ name }) => name));
+  const top = folders.map((entry) => candidate(entry, partOf)), chosen = chooseParts(root, top);
   const left: SkippedFile[] = [...listing.left];
   if (chosen.length === 0) {
-    checkClasses(root, top);
-    return { parts: new Map([["train", root]]), split: false, left, loose: imagesIn(listing, "") };
+    if (top.length > 1) checkClasses(root, top); // one alone is no class
+    const parts = new Map([["train" as const, root]]);
+    return { parts, split: false, left, loose: imagesIn(listing, ""), doubts: doubtsOf(root, top) };
   }
   const parts = new Map<Part, string>(), loose = imagesIn(listing, "");
   for (const entry of top) {
@@ -196,5 +253,5 @@ export function layoutOf(root: string): Layout {
       : `no folder of a class holds its ${images}`;
     left.push({ file: `${entry.name}/`, why });
   }
-  return { parts, split: parts.size > 1, left, loose };
+  return { parts, split: parts.size > 1, left, loose, doubts: [] };
 }

@@ -57,6 +57,74 @@ Deno.test("layout: parts by every spelling are taken as parts", async () => {
   });
 });
 
+Deno.test("layout: parts with the name of the data set", async () => {
+  for (
+    const [train, test] of [["asl_alphabet_train", "asl_alphabet_test"], ["x_train", "x_test"], ["imgtrain", "test-x"]]
+  ) {
+    const nested = train === "x_train" ? `${train}/${train}/` : `${train}/`;
+    const files = { ...classFiles({ a: 4, b: 4 }, nested), ...classFiles({ a: 2, b: 1 }, `${test}/`, 9) };
+    await withFiles(files, async (folder) => {
+      if (test === "test-x") {
+        return await assert.rejects(open(folder), failure(/it holds 'imgtrain', .* beside 'test-x'/));
+      }
+      assert.deepEqual([(await open(folder)).data.count, (await open(folder, "test")).data.count], [8, 3], train);
+      assert.deepEqual((await open(folder)).data.classNames, ["a", "b"]);
+    });
+  }
+});
+
+Deno.test("layout: folders that all hold the same ones may be parts by another name", async () => {
+  const of = (...tops: string[]) =>
+    Object.assign({}, ...tops.map((top, i) => classFiles({ a: 2, b: 2 }, `${top}/`, 9 * i)));
+  await withFiles(of("fold1", "fold2"), async (folder) => {
+    const { data, said } = await open(folder);
+    assert.deepEqual(data.classNames, ["fold1", "fold2"]);
+    assert.ok(
+      said.some((s) => /taken to be 'fold1' and 'fold2', each of which holds the folders 'a' and 'b': if/.test(s)),
+    );
+  });
+  for (const tops of [["public_train", "private_test"], ["train_hr", "train_lr"]]) {
+    await withFiles(of(...tops), async (folder) => {
+      await assert.rejects(open(folder), failure(/are named like parts and each holds 'a' and 'b': either they are/));
+    });
+  }
+  await withFiles(classFiles({ "a_train": 2, "b_test": 2 }), async (folder) => {
+    await assert.rejects(open(folder), failure(/its folders 'a_train' and 'b_test' are named like parts: either/));
+  });
+  await withFiles(classFiles({ "toy train": 2, "steam train": 2 }), async (folder) => {
+    assert.deepEqual((await open(folder)).data.classNames, ["steam train", "toy train"]);
+  });
+  await withFiles(
+    { ...classFiles({ left: 2, right: 2 }, "cat/"), ...classFiles({ left: 2, x: 2 }, "dog/", 9) },
+    async (folder) => {
+      assert.deepEqual((await open(folder)).said.filter((s) => /taken to be/.test(s)), []);
+    },
+  );
+});
+
+Deno.test("layout: a folder too far up names the one to take, and what systems add is left out", async () => {
+  const files = {
+    ...classFiles({ a: 2, b: 2 }, "archive/images/train/"),
+    ...classFiles({ a: 2, b: 2 }, "archive/images/test/", 9),
+  };
+  await withFiles(files, async (folder) => {
+    await assert.rejects(open(folder), failure(/'archive\/images' holds 2 folders, so name '.*\/archive\/images' if/));
+    assert.equal((await open(`${folder}/archive/images`)).data.count, 4);
+  });
+  const made = ["$RECYCLE.BIN/x.png", "System Volume Information/x", "a/@eaDir/0.png/THUMB.png", "__MACOSX/a/._0.png"];
+  await withFiles(
+    { ...classFiles({ a: 3, b: 3 }), ...Object.fromEntries(made.map((name) => [name, samplePng(5)])) },
+    async (folder) => {
+      const { data, said } = await open(folder);
+      assert.deepEqual([data.classNames, data.count], [["a", "b"], 4]);
+      assert.ok(
+        said.some((s) => /^Left out 4 of 10 .*'\$RECYCLE.BIN\/'.* \(Windows made it\).*'a\/@eaDir\/'/.test(s)),
+        said.join(),
+      );
+    },
+  );
+});
+
 Deno.test("layout: flat parts beside train are left out aloud", async () => {
   for (const flat of ["test", "dev"]) {
     const files = { ...classFiles({ a: 4, b: 4 }, "train/"), [`${flat}/1.png`]: samplePng(1) };
@@ -145,7 +213,10 @@ Deno.test("layout: a class without images says what its files are", async () => 
   const cut = samplePng(3).subarray(0, 60);
   const cases: [Record<string, Uint8Array | string>, RegExp][] = [
     [{ "b/x.png": "II*\0" }, /class 'b' of '.*': 'b\/x.png' \(it is TIFF inside\); put some there \(PNG, JPEG, WebP/],
-    [{ "b/x.heic": "\0\0\0\x18ftypheic" }, /class 'b' of '.*': the data set has 1 \.heic that are no images by their/],
+    [
+      { "b/x.heic": "\0\0\0\x18ftypheic" },
+      /class 'b' of '.*': the data set has 1 \.heic that are none of these kinds; put some there/,
+    ],
     [{ "b/x.png": cut, "b/y.png": cut.slice(0, 50) }, /class 'b' of '.*': .*'b\/x.png' \(it ends within its pixels/],
   ];
   for (const [files, part] of cases) {

@@ -29,8 +29,14 @@ export interface Listing {
 
 /** What stands in a name for bytes that are no UTF-8: such a file cannot be named, and so not be opened. */
 const NO_UTF8 = "\ufffd";
-/** What macOS adds to archives: no images of the user's. */
-const MACOS_FOLDER = "__MACOSX";
+/** Folders that hold no images of the user's, and who made them. */
+const SYSTEM_FOLDERS: Readonly<Record<string, string>> = {
+  "__MACOSX": "macOS made it",
+  "$RECYCLE.BIN": "Windows made it",
+  "System Volume Information": "Windows made it",
+  "lost+found": "the file system made it",
+  "@eaDir": "a Synology disk station made it, for its previews",
+};
 
 /** Why an entry cannot be used that the system has no facts about. */
 function whyNot({ name, isSymlink }: FolderEntry, error: unknown): string {
@@ -47,8 +53,8 @@ export function listFolder(folder: string): Listing {
     for (const entry of platform().files.list(folder)) {
       const { name } = entry, path = joinPath(folder, name);
       if (name.startsWith(".")) continue;
-      if (name === MACOS_FOLDER) {
-        left.push({ file: name, why: "macOS made it" });
+      if (Object.hasOwn(SYSTEM_FOLDERS, name)) {
+        left.push({ file: `${name}/`, why: SYSTEM_FOLDERS[name] });
         continue;
       }
       try {

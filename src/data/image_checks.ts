@@ -103,6 +103,7 @@ function untested({ classNames, parts }: ImageList, copies: Copies | undefined):
 /** Sentences about what looks wrong in a list of images. */
 export function suspicions(name: string, list: ImageList, copies: Copies | undefined): string[] {
   return [
+    ...list.doubts,
     ...leftOut(name, list),
     ...(copies === undefined
       ? [`Copies of images in '${name}' were not looked for: more than ${MAX_COMPARED} files are of equal sizes`]
@@ -126,7 +127,7 @@ function leftOut(name: string, { loose, others, twins }: ImageList): string[] {
   if (others.size > 0) {
     const count = [...others.values()].reduce((a, b) => a + b, 0);
     const kinds = [...others].sort((a, b) => b[1] - a[1]).map(([ending, n]) => `${n} ${ending}`);
-    out.push(`Left out ${count} files of '${name}' that are no images by name and content: ${some(kinds)}`);
+    out.push(`Left out ${count} files of '${name}' that are no images of a kind that is read: ${some(kinds)}`);
   }
   return out;
 }

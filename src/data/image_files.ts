@@ -44,6 +44,8 @@ export interface ImageList {
   readonly others: ReadonlyMap<string, number>;
   /** Classes whose names look equal and are not, in groups. */
   readonly twins: readonly (readonly string[])[];
+  /** How the folder was read where it could be meant otherwise, in sentences. */
+  readonly doubts: readonly string[];
 }
 
 /** Whether a file is an image by its content, else why it is none. */
@@ -141,7 +143,7 @@ function twins(classNames: readonly string[]): string[][] {
  * without an image, a class that only another part has, and a layout that can be read in two ways.
  */
 export function scanImages(root: string): ImageList {
-  const { parts: places, split, left, loose } = layoutOf(root), train = places.get("train")!;
+  const { parts: places, split, left, loose, doubts } = layoutOf(root), train = places.get("train")!;
   const classNames = foldersOf(listFolder(train)).map(({ name }) => name);
   if (classNames.length < 2) throw tooFew(train, classNames, loose.length, left);
   const found: Found = { skipped: [...left], others: new Map() };
@@ -158,14 +160,19 @@ export function scanImages(root: string): ImageList {
     parts.set(part, out);
   }
   checkClasses(root, classNames, parts.get("train")!, found.skipped, found.others);
-  return { classNames, parts, split, loose, twins: twins(classNames), ...found };
+  return { classNames, parts, split, loose, doubts, twins: twins(classNames), ...found };
 }
 
 /** The error for a folder with fewer than two classes. */
 function tooFew(folder: string, classNames: readonly string[], loose: number, left: readonly SkippedFile[]): Error {
-  const [only] = classNames, inner = only === undefined ? 0 : foldersOf(listFolder(joinPath(folder, only))).length;
-  const why = inner > 1
-    ? `: '${only}' holds ${inner} folders, so name '${joinPath(folder, only)}' if that is the data set`
+  let deeper = folder, inner = classNames;
+  for (let depth = 0; inner.length === 1 && depth < MAX_DEPTH; depth++) {
+    deeper = joinPath(deeper, inner[0]);
+    inner = foldersOf(listFolder(deeper)).map(({ name }) => name);
+  }
+  const why = inner.length > 1
+    ? `: '${deeper.slice(joinPath(folder, "").length)}' holds ${inner.length} folders, so name '${deeper}' if that ` +
+      "is the data set"
     : loose > 0
     ? `, and ${loose} images lie beside them: put the images of each class into a folder of its own`
     : left.length > 0
@@ -196,7 +203,7 @@ export function checkClasses(
   const why = mine.length > 0
     ? some(mine.map(({ file, why }) => `'${file}' (${why})`))
     : others.size > 0
-    ? `the data set has ${kinds} that are no images by their content`
+    ? `the data set has ${kinds} that are none of these kinds`
     : "its folder holds none";
   throw new FailureError(
     `Cannot use class '${missing}' of '${root}' as it has no training image that can be read: ${why}; put some there ` +
