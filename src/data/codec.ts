@@ -20,6 +20,8 @@ const BASE_MEMORY: number = 2 ** 24;
 const MAX_SCANS = 100, MAX_VISITS: number = 2 ** 28;
 /** What the decoder calls the kinds of files. */
 const CODERS: Record<ImageFormat["name"], string> = { PNG: "PNG", JPEG: "JPEG", WebP: "WEBP", GIF: "GIF", BMP: "BMP" };
+/** Where a BMP file says how its pixels are packed; 0: as they are. */
+const BMP_COMPRESSION = 30;
 /** How the decoder words that a file ends too early. */
 const CUT = /premature end|unexpectedendoffile|unable to read image data|insufficientimagedata|not enough image data/i;
 /** What it words as a warning though the pixels are not those of the picture. */
@@ -259,6 +261,13 @@ function read(
   throw fault;
 }
 
+/** How the picture is to be turned, 1 to 8: by EXIF, else by XMP (`tiff:Orientation`). */
+function orientationOf(image: Magick.IMagickImage): number {
+  const { orientation } = image, xmp = orientation >= 1 && orientation <= 8 ? null : image.getProfile("xmp");
+  const said = xmp && /tiff:Orientation(?:\s*=\s*["']|>)\s*([1-8])\b/.exec(new TextDecoder().decode(xmp.data))?.[1];
+  return said ? Number(said) : orientation >= 1 && orientation <= 8 ? orientation : 1;
+}
+
 /** Puts the first frame of a GIF where it lies on its screen, which is clear elsewhere. */
 function toScreen(magick: typeof Magick, image: Magick.IMagickImage, { width, height }: Header): void {
   const { x, y } = image.page;
@@ -287,7 +296,9 @@ export function decode<T>(
     const image = read(magick, forDecoder(bytes, header.format), header, reduction);
     try {
       if (header.format.name === "GIF") toScreen(magick, image, header);
-      const { width, height, colorSpace: space, hasAlpha, orientation } = image, { ColorSpace } = magick;
+      // The fourth byte of a pixel says something only where the header says so.
+      if (header.format.name === "BMP" && bytes[BMP_COMPRESSION] === 0) image.hasAlpha = false;
+      const { width, height, colorSpace: space, hasAlpha } = image, { ColorSpace } = magick;
       const channels = space === ColorSpace.Gray || space === ColorSpace.LinearGray ? 1 : 3;
       if (space === ColorSpace.CMYK) image.colorSpace = ColorSpace.sRGB;
       const mapping = (channels === 1 ? "R" : "RGB") + (hasAlpha ? "A" : "");
@@ -296,7 +307,7 @@ export function decode<T>(
           width,
           height,
           channels,
-          orientation: orientation >= 1 && orientation <= 8 ? orientation : 1,
+          orientation: orientationOf(image),
           rows(x, y, columns, count) {
             const data = pixels.toByteArray(x, y, columns, count, mapping);
             if (data === null) throw imageError(file, "its pixels cannot be had: the file is damaged");

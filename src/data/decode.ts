@@ -47,7 +47,7 @@ export function preparationSteps({ size, channels }: Preparation): string[] {
     channels === 1
       ? "colours become grey: round(0.299 R + 0.587 G + 0.114 B)"
       : "grey becomes three channels that are equal",
-    "turn and mirror as EXIF's orientation (tag 0x0112 of JPEG, PNG and WebP) says",
+    "turn and mirror as EXIF's orientation (tag 0x0112 of JPEG, PNG and WebP) says, or XMP's (tiff:Orientation)",
   ];
 }
 

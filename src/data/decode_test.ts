@@ -125,7 +125,7 @@ Deno.test("images: cut and damaged files of every kind are refused in one senten
     [new Uint8Array(100), /PNG, JPEG, WebP, GIF or BMP: its content is no image, so save it as one of them/],
     [new Uint8Array(), /it is empty/],
     [new TextEncoder().encode("<!DOCTYPE html><title>Not found"), /it is a page or drawing in HTML, XML or SVG inside/],
-    [new TextEncoder().encode("\0\0\0\x18ftypheic\0\0\0\0"), /it is HEIC or AVIF inside/],
+    [new TextEncoder().encode("\0\0\0\x18ftypheic\0\0\0\0"), /it is HEIC, AVIF or a video inside/],
   ];
   for (const [bytes, part] of cases) await assert.rejects(decodeImage(bytes, "f"), refused(part), String(part));
 });
@@ -234,6 +234,27 @@ Deno.test("images: cameras' orientations", async () => {
     assert.equal(wide, upright[orientation][1], `orientation ${orientation}`);
   }
   assert.equal((await decodeImage(withOrientation(sampleJpeg(0), 9), "f")).orientation, 1);
+
+  // Where EXIF says nothing, XMP may.
+  const packet = (inner: string) => `<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF>${inner}</rdf:RDF></x:xmpmeta>`;
+  for (
+    const [xmp, wanted] of [
+      [packet('<rdf:Description tiff:Orientation="6"/>'), 6],
+      [packet("<rdf:Description><tiff:Orientation>8</tiff:Orientation></rdf:Description>"), 8],
+      [packet('<rdf:Description tiff:Orientation="9"/>'), 1],
+    ] as const
+  ) {
+    const text = new TextEncoder().encode(`XML:com.adobe.xmp\0\0\0\0\0${xmp}`), file = samplePng(1);
+    const noted = concat(file.subarray(0, 33), pngChunk("iTXt", text), file.subarray(33));
+    assert.equal((await decodeImage(noted, "f")).orientation, wanted);
+    const body = new TextEncoder().encode(`http://ns.adobe.com/xap/1.0/\0${xmp}`), jpeg = sampleJpeg(0);
+    const segment = concat(Uint8Array.of(0xff, 0xe1, 0, body.length + 2), body);
+    const camera = concat(jpeg.subarray(0, 2), segment, jpeg.subarray(2));
+    assert.equal((await decodeImage(camera, "f")).orientation, wanted);
+    if (wanted > 1) {
+      assert.equal((await decodeImage(withOrientation(camera, 3), "f")).orientation, 3, "EXIF goes first");
+    }
+  }
 });
 
 Deno.test("resample: constants stay, shifts are exact, shrinking averages, edges do not leak", () => {

@@ -45,14 +45,17 @@ export const HEAD_BYTES = 32;
 
 /** What else a file may be, for messages. */
 const OTHERS: readonly (readonly [name: string, is: (head: Uint8Array) => boolean])[] = [
-  ["HEIC or AVIF", (head) => has(head, "ftyp", 4)],
+  ["HEIC, AVIF or a video", (head) => has(head, "ftyp", 4)],
   ["TIFF", (head) => has(head, "II*\0") || has(head, "MM\0*")],
+  ["an icon", (head) => has(head, "\0\0\x01\0")],
+  ["Photoshop", (head) => has(head, "8BPS")],
+  ["a NumPy array", (head) => has(head, "\x93NUMPY")],
   ["JPEG XL", (head) => has(head, "\xff\x0a") || has(head, "JXL ", 4)],
   ["JPEG 2000", (head) => has(head, "jP  ", 4)],
   ["a PDF document", (head) => has(head, "%PDF")],
   ["a zip archive", (head) => has(head, "PK\x03\x04")],
   ["a gzip archive", (head) => has(head, "\x1f\x8b")],
-  ["a pointer of git-lfs, not the file itself", (head) => has(head, "version https://git-lfs")],
+  ["a pointer of git-lfs (run git lfs pull)", (head) => has(head, "version https://git-lfs")],
   ["a page or drawing in HTML, XML or SVG", (head) => /^(\xef\xbb\xbf)?\s*<[!?a-z]/i.test(latin1(head))],
 ];
 

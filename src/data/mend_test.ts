@@ -121,3 +121,15 @@ Deno.test("mend: BMP headers say what cannot be, and the pixels are there", asyn
     for (const [what, each] of Object.entries(cases)) assert.deepEqual(await pixelsOf(each), whole, `${name}: ${what}`);
   }
 });
+
+Deno.test("BMP: the fourth byte of a pixel is nothing unless the header says what", async () => {
+  const [width, height] = [2, 1], file = new Uint8Array(54 + 8), view = new DataView(file.buffer);
+  file.set([0x42, 0x4d]);
+  view.setUint32(2, file.length, true);
+  view.setUint32(10, 54, true);
+  [40, width, height].forEach((value, i) => view.setUint32(14 + 4 * i, value, true));
+  view.setUint16(26, 1, true);
+  view.setUint16(28, 32, true);
+  file.set([30, 20, 10, 0, 60, 50, 40, 128], 54);
+  assert.deepEqual(await pixelsOf(file), [10, 20, 30, 40, 50, 60]);
+});
