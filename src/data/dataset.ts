@@ -4,13 +4,13 @@
  * @module
  */
 import { FailureError, UsageError } from "../base/errors.ts";
-import { exists, fileError } from "../base/files.ts";
-import { platform } from "../platform/platform.ts";
+import { exists } from "../base/files.ts";
 import { type Augment, NO_AUGMENT } from "./augment.ts";
 import type { Change } from "./changes.ts";
 import type { DataFormat, DataPlace } from "./format.ts";
 import { FORMATS } from "./formats.ts";
 import type { DataOptions } from "./options.ts";
+import { describeOther } from "./other_data.ts";
 
 export { MNIST_FOLDER } from "./idx_dataset.ts";
 
@@ -140,31 +140,6 @@ export interface OpenDataOptions extends Omit<DataOptions, "data"> {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** The first bytes of archives, Latin-1, and what they are. */
-const ARCHIVES: readonly (readonly [start: string, kind: string])[] = [
-  ["PK\x03\x04", "a zip archive"],
-  ["7z\xbc\xaf\x27\x1c", "a 7z archive"],
-  ["Rar!", "a rar archive"],
-  ["\xfd7zXZ", "an xz archive"],
-  ["BZh", "a bzip2 archive"],
-  ["\x1f\x8b", "a gzip archive"],
-];
-
-/** What kind of archive a file is; undefined for a folder and other files. */
-function archiveKind(path: string): string | undefined {
-  if (!platform().files.stat(path).isFile) return undefined;
-  const head = new Uint8Array(262);
-  try {
-    using file = platform().files.open(path, { read: true });
-    file.readSync(head);
-  } catch (error) {
-    throw fileError(error, "read", path);
-  }
-  const text = String.fromCharCode(...head);
-  if (text.startsWith("ustar", 257)) return "a tar archive";
-  return ARCHIVES.find(([start]) => text.startsWith(start))?.[1];
-}
-
 /** Where `spec` lies and of which format it is. */
 function locate(
   spec: string,
@@ -189,10 +164,8 @@ function locate(
   }
   const format = formats.find(({ detect }) => detect(spec));
   if (format !== undefined) return { place: { path: spec, remedies: format.remedies }, format };
-  const archive = archiveKind(spec);
-  if (archive !== undefined) {
-    throw new FailureError(`Cannot open data set '${spec}' as it is ${archive}: unpack it and name its folder`);
-  }
+  const other = describeOther(spec);
+  if (other !== undefined) throw new FailureError(`Cannot open data set '${spec}' as ${other}`);
   const kinds = formats.map(({ help }) => help).join("; or ");
   throw new FailureError(`Cannot open data set '${spec}' as it must be ${kinds}: it looks like none of them`);
 }

@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import { FailureError } from "../base/errors.ts";
 import { openData } from "./dataset.ts";
 import { channelStats } from "./statistics.ts";
-import { encodeTar, samplePng } from "./testing.ts";
+import { encodeTar, samplePng, withFiles } from "./testing.ts";
 
 /** An IDX file with the given elements. */
 function idx(shape: number[], data: Iterable<number>): Uint8Array {
@@ -223,11 +223,31 @@ Deno.test("data: archives of images are to be unpacked", async () => {
         /is an archive without the files of CIFAR .*: if it holds a folder of images, unpack/,
       ],
       ["pets", tar, /'.*pets' as it is a tar archive: unpack it and name its folder$/],
+      [
+        "medical.npz",
+        zip,
+        /'.*medical\.npz' as it is an archive of NumPy arrays: save its images as files, those of each/,
+      ],
+      ["train.parquet", new TextEncoder().encode("PAR1..."), /as it is a Parquet table: save its images as files/],
+      ["table", new TextEncoder().encode("PAR1..."), /as it is a Parquet table: save its images as files/],
     ];
     for (const [name, bytes, part] of cases) {
       Deno.writeFileSync(`${folder}/${name}`, bytes);
       await assert.rejects(openData(`${folder}/${name}`, { split: "train" }), part);
     }
+    const holds = async (files: Record<string, Uint8Array>, part: RegExp): Promise<void> => {
+      await withFiles(files, (at) => assert.rejects(openData(at, { split: "train" }), part));
+    };
+    await holds({ "train.zip": zip, "test.zip": zip }, /as it holds 'test.zip', a zip archive: unpack it and name its/);
+    const table = new TextEncoder().encode("PAR1...");
+    await holds({ "data/train-0.parquet": table }, /number is 1: it holds 'train-0.parquet', a Parquet table: save/);
+    await holds(
+      { "data_batch_1": zip, "batches.meta": zip },
+      /as it is CIFAR as Python's pickles: take the binary version$/,
+    );
+    await holds({ "cifar-10-batches-py/data_batch_1": zip }, /number is 1: it is CIFAR as Python's pickles: take the/);
+    Deno.mkdirSync(`${folder}/none`);
+    await assert.rejects(openData(`${folder}/none`, { split: "train" }), /none' as it is empty$/);
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }

@@ -12,6 +12,7 @@ import { type Entry, foldersOf, listFolder } from "./folder_listing.ts";
 import { layoutOf, MAX_DEPTH, type Part, PARTS } from "./folder_layout.ts";
 import { FORMAT_NAMES, HEAD_BYTES, isNamedImage, nameContent, sniff } from "./image_format.ts";
 import { some } from "./left_out.ts";
+import { describeOther } from "./other_data.ts";
 import { MAX_IMAGE_BYTES } from "./pixels.ts";
 
 export type { Part } from "./folder_layout.ts";
@@ -177,7 +178,7 @@ function tooFew(folder: string, classNames: readonly string[], loose: number, le
     ? `, and ${loose} images lie beside them: put the images of each class into a folder of its own`
     : left.length > 0
     ? `, and left out are ${some(left.map(({ file, why }) => `'${file}' (${why})`))}`
-    : ": put the images of each class into a folder of its own";
+    : `: ${describeOther(deeper) ?? describeOther(folder) ?? "put the images of each class into a folder of its own"}`;
   return new FailureError(
     `Cannot use '${folder}' as an image folder as it must hold at least 2 folders, one for each class: ` +
       `current number is ${classNames.length}${why}`,
