@@ -11,7 +11,8 @@
  * @module
  */
 import "../src/platform/deno.ts";
-import { measure, startTrial, type Trial } from "../src/commands/measure.ts";
+import { measure, startTrial, type Trial } from "../src/doctor/measure.ts";
+import { costliest, guessMilliseconds, settingsOf, shapesOf } from "../src/doctor/shapes.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import { Graph } from "../src/graph/graph.ts";
 import type { PlannedNode } from "../src/graph/plan.ts";
@@ -24,43 +25,22 @@ import { SIZES } from "./step_costs.ts";
 
 const flags = new Set(Deno.args), gpu = await openGpu(), config = SIZES[flags.has("--large") ? 1 : 0];
 
-/** Milliseconds that a node may take, a guess that chooses shapes and numbers of runs. */
-function guess({ macs, traffic, dispatches }: PlannedNode): number {
-  const [flops, bytes] = gpu.software ? [1e7, 5e6] : [1e9, 1e8]; // a millisecond
-  return Math.max(2 * macs / flops, traffic / bytes, 0.04 * dispatches.length);
-}
-
-/** The attributes that change what a kernel does, not just its sizes. */
-const settings = (attrs: unknown): string =>
-  Object.entries(attrs ?? {}).flatMap(([key, value]) => {
-    if (key === "stride" || key === "dilation") return [`${key} ${value}`];
-    return value === true ? [key] : typeof value === "string" ? [value] : [];
-  }).join(", ");
-
 function title({ node: { op, inputs, attrs } }: PlannedNode): string {
   const more = inputs.length > 2 ? ` +${inputs.length - 2}` : "";
-  return `${op.name} ${inputs.slice(0, 2).map((t) => typeText(t.type)).join(" ")}${more} ${settings(attrs)}`.trimEnd();
-}
-
-/** Nodes of one title. */
-interface Shape {
-  readonly node: PlannedNode;
-  readonly total: number;
+  return `${op.name} ${inputs.slice(0, 2).map((t) => typeText(t.type)).join(" ")}${more} ${settingsOf(attrs)}`
+    .trimEnd();
 }
 
 const nodes = planSearch(config, resolveSearchConfig(), gpu.limits).plans
   .filter(({ name }) => name === "weight_step" || name === "alpha_step")
-  .flatMap((plan) => plan.nodes.filter(({ dispatches }) => dispatches.length > 0));
-const shapes = [...Map.groupBy(nodes, title).values()]
-  .map((same): Shape => ({ node: same[0], total: same.length * guess(same[0]) })).sort((a, b) => b.total - a.total);
-const kinds = Map.groupBy(shapes, ({ node: { node } }) => `${node.op.name} ${settings(node.attrs)}`);
-const chosen = flags.has("--every") ? shapes : [...kinds.values()].map(([costliest]) => costliest);
+  .flatMap((plan) => plan.nodes);
+const shapes = shapesOf(nodes, title, gpu.software), chosen = flags.has("--every") ? shapes : costliest(shapes);
 
 let current: { name: string; trial: Trial } | undefined;
 
 for (const { name: operation } of OPERATIONS) {
   for (const { node } of chosen.filter((shape) => shape.node.node.op.name === operation)) {
-    const runs = 10 ** Math.min(3, Math.max(1, Math.round(Math.log10(100 / guess(node)))));
+    const runs = 10 ** Math.min(3, Math.max(1, Math.round(Math.log10(100 / guessMilliseconds(node, gpu.software)))));
     const name = `${title(node)} x${runs}`;
     Deno.bench({
       name,

@@ -13,7 +13,7 @@
  * @module
  */
 import "../src/platform/deno.ts";
-import { measure, medianSpan, noiseBatch, type Span } from "../src/commands/measure.ts";
+import { measure, medianSpan, noiseBatch, type Span } from "../src/doctor/measure.ts";
 import { type Gpu, openGpu } from "../src/gpu/device.ts";
 import type { NetworkConfig } from "../src/space/derived.ts";
 import type { Genotype } from "../src/space/genotype.ts";

@@ -10,7 +10,7 @@
  * among them; of a GPU's work it says nothing.
  * @module
  */
-import { measure, medianSpan, type Span, startTrial } from "../src/commands/measure.ts";
+import { measure, medianSpan, type Span, startTrial } from "../src/doctor/measure.ts";
 import { Random } from "../src/base/random.ts";
 import { type Gpu, openGpu } from "../src/gpu/device.ts";
 import { gradients } from "../src/graph/autodiff.ts";

@@ -10,7 +10,7 @@
  */
 import "../src/platform/deno.ts";
 import process from "node:process";
-import { measure, medianSpan, noiseBatch, type Span } from "../src/commands/measure.ts";
+import { measure, medianSpan, noiseBatch, type Span } from "../src/doctor/measure.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import type { Precision } from "../src/graph/tensor_type.ts";
 import { resolveSearchConfig } from "../src/search/config.ts";

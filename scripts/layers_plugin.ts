@@ -20,7 +20,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["search"],
   ["train"],
   ["export", "report"],
-  ["study", "auto"],
+  ["study", "auto", "doctor"],
   ["commands"],
 ];
 

@@ -325,6 +325,23 @@ Deno.test("cli doctor: well with the adapter, one sentence without one", async (
   });
 });
 
+Deno.test("cli doctor --full: two files in the time that there is, and what was left out", async () => {
+  const out = path("doctor"), args = ["doctor", "--full", "--out", out, "--minutes", "0.03", "--json"];
+  const full = await idarts(args, {});
+  assert.equal(full.code, 0, full.err);
+  const [told] = events(full.out) as { event: string; adapter: string; kernels: { done: number }; leftOut: string[] }[];
+  assert.ok(told.event === "doctor-full" && told.kernels.done > 0, full.out.slice(0, 500));
+  assert.match(told.leftOut.join(), /\d+ of \d+ cases of operations,.*network '.*,the speed of \d+ kernels/);
+  const written = JSON.parse(Deno.readTextFileSync(`${out}/doctor.json`));
+  assert.deepEqual([written.adapter, written.problems], [told.adapter, []]);
+  assert.match(
+    Deno.readTextFileSync(`${out}/doctor.md`),
+    /^# idarts [^]*Left out for want of time: \d+ of[^]*## Speed/,
+  );
+  await refused(2, /--out without --full/, ["doctor", "--out", out]);
+  await refused(2, /--minutes as it must be a number above 0/, ["doctor", "--full", "--minutes", "soon"]);
+});
+
 Deno.test("cli: help of each verb explains it, and needs no permissions", async () => {
   const none = { read: [], write: [] };
   for (const verb of ["search", "discretize", "inspect", "bench", "tune search", "tune train", "doctor"]) {

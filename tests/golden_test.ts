@@ -5,54 +5,34 @@
  */
 import "../src/platform/deno.ts";
 import assert from "node:assert/strict";
+import {
+  GOLDEN_SEARCH,
+  goldenSupernet,
+  NO_RATES,
+  startGoldenSearch,
+  supernetOutcomes,
+} from "../src/doctor/golden_networks.ts";
+import { goldenBatch, projected } from "../src/doctor/golden_values.ts";
 import { openGpu } from "../src/gpu/device.ts";
-import { elementCount, pack, unpack } from "../src/graph/tensor_type.ts";
+import { elementCount, unpack } from "../src/graph/tensor_type.ts";
 import type { Arena, Variable } from "../src/graph/variables.ts";
-import { resolveSearchConfig } from "../src/search/config.ts";
-import { SearchEngine } from "../src/search/engine.ts";
+import type { SearchEngine } from "../src/search/engine.ts";
 import { planSearch } from "../src/search/programs.ts";
 import { DARTS } from "../src/space/space.ts";
-import type { NodeNorm, SupernetConfig } from "../src/space/supernet.ts";
-import { compare, goldenBatch, type GoldenFile, parameter, projected, readGoldenFile } from "./golden_support.ts";
+import type { SupernetConfig } from "../src/space/supernet.ts";
+import { compare, compareOutcomes, type GoldenFile, readGoldenFile } from "./golden_support.ts";
 
 interface Golden extends GoldenFile {
   readonly config: SupernetConfig;
 }
 
 function readGolden(name: string): Golden {
-  const file = readGoldenFile(name), number = (key: string) => Number(file.metadata.get(key));
-  const config: SupernetConfig = {
-    space: DARTS,
-    channels: number("channels"),
-    cells: number("cells"),
-    classes: number("classes"),
-    inputChannels: number("inputChannels"),
-    height: number("height"),
-    width: number("width"),
-    batch: number("batch"),
-    nodeNorm: file.metadata.get("norm") as NodeNorm,
-    edgeWeights: file.metadata.get("edgeWeights") === "True",
-    partialChannels: Number(file.metadata.get("partialChannels") ?? 1),
-  };
-  return { ...file, config };
+  const file = readGoldenFile(name);
+  return { ...file, config: goldenSupernet(file.metadata) };
 }
 
 const gpu = await openGpu();
-const optimizer = resolveSearchConfig({ alphaLr: 3e-3 });
-
-async function start(config: SupernetConfig, order = 1): Promise<SearchEngine> {
-  const plan = planSearch(config, { ...optimizer, order }, gpu.limits), engine = await SearchEngine.create(gpu, plan);
-  engine.initialise(0, 0);
-  const set = (arena: Arena, prefix: string) => {
-    for (const v of arena.variables) {
-      const values = parameter(prefix + v.name, v.type.shape);
-      engine.runtime.write(v, pack(v.type, values) as Float32Array<ArrayBuffer>);
-    }
-  };
-  set(plan.arenas.weights, "");
-  set(plan.arenas.alphas, "alphas.");
-  return engine;
-}
+const start = (config: SupernetConfig, order?: number): Promise<SearchEngine> => startGoldenSearch(gpu, config, order);
 
 /** Every variable of an arena against the golden tensors `prefix + name`. */
 async function compareArena(
@@ -80,31 +60,13 @@ async function compareArena(
   return count;
 }
 
-const NOTHING = { weightLr: 0, alphaLr: 0, alphaStep: 1, alphaBeta1: 0.5, alphaBeta2: 0.999 };
-
 for (const variant of ["none", "batch", "sample", "rms", "pcdarts"]) {
   const what = variant === "pcdarts" ? "partial channels and edge weights" : `node normalisation ${variant}`;
   Deno.test(`supernet with ${what} agrees with PyTorch`, async () => {
     const golden = readGolden(`supernet_${variant}.safetensors`), { config } = golden;
     if (variant === "pcdarts") assert.deepEqual([config.edgeWeights, config.partialChannels], [true, 4]);
     else assert.equal(config.nodeNorm, variant);
-    const engine = await start(config), { arenas } = engine.plan, batch = goldenBatch(config);
-    try {
-      await engine.step(batch, batch, NOTHING);
-      const logits = await engine.runtime.readResult("weight_step", "logits");
-      compare("logits", logits.subarray(0, config.batch * config.classes), golden.tensor("logits").data, 1e-4);
-      const { train } = await engine.tallies();
-      compare("loss", [train.loss], golden.tensor("loss").data, 1e-5);
-      const weights = await compareArena(engine, arenas.gradients, golden, "grad.", "", 1e-4);
-      const alphas = await compareArena(engine, arenas.alphaGradients, golden, "grad.", "alphas.", 1e-4);
-      assert.equal(weights + alphas, golden.names.filter((n) => n.startsWith("grad.")).length);
-      await engine.evaluate(batch);
-      const inference = await engine.runtime.readResult("evaluate", "logits");
-      const expected = golden.tensor("logits_eval").data;
-      compare("inference logits", inference.subarray(0, expected.length), expected, 1e-4);
-    } finally {
-      engine.destroy();
-    }
+    compareOutcomes(await supernetOutcomes(gpu, golden.metadata), golden);
   });
 }
 
@@ -130,7 +92,7 @@ for (const norm of ["none", "rms"]) {
       config = { ...golden.config, precision: "bf16" } as const;
     const engine = await start(config), { arenas } = engine.plan, batch = goldenBatch(config, "images", "labels");
     try {
-      await engine.step(batch, batch, NOTHING);
+      await engine.step(batch, batch, NO_RATES);
       const { train } = await engine.tallies();
       compare("loss", [train.loss], golden.tensor("loss").data, 1e-2);
       const weights = await distance(engine, arenas.gradients, golden, "grad.");
@@ -150,7 +112,7 @@ Deno.test("ten steps of the search agree with PyTorch", async () => {
   try {
     for (let t = 0; t < 10; t++) {
       engine.resetTallies("train", "val");
-      const rates = { ...NOTHING, weightLr: 0.025, alphaLr: 3e-3, alphaStep: t + 1 };
+      const rates = { ...NO_RATES, weightLr: 0.025, alphaLr: 3e-3, alphaStep: t + 1 };
       await engine.step(
         goldenBatch(config, `val${t}`, `val${t}.labels`),
         goldenBatch(config, `train${t}`, `train${t}.labels`),
@@ -180,7 +142,7 @@ Deno.test("three steps of the second-order search agree with PyTorch", async () 
   try {
     for (let t = 0; t < 3; t++) {
       engine.resetTallies("train", "val");
-      const rates = { ...NOTHING, weightLr: 0.2, alphaLr: 3e-3, alphaStep: t + 1 };
+      const rates = { ...NO_RATES, weightLr: 0.2, alphaLr: 3e-3, alphaStep: t + 1 };
       await engine.step(
         goldenBatch(config, `val${t}`, `val${t}.labels`),
         goldenBatch(config, `train${t}`, `train${t}.labels`),
@@ -216,5 +178,5 @@ Deno.test("the DARTS supernet for CIFAR-10 has 1,930,618 weights", () => {
     batch: 2,
     nodeNorm: "none",
   };
-  assert.equal(planSearch(config, optimizer, gpu.limits).variables.weights.elements, 1_930_618);
+  assert.equal(planSearch(config, GOLDEN_SEARCH, gpu.limits).variables.weights.elements, 1_930_618);
 });

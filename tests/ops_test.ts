@@ -1,19 +1,16 @@
 /** Every case of every operation in the registry, on the real device. */
 import assert from "node:assert/strict";
-import { openGpu } from "../src/gpu/device.ts";
+import { openForms } from "../src/doctor/forms.ts";
 import { Graph } from "../src/graph/graph.ts";
 import { planProgram, Pool } from "../src/graph/plan.ts";
 import { Runtime } from "../src/graph/runtime.ts";
 import { image, unpack } from "../src/graph/tensor_type.ts";
-import { checkCase, gradientGraphs } from "../src/ops/check.ts";
+import { CaseCheck, checkCase, checkVariants, gradientGraphs, TriedVariants } from "../src/ops/check.ts";
 import { maxPool } from "../src/ops/pool.ts";
 import { OPERATIONS } from "../src/ops/registry.ts";
 
-/** What WebGPU guarantees, and the kernels that a GPU gets. */
-const portable = await openGpu({ limits: { maxStorageBuffersPerShaderStage: 8, software: false } });
-const gpu = await openGpu();
-/** The same without what only Mesa's software driver offers. */
-const plain = { ...gpu, features: [], limits: { ...gpu.limits, subgroupSize: 0 } };
+/** The adapter's own kernels, those that a GPU gets, and those without what only Mesa's software driver offers. */
+const [{ gpu }, { gpu: portable }, { gpu: plain } = { gpu: portable }] = await openForms();
 
 for (const op of OPERATIONS) {
   if (op.testedBy) {
@@ -26,23 +23,13 @@ for (const op of OPERATIONS) {
     continue;
   }
   for (const testCase of op.cases!()) {
-    const known = new Set<string>(), tried = new Set<string>();
-    /** Takes what was not tried yet, on either device. */
-    const choose = (key: string, names: readonly string[]): string => {
-      names.forEach((name) => known.add(`${key}: ${name}`));
-      const chosen = names.find((name) => !tried.has(`${key}: ${name}`)) ?? names[0];
-      tried.add(`${key}: ${chosen}`);
-      return chosen;
-    };
+    const tried = new TriedVariants();
     for (const device of [gpu, portable]) {
       const where = device === portable ? ", 8 storage buffers, kernels for GPUs" : "";
       Deno.test(`${op.name}: ${testCase.name}, every variant${where}`, async () => {
-        let before: number; // how many were tried; the other device's may never be, where its test failed
-        do {
-          before = tried.size;
-          const { failures } = await checkCase({ ...device, limits: { ...device.limits, choose } }, op, testCase);
-          assert.deepEqual(failures, [], [...tried].join("; "));
-        } while (tried.size > before && tried.size < known.size);
+        for await (const { result, taken } of checkVariants(new CaseCheck(op, testCase), device, tried)) {
+          assert.deepEqual(result.failures, [], [...taken].join("; "));
+        }
       });
     }
     if (testCase.inputs.some((type) => type.layout === "image")) {

@@ -7,23 +7,25 @@ import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { defineOptions } from "../base/options.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
-import type { HostInputs } from "../graph/buffers.ts";
-import { Graph, type Tensor } from "../graph/graph.ts";
 import type { Plan } from "../graph/plan.ts";
-import type { DispatchTime, Runtime } from "../graph/runtime.ts";
-import { dense, image } from "../graph/tensor_type.ts";
 import { tuned } from "../graph/tuning.ts";
-import { hyperValues } from "../nn/hyper.ts";
-import { noiseKey } from "../nn/noise_key.ts";
-import { addN } from "../ops/add_n.ts";
-import { multiplyAdd } from "../ops/multiply_add.ts";
 import { SEARCH_PRESETS } from "../search/config.ts";
 import { SearchEngine } from "../search/engine.ts";
 import { checkMemory, memoryBudget } from "../run/memory.ts";
 import { planSearch, type SearchPlan } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
 import { addOptions, addSearchOptions, type Parsed, parseShape, presetText, searchConfig } from "./flags.ts";
-import { measure, medianSpan, noiseBatch, type Span, startTrial } from "./measure.ts";
+import { measure, medianSpan, noiseBatch, type Span } from "../doctor/measure.ts";
+import {
+  type Ceilings,
+  gflops,
+  gigabytes,
+  measureCeilings,
+  measurePrograms,
+  type ProgramTimes,
+  type Rate,
+  rateOf,
+} from "../doctor/speed.ts";
 import { commandLine, count, duration, magnitude, mebibytes, pairs, percent, table, Terminal } from "./terminal.ts";
 
 const OPTIONS = defineOptions([
@@ -63,17 +65,6 @@ dispatches bind, once for each. Exit codes: 0 done, 1 it could not be done, 2 wr
   );
   return command;
 }
-
-/** What a program or an operation did in a time. */
-interface Rate {
-  readonly milliseconds: number;
-  readonly dispatches: number;
-  readonly macs: number;
-  readonly bytes: number;
-}
-
-const gflops = ({ macs, milliseconds }: Rate): number => 2 * macs / milliseconds / 1e6;
-const gigabytes = ({ bytes, milliseconds }: Rate): number => bytes / milliseconds / 1e6;
 
 /** Runs the verb. @returns the exit code */
 export async function runBench(parsed: Parsed): Promise<number> {
@@ -128,33 +119,6 @@ function stepPlans({ plans, alphaStep }: SearchPlan): readonly Plan[] {
   return plans.filter(({ name }) => names.includes(name));
 }
 
-/** What the programs of a step take one by one. */
-interface ProgramTimes {
-  readonly hostMilliseconds: number;
-  /** Time and cost of every operation; undefined where the adapter cannot time them. */
-  readonly operations: readonly [string, Rate][] | undefined;
-}
-
-async function measurePrograms(
-  runtime: Runtime,
-  programs: readonly Plan[],
-  inputs: HostInputs,
-  seed: number,
-): Promise<ProgramTimes> {
-  const timed = runtime.gpu.features.includes("timestamp-query"), dispatches: DispatchTime[] = [];
-  let hostMilliseconds = 0;
-  for (const each of programs) {
-    const host = { ...inputs, hyper: HYPER, ...noiseKey(each, seed, 1) }, alone: Span[] = [];
-    // One by one: a driver may let the next submission wait until the one before is done.
-    while (alone.length < 3) alone.push(await measure(() => runtime.run(each.name, host), () => runtime.idle()));
-    hostMilliseconds += medianSpan(alone).hostMilliseconds;
-    if (!timed) continue;
-    await runtime.profile(each.name, host); // the second one is told
-    dispatches.push(...await runtime.profile(each.name, host));
-  }
-  return { hostMilliseconds, operations: timed ? byOperation(programs, dispatches) : undefined };
-}
-
 /** All that was measured. */
 interface Measured extends ProgramTimes {
   readonly gpu: Gpu;
@@ -162,7 +126,7 @@ interface Measured extends ProgramTimes {
   readonly compileSeconds: number;
   readonly firstSeconds: number;
   /** What the adapter can do. */
-  readonly ceilings: { readonly gflops: number; readonly gigabytes: number };
+  readonly ceilings: Ceilings;
   /** A whole step. */
   readonly step: Rate;
   readonly span: Span;
@@ -214,51 +178,3 @@ function benchLines(measured: Measured, steps: number): string[] {
 
 /** Rates of the step that is measured. */
 const RATES = { weightLr: 0.025, alphaLr: 3e-4, alphaStep: 1, alphaBeta1: 0.5, alphaBeta2: 0.999 };
-/** Rates that leave the network as it is. */
-const HYPER = hyperValues({ alphaCorrection1: 1, alphaCorrection2: 1 });
-
-function rateOf(plans: readonly Plan[], milliseconds: number): Rate {
-  const total = (of: (plan: Plan) => number) => plans.reduce((sum, plan) => sum + of(plan), 0);
-  return {
-    milliseconds,
-    dispatches: total((p) => p.dispatches),
-    macs: total((p) => p.macs),
-    bytes: total((p) => p.traffic),
-  };
-}
-
-/** Time and cost of every operation, the longest first. */
-function byOperation(plans: readonly Plan[], times: readonly DispatchTime[]): [string, Rate][] {
-  const spans = Map.groupBy(times, ({ op }) => op);
-  const nodes = Map.groupBy(plans.flatMap((plan) => plan.nodes), ({ node }) => node.op.name);
-  return [...spans].map(([op, dispatches]): [string, Rate] => {
-    const total = (of: "macs" | "traffic") => nodes.get(op)!.reduce((sum, node) => sum + node[of], 0);
-    const milliseconds = dispatches.reduce((sum, { nanoseconds }) => sum + nanoseconds, 0) / 1e6;
-    return [op, { milliseconds, dispatches: dispatches.length, macs: total("macs"), bytes: total("traffic") }];
-  }).sort(([, a], [, b]) => b.milliseconds - a.milliseconds);
-}
-
-/** Elements of the measured copy (64 MiB in all), and rounds of multiply-adds. */
-const COPIED = 8 << 20, ROUNDS = 64;
-
-/** What the adapter reaches when it does nothing but compute, or nothing but copy. */
-async function measureCeilings(gpu: Gpu): Promise<{ gflops: number; gigabytes: number }> {
-  const reach = async (add: (graph: Graph) => Tensor): Promise<Rate> => {
-    const graph = new Graph(), trial = await startTrial(gpu, graph, { y: add(graph) });
-    try {
-      const spans: Span[] = [];
-      for (let i = 0; i < 3; i++) spans.push(await measure(trial.run, trial.idle, REPEATS));
-      return rateOf([trial.plan], medianSpan(spans).milliseconds);
-    } finally {
-      trial.destroy();
-    }
-  };
-  const compute = await reach((graph) =>
-    graph.apply1(multiplyAdd, [graph.input("x", dense([1 << 16]))], { rounds: ROUNDS })
-  );
-  const copy = await reach((graph) => graph.apply1(addN, [graph.input("x", image(64, 1, 32, COPIED / 64 / 32))], null));
-  return { gflops: gflops(compute), gigabytes: gigabytes(copy) };
-}
-
-/** Runs before the clock is read: the host looks only every few milliseconds whether the device is done. */
-const REPEATS = 8;

@@ -5,11 +5,12 @@
  * @module
  */
 import { Random } from "../base/random.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { gradients } from "../graph/autodiff.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
 import type { OpCase, OpSpec } from "../graph/op.ts";
 import { validate } from "../graph/passes.ts";
-import { planProgram, Pool } from "../graph/plan.ts";
+import { type ChooseVariant, planProgram, Pool } from "../graph/plan.ts";
 import type { HostInputs } from "../graph/buffers.ts";
 import { Runtime } from "../graph/runtime.ts";
 import type { TunedGpu } from "../graph/tuning.ts";
@@ -99,12 +100,11 @@ const BF16_TOLERANCES = [6e-3, 2e-2];
 /** A case on a device: what is given to it and what should come of it. */
 interface Trial {
   readonly gpu: TunedGpu;
+  /** What the reference says of it. */
+  readonly known: Known;
   readonly op: OpSpec;
   readonly testCase: OpCase;
   readonly precision: Precision;
-  /** Logical elements of the inputs. */
-  readonly values: readonly Float64Array[];
-  reference(inputs: readonly Float64Array[]): Float64Array[];
   /** Inputs as the host writes them. */
   readonly host: Record<string, Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>;
   /** Human-readable failures so far. */
@@ -126,8 +126,8 @@ function compare(
   return error;
 }
 
-async function checkForward(trial: Trial, expected: readonly Float64Array[], least: number): Promise<number> {
-  const { gpu, op, testCase, precision, host, failures } = trial,
+async function checkForward(trial: Trial, least: number): Promise<number> {
+  const { gpu, op, testCase, precision, host, failures, known: { expected } } = trial,
     { graph, outputs } = caseGraph(op, testCase, precision);
   const results = Object.fromEntries(outputs.map((t, i) => [`y${i}`, t])), tolerance = testCase.tolerance ?? 1e-5;
   const forward = await execute(gpu, graph, results, host);
@@ -138,23 +138,10 @@ async function checkForward(trial: Trial, expected: readonly Float64Array[], lea
   return Math.max(0, ...errors);
 }
 
-async function checkGradients(trial: Trial, expected: readonly Float64Array[], least: number): Promise<number> {
-  const { gpu, op, testCase, precision, values, host, failures } = trial;
+async function checkGradients(trial: Trial, least: number): Promise<number> {
+  const { gpu, op, testCase, precision, host, failures, known } = trial;
   const { outputs } = caseGraph(op, testCase, precision), through = throughOf(testCase, outputs);
-  const cotangents = expected.map((y, i) => {
-    const random = new Random(8, `${op.name}/${testCase.name}`, i);
-    return y.map(() => Math.fround(random.normal()));
-  });
-  through.forEach((o) => host[`g${o}`] = pack(outputs[o].type, cotangents[o]));
-  const numeric = new Map<number, Float64Array>();
-  const numericOf = (index: number): Float64Array => {
-    const known = numeric.get(index) ?? finiteDifferences(values, index, (inputs) => {
-      const y = trial.reference(inputs);
-      return through.reduce((s, o) => s + y[o].reduce((a, v, e) => a + v * cotangents[o][e], 0), 0);
-    });
-    numeric.set(index, known);
-    return known;
-  };
+  through.forEach((o) => host[`g${o}`] = pack(outputs[o].type, known.cotangent(o)));
   const tolerance = Math.max(least, testCase.gradTolerance ?? 1e-4);
   let worst = 0;
   for (const { graph, results } of gradientGraphs(op, testCase, precision)) {
@@ -162,11 +149,121 @@ async function checkGradients(trial: Trial, expected: readonly Float64Array[], l
     if (!backward.guardsIntact) failures.push("backward wrote outside of its buffers");
     for (const key of Object.keys(results)) {
       const index = Number(key.slice(1)), type = testCase.inputs[index], storage = backward.outputs.get(key)!;
-      const error = compare(trial, `gradient of input ${index}`, type, storage, numericOf(index), tolerance);
+      const error = compare(
+        trial,
+        `gradient of input ${index}`,
+        type,
+        storage,
+        known.gradient(index, through),
+        tolerance,
+      );
       worst = Math.max(worst, error);
     }
   }
   return worst;
+}
+
+/** What the reference says of a case, computed once for all devices and kernels that it is checked on. */
+class Known {
+  /** Logical elements of the inputs. */
+  readonly values: readonly Float64Array[];
+  /** Those of the outputs. */
+  readonly expected: readonly Float64Array[];
+  readonly #gradients = new Map<number, Float64Array>();
+
+  constructor(readonly op: OpSpec, readonly testCase: OpCase) {
+    this.values = makeInputs(op.name, testCase);
+    this.expected = this.#reference(this.values);
+  }
+
+  #reference(inputs: readonly Float64Array[]): Float64Array[] {
+    return this.op.reference!(inputs, this.testCase.inputs, this.testCase.attrs);
+  }
+
+  /** The gradient that output `index` gets. */
+  cotangent(index: number): Float64Array {
+    const random = new Random(8, `${this.op.name}/${this.testCase.name}`, index);
+    return this.expected[index].map(() => Math.fround(random.normal()));
+  }
+
+  /** The gradient of input `index`, given those of the outputs `through`. */
+  gradient(index: number, through: readonly number[]): Float64Array {
+    const found = this.#gradients.get(index);
+    if (found) return found;
+    const cotangents = new Map(through.map((o) => [o, this.cotangent(o)]));
+    const numeric = finiteDifferences(this.values, index, (inputs) => {
+      const y = this.#reference(inputs);
+      return through.reduce((s, o) => s + y[o].reduce((a, v, e) => a + v * cotangents.get(o)![e], 0), 0);
+    });
+    this.#gradients.set(index, numeric);
+    return numeric;
+  }
+}
+
+/** A case of an operation, with images stored as `precision`, to be checked on devices and with kernels of any kind. */
+export class CaseCheck {
+  readonly #known: Known;
+
+  /** Computes what should come out. */
+  constructor(readonly op: OpSpec, f32Case: OpCase, readonly precision: Precision = "f32") {
+    this.#known = new Known(op, { ...f32Case, inputs: f32Case.inputs.map((type) => storedAs(type, precision)) });
+  }
+
+  /** Runs it on a device. */
+  async on(gpu: TunedGpu): Promise<CheckResult> {
+    const { op, precision } = this, known = this.#known, { testCase, values } = known, failures: string[] = [];
+    const [least, gradLeast] = precision === "bf16" ? BF16_TOLERANCES : [0, 0];
+    const host = Object.fromEntries(testCase.inputs.map((type, i) => [`x${i}`, pack(type, values[i])]));
+    const trial: Trial = { gpu, op, testCase, precision, known, host, failures };
+    const forward = await checkForward(trial, least);
+    const gradient = op.gradient ? await checkGradients(trial, gradLeast) : null;
+    return { forward, gradient, failures };
+  }
+}
+
+/** Variants of kernels that were offered and tried, on whatever device. */
+export class TriedVariants {
+  readonly #offered = new Set<string>();
+  readonly #tried = new Set<string>();
+
+  /** Takes what was not tried yet; `taken` is told of it, by operation. */
+  choosing(taken: Map<string, string>): ChooseVariant {
+    return (key, names) => {
+      names.forEach((name) => this.#offered.add(`${key}: ${name}`));
+      const chosen = names.find((name) => !this.#tried.has(`${key}: ${name}`)) ?? names[0];
+      this.#tried.add(`${key}: ${chosen}`);
+      taken.set(key.slice(0, key.indexOf(" ")), chosen);
+      return chosen;
+    };
+  }
+
+  /** How many were tried. */
+  get size(): number {
+    return this.#tried.size;
+  }
+
+  /** Whether there are others; some may be for another device. */
+  get left(): boolean {
+    return this.#tried.size < this.#offered.size;
+  }
+}
+
+/** What came of a case with some variants. */
+export interface VariantCheck {
+  readonly result: CheckResult;
+  /** The variants, by operation. */
+  readonly taken: ReadonlyMap<string, string>;
+}
+
+/** Runs a case on a device with variants that were not tried before, until nothing new comes; once at least. */
+export async function* checkVariants(check: CaseCheck, gpu: Gpu, tried: TriedVariants): AsyncGenerator<VariantCheck> {
+  let before: number;
+  do {
+    before = tried.size;
+    const taken = new Map<string, string>();
+    const result = await check.on({ ...gpu, limits: { ...gpu.limits, choose: tried.choosing(taken) } });
+    yield { result, taken };
+  } while (tried.size > before && tried.left);
 }
 
 /** Runs one case of one operation, with images stored as `precision`. */
@@ -176,14 +273,7 @@ export async function checkCase(
   f32Case: OpCase,
   precision: Precision = "f32",
 ): Promise<CheckResult> {
-  const testCase = { ...f32Case, inputs: f32Case.inputs.map((type) => storedAs(type, precision)) };
-  const [least, gradLeast] = precision === "bf16" ? BF16_TOLERANCES : [0, 0], values = makeInputs(op.name, testCase);
-  const reference = (inputs: readonly Float64Array[]) => op.reference!(inputs, testCase.inputs, testCase.attrs);
-  const host = Object.fromEntries(testCase.inputs.map((type, i) => [`x${i}`, pack(type, values[i])]));
-  const trial: Trial = { gpu, op, testCase, precision, values, reference, host, failures: [] };
-  const expected = reference(values), forward = await checkForward(trial, expected, least);
-  const gradient = op.gradient ? await checkGradients(trial, expected, gradLeast) : null;
-  return { forward, gradient, failures: trial.failures };
+  return await new CaseCheck(op, f32Case, precision).on(gpu);
 }
 
 /** An operation on host inputs `x0`, `x1`, ... */
