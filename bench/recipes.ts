@@ -8,6 +8,7 @@
  * Exit code 1 where the peak is more than 15 % off the plan.
  * @module
  */
+import "../src/platform/deno.ts";
 import process from "node:process";
 import type { LabelledImages } from "../src/data/labelled_images.ts";
 import { openGpu } from "../src/gpu/device.ts";

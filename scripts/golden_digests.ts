@@ -4,6 +4,7 @@
  * run again. Not responsible for the golden files.
  * @module
  */
+import "../src/platform/deno.ts";
 import { decodeTensors } from "../src/base/safetensors.ts";
 import { digestOf, type GoldenDigest } from "../src/doctor/golden_digest.ts";
 

@@ -1,4 +1,5 @@
 /** What a full check says of kernels and networks that compute right or wrong, and what it does with too little time. */
+import "../src/platform/deno.ts";
 import assert from "node:assert/strict";
 import { closeForms, openForms } from "../src/doctor/forms.ts";
 import type { FullCheck } from "../src/doctor/full_check.ts";

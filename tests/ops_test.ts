@@ -1,4 +1,5 @@
 /** Every case of every operation in the registry, on the real device. */
+import "../src/platform/deno.ts";
 import assert from "node:assert/strict";
 import { openForms } from "../src/doctor/forms.ts";
 import { Graph } from "../src/graph/graph.ts";
