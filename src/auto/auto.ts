@@ -42,7 +42,7 @@ import { LEAST_STEPS, Race, type Runner, TRIAL_SECONDS } from "./race.ts";
 import type { AutoOutcome, AutoResult, FinalOutcome, TestOutcome } from "./records.ts";
 import { AUTO_RESULT, readAutoResult, writeAutoResult } from "./result_file.ts";
 import { type Fold, splitsOf, trivialOverSplits } from "./splits.ts";
-import { compareStandings, verdictOf } from "./standing.ts";
+import { ranked, verdictOf } from "./standing.ts";
 import { answersOf, hasModel, runTrial, trialFolder, trialPlan } from "./trial.ts";
 import { MOST_IMAGES, type TrivialResult } from "./trivial.ts";
 
@@ -300,7 +300,7 @@ class Auto {
     const { ledger, folder } = this.#context;
     folder?.writeFile(AUTO_MODEL, encodeModel(model));
     folder?.writeFile(AUTO_ONNX, exportOnnx(model));
-    const measured = await this.#test(model), leaderboard = [...this.#race.reached.values()].toSorted(compareStandings);
+    const measured = await this.#test(model), leaderboard = ranked([...this.#race.reached.values()]);
     await ledger.result(END, () => Promise.resolve({ seconds: this.#context.seconds }));
     const outcome: AutoOutcome = {
       ...{ leaderboard, trivial, splits: folds.length, winner: candidate.name, trainedOn: trainedOn !== null },

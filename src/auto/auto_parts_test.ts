@@ -9,7 +9,9 @@ import { RunFolder } from "../run/run_folder.ts";
 import { clockBudget, parseTime, stepBudget } from "./budget.ts";
 import { limitsOf, resolveAutoConfig } from "./config.ts";
 import { pairedDifference, shareInterval } from "./interval.ts";
-import { knownCandidates } from "./candidates.ts";
+import { type CandidateNetwork, knownCandidates } from "./candidates.ts";
+import type { Standing } from "./records.ts";
+import { ranked, standingOf } from "./standing.ts";
 import { END, type Entry, Ledger, LEDGER_FILE, readDecisions, readLedger, TimeOver } from "./ledger.ts";
 import { rungsFor, schedule, survivors } from "./schedule.ts";
 import { fewerOf, splitsOf } from "./splits.ts";
@@ -90,6 +92,25 @@ Deno.test("the difference of two networks on the same images", () => {
   assert.ok(same.difference === 0 && same.interval[0] < 0 && same.interval[1] > 0);
   assert.deepEqual(shareInterval(0, 0), [0, 1]);
   assert.deepEqual(shareInterval(0, 20)[0], 0);
+});
+
+Deno.test("who is not clearly behind is ranked in the order of entry, who got further before all", () => {
+  const standing = (name: string, rungs: number, right: string): Standing => {
+    const candidate = { name, origin: "plain", channels: 8, cells: 3 } as CandidateNetwork;
+    const result = { epochs: 1, steps: 1, secondsPerStep: 1, secondsPerImage: 1, right, loss: 1, seconds: 1 };
+    return { ...standingOf(candidate, 0, [result], undefined), rungs };
+  };
+  const answers = (right: number): string => "1".repeat(right) + "0".repeat(100 - right);
+  const names = (...of: Standing[]): string[] => ranked(of).map(({ candidate }) => candidate.name);
+  // Where only one of two is right 8 times of 100 the standard error is 2.8 of 100, where once 1.4.
+  assert.deepEqual(names(standing("a", 1, answers(70)), standing("b", 1, answers(71))), ["a", "b"]);
+  assert.deepEqual(names(standing("a", 1, answers(70)), standing("b", 1, answers(78))), ["b", "a"]);
+  assert.deepEqual(
+    names(standing("a", 1, answers(60)), standing("b", 1, answers(70)), standing("c", 1, answers(71))),
+    ["b", "c", "a"],
+  );
+  assert.deepEqual(names(standing("a", 1, answers(90)), standing("b", 2, answers(50))), ["b", "a"]);
+  assert.deepEqual(names(standing("a", 1, "01"), standing("b", 1, answers(90))), ["b", "a"], "other images");
 });
 
 Deno.test("trivial answers: what is separable by one pixel is learnt, what is not is guessed", async () => {

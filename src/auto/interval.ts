@@ -4,8 +4,8 @@
  * @module
  */
 
-/** 97.5 % of a standard normal variable lie below it. */
-const Z95 = 1.959964;
+/** 97.5 % of a standard normal variable lie below it: half an interval is so many standard errors. */
+export const Z95 = 1.959964;
 
 /** Ends of an interval. */
 export type Interval = readonly [low: number, high: number];

@@ -23,7 +23,7 @@ import { TimeOver } from "./ledger.ts";
 import type { Failed, Standing, TrialResult } from "./records.ts";
 import { type Schedule, schedule, survivors } from "./schedule.ts";
 import { fewerOf, type Fold } from "./splits.ts";
-import { compareStandings, isBetter, standingOf } from "./standing.ts";
+import { ranked, standingOf } from "./standing.ts";
 import {
   answersOf,
   batchFor,
@@ -285,13 +285,15 @@ export class Race {
     const { candidate, standing } = runner, { folder } = this.#context;
     this.#runners = [...this.#runners.filter((each) => each !== known), runner];
     this.reached.set(candidate.name, standing);
-    const best = !this.best || this.best === known || isBetter(standing, this.best.standing);
-    if (best) {
-      this.best = this.#ranked()[0];
+    const first = this.#ranked()[0];
+    if (first !== this.best) {
+      this.best = first;
       if (fresh) folder?.writeFile(AUTO_MODEL, encodeModel(this.best.models[0]));
       this.#context.hasNetwork = true; // of an earlier process, perhaps
     }
-    if (fresh) this.#context.event({ event: "trial", candidate, rung: standing.rungs - 1, standing, best });
+    if (fresh) {
+      this.#context.event({ event: "trial", candidate, rung: standing.rungs - 1, standing, best: first === runner });
+    }
   }
 
   /** What a trial does; null where there is no time left for it. @param needed whether there is no network yet */
@@ -366,8 +368,13 @@ export class Race {
     return { model: model ?? loadModel(joinPath(folder!, LAST_MODEL)), result };
   }
 
-  /** Candidates, the best first. */
+  /** Candidates that are still in it, the best first. */
   #ranked(): Runner[] {
-    return this.#runners.toSorted((a, b) => compareStandings(a.standing, b.standing));
+    const entered = [...this.reached.values()].flatMap((standing) =>
+      this.#runners.filter((runner) => runner.standing === standing)
+    );
+    return ranked(entered.map(({ standing }) => standing)).map((standing) =>
+      entered.find((runner) => runner.standing === standing)!
+    );
   }
 }

@@ -3,17 +3,39 @@
  * @module
  */
 import type { CandidateNetwork } from "./candidates.ts";
-import { pairedDifference, shareInterval } from "./interval.ts";
+import { pairedDifference, shareInterval, Z95 } from "./interval.ts";
 import type { SearchVerdict, Standing, TrialResult } from "./records.ts";
 
-/** Orders candidates, the best first: who got further, then who has more right answers, then the smaller loss. */
-export function compareStandings(a: Standing, b: Standing): number {
+/** Orders candidates by what they reached: who got further, then who has more right answers, then the smaller loss. */
+function byResult(a: Standing, b: Standing): number {
   return b.rungs - a.rungs || b.accuracy - a.accuracy || a.loss - b.loss;
 }
 
-/** Whether a candidate did better than another one. */
-export function isBetter(a: Standing, b: Standing): boolean {
-  return compareStandings(a, b) < 0;
+const answersOf = ({ right }: Standing): boolean[] => [...right].map((digit) => digit === "1");
+
+/** Whether `behind` has fewer right answers than `ahead` by more than chance explains: by one standard error. */
+function isClearlyBehind(behind: Standing, ahead: Standing): boolean {
+  if (behind.right.length !== ahead.right.length) return byResult(ahead, behind) < 0;
+  const { difference, interval: [low, high] } = pairedDifference(answersOf(ahead), answersOf(behind));
+  return difference > (high - low) / (2 * Z95);
+}
+
+/**
+ * Candidates, the best first: who got further is ahead; among those that got equally far the one that entered first,
+ * unless another one has clearly more right answers to the same images. With few held-out images the best share of right
+ * answers is mostly luck; those that enter first are those that do best in the long run elsewhere.
+ * @param entered in the order in which they entered
+ */
+export function ranked(entered: readonly Standing[]): Standing[] {
+  let left = [...entered];
+  const order: Standing[] = [];
+  while (left.length > 0) {
+    const top = left.toSorted(byResult)[0];
+    const next = left.find((each) => each.rungs === top.rungs && !isClearlyBehind(each, top))!;
+    order.push(next);
+    left = left.filter((each) => each !== next);
+  }
+  return order;
 }
 
 /** Where a candidate stands after a rung, from its trials on every split. */
@@ -41,10 +63,9 @@ export function verdictOf(leaderboard: readonly Standing[]): SearchVerdict | nul
   const searched = leaderboard.find(({ candidate }) => candidate.origin === "searched");
   const other = leaderboard.find(({ candidate }) => candidate.origin !== "searched");
   if (!searched || !other || searched.right.length !== other.right.length) return null;
-  const answers = ({ right }: Standing): boolean[] => [...right].map((digit) => digit === "1");
   return {
     searched: searched.candidate.name,
     other: other.candidate.name,
-    ...pairedDifference(answers(searched), answers(other)),
+    ...pairedDifference(answersOf(searched), answersOf(other)),
   };
 }
