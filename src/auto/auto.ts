@@ -52,8 +52,11 @@ export { AUTO_RESULT } from "./result_file.ts";
 /** The images of a run: candidates are compared on `val`, or on a part of `train` that is held out. */
 export type AutoData<D = Dataset> = TrainData<D>;
 
-/** Share of what is left that the winner's steps are planned to take. */
-const FINAL_SHARE = 0.93;
+/**
+ * Share of the planned steps of the winner from which on nothing is said where the time is over: the learning rate has
+ * come down by then, so the plan may be for all the time that there is.
+ */
+const ENOUGH_SHARE = 0.9;
 /** Images that the network is most wrong about which are shown. */
 const WRONG_SHOWN = 12;
 /** Share of the time that trivial answers may take, the most seconds, and how many pixels a second are compared, about. */
@@ -242,11 +245,11 @@ class Auto {
   /** Trains the winner on, with all images; what came before is kept where that made it worse. */
   async #train(winner: Runner, fold: Fold): Promise<{ model: Model; steps: number | null }> {
     const { candidate, secondsPerStep, models: [before], standing } = winner,
-      { ledger, budget, clocked } = this.#context;
+      { ledger, budget } = this.#context;
     const told = ledger.knows("final"), { held } = fold, { train: data } = this.#context.data;
     const plan = ledger.plan("final", () => {
       const left = budget.left() - this.#context.reserve() - budget.overhead(TRIAL_SECONDS);
-      const steps = Math.floor((clocked ? FINAL_SHARE : 1) * left / budget.stepCost(secondsPerStep));
+      const steps = Math.floor(left / budget.stepCost(secondsPerStep));
       return steps < LEAST_STEPS ? null : trialPlan(steps, data.count, true);
     });
     if (!plan) {
@@ -281,7 +284,7 @@ class Auto {
     }
     const { epochs, steps, kept } = done;
     budget.took(steps);
-    if (epochs < plan.epochs) {
+    if (epochs < ENOUGH_SHARE * plan.epochs) {
       ledger.note(`The winner's training was cut short after ${steps} steps: the time was over`);
     }
     if (!kept) ledger.note("Training on made the winner worse: the network from before is kept");
