@@ -226,6 +226,16 @@ Deno.test("train: stopped in the middle of an epoch, the same call goes on to th
   assert.deepEqual(await complete(folder), reference);
 });
 
+Deno.test("train: an epoch of several passes takes the steps of as many epochs of one", async () => {
+  const of = async (values: TrainOptions): Promise<unknown> => {
+    const { model, epochs } = await train(tiny({ valImages: 0, ...values }), DARTS_V2, DATA, { gpu });
+    return [epochs.at(-1)!.step, [...model.tensors]];
+  };
+  const passes = await of({ epochs: 4 });
+  assert.deepEqual(await of({ epochs: 2, stepsPerEpoch: 12 }), passes);
+  assert.notDeepEqual(await of({ epochs: 2, stepsPerEpoch: 12, seed: 4 }), passes);
+});
+
 Deno.test("train: a best model that is missing, or not of this run, is told of", async () => {
   const path = `${temporary()}/run`, config = tiny({ checkpointSteps: 1 }), warnings: string[] = [];
   await interrupted(path, (options) => train(config, DARTS_V2, DATA, { gpu, ...options }), 2, 1);

@@ -39,8 +39,13 @@ export function batchFor(images: number): number {
   return Math.max(2, Math.min(images < 2000 ? 32 : 64, Math.floor(images / 2)));
 }
 
-/** Parts that a trial has at the least, where its steps suffice: the learning rate rises in the first one. */
-const PARTS = 6;
+/**
+ * Epochs of a trial, where its steps suffice, and steps of one: after each its network and a checkpoint are kept, which
+ * takes about 0.05 s, and where the time is over the last whole epoch counts.
+ */
+const LEAST_EPOCHS = 6, MOST_EPOCHS = 60, EPOCH_STEPS = 50;
+/** Share of the epochs in which the learning rate rises. */
+const WARMUP_SHARE = 1 / 6;
 
 /**
  * A schedule of about so many steps: one rise and one fall of the learning rate.
@@ -48,10 +53,10 @@ const PARTS = 6;
  * @param again whether it goes on from trained weights, which a lower rate keeps
  */
 export function trialPlan(steps: number, images: number, again: boolean): TrialPlan {
-  const batch = batchFor(images), most = Math.max(1, Math.floor(images / batch));
-  const stepsPerEpoch = Math.max(1, Math.min(most, Math.floor(steps / PARTS))),
-    epochs = Math.max(1, Math.floor(steps / stepsPerEpoch));
-  return { batch, stepsPerEpoch, epochs, warmup: Math.floor(epochs / PARTS), lr: again ? 0.06 : 0.1 };
+  const parts = Math.max(LEAST_EPOCHS, Math.min(MOST_EPOCHS, Math.round(steps / EPOCH_STEPS)));
+  const stepsPerEpoch = Math.max(1, Math.floor(steps / parts)), epochs = Math.max(1, Math.floor(steps / stepsPerEpoch));
+  const batch = batchFor(images), warmup = Math.floor(epochs * WARMUP_SHARE);
+  return { batch, stepsPerEpoch, epochs, warmup, lr: again ? 0.06 : 0.1 };
 }
 
 /** The configuration of a training by a plan. */

@@ -179,7 +179,13 @@ export class Runtime {
 
   /** Reads a whole arena, slack excluded. */
   async readArena(arena: Arena): Promise<Float32Array<ArrayBuffer>> {
-    return new Float32Array(await this.#buffers.readArena(arena));
+    const [data] = await this.readArenas([arena]);
+    return data;
+  }
+
+  /** Reads whole arenas, slack excluded, with one wait for the device. */
+  async readArenas(arenas: readonly Arena[]): Promise<Float32Array<ArrayBuffer>[]> {
+    return (await this.#buffers.readArenas(arenas)).map((data) => new Float32Array(data));
   }
 
   /** Reads a result of a program's last run, in storage order. Other programs must not have run since. */

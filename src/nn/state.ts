@@ -58,9 +58,9 @@ export function clearArena(runtime: Runtime, arena: Arena): void {
  * @throws {FailureError} when a value is not finite.
  */
 export async function saveArenas(runtime: Runtime, arenas: readonly Arena[]): Promise<[string, TensorEntry][]> {
-  const out: [string, TensorEntry][] = [];
-  for (const arena of arenas) {
-    const data = await runtime.readArena(arena);
+  const out: [string, TensorEntry][] = [], contents = await runtime.readArenas(arenas);
+  for (const [i, arena] of arenas.entries()) {
+    const data = contents[i];
     for (const { name, type, offset } of arena.variables) {
       const values = data.subarray(offset, offset + elementCount(type));
       if (!values.every(Number.isFinite)) {

@@ -131,7 +131,7 @@ export class SearchEngine extends Engine<SearchPlan, ProgramName, SearchMetric> 
     let count = 0;
     for await (const batch of batches) {
       await this.run("statistics", count, { images: batch.images, labels: batch.labels });
-      const grams = await this.runtime.readArena(arenas.grams), norms = await this.runtime.readArena(arenas.norms);
+      const [grams, norms] = await this.runtime.readArenas([arenas.grams, arenas.norms]);
       nodes.forEach((node, i) => {
         const { type, offset } = arenas.grams.get(nodeName(node));
         const gram = unpack(type, grams.subarray(offset, offset + elementCount(type)));

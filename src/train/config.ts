@@ -81,7 +81,7 @@ export const TRAIN_OPTION_LIST = [
     min: 1,
     default: null,
     group: "Training",
-    help: "steps of an epoch (default: as many as the images give)",
+    help: "steps of an epoch, of several passes over the images where they are more (default: one pass)",
   },
   {
     key: "seed",

@@ -62,7 +62,10 @@ export interface TrainOptions {
   readonly epochs?: number;
   /** Images per step. A whole number from 2 to 4096. Default 96. */
   readonly batchSize?: number;
-  /** Steps of an epoch (default: as many as the images give). A whole number from 1. */
+  /**
+   * Steps of an epoch, of several passes over the images where they are more (default: one pass). A whole number from
+   * 1.
+   */
   readonly stepsPerEpoch?: number | null;
   /** Same seed and adapter: same bits. A whole number from 0 to 4503599627370496. Default 0. */
   readonly seed?: number;

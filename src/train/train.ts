@@ -130,7 +130,7 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
     this.#steps = steps;
     this.#validation = validation;
     this.#host = steps.host();
-    this.stepsPerEpoch = Math.min(config.stepsPerEpoch ?? steps.batchesPerEpoch, steps.batchesPerEpoch);
+    this.stepsPerEpoch = config.stepsPerEpoch ?? steps.batchesPerEpoch;
     const print = val && validation ? val.fingerprint : null;
     this.beginnings = {
       kind: "train",
@@ -162,11 +162,15 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
   }
 
   async step(engine: TrainEngine, epoch: number, at: number): Promise<void> {
-    const { config, stepsPerEpoch } = this, { batchSize, seed } = config, { paths } = engine.plan;
+    const { config, stepsPerEpoch } = this, { seed } = config, { paths, batch: images } = engine.plan;
     const step = epoch * stepsPerEpoch + at, share = dropShare(config, step, stepsPerEpoch);
-    await this.#steps.ready(epoch, at);
-    this.#steps.fill(epoch, at, this.#host.images, this.#host.labels);
-    if (paths > 0) drawDropMask(engine.dropMask, paths, batchSize, seed, step, share);
+    const { batchesPerEpoch: pass } = this.#steps,
+      [over, batch] = stepsPerEpoch > pass
+        ? [Math.floor(step / pass), step % pass] // an epoch of several passes
+        : [epoch, at];
+    await this.#steps.ready(over, batch);
+    this.#steps.fill(over, batch, this.#host.images, this.#host.labels);
+    if (paths > 0) drawDropMask(engine.dropMask, paths, images, seed, step, share);
     await engine.step(this.#host, learningRate(config, step, stepsPerEpoch), step);
   }
 
