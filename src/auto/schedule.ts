@@ -22,10 +22,13 @@ export interface Schedule {
 const SEARCH_FROM = 400;
 /** Share of what there is for the search, and of the rest for the halving; what remains is the winner's. */
 const SEARCH_SHARE = 0.22, HALVING_SHARE = 0.42;
-/** Seconds that a candidate gets at the least: less tells nothing. */
-const LEAST_SECONDS = 10;
-/** Most candidates. */
-const MOST_CANDIDATES = 10;
+/**
+ * What a candidate gets at the least in the first rung, as a share of the budget within some seconds: less tells
+ * nothing, and lets only networks go on that learn fast and are too small for all the time that there is.
+ */
+const LEAST_SHARE = 0.04, LEAST_SECONDS = 10, ENOUGH_SECONDS = 60;
+/** Most candidates, and fewest: two that are known, and one of a search that has its time. */
+const MOST_CANDIDATES = 10, FEWEST_CANDIDATES = 2;
 
 /** Rungs until one of `candidates` is left. */
 export function rungsFor(candidates: number): number {
@@ -45,9 +48,11 @@ export function survivors(n: number): number {
 export function schedule(usable: number, budget: Budget, wanted: "auto" | "on" | "off", splits: number): Schedule {
   const seconds = budget.inSeconds(usable), searches = wanted === "on" || (wanted === "auto" && seconds >= SEARCH_FROM);
   const search = searches ? SEARCH_SHARE * usable : 0, halving = HALVING_SHARE * (usable - search);
+  const least = Math.max(LEAST_SECONDS, Math.min(ENOUGH_SECONDS, LEAST_SHARE * seconds));
   let count = MOST_CANDIDATES;
   const slice = (n: number): number => halving / rungsFor(n) / n / splits;
-  while (count > 2 && budget.inSeconds(slice(count)) < LEAST_SECONDS) count--;
+  const fewest = FEWEST_CANDIDATES + (seconds >= SEARCH_FROM ? 1 : 0);
+  while (count > fewest && budget.inSeconds(slice(count)) < least) count--;
   const searched = searches ? Math.max(1, Math.min(3, Math.floor(count / 2))) : 0, rungs = rungsFor(count);
   return { known: count - searched, searched, search, rungs, rung: halving / rungs };
 }
