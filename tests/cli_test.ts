@@ -145,6 +145,7 @@ Deno.test("cli discretize: the same scores again, other options, a folder of its
   const last = await idarts(["discretize", path("whole"), ...removals], { write: [] });
   assert.equal(last.code, 0, last.err);
   assert.match(last.out, /The cell \(rule: perturbation\)/);
+  assert.match(last.out, /How certain the choice is: the same on 100 samples of the images \(in 2 parts\)/);
   assert.match(last.out, /perturbation: accuracy that the supernet loses without the operation, of \S+ on 8 images/);
 });
 
@@ -226,12 +227,30 @@ Deno.test("cli inspect: cost, memory and plan, without data and without a GPU", 
   assert.equal(without.code, 0, without.err);
   assert.match(without.err, /^warning: Cannot find a WebGPU adapter/);
   const [found] = events(without.out) as {
+    cost: {
+      steps: number | null;
+      core: { coreHours: number | null };
+      cards: { gpuDays: number | null; secondsPerStep: number }[];
+    };
     memory: Record<string, number>;
     gpuBytes: number;
     plan: { label: string }[];
     programs: { name: string; dispatches: number; macs: number }[];
     largestBatch: number;
   }[];
+  const { cost: { steps, core, cards } } = found;
+  assert.deepEqual([steps, core.coreHours, ...new Set(cards.map(({ gpuDays }) => gpuDays))], [null, null, null]);
+  assert.ok(cards.length > 4 && cards.every(({ secondsPerStep }) => secondsPerStep > 0));
+  const whole = await idarts([...sized, "--images", "1280", "--epochs", "3"], {
+    read: [],
+    write: [],
+    env: WITHOUT_GPU,
+  });
+  assert.match(whole.out, /\nCost \(the whole search: 30 steps and its measurements\)\n/); // 640 images of each half by 64
+  assert.match(whole.out, /\n {2}card +TFLOP\/s +GB\/s +a step +the search +GPU-days\n/);
+  assert.match(whole.out, /Tesla V100 \(SXM2\) +15.7 +900 +[\d.]+ ms +[\d.]+ ms +0\.0+\d+\n/);
+  assert.match(whole.out, /llvmpipe\): .* a step, 0\.0\d+ core-hours,/);
+  assert.match(whole.out, /the paper: 0.2 GPU-days on CIFAR-10, 1.9 on ImageNet/);
   assert.equal(Object.values(found.memory).reduce((a, b) => a + b, 0), found.gpuBytes);
   assert.deepEqual(found.programs.map((p) => p.name), [
     "weight_step",

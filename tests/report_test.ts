@@ -13,7 +13,18 @@ import { rulesOf } from "../src/discretize/registry.ts";
 import type { NodeStatistics } from "../src/discretize/statistics.ts";
 import { gramOf } from "../src/discretize/testing.ts";
 import { html } from "../src/report/markup.ts";
-import { count, duration, fixed, lead, magnitude, mebibytes, narrow, percent } from "../src/report/numbers.ts";
+import {
+  count,
+  duration,
+  fieldTime,
+  fixed,
+  lead,
+  magnitude,
+  mebibytes,
+  narrow,
+  percent,
+  significant,
+} from "../src/report/numbers.ts";
 import { reportHtml } from "../src/report/html_report.ts";
 import type { EvaluationPart, ReportInput } from "../src/report/report_input.ts";
 import type { TrainingReportInput } from "../src/report/report_input.ts";
@@ -422,7 +433,26 @@ Deno.test("report: what does not fit together is refused", async () => {
   }
 });
 
+Deno.test("report: what the search took in the field's terms, by who did the work", async () => {
+  const input = { ...searched(1), supernet: { seconds: 8640, cpuSeconds: 18_000 } };
+  const of = async (adapter: string, supernet: typeof input.supernet | { seconds: number }) => {
+    const page = await reportHtml({ ...input, supernet, environment: { ...input.environment, adapter } });
+    return /<dt>cost of the search<\/dt>\s*<dd>(.*?)<\/dd>/.exec(page)?.[1];
+  };
+  assert.equal(await of("llvmpipe (LLVM 15.0.6, 256 bits)", input.supernet), "5 core-hours");
+  assert.equal(await of("NVIDIA Tesla V100", input.supernet), "0.1 GPU-days");
+  assert.equal(await of("llvmpipe", { seconds: 1 }), undefined, "runs of earlier versions have no CPU time");
+});
+
 Deno.test("report: numbers for people", () => {
+  assert.deepEqual([3350, 99.96, 11.3, 9.3, 2.6, 12, 1, 0.2, 0.012689, 0.00001234, 0, -0.5, NaN].map(significant), [
+    ...["3,350", "100", "11.3", "9.3", "2.6", "12", "1", "0.2", "0.0127", "0.0000123", "0", "−0.5", "–"],
+  ]);
+  assert.deepEqual([fieldTime(8640, false), fieldTime(18000, true), fieldTime(undefined, true)], [
+    "0.1 GPU-days",
+    "5 core-hours",
+    "–",
+  ]);
   assert.deepEqual([fixed(-0.0001), fixed(-1.5, 1), fixed(null), fixed(NaN)], ["0.000", "−1.5", "–", "–"]);
   assert.deepEqual([narrow(0.1984), narrow(-0.012), narrow(1.25)], [".198", "−.012", "1.250"]);
   assert.deepEqual([lead(0.0001), lead(0), lead(0.25)], ["<0.001", "+0.000", "+0.250"]);

@@ -32,8 +32,10 @@ const OPTIONS = defineOptions([
 /** The options `--shape` and `--classes`. */
 export const SHAPE_OPTIONS: readonly Option[] = OPTIONS.options;
 
-/** Shape of the images, and their classes. */
-export type ImageShape = Pick<Dataset, "channels" | "height" | "width" | "classes">;
+/** Shape of the images, their classes, and how many there are where that is known. */
+export type ImageShape =
+  & Pick<Dataset, "channels" | "height" | "width" | "classes">
+  & Partial<Pick<Dataset, "count">>;
 
 /**
  * The shape that {@linkcode SHAPE_OPTIONS} give, else that of the configured data.

@@ -11,12 +11,14 @@ import type { Plan, PlanTarget } from "../graph/plan.ts";
 import { tuned } from "../graph/tuning.ts";
 import { SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import { hostBytes, largestBatch, type MemoryBudget, memoryBudget, neededBytes } from "../run/memory.ts";
+import { type FieldCosts, fieldCosts, PAPER_GPU_DAYS } from "../search/field_cost.ts";
 import { planSearch, PROGRAM_NAMES, type ProgramName, type SearchPlan } from "../search/programs.ts";
 import { supernetConfig } from "../search/search.ts";
 import { alphaCount, edgesOf, primitivesOf, skeletonOf, type Space } from "../space/space.ts";
 import { reductionCells } from "../space/reductions.ts";
 import { weightCount } from "../space/supernet.ts";
 import { addOptions, addSearchOptions, chooseMessage, type Parsed, presetText, searchConfig } from "./flags.ts";
+import { fieldCostLines, fieldCostRecord } from "./field_cost_text.ts";
 import { type ImageShape, SHAPE_OPTIONS, shapeOf } from "./image_shape.ts";
 import { planLines, planRecord } from "./plan_text.ts";
 import { shaderLines } from "./shader_lines.ts";
@@ -32,7 +34,7 @@ export function inspectCommand(program: Command): Command {
     .summary("space, plan, memory and cost of a search before running it")
     .description(
       "Plans a search without running it: the space, the programs with their dispatches, multiply-accumulates and " +
-        "traffic, GPU memory by purpose, and the largest batch that fits. Takes the options of 'search'. Needs no data " +
+        "traffic, GPU memory by purpose, the largest batch that fits, and what it would cost in core-hours and GPU-days. Takes the options of 'search'. Needs no data " +
         "with --shape and --classes, and no GPU (without one it plans for the limits that every adapter has).",
     );
   addOptions(command, SHAPE_OPTIONS);
@@ -126,7 +128,8 @@ export async function runInspect(parsed: Parsed): Promise<number> {
   );
   terminal.close();
   const shown = parsed.plan === undefined ? undefined : findPlan(plan, parsed.plan);
-  const inspected = { config, shape, target, plan, space: net.space, budget, largest, shown };
+  const costs = fieldCosts(net, config, shape.count);
+  const inspected = { config, shape, target, plan, space: net.space, budget, largest, costs, shown };
   terminal.event(inspectRecord(inspected));
   inspectLines(inspected).forEach((line) => terminal.line(line));
   return 0;
@@ -142,6 +145,8 @@ interface Inspected {
   readonly budget: MemoryBudget | undefined;
   /** The largest batch that fits. */
   readonly largest: number;
+  /** What the search takes elsewhere. */
+  readonly costs: FieldCosts;
   /** The program that is printed node by node. */
   readonly shown: Plan | undefined;
 }
@@ -151,7 +156,7 @@ const betaCount = ({ config, space }: Inspected): number =>
   config.edgeWeights ? skeletonOf(space).kinds.length * edgesOf(space).length : 0;
 
 function inspectRecord(inspected: Inspected): Readonly<Record<string, unknown>> {
-  const { config, target, plan, space, budget, largest, shown } = inspected;
+  const { config, target, plan, space, budget, largest, costs, shown } = inspected;
   return {
     event: "inspect",
     adapter: target.adapter,
@@ -168,12 +173,13 @@ function inspectRecord(inspected: Inspected): Readonly<Record<string, unknown>> 
     budget: budget ?? null,
     largestBatch: largest,
     fits: budget === undefined || neededBytes(plan, budget) <= budget.bytes,
+    cost: { ...fieldCostRecord(costs), paperGpuDays: PAPER_GPU_DAYS },
     ...(shown ? { plan: planRecord(shown) } : {}),
   };
 }
 
 function inspectLines(inspected: Inspected): string[] {
-  const { config, shape, target, plan, space, budget, largest, shown } = inspected, betas = betaCount(inspected);
+  const { config, shape, target, plan, space, budget, largest, costs, shown } = inspected, betas = betaCount(inspected);
   return [
     "Space",
     ...spaceLines(space, config),
@@ -210,6 +216,8 @@ function inspectLines(inspected: Inspected): string[] {
     ]),
     "",
     budgetLine(config, plan, budget, largest),
+    "",
+    ...fieldCostLines(costs, config),
     ...(shown ? ["", ...planLines(shown)] : []),
   ];
 }

@@ -11,7 +11,9 @@ import { RULES } from "../discretize/registry.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import type { SearchPlan } from "../search/programs.ts";
+import { fieldTime } from "../report/numbers.ts";
 import { finishSearch, methodReport } from "../report/run_pictures.ts";
+import { stopwatch } from "../run/result_file.ts";
 import type { RunFolder } from "../run/run_folder.ts";
 import { settledOf } from "../search/settled.ts";
 import { readSearch } from "../search/run_record.ts";
@@ -167,12 +169,13 @@ function tellStart(
 }
 
 async function searchIn(job: SearchJob, data: Dataset, { terminal, options }: Running): Promise<void> {
-  const { config, folder, resume } = job, began = performance.now();
+  const { config, folder, resume } = job, time = stopwatch();
   terminal.progress(() => "opening the GPU and planning the supernet ...");
-  let started = false;
+  let started = false, software = false;
   const onStart = (plan: SearchPlan, gpu: Gpu, stepsPerEpoch: number): void => {
     if (!started) tellStart(job, data, terminal, gpu, plan, stepsPerEpoch); // not once more, on a new device
     started = true;
+    software = gpu.software;
   };
   const onEpoch = (record: EpochRecord): void => {
     terminal.event({ event: "epoch", ...record });
@@ -186,10 +189,10 @@ async function searchIn(job: SearchJob, data: Dataset, { terminal, options }: Ru
     onStart,
     onEpoch,
   });
-  const seconds = (performance.now() - began) / 1000;
-  await finishSearch(folder, result, resume ? undefined : seconds);
+  const taken = time(), field = fieldTime(software ? taken.cpuSeconds : taken.seconds, software);
+  await finishSearch(folder, result, resume ? undefined : taken);
   terminal.progress(() => "writing the report ...");
-  tell(job, result, terminal, { seconds, report: await writeReport(folder) });
+  tell(job, result, terminal, { seconds: taken.seconds, field, report: await writeReport(folder) });
 }
 
 /** Shows where a search is. */
@@ -213,7 +216,7 @@ function tell(
   { config, folder }: SearchJob,
   result: SearchResult,
   terminal: Terminal,
-  { seconds, report }: { seconds: number; report: string },
+  { seconds, field, report }: { seconds: number; field: string; report: string },
 ): void {
   const epochs = readRecords(folder, EPOCH_SHAPE), chosen = config.discretizer, last = epochs.at(-1);
   const { genotype, text } = methodReport(result.report, chosen), file = (name: string): string => folder.file(name);
@@ -256,7 +259,7 @@ function tell(
     "",
     ...pairs([
       ["ended", `after epoch ${result.stopped.epoch} of ${config.epochs}: ${result.stopped.text}`],
-      ["time", `${duration(seconds)} in all, ${duration(mean)} a step (architecture and weights)`],
+      ["time", `${duration(seconds)} in all (${field}), ${duration(mean)} a step (architecture and weights)`],
       ["GPU memory", `${mebibytes(result.plan.bytes)} at most`],
       ["weights", `${count(weightCount(result.plan.variables))} in the supernet`],
       ["picture", file("cells.svg")],

@@ -12,6 +12,7 @@ import { DATA_OPTION_LIST } from "../data/config.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import { finishTraining } from "../report/run_pictures.ts";
+import { stopwatch } from "../run/result_file.ts";
 import type { RunFolder } from "../run/run_folder.ts";
 import { costOf } from "../space/cost.ts";
 import type { NetworkConfig } from "../space/derived.ts";
@@ -198,7 +199,7 @@ function tellStart(
 }
 
 async function trainIn(job: TrainJob, data: TrainData, { terminal, options }: Running): Promise<void> {
-  const { config, origin, folder, resume } = job, began = performance.now();
+  const { config, origin, folder, resume } = job, time = stopwatch();
   terminal.progress(() => "opening the GPU and planning the network ...");
   const network = networkConfig(config, origin.genotype, data.train);
   let started = false;
@@ -218,8 +219,8 @@ async function trainIn(job: TrainJob, data: TrainData, { terminal, options }: Ru
     onStart,
     onEpoch,
   });
-  const seconds = (performance.now() - began) / 1000, { parameters } = costOf(network);
-  await finishTraining(folder, result, resume ? undefined : seconds);
+  const taken = time(), { seconds } = taken, { parameters } = costOf(network);
+  await finishTraining(folder, result, resume ? undefined : taken);
   terminal.progress(() => "writing the report ...");
   tell(job, result, terminal, { seconds, report: await writeReport(folder), parameters });
 }

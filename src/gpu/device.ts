@@ -40,6 +40,13 @@ export const PORTABLE_LIMITS: GpuLimits = {
   subgroupSize: 0,
 };
 
+/** No limit of any adapter: plans made for these are those of the work, not of a machine. */
+export const BOUNDLESS_LIMITS: GpuLimits = {
+  ...PORTABLE_LIMITS,
+  maxStorageBufferBindingSize: Number.MAX_SAFE_INTEGER,
+  maxBufferSize: Number.MAX_SAFE_INTEGER,
+};
+
 /** An open device and what is known about it. */
 export interface Gpu {
   /** The WebGPU device. */

@@ -4,13 +4,14 @@
  * The same input gives the same bytes. Not responsible for reading runs and writing files.
  * @module
  */
+import { softwareReason } from "../gpu/adapter.ts";
 import { SEARCH_OPTIONS } from "../search/config.ts";
 import { meanEntropy } from "../search/records.ts";
 import { CELL_KINDS, skeletonOf } from "../space/space.ts";
 import { choiceSection } from "./choice_section.ts";
 import { type Content, type Html, html } from "./markup.ts";
 import { accuracyOf, networkSection } from "./network_section.ts";
-import { count, duration, fixed, known, magnitude, mebibytes, percent, plural } from "./numbers.ts";
+import { count, duration, fieldTime, fixed, known, magnitude, mebibytes, percent, plural } from "./numbers.ts";
 import { cellPart, commandPart, environmentTable, page, tileList, trainingConfig, valueText } from "./page.ts";
 import { checkInput, type ReportInput } from "./report_input.ts";
 import { searchSection } from "./search_section.ts";
@@ -97,10 +98,18 @@ function tiles(input: ReportInput): Html {
       last && `${fixed(last.imbalance.before, 1)} → ${fixed(last.imbalance.after, 1)}`,
     ],
     ["time of the search", known(supernet?.seconds) ? duration(supernet.seconds) : undefined],
+    ["cost of the search", fieldCost(input)],
     ["a step of the search", steps.length > 0 ? duration(steps.reduce((a, b) => a + b, 0) / steps.length) : undefined],
     ["weights of the supernet", supernet?.parameters === undefined ? undefined : magnitude(supernet.parameters)],
     ["GPU memory", supernet?.gpuBytes === undefined ? undefined : mebibytes(supernet.gpuBytes)],
   ]);
+}
+
+/** What the search took in the field's terms, where that is known. */
+function fieldCost({ supernet, environment: { adapter } }: ReportInput): string | undefined {
+  const software = softwareReason({ info: { description: adapter } }) !== undefined;
+  const seconds = software ? supernet?.cpuSeconds : supernet?.seconds;
+  return known(seconds) ? fieldTime(seconds, software) : undefined;
 }
 
 function settings({ environment, data, config, training }: ReportInput): Html {

@@ -49,6 +49,20 @@ export function magnitude(value: Measured): string {
   return String(value);
 }
 
+/** `12`, `0.0127`, `3,350`: three digits that count, without an exponent. */
+export function significant(value: Measured): string {
+  if (!known(value)) return MISSING;
+  if (Math.abs(value) >= 100) return count(value);
+  const digits = value === 0 ? 0 : Math.min(20, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))));
+  return value.toFixed(digits).replace(/\.0+$|(\.\d*[1-9])0+$/, "$1").replace("-", "−");
+}
+
+/** A time in the field's terms: core-hours where it is CPU time, as of a software adapter, else GPU-days. */
+export function fieldTime(seconds: Measured, software: boolean): string {
+  if (!known(seconds)) return MISSING;
+  return software ? `${significant(seconds / 3600)} core-hours` : `${significant(seconds / 86_400)} GPU-days`;
+}
+
 /** `34.5 MiB`. */
 export function mebibytes(bytes: Measured): string {
   if (!known(bytes)) return MISSING;

@@ -7,6 +7,7 @@ import type { Dataset } from "../data/dataset.ts";
 import type { EpochRecord } from "../search/records.ts";
 import type { Genotype } from "../space/genotype.ts";
 import type { Measured } from "./numbers.ts";
+import type { RunResult } from "../run/result_file.ts";
 import type { Outcome } from "../search/outcome_file.ts";
 
 /** What the report of a training without a search shows. */
@@ -38,7 +39,7 @@ export interface ReportInput {
   /** What `discretization.json` holds. */
   readonly discretization: Outcome;
   /** What the search took. */
-  readonly supernet?: { readonly parameters?: number; readonly gpuBytes?: number; readonly seconds?: number };
+  readonly supernet?: Partial<RunResult>;
   /** Training of the derived network. */
   readonly training?: TrainingPart;
   /** Size of the derived network. */

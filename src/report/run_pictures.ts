@@ -6,7 +6,7 @@
 import { joinPath, makeFolder, writeAtomic } from "../base/files.ts";
 import type { MethodReport } from "../discretize/choice.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
-import { writeResult } from "../run/result_file.ts";
+import { type RunTime, writeResult } from "../run/result_file.ts";
 import type { RunFolder } from "../run/run_folder.ts";
 import { writeOutcome } from "../search/outcome_file.ts";
 import type { SearchResult } from "../search/search.ts";
@@ -42,26 +42,26 @@ export async function writePictured(
 
 /**
  * Writes `cells.svg` and `result.json` of a search.
- * @param seconds that it took; undefined where other processes began it
+ * @param time that it took; undefined where other processes began it
  * @throws {FailureError} when the folder cannot be written.
  */
 export async function finishSearch(
   folder: RunFolder,
   { genotype, plan }: SearchResult,
-  seconds: number | undefined,
+  time: RunTime | undefined,
 ): Promise<void> {
   folder.writeFile(PICTURE_FILE, await cellSvg(genotype));
-  writeResult(folder.path, { parameters: weightCount(plan.variables), gpuBytes: plan.bytes, seconds });
+  writeResult(folder.path, { parameters: weightCount(plan.variables), gpuBytes: plan.bytes, ...time });
 }
 
 /** The same of a training, and its cells as `genotype.json` and `genotype.txt`. */
 export async function finishTraining(
   folder: RunFolder,
   { model: { network }, plan }: TrainResult,
-  seconds: number | undefined,
+  time: RunTime | undefined,
 ): Promise<void> {
   folder.writeFile("genotype.json", formatGenotypeJson(network.genotype));
   folder.writeFile("genotype.txt", formatGenotypeText(network.genotype) + "\n");
   folder.writeFile(PICTURE_FILE, await cellSvg(network.genotype));
-  writeResult(folder.path, { parameters: costOf(network).parameters, gpuBytes: plan.bytes, seconds });
+  writeResult(folder.path, { parameters: costOf(network).parameters, gpuBytes: plan.bytes, ...time });
 }

@@ -2,14 +2,31 @@
  * `result.json`: numbers of a finished run that nothing else in its folder says.
  * @module
  */
+import process from "node:process";
 import { joinPath, writeAtomic } from "../base/files.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { isRecord } from "./run_record.ts";
 
+/** What a run took; left out for one that was resumed. */
+export interface RunTime {
+  /** Wall-clock time. */
+  readonly seconds: number;
+  /** CPU time of all threads of the process, those of a software adapter among them. */
+  readonly cpuSeconds: number;
+}
+
+/** Begins to measure. @returns what was taken since then */
+export function stopwatch(): () => RunTime {
+  const cpu = (): number => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  };
+  const began = performance.now(), before = cpu();
+  return () => ({ seconds: (performance.now() - began) / 1000, cpuSeconds: cpu() - before });
+}
+
 /** Numbers of a finished run that nothing else in its folder says. */
-export interface RunResult {
-  /** Wall-clock time; left out for a run that was resumed. */
-  readonly seconds?: number;
+export interface RunResult extends Partial<RunTime> {
   /** Largest use of GPU memory. */
   readonly gpuBytes: number;
   /** Weights that were trained. */

@@ -10,7 +10,7 @@
  * @module
  */
 import { optionError, UsageError } from "../base/errors.ts";
-import type { GpuLimits } from "../gpu/device.ts";
+import { BOUNDLESS_LIMITS } from "../gpu/device.ts";
 import { Graph, type Node } from "../graph/graph.ts";
 import { dropUnused } from "../graph/passes.ts";
 import { planProgram, Pool } from "../graph/plan.ts";
@@ -48,16 +48,6 @@ export interface NetworkCost {
   /** Every layer, in order of execution. */
   readonly layers: readonly LayerCost[];
 }
-
-/** No limit of any adapter: costs are those of the network, not of a machine. */
-const BOUNDLESS: GpuLimits = {
-  maxStorageBuffersPerShaderStage: 8,
-  maxStorageBufferBindingSize: Number.MAX_SAFE_INTEGER,
-  maxUniformBufferBindingSize: 65536,
-  maxBufferSize: Number.MAX_SAFE_INTEGER,
-  software: false,
-  subgroupSize: 0,
-};
 
 function inferenceGraph(network: NetworkConfig) {
   checkNetwork(network);
@@ -103,7 +93,7 @@ export function costOf(network: NetworkConfig): NetworkCost {
     };
   });
   const pool = new Pool();
-  planProgram("cost", graph, { logits }, BOUNDLESS, pool);
+  planProgram("cost", graph, { logits }, BOUNDLESS_LIMITS, pool);
   const sum = (key: "macs" | "activationBytes") => layers.reduce((total, layer) => total + layer[key], 0);
   return {
     parameters: variables.weights.elements,

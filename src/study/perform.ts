@@ -9,6 +9,7 @@ import { VERSION } from "../base/version.ts";
 import { rulesOf } from "../discretize/registry.ts";
 import { openGpu } from "../gpu/device.ts";
 import { finishSearch, finishTraining, writePictured } from "../report/run_pictures.ts";
+import { stopwatch } from "../run/result_file.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { rediscretize } from "../search/rediscretize.ts";
 import { readSearch } from "../search/run_record.ts";
@@ -59,10 +60,10 @@ function stoppedBy(observers: Observers, signal: AbortSignal | undefined): Obser
 async function searchTask({ config }: SearchTask, assignment: Assignment, observers: Observers): Promise<void> {
   const { path, resume, signal, started: onStart } = assignment, { warn } = observers;
   await inFolder(path, observers, async (folder) => {
-    const data = await openPart(config, "train", stoppedBy(observers, signal)), began = performance.now();
+    const data = await openPart(config, "train", stoppedBy(observers, signal)), time = stopwatch();
     try {
       const result = await search(config, data, { ...observers.search, folder, signal, onStart, warn });
-      await finishSearch(folder, result, resume ? undefined : (performance.now() - began) / 1000);
+      await finishSearch(folder, result, resume ? undefined : time());
     } finally {
       data.stream?.close();
     }
@@ -72,10 +73,10 @@ async function searchTask({ config }: SearchTask, assignment: Assignment, observ
 async function trainTask({ config, genotype }: TrainTask, assignment: Assignment, observers: Observers): Promise<void> {
   const { path, resume, signal, started: onStart, input } = assignment, { warn } = observers, name = baseName(input!);
   await inFolder(path, observers, async (folder) => {
-    const data = await openTrainData(config, stoppedBy(observers, signal)), began = performance.now();
+    const data = await openTrainData(config, stoppedBy(observers, signal)), time = stopwatch();
     try {
       const result = await train(config, genotype, data, { ...observers.train, folder, signal, onStart, warn, name });
-      await finishTraining(folder, result, resume ? undefined : (performance.now() - began) / 1000);
+      await finishTraining(folder, result, resume ? undefined : time());
     } finally {
       for (const part of Object.values(data)) part?.stream?.close();
     }
