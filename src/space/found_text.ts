@@ -76,14 +76,25 @@ function only(text: string, pieces: readonly Piece[], file: string): string {
   );
 }
 
+/** What turns a terminal's colours on and off. */
+const COLOURS = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*[A-Za-z]`, "g");
+
+/** Text without what terminals, word processors and web pages make of it. */
+function plain(text: string): string {
+  return text.replace(COLOURS, (sequence) => " ".repeat(sequence.length))
+    .replace(/&#0?39;|&#x27;|&apos;|[\u2018\u2019\u201a\u2032]/gi, "'")
+    .replace(/&quot;|&#34;|[\u201c\u201d\u201e\u2033]/gi, '"');
+}
+
 /**
  * The genotype in a text, with blanks for what stands around it, and its kind.
  * @param file names the text in errors
  * @throws {FailureError} where it holds several that differ.
  */
-export function findGenotype(text: string, file: string): { readonly kind: TextKind; readonly text: string } {
-  const bracketed = /^\s*[{[]/.test(text);
-  if (bracketed && JSON_FORMAT.test(text)) return { kind: "json", text };
+export function findGenotype(given: string, file: string): { readonly kind: TextKind; readonly text: string } {
+  const bracketed = /^\s*[{[]/.test(given);
+  if (bracketed && JSON_FORMAT.test(given)) return { kind: "json", text: given };
+  const text = plain(given);
   const python = calls(text);
   if (python.length > 0) return { kind: "python", text: only(text, python, file) };
   const cells = [...text.matchAll(NAS_BENCH)].map(({ index, 0: cell }) => ({

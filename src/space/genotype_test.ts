@@ -227,6 +227,11 @@ Deno.test("a genotype is found in what it was pasted with", () => {
       "DARTS = DARTS_V2\n",
       `${CALL}\n${CALL}`,
       nested,
+      `\x1b[32mINFO\x1b[0m genotype = \x1b[1m${CALL}\x1b[0m`,
+      CALL.replaceAll("'", "\u2019"),
+      `<pre>DARTS = ${CALL.replaceAll("'", "&#39;")}</pre>`,
+      CALL.replace(/\('/g, "['").replace(/(\d)\)(?=[,\]])/g, "$1]"),
+      CALL.replace(/_concat=(\[.*?\]|range\(.*?\))/g, "_concat=array(list($1))"),
     ]
   ) assert.deepEqual(parseGenotype(around, "log"), parseGenotypePython(CALL, "g"), around);
   for (const around of [`arch: ${cell} (acc 94.1)`, `Structure(4 nodes with ${cell})`, `{"arch_str": "${cell}"}`]) {

@@ -1,11 +1,12 @@
 /**
- * The grammar of Python's `Genotype(...)` text, hand-written: no evaluation, no recursion, every token consumed
+ * The grammar of Python's `Genotype(...)` text, hand-written: no evaluation, no deep recursion, every token consumed
  * once. Not responsible for meaning: names, indices and counts are checked by `genotype.ts`.
  *
  *     file     = [NAME "="] "Genotype" "(" field {"," field} [","] ")"
  *     field    = ("normal" | "reduce") "=" list(pair)
- *              | ("normal_concat" | "reduce_concat") "=" (list(INT) | "range" "(" INT "," INT ")")
- *     pair     = "(" STRING "," INT ")", or a list of those
+ *              | ("normal_concat" | "reduce_concat") "=" concat
+ *     concat   = list(INT) | "range" "(" INT "," INT ")" | ("list" | "tuple" | "array") "(" concat ")"
+ *     pair     = "(" STRING "," INT ")", or the same in "[" "]", or a list of those
  *     list(x)  = "[" {x ","} [x] "]", or the same in "(" ")"
  * @module
  */
@@ -28,6 +29,9 @@ const FIELDS = ["normal", "normal_concat", "reduce", "reduce_concat"] as const;
 /** Longest `range(...)` that is written out; a cell has far fewer nodes. */
 const MAX_RANGE = 64;
 
+/** How deep `list(tuple(...))` may go, over all fields. */
+const MAX_DEPTH = 8;
+
 interface Token {
   kind: "name" | "number" | "string" | "sign" | "end";
   text: string;
@@ -48,6 +52,7 @@ export function parsePython(text: string, file: string): PythonFields {
 class Parser {
   readonly #tokens: readonly Token[];
   #next = 0;
+  #depth = 0;
 
   constructor(readonly text: string, readonly name: string) {
     this.#tokens = tokenize(text, name);
@@ -86,20 +91,28 @@ class Parser {
 
   /** A pair, or those of a node, as some repositories write them. */
   #pairs(): { op: string; from: number }[] {
-    const nested = this.#at("[") || (this.#at("(") && this.#tokens[this.#next + 1].kind === "sign");
+    const nested = (this.#at("[") || this.#at("(")) && this.#tokens[this.#next + 1].kind === "sign";
     return nested ? this.#list(() => this.#pair()) : [this.#pair()];
   }
 
   #pair(): { op: string; from: number } {
-    this.#expect("(");
+    const close = this.#accept("[") ? "]" : ")";
+    if (close === ")") this.#expect("(");
     const op = this.#take("string", "the name of an operation in quotes");
     this.#expect(",");
     const from = this.#integer();
-    this.#expect(")");
+    this.#expect(close);
     return { op, from };
   }
 
   #concat(): number[] {
+    if (["list", "tuple", "array"].includes(this.#token.text) && this.#depth++ < MAX_DEPTH) {
+      this.#next++;
+      this.#expect("(");
+      const inner = this.#concat();
+      this.#expect(")");
+      return inner;
+    }
     if (this.#token.text !== "range") return this.#list(() => this.#integer());
     this.#next++;
     this.#expect("(");
