@@ -310,7 +310,8 @@ Deno.test("entries: the main one fits on a page, each says what it is, and mod.t
     assert.ok(about && about.doc.length > 50, path);
     return symbols.map(({ name }) => name);
   };
-  const { "./cli": _, ...entries } = exportsOf(), all = await Promise.all(Object.values(entries).map(names));
+  const { "./cli": _cli, "./web": _web, ...entries } = exportsOf(),
+    all = await Promise.all(Object.values(entries).map(names));
   const main = all[Object.keys(entries).indexOf(".")];
   assert.ok(main.length > 40 && main.length < 75, `${main.length} exports`);
   assert.deepEqual((await names("mod.ts")).sort(), all.flat().sort(), "no name is in two entries");

@@ -30,7 +30,7 @@ const DAMAGE = /bad huffman code|corrupt jpeg data: premature end|invalid progre
 /** The decoder, and how to drop the memory that it holds: it only ever grows. */
 interface Library {
   readonly magick: typeof Magick;
-  readonly wasm: WebAssembly.Module;
+  readonly wasm: WebAssembly.Module | Uint8Array<ArrayBuffer>;
   /** The library's own handle of its memory and functions, not in its types; where there is none a new one is made. */
   readonly holder: { _api: { readonly HEAPU8: Uint8Array } | undefined };
 }

@@ -18,8 +18,8 @@ export interface RgbaPixels {
   readonly height: number;
 }
 
-/** An image of any size: the path of a file, the bytes of one (PNG, JPEG, ...), or raw pixels. */
-export type ImageInput = string | Uint8Array | RgbaPixels;
+/** An image of any size: the path of a file, the bytes of one (PNG, JPEG, ...) or a `File` or `Blob` of them, or raw pixels. */
+export type ImageInput = string | Uint8Array | Blob | RgbaPixels;
 
 /** The square that a network takes. */
 export interface SquareShape {
@@ -39,6 +39,7 @@ export interface SquareShape {
  */
 export async function prepareInput(image: ImageInput, shape: SquareShape, name: string): Promise<Uint8Array> {
   if (typeof image === "string") return await loadImage({ path: image, ...shape });
+  if (image instanceof Blob) return await prepareImage(new Uint8Array(await image.arrayBuffer()), name, shape);
   if (image instanceof Uint8Array) return await prepareImage(image, name, shape);
   return fromPixels(image, shape, name);
 }

@@ -6,6 +6,7 @@
  * elsewhere, where the shaders are on disk already, and where there is no such disk.
  * @module
  */
+import { platform } from "../platform/platform.ts";
 import { type Gpu, LIMIT_NAMES } from "./device.ts";
 
 /** A shader to compile. */
@@ -133,7 +134,9 @@ export async function warmUp(
   shaders: readonly ShaderText[],
   pipelineOf?: PipelineOf,
 ): Promise<WarmUp | undefined> {
-  if (!gpu.software || shaders.length < FEWEST || navigator.hardwareConcurrency < 2) return undefined;
+  if (!gpu.software || !platform().sharesShaders || shaders.length < FEWEST || navigator.hardwareConcurrency < 2) {
+    return undefined;
+  }
   const longestFirst = shaders.toSorted((a, b) => b.code.length - a.code.length), [longest] = longestFirst;
   const coldMs = await compileHere(gpu, longest, pipelineOf).catch(() => 0);
   return coldMs < COLD_MS ? undefined : compileOnThreads(gpu, longestFirst, coldMs, pipelineOf);

@@ -49,7 +49,29 @@ function gunzip(
   return out;
 }
 
-let codec: WebAssembly.Module | URL = new URL("magick.wasm", import.meta.url);
+/** Paths of all files in a folder of the page, and in those below it; none where there is no such folder. */
+export function listFiles(folder: string): string[] {
+  try {
+    return [...PAGE_FILES.list(folder)].flatMap(({ name, isDirectory }) =>
+      isDirectory ? listFiles(`${folder}/${name}`) : [`${folder}/${name}`]
+    ).sort();
+  } catch (error) {
+    if (PAGE_FILES.fault(error)?.code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** The bytes of a file of the page, to be downloaded, say. Throws where there is none. */
+export function readFile(path: string): Uint8Array<ArrayBuffer> {
+  return PAGE_FILES.read(path);
+}
+
+/** Removes a folder of the page and what is in it; a run must not be going on there. */
+export function removeFiles(folder: string): void {
+  PAGE_FILES.removeAll(folder);
+}
+
+let codec: WebAssembly.Module | Uint8Array<ArrayBuffer> | URL = new URL("magick.wasm", import.meta.url);
 
 /**
  * Says where the decoder of image files is (`magick.wasm` of the npm package `@imagemagick/magick-wasm`): its module,
@@ -59,8 +81,35 @@ export function useCodec(where: WebAssembly.Module | URL): void {
   codec = where;
 }
 
-/** The files of the page. */
-export const PAGE_FILES: MemoryFiles = new MemoryFiles();
+/** The files of the page: those of {@linkcode addFiles}, and what runs write into their folders. */
+const PAGE_FILES = new MemoryFiles();
+
+/** A file that a person chose or dropped, or bytes and the path that they are to have. */
+export type PageFile = File | {
+  /** Path below the folder. */
+  readonly path: string;
+  /** Content. */
+  readonly blob: Blob;
+};
+
+/**
+ * Puts files into a folder of the page, where `openData` finds them as it finds those of a disk. Files of a folder that
+ * was chosen as a whole (`<input type="file" webkitdirectory>`) keep their path in it, its own name first.
+ */
+export async function addFiles(folder: string, files: Iterable<PageFile>): Promise<void> {
+  for (const file of files) {
+    const { webkitRelativePath: within = "" } = file as { webkitRelativePath?: string };
+    const [path, blob] = "blob" in file ? [file.path, file.blob] : [within || file.name, file];
+    PAGE_FILES.put(`${folder}/${path}`, new Uint8Array(await blob.arrayBuffer()));
+  }
+}
+
+/** Bytes, not a module: of one as large as the decoder pages must make instances in the background, from its bytes. */
+async function fetchBytes(address: URL): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`Cannot fetch the decoder of images from '${address}': status ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
 
 /** A browser. */
 export const BROWSER: Platform = {
@@ -70,9 +119,10 @@ export const BROWSER: Platform = {
   freeMemory: () => undefined,
   prepareDriver() {},
   threadsOf: () => false,
+  sharesShaders: false,
   gunzip,
   crc32,
-  codecModule: async () => codec instanceof URL ? await WebAssembly.compileStreaming(fetch(codec)) : codec,
+  codecModule: async () => codec instanceof URL ? codec = await fetchBytes(codec) : codec,
 };
 
 usePlatform(BROWSER);

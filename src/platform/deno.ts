@@ -63,6 +63,7 @@ export const DENO: Platform = {
     const path = fileURLToPath(folder);
     return granted({ name: "read", path }) || path;
   },
+  sharesShaders: true,
   gunzip(bytes, { most, partial = false }: GunzipOptions) {
     const chunkSize = Math.min(Math.max(1024, most), 1 << 20);
     const finishFlush = partial ? constants.Z_SYNC_FLUSH : constants.Z_FINISH;

@@ -162,6 +162,14 @@ export class MemoryFiles implements Files {
     folder.delete(name);
   }
 
+  /** Removes a file, or a folder with all that is in it, if it is there. */
+  removeAll(path: string): void {
+    const parts = this.#parts(path), name = parts.pop();
+    let folder: Node | undefined = this.#root;
+    for (const part of parts) folder = folder instanceof Map ? folder.get(part) : undefined;
+    if (name !== undefined && folder instanceof Map) folder.delete(name);
+  }
+
   makeFolder(path: string): void {
     let folder = this.#root;
     for (const part of this.#parts(path)) {

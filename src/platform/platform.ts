@@ -114,10 +114,12 @@ export interface Platform {
    * @returns true, false where there are none, or the folder that would have to be readable
    */
   threadsOf(folder: URL): boolean | string;
+  /** Whether shaders that one thread has compiled are there for others: graphics drivers keep them on the disk. */
+  readonly sharesShaders: boolean;
   /** The bytes that gzip made smaller. Throws for what is no gzip. */
   gunzip(bytes: Uint8Array, options: GunzipOptions): Uint8Array<ArrayBuffer>;
-  /** The decoder of image files (`@imagemagick/magick-wasm`), compiled. */
-  codecModule(): Promise<WebAssembly.Module>;
+  /** The decoder of image files (`@imagemagick/magick-wasm`): compiled, or the bytes of its module. */
+  codecModule(): Promise<WebAssembly.Module | Uint8Array<ArrayBuffer>>;
   /** The check sum of ZIP and PNG of `bytes` after those of `before`. */
   crc32(bytes: Uint8Array | string, before?: number): number;
 }
@@ -138,6 +140,7 @@ const NONE: Platform = {
   freeMemory: () => undefined,
   prepareDriver() {},
   threadsOf: () => false,
+  sharesShaders: true,
   gunzip: unknown,
   codecModule: unknown,
   crc32: unknown,
