@@ -118,7 +118,8 @@ export async function main(args: readonly string[]): Promise<number> {
       program.outputHelp();
       return 2;
     }
-    await program.parseAsync(spellOut(args, isThere), { from: "user" });
+    const bare = program.commands.find((command) => command.name() === args[0])?.registeredArguments.length === 0;
+    await program.parseAsync(spellOut(args, isThere, bare), { from: "user" });
     return code;
   } catch (error) {
     return explain(error, args, program);

@@ -31,8 +31,9 @@ const ON = ["on", "true", "yes"], OFF = ["off", "false", "no"];
  * A command line in which every switch has the form that its verb knows: `--flip`, `--no-flip`, `--flip on` and
  * `--flip=off` may be written for each of them. Files whose names begin with a dash become paths (`./-1.png`).
  * @param isFile whether there is such a file
+ * @param bare whether the verb takes nothing but flags, so that any word after a choice is meant as its value
  */
-export function spellOut(args: readonly string[], isFile: (path: string) => boolean): string[] {
+export function spellOut(args: readonly string[], isFile: (path: string) => boolean, bare = false): string[] {
   const out: string[] = [];
   for (let i = 0; i < args.length; i++) {
     if (args[i] === "--") return [...out, ...args.slice(i)];
@@ -46,7 +47,8 @@ export function spellOut(args: readonly string[], isFile: (path: string) => bool
     }
     const next = joined ?? args[i + 1] ?? "",
       word = no ? "off" : ON.includes(next) ? "on" : OFF.includes(next) ? "off" : "";
-    const other = option.kind === "choice" && option.choices.includes(next) ? next : undefined;
+    const isValue = option.kind === "choice" && (option.choices.includes(next) || (bare && /^[^-]/.test(next)));
+    const other = isValue ? next : undefined;
     if (!no && joined === undefined && (word !== "" || other !== undefined)) i++;
     if (!no && joined !== undefined && word === "" && other === undefined) out.push(args[i]);
     else if (option.kind === "choice") out.push(`--${key}`, word || other || "on");

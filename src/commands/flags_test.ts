@@ -33,4 +33,7 @@ Deno.test("flags: a switch may be written in every form, and names of files may 
   for (const [given, wanted] of cases) {
     assert.equal(spellOut(given.split(" "), (path) => files.includes(path)).join(" "), wanted, given);
   }
+  // Where nothing but flags may stand, what follows a choice is its value, whatever it is.
+  assert.deepEqual(spellOut(["--flip", "maybe"], () => false, true), ["--flip", "maybe"]);
+  assert.deepEqual(spellOut(["--flip", "--fold"], () => false, true), ["--flip", "on", "--fold"]);
 });
