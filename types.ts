@@ -19,7 +19,7 @@ export type { FetchMnistOptions, MnistFile } from "./src/data/fetch_mnist.ts";
 export type { DataFormat, DataPlace, KnownData } from "./src/data/format.ts";
 export type { RgbaPixels } from "./src/data/image_input.ts";
 export type { DataOptions } from "./src/data/options.ts";
-export type { Certainty, NodeCertainty, RuleCertainty } from "./src/discretize/certainty.ts";
+export type { CellsCertainty, Certainty, NodeCertainty, RuleCertainty } from "./src/discretize/certainty.ts";
 export type {
   MethodReport,
   NodeChoice,

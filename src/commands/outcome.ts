@@ -2,6 +2,7 @@
  * What a search or a discretisation found, as text for people: the cell, what each rule picked, and the evidence.
  * @module
  */
+import { decisionName, otherKeep } from "../discretize/decisions.ts";
 import type { DiscretizationReport, NodeSummary } from "../discretize/discretize.ts";
 import { genotypeText } from "../report/cell_svg.ts";
 import { certaintySummaries, leadText } from "../report/certainty.ts";
@@ -73,7 +74,7 @@ export function comparisonLines(report: DiscretizationReport): string[] {
 /** What each rule picks the other way to keep, node by node where it differs; nothing where every edge stays. */
 function otherWayLines({ methods, keep = "edges" }: DiscretizationReport): string[] {
   if (methods.some(({ other }) => other === undefined)) return [];
-  const way = keep === "edges" ? "operations" : "edges", { inputs } = skeletonOf(methods[0].genotype);
+  const way = otherKeep(keep), { inputs } = skeletonOf(methods[0].genotype);
   const rows = CELL_KINDS.flatMap((kind) =>
     methods[0].nodes[kind].flatMap(({ node }) => {
       const texts = methods.map(({ nodes, other }) => {
@@ -131,8 +132,9 @@ function sumOfShares({ shares }: NodeSummary): number {
 export function certaintyLines(report: DiscretizationReport): string[] {
   const summaries = certaintySummaries(report), { certainty } = report;
   if (!certainty || summaries.length === 0) return [];
+  const { keep = "edges" } = report;
   const rows = summaries.map((s) => [
-    s.method,
+    decisionName({ rule: s.method, keep: s.otherWay ? otherKeep(keep) : keep }),
     `${s.certain} of ${s.nodes}`,
     percent(s.same),
     leadText(s.lead),

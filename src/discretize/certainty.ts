@@ -14,11 +14,12 @@ import {
   type ScoredCandidate,
   type ScoredNode,
   scoredNode,
+  type Selection,
 } from "./choice.ts";
 import { type GatheredEvidence, scoresOf } from "./evidence.ts";
 import { spearman } from "./ranks.ts";
 import type { Rule } from "./rule.ts";
-import { correlate, type Correlation, type NodeStatistics, ofParts } from "./statistics.ts";
+import { correlate, type NodeStatistics, ofParts } from "./statistics.ts";
 
 /** In how many parts the statistics of a decision are kept; fewer batches make fewer parts. */
 export const CERTAINTY_PARTS = 16;
@@ -45,14 +46,20 @@ export interface NodeCertainty {
   readonly agreement: number;
 }
 
-/** How certain the cells of a rule are. */
-export interface RuleCertainty {
-  /** Name of the rule. */
-  readonly method: string;
+/** How certain cells are. */
+export interface CellsCertainty {
   /** Per node. */
   readonly nodes: Record<CellKind, readonly NodeCertainty[]>;
   /** Operations that the two halves of the images both keep. */
   readonly shared: number;
+}
+
+/** How certain the cells of a rule are. */
+export interface RuleCertainty extends CellsCertainty {
+  /** Name of the rule. */
+  readonly method: string;
+  /** The same of what follows from its scores the other way to {@linkcode Keep}; absent where every edge stays. */
+  readonly other?: CellsCertainty;
 }
 
 /** How certain a discretisation is as far as it depends on which images its statistics are of. */
@@ -61,7 +68,10 @@ export interface Certainty {
   readonly parts: number;
   /** Samples drawn. */
   readonly samples: number;
-  /** For each rule that reads nothing else that depends on images, in the order of the report. */
+  /**
+   * For each rule that reads nothing else that depends on images, in the order of the report; without those that have no
+   * finite scores on some sample.
+   */
   readonly rules: readonly RuleCertainty[];
 }
 
@@ -82,76 +92,79 @@ export interface CertaintyInput {
 export function certaintyOf(input: CertaintyInput): Certainty | undefined {
   const { statistics, seed, samples = SAMPLES } = input;
   const filled = statistics.map(({ parts = [] }) => parts.filter(({ count }) => count > 0).length);
-  const parts = Math.min(...filled), rules = input.rules.filter(({ needs = [] }) => needs.join() === "statistics");
-  if (statistics.length === 0 || parts < 2 || rules.length === 0) return undefined;
+  const parts = Math.min(...filled),
+    rules = new Set(input.rules.filter(({ needs = [] }) => needs.join() === "statistics"));
+  if (statistics.length === 0 || parts < 2 || rules.size === 0) return undefined;
   const random = new Random(seed, "bootstrap"), all = Array.from({ length: parts }, (_, i) => i);
-  const decided = (drawn: readonly number[]): Decided => decide(input, rules, drawn);
-  const outcomes: Outcomes = {
+  const scored = (drawn: readonly number[]): Scored => scoreAgain(input, rules, drawn);
+  const again: Again = {
     parts,
-    drawn: Array.from({ length: samples }, () => decided(all.map(() => random.below(parts)))),
-    even: decided(all.filter((part) => part % 2 === 0)),
-    odd: decided(all.filter((part) => part % 2 === 1)),
+    drawn: Array.from({ length: samples }, () => scored(all.map(() => random.below(parts)))),
+    even: scored(all.filter((part) => part % 2 === 0)),
+    odd: scored(all.filter((part) => part % 2 === 1)),
   };
-  return { parts, samples, rules: rules.map((rule) => ruleCertainty(input, rule, outcomes)) };
+  return { parts, samples, rules: [...rules].map((rule) => ruleCertainty(input, rule, again)) };
 }
 
-/** What is decided on other images. */
-interface Outcomes {
+/** What each rule thinks of each node. */
+type Scored = ReadonlyMap<Rule, Readonly<Record<CellKind, readonly ScoredNode[]>>>;
+
+/** The same on other images. */
+interface Again {
   readonly parts: number;
-  readonly drawn: readonly Decided[];
-  readonly even: Decided;
-  readonly odd: Decided;
+  readonly drawn: readonly Scored[];
+  readonly even: Scored;
+  readonly odd: Scored;
 }
 
-function ruleCertainty(
-  { space, keep, methods }: CertaintyInput,
-  rule: Rule,
-  { parts, drawn, even, odd }: Outcomes,
-): RuleCertainty {
-  const own = methods.find(({ method }) => method === rule.name)!, way = wayOf(space, keep);
-  const at = (decided: Decided, kind: CellKind, node: number): NodeChoice => decided.get(rule)![kind][node];
-  const nodes = perKind(space, (kind) =>
-    own.nodes[kind].map((choice, node) => {
-      const others = drawn.map((each) => at(each, kind, node));
-      const agreement = agreementOf(at(even, kind, node), at(odd, kind, node));
-      return { ...nodeCertainty(choice, others, way, parts), agreement };
-    }), []);
-  const shared = perKind(
-    space,
-    (kind) => own.nodes[kind].map((_, node) => common(at(even, kind, node), at(odd, kind, node))),
-    [],
-  );
-  return { method: rule.name, nodes, shared: [...shared.normal, ...shared.reduce].reduce((sum, n) => sum + n, 0) };
-}
-
-/** What each rule decides at each node. */
-type Decided = ReadonlyMap<Rule, Readonly<Record<CellKind, readonly NodeChoice[]>>>;
-
-const wayOf = (space: Space, keep: Keep): Keep | "every" => skeletonOf(space).everyEdge ? "every" : keep;
-
-/** The decisions on some parts of the images; one that is named twice counts twice. */
-function decide(
-  { space, evidence, statistics, keep }: CertaintyInput,
-  rules: readonly Rule[],
+/** Scores on some parts of the images; one that is named twice counts twice. Rules that cannot score them leave `rules`. */
+function scoreAgain(
+  { space, evidence, statistics }: CertaintyInput,
+  rules: Set<Rule>,
   drawn: readonly number[],
-): Decided {
-  const byNode = (kind: CellKind, node: number): Correlation[] =>
+): Scored {
+  const perNode = <T>(of: (kind: CellKind, node: number) => T): Record<CellKind, T[]> =>
+    perKind(space, (kind) => Array.from({ length: space.nodes }, (_, node) => of(kind, node)), []);
+  const correlations = perNode((kind, node) =>
     statistics.filter((each) => each.kind === kind && each.node === node).toSorted((a, b) => a.cell - b.cell)
-      .map((each) => correlate(ofParts(each, drawn)));
-  const correlations = perKind(
-    space,
-    (kind) => Array.from({ length: space.nodes }, (_, node) => byNode(kind, node)),
-    [],
+      .map((each) => correlate(ofParts(each, drawn)))
   );
-  const chosen = (rule: Rule, kind: CellKind, node: number): NodeChoice => {
-    const known = { ...evidence.of(rule, kind, node), correlations: correlations[kind][node] };
-    const scored = scoredNode(space, kind, node, scoresOf(rule, known));
-    return { ...scored, ...chooseNode(scored, wayOf(space, keep)) };
+  const scored = new Map<Rule, Record<CellKind, ScoredNode[]>>();
+  for (const rule of rules) {
+    try {
+      const nodes = perNode((kind, node) => {
+        const known = { ...evidence.of(rule, kind, node), correlations: correlations[kind][node] };
+        return scoredNode(space, kind, node, scoresOf(rule, known));
+      });
+      scored.set(rule, nodes);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      rules.delete(rule); // its cells stand, found on all images
+    }
+  }
+  return scored;
+}
+
+function ruleCertainty({ space, keep, methods }: CertaintyInput, rule: Rule, again: Again): RuleCertainty {
+  const { method, nodes, other } = methods.find(({ method }) => method === rule.name)!;
+  const of = (cells: Pick<Selection, "nodes">, way: Keep | "every"): CellsCertainty => {
+    const at = (scored: Scored, kind: CellKind, node: number): NodeChoice => {
+      const found = scored.get(rule)![kind][node];
+      return { ...found, ...chooseNode(found, way) };
+    };
+    let shared = 0;
+    const certain = perKind(space, (kind) =>
+      cells.nodes[kind].map((selection, node) => {
+        const even = at(again.even, kind, node), odd = at(again.odd, kind, node);
+        const drawn = again.drawn.map((each) => at(each, kind, node));
+        shared += common(even, odd);
+        const choice = { ...nodes[kind][node], ...selection }; // the scores are the same both ways
+        return { ...nodeCertainty(choice, drawn, way, again.parts), agreement: agreementOf(even, odd) };
+      }), []);
+    return { nodes: certain, shared };
   };
-  return new Map(rules.map((rule) => [
-    rule,
-    perKind(space, (kind) => Array.from({ length: space.nodes }, (_, node) => chosen(rule, kind, node)), []),
-  ]));
+  if (!other) return { method, ...of({ nodes }, skeletonOf(space).everyEdge ? "every" : keep) };
+  return { method, ...of({ nodes }, keep), other: of(other, keep === "edges" ? "operations" : "edges") };
 }
 
 type Place = Pick<ScoredCandidate, "edge" | "op">;

@@ -17,6 +17,7 @@ import { certaintyOf } from "./certainty.ts";
 import { discretize } from "./discretize.ts";
 import { gatherEvidence } from "./evidence.ts";
 import { spearman } from "./ranks.ts";
+import type { Rule } from "./rule.ts";
 import { RULES, rulesOf } from "./registry.ts";
 import { DISCRETIZATION_SHAPE } from "./report_shape.ts";
 import { addBatch, correlate, emptyStatistics, type NodeStatistics, ofParts } from "./statistics.ts";
@@ -134,6 +135,37 @@ Deno.test("certainty: what is drawn follows from the seed, and is written and re
   assert.ok(
     operations.every(({ edgeNoise, choices }) => edgeNoise === null && choices.every(({ noise }) => noise! > 0)),
   );
+});
+
+Deno.test("certainty: both ways to keep have theirs, each the other's other", () => {
+  const statistics = statisticsOf(S3, 5, noisePart), alphas = alphasOf(S3);
+  const [edges, operations] = KEEPS.map((keep) => discretize({ space: S3, alphas, statistics, keep }).certainty!.rules);
+  edges.forEach(({ method, nodes, shared, other }, i) => {
+    assert.deepEqual(operations[i].other, { nodes, shared }, method);
+    assert.deepEqual({ nodes: operations[i].nodes, shared: operations[i].shared }, other, method);
+  });
+});
+
+Deno.test("certainty: a rule that cannot score some sample keeps its cells and has none", () => {
+  const statistics = statisticsOf(SMALL, 4, noisePart), alphas = alphasOf(SMALL);
+  const whole = correlate(statistics[0]).withNode[0];
+  const rule: Rule = {
+    name: "brittle",
+    summary: "",
+    needs: ["statistics"],
+    score: ({ candidates, correlations: [{ withNode }], kind }) =>
+      candidates.map((_, k) => kind === "reduce" || withNode[0] === whole ? k : NaN),
+  };
+  const { methods, certainty } = discretize({ space: SMALL, alphas, statistics, methods: ["zca", rule] });
+  assert.deepEqual(methods.map(({ method }) => method), ["zca", "brittle"]);
+  assert.deepEqual(certainty!.rules.map(({ method }) => method), ["zca"]);
+  const broken = {
+    ...rule,
+    score: () => {
+      throw new TypeError("a mistake");
+    },
+  };
+  assert.throws(() => discretize({ space: SMALL, alphas, statistics, methods: [broken] }), /a mistake/);
 });
 
 Deno.test("certainty: nothing is said of one part, of rules that read no statistics, and without parts", () => {

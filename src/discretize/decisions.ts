@@ -26,14 +26,18 @@ export function parseDecision(name: string): Decision {
   return { rule, keep: keep as Keep };
 }
 
+/** The other way to keep. */
+export function otherKeep(keep: Keep): Keep {
+  return keep === "edges" ? "operations" : "edges";
+}
+
 /** Every decision of a report with its cells, those that are the rule's first. */
 export function decisionsOf(
   { methods, keep = "edges" }: Pick<DiscretizationReport, "methods" | "keep">,
 ): (Decision & { readonly name: string; readonly cells: Selection })[] {
-  const other = keep === "edges" ? "operations" : "edges";
   const named = (rule: string, keep: Keep, cells: Selection) => (
     { rule, keep, name: decisionName({ rule, keep }), cells }
   );
-  const others = ({ method, other: cells }: MethodReport) => cells ? [named(method, other, cells)] : [];
+  const others = ({ method, other: cells }: MethodReport) => cells ? [named(method, otherKeep(keep), cells)] : [];
   return [...methods.map((each) => named(each.method, keep, each)), ...methods.flatMap(others)];
 }

@@ -16,7 +16,7 @@ import {
 } from "../base/shape.ts";
 import { genotypeShape } from "../space/genotype.ts";
 import { type Candidate, type CellKind, KEEPS } from "../space/space.ts";
-import type { Certainty, NodeCertainty, RuleCertainty } from "./certainty.ts";
+import type { CellsCertainty, Certainty, NodeCertainty, RuleCertainty } from "./certainty.ts";
 import type {
   MethodReport,
   NodeChoice,
@@ -93,11 +93,17 @@ const nodeCertainty = mapping<NodeCertainty>({
   agreement: aMeasurement,
 });
 
+const cellsCertainty = { nodes: perKindShape(listOf(nodeCertainty)), shared: whole() };
+
 const certainty = mapping<Certainty>({
   parts: whole(),
   samples: whole(),
   rules: listOf(
-    mapping<RuleCertainty>({ method: aText, nodes: perKindShape(listOf(nodeCertainty)), shared: whole() }),
+    mapping<RuleCertainty>({
+      ...cellsCertainty,
+      method: aText,
+      other: optional(mapping<CellsCertainty>(cellsCertainty)),
+    }),
   ),
 });
 

@@ -72,7 +72,8 @@ export interface Rule {
   readonly needs?: readonly Evidence[];
   /**
    * One finite score for each of `node.candidates`; a pure function. The best one of an edge stays, or the two best ones
-   * of the node (see {@linkcode Keep}); ties go to the first.
+   * of the node (see {@linkcode Keep}); ties go to the first. A rule that needs statistics alone is also asked about
+   * some hundred samples of the images, to tell how certain its choice is.
    */
   score(node: NodeEvidence): ArrayLike<number>;
   /**

@@ -3,8 +3,9 @@
  * for how it was found out.
  * @module
  */
-import type { NodeCertainty, RuleCertainty } from "../discretize/certainty.ts";
-import type { MethodReport, NodeSelection } from "../discretize/choice.ts";
+import type { CellsCertainty, NodeCertainty, RuleCertainty } from "../discretize/certainty.ts";
+import type { MethodReport, NodeSelection, Selection } from "../discretize/choice.ts";
+import { decisionName, otherKeep } from "../discretize/decisions.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
 import { CELL_KINDS, skeletonOf } from "../space/space.ts";
 import { type Content, type Html, html } from "./markup.ts";
@@ -20,6 +21,8 @@ const CLOSE_NOISES = 2;
 /** How certain the cells of a rule are, in a few numbers. */
 export interface CertaintySummary {
   readonly method: string;
+  /** Whether it is of the cells the other way to keep. */
+  readonly otherWay: boolean;
   /** Nodes, and those that keep the same operations in {@linkcode CERTAIN} of the samples or more. */
   readonly nodes: number;
   readonly certain: number;
@@ -48,24 +51,39 @@ function median(values: readonly number[]): number | null {
   return sorted.length === 0 ? null : (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
 }
 
-/** For each rule that depends on images how certain its cells are; nothing where that is not known. */
+/**
+ * For each rule that depends on images how certain its cells are, those of the other way to keep after them; nothing where
+ * that is not known.
+ */
 export function certaintySummaries({ methods, certainty }: DiscretizationReport): CertaintySummary[] {
-  return (certainty?.rules ?? []).map(({ method, nodes, shared }) => {
-    const own = methods.find((each) => each.method === method)!,
-      mean = (of: (node: NodeCertainty) => number): number => all.reduce((sum, node) => sum + of(node), 0) / all.length;
-    const all = CELL_KINDS.flatMap((kind) => nodes[kind]);
-    const leads = CELL_KINDS.flatMap((kind) => nodes[kind].map((node, i) => leadOverNoise(own.nodes[kind][i], node)));
-    return {
-      method,
-      nodes: all.length,
-      certain: all.filter(({ same }) => same >= CERTAIN).length,
-      same: mean(({ same }) => same),
-      lead: median(leads.filter((lead) => lead !== null)),
-      agreement: mean(({ agreement }) => agreement),
-      shared,
-      kept: all.reduce((sum, { choices }) => sum + choices.length, 0),
-    };
-  });
+  const rules = certainty?.rules ?? [], of = (name: string) => methods.find(({ method }) => method === name)!;
+  return [
+    ...rules.map((rule) => summaryOf(rule.method, false, of(rule.method), rule)),
+    ...rules.flatMap(({ method, other }) => other ? [summaryOf(method, true, of(method).other!, other)] : []),
+  ];
+}
+
+function summaryOf(
+  method: string,
+  otherWay: boolean,
+  cells: Pick<Selection, "nodes">,
+  { nodes, shared }: CellsCertainty,
+): CertaintySummary {
+  const all = CELL_KINDS.flatMap((kind) => nodes[kind]);
+  const mean = (of: (node: NodeCertainty) => number): number =>
+    all.reduce((sum, node) => sum + of(node), 0) / all.length;
+  const leads = CELL_KINDS.flatMap((kind) => nodes[kind].map((node, i) => leadOverNoise(cells.nodes[kind][i], node)));
+  return {
+    method,
+    otherWay,
+    nodes: all.length,
+    certain: all.filter(({ same }) => same >= CERTAIN).length,
+    same: mean(({ same }) => same),
+    lead: median(leads.filter((lead) => lead !== null)),
+    agreement: mean(({ agreement }) => agreement),
+    shared,
+    kept: all.reduce((sum, { choices }) => sum + choices.length, 0),
+  };
 }
 
 /** A lead in units of its noise, for people. */
@@ -84,17 +102,17 @@ export function isClose(
   return margin !== null && margin < (typeof noise === "number" ? CLOSE_NOISES * noise : part * Math.abs(score));
 }
 
-/** What is known of each node by a rule. */
-export function certaintyOfMethod(
+/** How certain the cells of a rule are; undefined where that is not known. */
+export function certaintyOf(
   { certainty }: DiscretizationReport,
   { method }: Pick<MethodReport, "method">,
-): RuleCertainty["nodes"] | undefined {
-  return certainty?.rules.find((each) => each.method === method)?.nodes;
+): RuleCertainty | undefined {
+  return certainty?.rules.find((each) => each.method === method);
 }
 
 /** The part of a report; nothing where it is not known. */
 export function certaintyPart(discretization: DiscretizationReport): Html | false {
-  const { certainty, methods } = discretization, summaries = certaintySummaries(discretization);
+  const { certainty, methods, keep = "edges" } = discretization, summaries = certaintySummaries(discretization);
   if (!certainty || summaries.length === 0) return false;
   const { inputs } = skeletonOf(methods[0].genotype), [{ nodes }] = certainty.rules;
   const perNode = CELL_KINDS.flatMap((kind) =>
@@ -117,7 +135,7 @@ export function certaintyPart(discretization: DiscretizationReport): Html | fals
         number("kept by both halves"),
       ],
       summaries.map((s) => [
-        s.method,
+        decisionName({ rule: s.method, keep: s.otherWay ? otherKeep(keep) : keep }),
         `${s.certain} of ${s.nodes}`,
         percent(s.same, 0),
         leadText(s.lead),
@@ -131,7 +149,8 @@ export function certaintyPart(discretization: DiscretizationReport): Html | fals
     if the node keeps the same operations. The noise of a lead is its standard deviation over samples; the least lead is
     the smallest one that decides a node, median over nodes. Rank correlation is Spearman's, of the scores of a node's
     operations. Rules that read no such statistics do not depend on the images. Another seed of the search is another
-    matter: a study tells how far its cells agree.</p>
+    matter: a study tells how far its cells agree. Names in “.operations” are cells of a node's two best
+    operations, whatever edges they are on.</p>
     <details><summary>Samples alike, node by node</summary>
     ${dataTable("Samples alike, node by node", [
       { name: "node" },

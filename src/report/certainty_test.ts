@@ -1,5 +1,6 @@
 /** How certain choices are, summed up. */
 import assert from "node:assert/strict";
+import type { NodeCertainty } from "../discretize/certainty.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
 import { discretize } from "../discretize/discretize.ts";
 import { perKind, S3 } from "../space/space.ts";
@@ -36,7 +37,7 @@ function reportOf(same: readonly number[], noise: number): DiscretizationReport 
 Deno.test("certainty: means and medians over nodes", () => {
   const [summary] = certaintySummaries(reportOf([1, 1, 0.95, 0.9, 0.5, 0.5, 0.5, 0.65], 2));
   const { same, lead, agreement, ...counts } = summary;
-  assert.deepEqual(counts, { method: "zca", nodes: 8, certain: 3, shared: 13, kept: 16 });
+  assert.deepEqual(counts, { method: "zca", otherWay: false, nodes: 8, certain: 3, shared: 13, kept: 16 });
   assert.ok(Math.abs(same - 0.75) < 1e-12 && Math.abs(agreement - 0.375) < 1e-12);
   assert.equal(lead, 0.5, "4 over 8 is less than 3 over 2 and 2 over 2");
   const [exact] = certaintySummaries(reportOf(Array(8).fill(1), 0));
@@ -52,6 +53,20 @@ Deno.test("certainty: a lead is close below twice its noise, or below a part of 
   };
   assert.deepEqual([close(0.4, 0), close(0.6, 0), close(1.4, 1), close(1.6, 1)], [false, true, false, true]);
   assert.deepEqual([close(undefined, 0), close(undefined, 1)], [false, false], "4 and 3 of 10 are no 5 %");
+});
+
+Deno.test("certainty: the cells of the other way to keep have their own, under their own name", () => {
+  const { certainty, methods, ...rest } = reportOf([1, 1, 1, 1, 1, 1, 1, 0.5], 0.5), [rule] = certainty!.rules;
+  const kept = (nodes: NodeCertainty[]) => nodes.map((node) => ({ ...node, same: 0.25, edgeNoise: null }));
+  const other = { nodes: perKind(S3, (kind) => kept([...rule.nodes[kind]]), []), shared: 3 };
+  const report = { ...rest, methods, certainty: { ...certainty!, rules: [{ ...rule, other }] } };
+  const [own, beside] = certaintySummaries(report);
+  assert.deepEqual([own.otherWay, own.shared, beside.otherWay, beside.shared], [false, 13, true, 3]);
+  assert.deepEqual([beside.same, beside.certain], [0.25, 0]);
+  const lines = certaintyLines(report), page = String(certaintyPart(report));
+  assert.match(lines.at(-1)!, /^ {2}zca\.operations +0 of 8 +25\.0%/);
+  assert.match(page, /<th scope="row">zca\.operations<\/th>/);
+  assert.match(certaintyLines({ ...report, keep: "operations" }).at(-1)!, /^ {2}zca +0 of 8/);
 });
 
 Deno.test("certainty: a report and the terminal say it", () => {

@@ -3,12 +3,13 @@
  * responsible for how it was chosen.
  * @module
  */
-import type { RuleCertainty } from "../discretize/certainty.ts";
+import type { CellsCertainty } from "../discretize/certainty.ts";
 import type { NodeSelection, Selection } from "../discretize/choice.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
+import { otherKeep } from "../discretize/decisions.ts";
 import { findPrimitive } from "../space/primitives.ts";
 import { CELL_KINDS, type CellKind, type Keep, skeletonOf } from "../space/space.ts";
-import { certaintyOfMethod, isClose } from "./certainty.ts";
+import { certaintyOf, isClose } from "./certainty.ts";
 import { cellSvg } from "./cell_svg.ts";
 import { type Content, type Html, html, trusted } from "./markup.ts";
 import { fixed, lead } from "./numbers.ts";
@@ -28,7 +29,7 @@ const WAYS: Readonly<Record<Keep, string>> = {
 interface Column extends Selection {
   readonly method: string;
   /** How certain each node is, where that is known. */
-  readonly certainty?: RuleCertainty["nodes"];
+  readonly certainty?: CellsCertainty["nodes"];
 }
 
 /** What a rule keeps, operation by operation. */
@@ -54,19 +55,25 @@ export function doubledNodes({ nodes }: Selection): number {
 /** What each rule picks, the run's own way. */
 export function picksTable(discretization: DiscretizationReport & { readonly chosen: string }): Html {
   const { methods, chosen } = discretization, reference = methods.find(({ method }) => method === chosen)!;
-  const columns = methods.map((each): Column => ({ ...each, certainty: certaintyOfMethod(discretization, each) }));
+  const columns = methods.map((each): Column => ({
+    ...each,
+    certainty: certaintyOf(discretization, each)?.nodes,
+  }));
   return table("What each rule picks", columns, chosen, [`as ${chosen}`, (column) => sharedPicks(column, reference)]);
 }
 
 /** What each rule picks the other way to keep, and the chosen rule's cells that way; nothing where every edge stays. */
 export async function otherWay(
-  { methods, chosen, keep = "edges" }: DiscretizationReport & { readonly chosen: string },
+  discretization: DiscretizationReport & { readonly chosen: string },
 ): Promise<Html | false> {
+  const { methods, chosen, keep = "edges" } = discretization;
   const own = new Map(methods.map((each) => [each.method, each]));
-  const columns = methods.flatMap(({ method, other }): Column[] => other ? [{ ...other, method }] : []);
+  const columns = methods.flatMap(({ method, other }): Column[] =>
+    other ? [{ ...other, method, certainty: certaintyOf(discretization, { method })?.other?.nodes }] : []
+  );
   const drawn = columns.find(({ method }) => method === chosen);
   if (!drawn) return false;
-  const way: Keep = keep === "edges" ? "operations" : "edges";
+  const way = otherKeep(keep);
   return html`
     <h3>What each rule picks if ${WAYS[way]}</h3>
     ${table(

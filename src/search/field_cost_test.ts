@@ -1,5 +1,6 @@
 /** Costs in the field's terms, against values computed by hand. */
 import assert from "node:assert/strict";
+import { BOUNDLESS_LIMITS } from "../gpu/device.ts";
 import { S3 } from "../space/space.ts";
 import { resolveSearchConfig } from "./config.ts";
 import {
@@ -10,7 +11,9 @@ import {
   PAPER_GPU_DAYS,
   programRuns,
   rooflineSeconds,
+  workOf,
 } from "./field_cost.ts";
+import { planSearch } from "./programs.ts";
 import { supernetConfig } from "./search.ts";
 
 const close = (a: number, b: number): void => assert.ok(Math.abs(a - b) <= 1e-9 * Math.abs(b), `${a} is not ${b}`);
@@ -80,6 +83,19 @@ Deno.test("costs: of a step and of all programs, on every card and a core, in pr
   assert.ok(twice.cards[0].search! < 2 * gtx.search! && twice.cards[0].search! > 1.9 * gtx.search!);
   assert.ok(of({ order: 2 }).cards[0].step > 2 * gtx.step, "the second order costs more");
   assert.deepEqual([of({}).steps, of({}).cards[0].search, of({}).core.search], [undefined, undefined, undefined]);
+});
+
+Deno.test("work: an operation's bytes are those of its inputs, outputs and scratch, once", () => {
+  const config = resolveSearchConfig({ space: "s3", initChannels: 4, cells: 3, batchSize: 8 });
+  const net = supernetConfig(config, { classes: 10, channels: 3, height: 16, width: 16 });
+  const plan = planSearch(net, config, BOUNDLESS_LIMITS).plans.find(({ name }) => name === "statistics")!;
+  const work = workOf(plan),
+    gram = plan.nodes.findIndex(({ node }) => node.op.name === "gram"),
+    node = plan.nodes[gram];
+  const places = [...node.inputs, ...node.outputs, ...node.scratch].map(({ bytes }) => bytes);
+  assert.equal(work[gram].bytes, places.reduce((a, b) => a + b));
+  assert.ok(node.traffic > work[gram].bytes, "its dispatches read the same images again and again");
+  assert.ok(work.every(({ bytes, macs }, i) => bytes <= plan.nodes[i].traffic && macs === plan.nodes[i].macs));
 });
 
 Deno.test("cards: every rate is one that cards have, names are different", () => {

@@ -199,9 +199,9 @@ function readSearch(study: Study, folder: StudyFolder, search: SearchTask, setti
     const at = folder.run(cellRun(search, rule)), decided = at === path ? report : outcome(at);
     const certain = certaintySummaries(decided);
     return decisionsOf(decided).filter(({ name }) => name === rule).map(({ cells, rule: method, keep }) => {
-      const { text: cell, skips, parameterFree } = cells, known = certain.find((each) => each.method === method);
-      const same = known && keep === (decided.keep ?? "edges") ? known.same : null; // samples are of the run's own way
-      return { rule, cell, skips, parameterFree, ranks: known?.agreement ?? null, same };
+      const { text: cell, skips, parameterFree } = cells, otherWay = keep !== (decided.keep ?? "edges");
+      const known = certain.find((each) => each.method === method && each.otherWay === otherWay);
+      return { rule, cell, skips, parameterFree, ranks: known?.agreement ?? null, same: known?.same ?? null };
     });
   });
   const correlations = Object.fromEntries(
