@@ -12,6 +12,7 @@
  */
 import { parseArgs } from "node:util";
 import { gzipSync, inflateSync } from "node:zlib";
+import { readLedger } from "../../src/auto/ledger.ts";
 import { openData } from "../../src/data/dataset.ts";
 import { decodeImage } from "../../src/data/decode.ts";
 import type { Pixels } from "../../src/data/pixels.ts";
@@ -61,6 +62,30 @@ const CONFIG = {
   ...{ genotype: DARTS_V2, name: "DARTS_V2", search: null, config: { seed: 0, epochs: 3 } },
 };
 
+const PLAN = { batch: 32, stepsPerEpoch: 3, epochs: 2, warmup: 0, lr: 0.1 };
+const LEDGER = {
+  ...{ format: "idarts-ledger/1", spent: 60.5, notes: ["It rained"] },
+  made: { fingerprint: "ab".repeat(32), classNames: ["a", "b"], options: { seed: 0 } },
+  entries: [
+    { id: "rate", plan: null, result: 8e9 },
+    {
+      id: "candidates",
+      plan: [{
+        ...{ name: "IDARTS 8x3", origin: "published", channels: 8, cells: 3, parameters: 900, macs: 5000 },
+        genotype: DARTS_V2,
+      }],
+    },
+    {
+      ...{ id: "rung 0/IDARTS 8x3/split 0", plan: PLAN },
+      result: {
+        ...{ epochs: 2, steps: 6, seconds: 1.5, secondsPerStep: 0.1, secondsPerImage: 0.001, right: "1101", loss: 0.5 },
+      },
+    },
+    { id: "final", plan: PLAN, result: { failed: "it was late" } },
+    { id: "end", plan: null, result: { seconds: 60.5 } },
+  ],
+};
+
 const OTHERS: readonly Reader[] = [
   ...READERS.filter(({ name }) => !KINDS.includes(name)),
   {
@@ -94,6 +119,17 @@ const OTHERS: readonly Reader[] = [
     cases: 0,
     originals: [text("search: { node-norm: [rms, none], seed: [0, 1], discretizer: [semipartial, alpha] }\n")],
     read: (bytes) => parseStudy("f", string(bytes)),
+  },
+  {
+    name: "ledger of auto",
+    cases: 0,
+    originals: [text(JSON.stringify(LEDGER, null, 2))],
+    read(bytes) {
+      Deno.mkdirSync(`${FOLDER}/auto`, { recursive: true });
+      Deno.writeTextFileSync(`${FOLDER}/auto/config.json`, "{}");
+      Deno.writeFileSync(`${FOLDER}/auto/ledger.json`, bytes);
+      return readLedger(RunFolder.view(`${FOLDER}/auto`));
+    },
   },
   {
     name: "JSON of a run",
