@@ -54,21 +54,35 @@ Deno.test("web: the entry leads to nothing of Node and names Deno nowhere; the m
   assert.ok(packages.some((name) => /^npm:\/?fflate@/.test(name)), packages.join());
 });
 
+/** What a program in `tests/browser` prints, run with these permissions and no others. */
+// deno-lint-ignore no-explicit-any
+async function printed(program: string, flags: readonly string[] = [], args: readonly string[] = []): Promise<any> {
+  const command = new Deno.Command("deno", {
+    args: ["run", "--quiet", "--no-prompt", "--no-check", ...flags, `tests/browser/${program}`, ...args],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const { code, out, err } = await ended(command.output());
+  assert.equal(code, 0, err);
+  return JSON.parse(out);
+}
+
 Deno.test("web: files in memory give what files on the disk give", async () => {
-  const side = async (flags: string[], ...args: string[]): Promise<unknown> => {
-    const command = new Deno.Command("deno", {
-      args: ["run", "--quiet", "--no-prompt", "--no-check", ...flags, "tests/browser/deno_side.ts", ...args],
-      cwd: ROOT,
-      env: { NO_COLOR: "1" },
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    });
-    const { code, out, err } = await ended(command.output());
-    assert.equal(code, 0, err);
-    return JSON.parse(out);
-  };
-  const images = path("images");
-  const main = await side([`--allow-read=${folder}`, `--allow-write=${folder}`], images);
-  assert.deepEqual(await side([]), main, "and without any permission");
+  const permissions = [`--allow-read=${folder}`, `--allow-write=${folder}`];
+  const main = await printed("deno_side.ts", permissions, [path("images")]);
+  assert.deepEqual(await printed("deno_side.ts"), main, "and without any permission");
+});
+
+Deno.test("web: a search whose folder is in memory goes on where it was stopped", async () => {
+  const { stopped, whole, resumed, files, left } = await printed("memory_run.ts");
+  assert.equal(stopped, true);
+  assert.equal(whole.length, 2);
+  assert.deepEqual(resumed, whole);
+  for (const name of ["config.json", "checkpoint.safetensors", "genotype.json", "genotypes/zca.txt"]) {
+    assert.ok(files.includes(`runs/a/${name}`), files.join());
+  }
+  assert.deepEqual(left, []);
 });
