@@ -228,7 +228,7 @@ Deno.test("layout: a class without images says what its files are", async () => 
   await withFiles({ ...classFiles({ a: 3, b: 3 }), "c/1.png": samplePng(50) }, async (folder) => {
     const { said } = await open(folder);
     assert.ok(
-      said.some((s) => /1 classes of '.*' have one image, so none to be tested on: 'c'; add/.test(s)),
+      said.some((s) => /1 classes of '.*' have no two different images, so none to be tested on: 'c'; add/.test(s)),
       said.join(),
     );
   });

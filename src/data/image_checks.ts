@@ -162,7 +162,7 @@ function uneven(name: string, list: ImageList, copies: Copies | undefined): stri
   const single = split ? [] : untested(list, copies);
   if (single.length > 0) {
     out.push(
-      `${single.length} classes of '${name}' have one image, so none to be tested on: ` +
+      `${single.length} classes of '${name}' have no two different images, so none to be tested on: ` +
         `${some(single.map((each) => `'${each}'`))}; add images to them`,
     );
   }
