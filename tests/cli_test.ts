@@ -67,6 +67,9 @@ Deno.test("cli search: flags, JSON lines, and every file of the run folder", () 
   assert.match(read("whole/cells.svg"), /^<svg/);
   const report = JSON.parse(read("whole/discretization.json"));
   assert.deepEqual([report.chosen, report.step, report.methods.length], ["semipartial", STEPS, rulesOf().length]);
+  const { seconds, cpuSeconds } = JSON.parse(read("whole/result.json"));
+  assert.ok(seconds > 0 && cpuSeconds > 0);
+  assert.match(read("whole/report.html"), /<dt>cost of the search<\/dt>\s*<dd>0\.0\d+ core-hours<\/dd>/);
   const config = JSON.parse(read("whole/config.json"));
   assert.equal(config.config["init-channels"], 2);
   assert.equal(config.data.count, 60000);
