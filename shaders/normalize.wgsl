@@ -1,4 +1,4 @@
-// y = (x - mean) * rstd [* gamma + beta], elementwise: workgroup (g, c) does part g of channel c. The padding of a
+// y = (x - mean) * rstd [* gamma + beta] [+ more], elementwise: workgroup (g, c) does part g of channel c. The padding of a
 // row stays zero. BACKWARD: y = x * rstd [* gamma] (x is then the gradient of y with statistics that are constants).
 // MASKED: something follows the elements of a row. Params: length, vec4s of a channel; share, those that a strand of 8
 // invocations walks; row as in row_ends.wgsl.
@@ -31,12 +31,14 @@ fn main(
   var rows = rows_at(params.row, first + lane % 8);
 #endif
   for (var at = c * length + first + lane % 8; at < end; at += 8) {
-    let result = (load_x(at) - mean) * scale + bias;
+    var result = (load_x(at) - mean) * scale + bias;
 #if MASKED
-    store_y(at, cut(result, rows));
+    result = cut(result, rows);
     walk(&rows);
-#else
-    store_y(at, result);
 #endif
+#if MORE
+    result += load_more(at);
+#endif
+    store_y(at, result);
   }
 }

@@ -12,6 +12,7 @@ import { sum } from "../ops/add_n.ts";
 import { runningUpdate } from "../ops/running_update.ts";
 import { sgd, type SgdAttributes } from "../ops/sgd.ts";
 import { squareSum } from "../ops/square_sum.ts";
+import { fuseBatchNorms } from "./fuse_batch_norms.ts";
 import { fuseNorms } from "./fuse_norms.ts";
 import { hyperInput } from "./hyper.ts";
 import type { NetworkVariables } from "./variables.ts";
@@ -76,6 +77,7 @@ export function finishProgram(
   const all = [...roots, ...Object.values(results)];
   dropUnused(graph, all);
   fuseNorms(graph, all);
+  fuseBatchNorms(graph, all);
   validate(graph);
   return { plan: planProgram(name, graph, results, limits, pool), shared };
 }

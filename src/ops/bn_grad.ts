@@ -1,14 +1,16 @@
 /**
- * Backward pass of batch normalisation in two streaming kernels: the sums that are also the gradients of beta and
- * gamma (and, in a mixed operation, of the softmax weight), then the gradient of the input.
+ * Backward pass of batch normalisation: the sums that are also the gradients of beta and gamma (and, in a mixed
+ * operation, of the softmax weight), then the gradient of the input; in one kernel where one subgroup does a channel.
  * @module
  */
-import { bnGradInput as inputSource, bnGradSums as sumsSource } from "./shader_texts.ts";
+import { bnGrad as source, bnGradInput as inputSource, bnGradSums as sumsSource } from "./shader_texts.ts";
+import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { type Bound, type Dispatch, dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, sameType, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectTensor } from "./expect.ts";
-import { channelVec4s, joinedStrands, overChannels } from "./channel.ts";
+import { channelVec4s, hasTails, joinedStrands, overChannels, rowWord } from "./channel.ts";
+import { hasLanes } from "./lanes.ts";
 import { channelStatistics } from "./reference.ts";
 import { rowEnds } from "./shader_parts.ts";
 
@@ -34,6 +36,20 @@ const inputShader = kernel("bn_grad_input", inputSource, {
     gamma: optional(read("f32")),
   },
   params: { length: "u32", share: "u32", row: "u32", elements: "u32" },
+});
+
+const shader = kernel("bn_grad", source, {
+  parts: [rowEnds],
+  buffers: {
+    x: read("vec4f", "bf16"),
+    gy: read("vec4f", "bf16"),
+    stats: read("f32"),
+    gx: write("vec4f", "bf16"),
+    sums: write("f32"),
+    products: write("f32"),
+    gamma: optional(read("f32")),
+  },
+  params: { length: "u32", row: "u32", elements: "u32" },
 });
 
 /** Attributes of the backward operations. */
@@ -62,6 +78,17 @@ function sums([x, gy, stats]: readonly Float64Array[], eps: number): [Float64Arr
 const deriveStats = (x: TensorType, at: number): OpCase["derive"] => (index, inputs) =>
   index === at ? channelStatistics(inputs[0], x.shape[0]) : undefined;
 
+/** The dispatch that computes the sums, inputs x, gy, stats, as output `first` and the next one. */
+function sumsOf(x: TensorType, eps: number, limits: GpuLimits, first: number): Dispatch {
+  const length = channelVec4s(x), { SIZE, SHARE, SHUFFLED } = joinedStrands(length, limits);
+  return dispatch(sumsShader, {
+    constants: { SIZE, SHUFFLED, EPS: eps },
+    buffers: { x: input(0), gy: input(1), stats: input(2), sums: output(first), products: output(first + 1) },
+    params: { length, share: SHARE },
+    workgroups: [x.shape[0], 1, 1],
+  });
+}
+
 /** `(x, gy [C,N,H,W], stats [2,C]) -> sum of gy [C], sum of gy * xhat [C]`, xhat = (x - mean) / sqrt(var + eps). */
 export const bnGradSums: OpSpec<BnGradAttributes> = {
   name: "bn_grad_sums",
@@ -70,17 +97,7 @@ export const bnGradSums: OpSpec<BnGradAttributes> = {
     const type = dense([inputs[0].shape[0]]);
     return [type, type];
   },
-  kernels({ inputs: [x], attrs: { eps }, limits }) {
-    const length = channelVec4s(x), { SIZE, SHARE, SHUFFLED } = joinedStrands(length, limits);
-    return {
-      dispatches: [dispatch(sumsShader, {
-        constants: { SIZE, SHUFFLED, EPS: eps },
-        buffers: { x: input(0), gy: input(1), stats: input(2), sums: output(0), products: output(1) },
-        params: { length, share: SHARE },
-        workgroups: [x.shape[0], 1, 1],
-      })],
-    };
-  },
+  kernels: ({ inputs: [x], attrs: { eps }, limits }) => ({ dispatches: [sumsOf(x, eps, limits, 0)] }),
   reference: (inputs, _types, { eps }) => sums(inputs, eps),
   cases: () =>
     [image(3, 16, 8, 8), image(5, 3, 7, 13), image(2, 1, 3, 2)].map((x) => ({
@@ -105,48 +122,50 @@ export function inputGradient(x: TensorType, eps: number, buffers: Bound<typeof 
 }
 
 /**
- * `(x, gy [C,N,H,W], stats [2,C], sum of gy [C], sum of gy * xhat [C][, gamma [C]]) -> gx`:
+ * `(x, gy [C,N,H,W], stats [2,C][, gamma [C]]) -> gx, sum of gy [C], sum of gy * xhat [C]`:
  * `gx = gamma / sqrt(var + eps) * (gy - sum_gy / n - xhat * sum_gy_xhat / n)`, n = N * H * W.
  */
-export const bnGradInput: OpSpec<BnGradAttributes> = {
-  name: "bn_grad_input",
+export const bnGrad: OpSpec<BnGradAttributes> = {
+  name: "bn_grad",
   infer(inputs) {
     expectOperands(inputs);
-    const c = inputs[0].shape[0];
-    expectTensor(inputs[3], "sum of gy", [c]);
-    expectTensor(inputs[4], "sum of gy * xhat", [c]);
-    if (inputs.length > 5) expectTensor(inputs[5], "gamma", [c]);
-    return [inputs[0]];
+    const c = inputs[0].shape[0], sum = dense([c]);
+    if (inputs.length > 3) expectTensor(inputs[3], "gamma", [c]);
+    return [inputs[0], sum, sum];
   },
-  kernels({ inputs, attrs: { eps } }) {
-    const [x, gy, stats, sums, products, gamma] = inputs.map((_, i) => input(i));
-    const buffers = { x, gy, stats, sums, products, gx: output(0), ...(gamma && { gamma }) };
-    return { dispatches: [inputGradient(inputs[0], eps, buffers)] };
+  kernels({ inputs, attrs: { eps }, limits }) {
+    const [type] = inputs, [channels, n, h, w] = type.shape, [x, gy, stats, gamma] = inputs.map((_, i) => input(i));
+    const [gx, sums, products] = [output(0), output(1), output(2)], more = gamma && { gamma };
+    if (!hasLanes(limits)) {
+      const last = inputGradient(type, eps, { x, gy, stats, sums, products, gx, ...more });
+      return { dispatches: [sumsOf(type, eps, limits, 1), last] };
+    }
+    return {
+      dispatches: [dispatch(shader, {
+        constants: { MASKED: hasTails(type), GAMMA: gamma !== undefined, EPS: eps },
+        buffers: { x, gy, stats, gx, sums, products, ...more },
+        params: { length: channelVec4s(type), row: rowWord(type), elements: n * h * w },
+        workgroups: [channels, 1, 1],
+      })],
+    };
   },
-  reference([x, gy, stats, sum, product, gamma], _types, { eps }) {
-    const c = stats.length / 2, count = x.length / c;
-    return [x.map((v, i) => {
-      const k = Math.floor(i / count), rstd = 1 / Math.sqrt(stats[c + k] + eps);
+  reference([x, gy, stats, gamma], _types, { eps }) {
+    const c = stats.length / 2, count = x.length / c, [sum, product] = sums([x, gy, stats], eps);
+    const gx = x.map((v, i) => {
+      const k = Math.floor(i / count);
+      const rstd = 1 / Math.sqrt(stats[c + k] + eps);
       const centred = gy[i] - sum[k] / count -
         (v - stats[k]) * rstd * product[k] / count;
       return (gamma?.[k] ?? 1) * rstd * centred;
-    })];
+    });
+    return [gx, sum, product];
   },
   cases: () =>
     [image(3, 16, 8, 8), image(5, 3, 7, 13), image(2, 1, 3, 2)].flatMap((x) => {
-      const c = dense([x.shape[0]]),
-        inputs = [x, x, dense([2, x.shape[0]]), c, c];
-      const derive: OpCase["derive"] = (index, made) =>
-        deriveStats(x, 2)!(index, made) ??
-          (index === 3 || index === 4 ? sums(made, 1e-5)[index - 3] : undefined);
+      const inputs = [x, x, dense([2, x.shape[0]])], attrs = { eps: 1e-5 }, derive = deriveStats(x, 2);
       return [
-        { name: `${x.shape}`, inputs, attrs: { eps: 1e-5 }, derive },
-        {
-          name: `${x.shape}, gamma`,
-          inputs: [...inputs, c],
-          attrs: { eps: 1e-5 },
-          derive,
-        },
+        { name: `${x.shape}`, inputs, attrs, derive },
+        { name: `${x.shape}, gamma`, inputs: [...inputs, dense([x.shape[0]])], attrs, derive },
       ];
     }),
 };

@@ -3,9 +3,10 @@
  * @module
  */
 import { bnStats as source } from "./shader_texts.ts";
+import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, list, read, table, write } from "../gpu/kernel.ts";
-import { type Dispatch, dispatch, input, type OpSpec, output } from "../graph/op.ts";
-import { dense, image } from "../graph/tensor_type.ts";
+import { type Binding, type Dispatch, dispatch, input, type OpSpec, output } from "../graph/op.ts";
+import { dense, image, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage } from "./expect.ts";
 import { channelVec4s, hasTails, joinedStrands, rowWord } from "./channel.ts";
 import { channelStatistics } from "./reference.ts";
@@ -23,6 +24,23 @@ export interface BnStatsAttributes {
   readonly sizes: readonly number[];
 }
 
+/** The dispatch for runs of `parts` channels from channel `first` of `x` (input 0) on, whose results are `stats`. */
+export function statisticsOf(
+  x: TensorType,
+  parts: readonly number[],
+  first: number,
+  stats: readonly Binding[],
+  limits: GpuLimits,
+): Dispatch {
+  const length = channelVec4s(x), { SHARE, ...strands } = joinedStrands(length, limits);
+  return dispatch(shader, {
+    constants: { ...strands, MASKED: hasTails(x), PARTS: parts.length },
+    buffers: { x: input(0), stats },
+    params: { length, share: SHARE, row: rowWord(x), first, parts: parts.map((channels) => ({ channels })) },
+    workgroups: [parts.reduce((a, b) => a + b, 0), 1, 1],
+  });
+}
+
 /**
  * `x [C,N,H,W] -> [2,C]`: row 0 the mean, row 1 the biased variance of every channel, or such a tensor for each of
  * several runs of channels. It passes no gradient: the operations that use the statistics return the total derivative
@@ -38,17 +56,11 @@ export const bnStats: OpSpec<BnStatsAttributes> = {
     return sizes.map((channels) => dense([2, channels]));
   },
   kernels({ inputs: [x], attrs: { sizes }, limits }) {
-    const length = channelVec4s(x), { SHARE, ...strands } = joinedStrands(length, limits);
     const most = limits.maxStorageBuffersPerShaderStage - 1, dispatches: Dispatch[] = [];
     for (let from = 0, first = 0; from < sizes.length; from += most) {
-      const part = sizes.slice(from, from + most), channels = part.reduce((a, b) => a + b, 0);
-      dispatches.push(dispatch(shader, {
-        constants: { ...strands, MASKED: hasTails(x), PARTS: part.length },
-        buffers: { x: input(0), stats: part.map((_, i) => output(from + i)) },
-        params: { length, share: SHARE, row: rowWord(x), first, parts: part.map((channels) => ({ channels })) },
-        workgroups: [channels, 1, 1],
-      }));
-      first += channels;
+      const part = sizes.slice(from, from + most);
+      dispatches.push(statisticsOf(x, part, first, part.map((_, i) => output(from + i)), limits));
+      first += part.reduce((a, b) => a + b, 0);
     }
     return { dispatches };
   },

@@ -4,10 +4,10 @@
  */
 import { normalize as source } from "./shader_texts.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
-import { dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
+import { type Bound, type Dispatch, dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage, expectTensor } from "./expect.ts";
-import { bnGradInput, bnGradSums } from "./bn_grad.ts";
+import { bnGrad, bnGradSums } from "./bn_grad.ts";
 import { overChannels } from "./channel.ts";
 import { channelStatistics } from "./reference.ts";
 import { onnxBatchNorm } from "./onnx.ts";
@@ -20,10 +20,23 @@ const shader = kernel("normalize", source, {
     stats: read("f32"),
     gamma: optional(read("f32")),
     beta: optional(read("f32")),
+    more: optional(read("vec4f", "bf16")),
     y: write("vec4f", "bf16"),
   },
   params: { length: "u32", share: "u32", row: "u32" },
 });
+
+/** The dispatch of it for an image of the type of `x`; what is bound decides what it does. */
+export function normalizing(
+  x: TensorType,
+  eps: number,
+  buffers: Bound<typeof shader.buffers>,
+  BACKWARD = false,
+): Dispatch {
+  const { constants, params, workgroups } = overChannels(x), { gamma, beta, more } = buffers;
+  const given = { GAMMA: gamma !== undefined, BETA: beta !== undefined, MORE: more !== undefined };
+  return dispatch(shader, { constants: { ...constants, ...given, BACKWARD, EPS: eps }, buffers, params, workgroups });
+}
 
 /** Attributes of {@linkcode normalize}. */
 export interface NormalizeAttributes {
@@ -47,15 +60,8 @@ export const normalizeGrad: OpSpec<{ readonly eps: number }> = {
     return [gy];
   },
   kernels({ inputs, attrs: { eps } }) {
-    const { constants, params, workgroups } = overChannels(inputs[0]);
-    return {
-      dispatches: [dispatch(shader, {
-        constants: { ...constants, GAMMA: inputs.length > 2, BETA: false, BACKWARD: true, EPS: eps },
-        buffers: { x: input(0), stats: input(1), ...(inputs.length > 2 && { gamma: input(2) }), y: output(0) },
-        params,
-        workgroups,
-      })],
-    };
+    const buffers = { x: input(0), stats: input(1), ...(inputs.length > 2 && { gamma: input(2) }), y: output(0) };
+    return { dispatches: [normalizing(inputs[0], eps, buffers, true)] };
   },
   testedBy: "normalize",
 };
@@ -73,27 +79,19 @@ export const normalize: OpSpec<NormalizeAttributes> = {
     return [x];
   },
   kernels({ inputs, attrs: { eps } }) {
-    const [x] = inputs, { constants, params, workgroups } = overChannels(x);
-    const affine = inputs.length > 2;
-    return {
-      dispatches: [dispatch(shader, {
-        constants: { ...constants, GAMMA: affine, BETA: affine, BACKWARD: false, EPS: eps },
-        buffers: { x: input(0), stats: input(1), ...(affine && { gamma: input(2), beta: input(3) }), y: output(0) },
-        params,
-        workgroups,
-      })],
-    };
+    const affine = inputs.length > 2 && { gamma: input(2), beta: input(3) };
+    return { dispatches: [normalizing(inputs[0], eps, { x: input(0), stats: input(1), ...affine, y: output(0) })] };
   },
   gradient({ graph, node, grads: [gy], needs }) {
     const [x, stats, ...affine] = node.inputs, { eps, batch } = node.attrs;
     const gamma = affine.slice(0, 1), attrs = { eps };
     if (!gy) return node.inputs.map(() => null);
-    const sums = batch || needs[2] || needs[3] ? graph.apply(bnGradSums, [x, gy, stats], attrs, "sums") : [];
-    const gx = !needs[0]
-      ? null
-      : batch
-      ? graph.apply1(bnGradInput, [x, gy, stats, ...sums, ...gamma], attrs, "x")
-      : graph.apply1(normalizeGrad, [gy, stats, ...gamma], attrs, "x");
+    if (batch && needs[0]) {
+      const [gx, ...sums] = graph.apply(bnGrad, [x, gy, stats, ...gamma], attrs);
+      return affine.length ? [gx, null, sums[1], sums[0]] : [gx, null];
+    }
+    const sums = needs[2] || needs[3] ? graph.apply(bnGradSums, [x, gy, stats], attrs, "sums") : [];
+    const gx = needs[0] ? graph.apply1(normalizeGrad, [gy, stats, ...gamma], attrs, "x") : null;
     return affine.length ? [gx, null, sums[1] ?? null, sums[0] ?? null] : [gx, null];
   },
   onnx(context) {

@@ -6,7 +6,8 @@ import type { OpSpec } from "../graph/op.ts";
 import { accumulateTally } from "./accumulate_tally.ts";
 import { adam } from "./adam.ts";
 import { addN } from "./add_n.ts";
-import { bnGradInput, bnGradSums } from "./bn_grad.ts";
+import { batchNorm } from "./batch_norm.ts";
+import { bnGrad, bnGradSums } from "./bn_grad.ts";
 import { bnStats } from "./bn_stats.ts";
 import { combine } from "./combine.ts";
 import { concat, split, zeros } from "./concat.ts";
@@ -62,8 +63,9 @@ export const OPERATIONS: readonly OpSpec[] = [
   spaceToPhases,
   spaceToPhasesGrad,
   bnStats,
+  batchNorm,
   bnGradSums,
-  bnGradInput,
+  bnGrad,
   normalize,
   normalizeGrad,
   sampleNorm,

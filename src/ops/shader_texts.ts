@@ -239,6 +239,164 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 }
 `;
 
+/** `shaders/batch_norm.wgsl` */
+export const batchNorm: string = `// bn_stats.wgsl and normalize.wgsl in one: stats[0, c] = mean, stats[1, c] = biased variance of channel c of x, and
+// y = (x - mean) * rstd [* gamma + beta] [+ more], for subgroups of 8 lanes, one of which has a whole channel and walks it
+// twice. Padding stays zero. MASKED: something follows the elements of a row. Params: length, vec4s of a channel; row as
+// in row_ends.wgsl.
+
+fn join(a: vec3f, b: vec3f) -> vec3f {
+  let count = a.x + b.x;
+  let share = b.x / max(count, 1.0);
+  let delta = b.y - a.y;
+  return vec3f(count, a.y + delta * share, a.z + b.z + delta * delta * a.x * share);
+}
+
+@compute @workgroup_size(8)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let c = group.x;
+  let channels = groups.x;
+  let start = c * params.length + lane;
+  let end = (c + 1) * params.length;
+  var part = vec3f();
+  if (start < end) {
+    let shift = load_x(start).x;
+    var sum = 0.0;
+    var squares = 0.0;
+    var count = 0.0;
+#if MASKED
+    var rows = rows_at(params.row, lane);
+#else
+    count = 4.0 * f32((end - start + 7) / 8);
+#endif
+    var at = start;
+    // Four steps at a time, then single ones.
+#for rounds in 0..2
+    for (; at + $(24 * (1 - rounds)) < end; at += $(32 - 24 * rounds)) {
+#for k in 0..4-3*rounds
+#if MASKED
+      let d$k = cut(load_x(at + $(k * 8)) - shift, rows);
+      count += select(4.0, f32(rows.count), ends(rows));
+      walk(&rows);
+#else
+      let d$k = load_x(at + $(k * 8)) - shift;
+#endif
+#endfor
+#for k in 0..4-3*rounds
+      sum += dot(d$k, vec4f(1.0));
+      squares += dot(d$k, d$k);
+#endfor
+    }
+#endfor
+    let offset = sum / count;
+    part = vec3f(count, shift + offset, max(squares - count * offset * offset, 0.0));
+  }
+  part = join(part, subgroupShuffleXor(part, 1u));
+  part = join(part, subgroupShuffleXor(part, 2u));
+  part = join(part, subgroupShuffleXor(part, 4u));
+  part = subgroupShuffle(part, 0u); // rounding differs from lane to lane
+  let mean = part.y;
+  let variance = part.z / part.x;
+  if (lane == 0) {
+    stats[c] = mean;
+    stats[channels + c] = variance;
+    if (c == channels - 1) {
+      for (var i = 2 * channels; i % 4 != 0; i++) { stats[i] = 0.0; }
+    }
+  }
+#if AFFINE
+  let scale = inverseSqrt(variance + EPS) * gamma[c];
+  let bias = beta[c];
+#else
+  let scale = inverseSqrt(variance + EPS);
+  let bias = 0.0;
+#endif
+#if MASKED
+  var rows = rows_at(params.row, lane);
+#endif
+  for (var at = start; at < end; at += 8) {
+    var result = (load_x(at) - mean) * scale + bias;
+#if MASKED
+    result = cut(result, rows);
+    walk(&rows);
+#endif
+#if MORE
+    result += load_more(at);
+#endif
+    store_y(at, result);
+  }
+}
+`;
+
+/** `shaders/bn_grad.wgsl` */
+export const bnGrad: string = `// bn_grad_sums.wgsl and bn_grad_input.wgsl in one, for subgroups of 8 lanes, one of which has a whole channel and walks
+// it twice: sums[c] = sum of gy, products[c] = sum of gy * xhat, xhat = (x - mean) * rstd, and
+// gx = [gamma *] rstd * (gy - sums / n - xhat * products / n). The padding of gy is zero, so x needs no mask for the sums;
+// that of gx stays zero. MASKED: something follows the elements of a row. Params: length, vec4s of a channel; row as in
+// row_ends.wgsl; elements of a channel.
+
+@compute @workgroup_size(8)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let c = group.x;
+  let channels = groups.x;
+  let mean = stats[c];
+  let rstd = inverseSqrt(stats[channels + c] + EPS);
+  let start = c * params.length + lane;
+  let end = (c + 1) * params.length;
+  var sum = 0.0;
+  var product = 0.0;
+  for (var at = start; at < end; at += 8) {
+    let g = load_gy(at);
+    sum += dot(g, vec4f(1.0));
+    product += dot(g, load_x(at) - mean);
+  }
+  var part = vec2f(sum, product);
+  part += subgroupShuffleXor(part, 1u);
+  part += subgroupShuffleXor(part, 2u);
+  part += subgroupShuffleXor(part, 4u);
+  part = subgroupShuffle(part, 0u);
+  let whole = part.y * rstd;
+  if (lane == 0) {
+    sums[c] = part.x;
+    products[c] = whole;
+    if (c == channels - 1) {
+      for (var k = channels; k % 4 != 0; k++) {
+        sums[k] = 0.0;
+        products[k] = 0.0;
+      }
+    }
+  }
+  let n = f32(params.elements);
+  let average = part.x / n;
+  let slope = rstd * whole / n;
+#if GAMMA
+  let scale = rstd * gamma[c];
+#else
+  let scale = rstd;
+#endif
+#if MASKED
+  var rows = rows_at(params.row, lane);
+#endif
+  for (var at = start; at < end; at += 8) {
+    let result = (load_gy(at) - average - (load_x(at) - mean) * slope) * scale;
+#if MASKED
+    store_gx(at, cut(result, rows));
+    walk(&rows);
+#else
+    store_gx(at, result);
+#endif
+  }
+}
+`;
+
 /** `shaders/bn_grad_input.wgsl` */
 export const bnGradInput: string = `// gx = [gamma *] rstd * (gy - sum(gy) / n - xhat * sum(gy * xhat) / n), elementwise: workgroup (g, c) does
 // part g of channel c. The padding of a row stays zero. IN_PLACE: gy is what gx holds.
@@ -2792,7 +2950,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 `;
 
 /** `shaders/normalize.wgsl` */
-export const normalize: string = `// y = (x - mean) * rstd [* gamma + beta], elementwise: workgroup (g, c) does part g of channel c. The padding of a
+export const normalize: string = `// y = (x - mean) * rstd [* gamma + beta] [+ more], elementwise: workgroup (g, c) does part g of channel c. The padding of a
 // row stays zero. BACKWARD: y = x * rstd [* gamma] (x is then the gradient of y with statistics that are constants).
 // MASKED: something follows the elements of a row. Params: length, vec4s of a channel; share, those that a strand of 8
 // invocations walks; row as in row_ends.wgsl.
@@ -2825,13 +2983,15 @@ fn main(
   var rows = rows_at(params.row, first + lane % 8);
 #endif
   for (var at = c * length + first + lane % 8; at < end; at += 8) {
-    let result = (load_x(at) - mean) * scale + bias;
+    var result = (load_x(at) - mean) * scale + bias;
 #if MASKED
-    store_y(at, cut(result, rows));
+    result = cut(result, rows);
     walk(&rows);
-#else
-    store_y(at, result);
 #endif
+#if MORE
+    result += load_more(at);
+#endif
+    store_y(at, result);
   }
 }
 `;
