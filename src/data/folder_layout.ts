@@ -247,7 +247,7 @@ export function layoutOf(root: string): Layout {
     }
     const count = countImages(entry.path), images = count === 1 ? "1 image" : `${count} images`;
     const why = count === 0
-      ? "it is no part and holds no image"
+      ? `it ${entry.part === undefined ? "is no part and " : ""}holds no image`
       : isUnlabelled(entry.name)
       ? `by its name there are no classes for its ${images}`
       : `no folder of a class holds its ${images}`;

@@ -136,6 +136,17 @@ Deno.test("layout: flat parts beside train are left out aloud", async () => {
   }
 });
 
+Deno.test("layout: an empty part is left out aloud", async () => {
+  await withFiles(
+    { ...classFiles({ a: 4, b: 4 }, "train/"), "test/later.txt": samplePng(1).subarray(0, 3) },
+    async (folder) => {
+      const { data, said } = await open(folder);
+      assert.equal(data.count, 6);
+      assert.ok(said.some((s) => /Left out 1 of 9 .*: 'test\/' \(it holds no image\)$/.test(s)), said.join());
+    },
+  );
+});
+
 Deno.test("layout: what can be read in two ways is refused with both readings", async () => {
   const cases: [Record<string, Uint8Array>, RegExp][] = [
     [
