@@ -118,6 +118,7 @@ export const BROWSER: Platform = {
   files: PAGE_FILES,
   freeMemory: () => undefined,
   prepareDriver() {},
+  singleThreadedDriver: () => () => {},
   threadsOf: () => false,
   sharesShaders: false,
   gunzip,
