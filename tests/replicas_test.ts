@@ -13,7 +13,7 @@ import { networkConfig } from "../src/train/setup.ts";
 import { averaged, Replicas, type State } from "../src/train/replicas.ts";
 import type { TrainOptions } from "../src/train/options.ts";
 import type { TrainResult, TrainRunOptions } from "../src/train/records.ts";
-import { train } from "../src/train/train.ts";
+import { trainWith } from "../src/train/train.ts";
 import { halves, stateOf } from "./search_support.ts";
 
 const gpu = await openGpu();
@@ -68,7 +68,7 @@ Deno.test("replicas: the same seed gives the same bits, stopped between two roun
   using replicas = await Replicas.open(2);
   const config: TrainOptions = { ...OPTIONS, replicas: 2, epochs: 4, dropPath: 0.2, pad: 1, flip: "on" };
   const of = (options: TrainOptions, run: TrainRunOptions = {}): Promise<TrainResult> =>
-    train({ ...config, ...options }, DARTS_V2, DATA, { gpu, replicas, ...run });
+    trainWith(replicas, { ...config, ...options }, DARTS_V2, DATA, { gpu, ...run });
   const path = Deno.makeTempDirSync({ prefix: "replicas-" }), other = Deno.makeTempDirSync({ prefix: "replicas-" });
   let bits: unknown;
   {

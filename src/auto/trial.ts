@@ -12,7 +12,7 @@ import { type Evaluation, logSoftmax } from "../train/evaluation.ts";
 import { Predictor } from "../train/inference.ts";
 import { loadModel, type Model } from "../train/model_file.ts";
 import { type Replicas, ROUND } from "../train/replicas.ts";
-import { LAST_MODEL, train } from "../train/train.ts";
+import { LAST_MODEL, trainWith } from "../train/train.ts";
 import type { CandidateNetwork } from "./candidates.ts";
 import { TimeOver } from "./ledger.ts";
 
@@ -134,8 +134,10 @@ export async function runTrial(trial: Trial): Promise<Trained> {
   const enough = new AbortController(), signals = [enough.signal, ...(signal ? [signal] : [])];
   let last: Model | undefined, first: { readonly epoch: number; readonly at: number } | undefined, secondsPerStep = 0;
   try {
-    const { model } = await train(configOf(plan, candidate, data, seed), candidate.genotype, { train: data }, {
-      ...{ gpu, replicas, folder, from, signal: AbortSignal.any(signals), warn, name: candidate.name },
+    const { model } = await trainWith(replicas, configOf(plan, candidate, data, seed), candidate.genotype, {
+      train: data,
+    }, {
+      ...{ gpu, folder, from, signal: AbortSignal.any(signals), warn, name: candidate.name },
       onModel: (model) => {
         last = model;
         trial.onModel?.(model);
@@ -178,10 +180,10 @@ export async function measureStep(
   const enough = new AbortController(), signals = [enough.signal, ...(signal ? [signal] : [])];
   let seconds = 0;
   try {
-    await train(configOf({ ...plan, stepsPerEpoch, epochs: 3 }, candidate, data, 0), candidate.genotype, {
+    await trainWith(replicas, configOf({ ...plan, stepsPerEpoch, epochs: 3 }, candidate, data, 0), candidate.genotype, {
       train: data,
     }, {
-      ...{ gpu, replicas, signal: AbortSignal.any(signals) },
+      ...{ gpu, signal: AbortSignal.any(signals) },
       onEpoch: ({ epoch, secondsPerStep }) => {
         if (epoch < 2) return; // the first one compiles
         seconds = secondsPerStep;

@@ -7,7 +7,6 @@ import type { EpochBase, RunOptions, RunProgress } from "../run/phase.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { Model } from "./model_file.ts";
 import type { TrainPlan } from "./programs.ts";
-import type { Replicas } from "./replicas.ts";
 
 /** What is recorded after each epoch. */
 export interface TrainRecord extends EpochBase {
@@ -79,8 +78,6 @@ export interface TrainRunOptions extends RunOptions<TrainPlan, TrainProgress, Tr
   readonly search?: string | null;
   /** A network of the same cells and size whose weights and running statistics it starts from; random ones if left out. */
   readonly from?: Model;
-  /** Threads for the replicas, as many as the options say; they are started and ended if left out. */
-  readonly replicas?: Replicas;
   /** Told of the network after each epoch. */
   readonly onModel?: (model: Model, epoch: number) => void;
   /** Told while the test images are measured. */

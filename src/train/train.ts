@@ -69,18 +69,29 @@ export const HARMLESS_TRAIN_OPTIONS: readonly string[] = ["data", "checkpoint-st
  * @throws {FailureError} for what cannot be done on this machine, and when the loss stops being finite.
  * @throws the reason of `run.signal` when that was raised; the folder then holds a checkpoint, and the same call goes on.
  */
-export async function train(
+export function train(
   options: TrainOptions,
   genotype: Genotype,
   images: TrainData<Dataset | LabelledImages>,
   run: TrainRunOptions = {},
 ): Promise<TrainResult> {
+  return trainWith(undefined, options, genotype, images, run);
+}
+
+/** {@linkcode train} with threads for replicas that are there already, as many as the options say or more. */
+export async function trainWith(
+  threads: Replicas | undefined,
+  options: TrainOptions,
+  genotype: Genotype,
+  images: TrainData<Dataset | LabelledImages>,
+  run: TrainRunOptions,
+): Promise<TrainResult> {
   run.signal?.throwIfAborted();
   const config = resolveTrainConfig(options), data = await trainDataOf(images);
   const from = run.from ? await fingerprintOf([], encodeModel(run.from), new Int32Array()) : null;
   const network = networkConfig(config, genotype, data.train);
-  using own = config.replicas > 1 && !run.replicas ? await Replicas.open(config.replicas) : undefined;
-  return await runPhase(new TrainPhase(config, network, data, run, from, run.replicas ?? own), run);
+  using own = config.replicas > 1 && !threads ? await Replicas.open(config.replicas) : undefined;
+  return await runPhase(new TrainPhase(config, network, data, run, from, threads ?? own), run);
 }
 
 /** The images that a training looks at: those of its steps, and those that choose the best epoch. */
