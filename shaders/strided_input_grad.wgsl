@@ -74,17 +74,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
       }
 #endif
-#for c in 0..2
 #for i in 0..IB
 #for k in 0..p+1
-#for t in 0..c+1
+#for t in 0..2
       {
         let g = subgroupShuffle(g$(i / 8)_$(k)_$t, $(i % 8)u);
+#for c in t..2
 #for e in 0..EACH
         s$(c)_$e += g * w$(e)_$((9 * i + 3 * ((p == 0) + 2 * k) + (c == 0) + 2 * t) / 4)[$((9 * i + 3 * ((p == 0) + 2 * k) + (c == 0) + 2 * t) % 4)];
 #endfor
-      }
 #endfor
+      }
 #endfor
 #endfor
 #endfor

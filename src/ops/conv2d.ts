@@ -350,6 +350,7 @@ export const conv2d: OpSpec<Conv2dAttributes> = {
       ["stride 2, 16 to 8 channels, 1 x 3", image(16, 3, 1, 3), 8, 3, 2, 1, false],
       ["stride 2, 24 to 24 channels, 4 x 2", image(24, 1, 4, 2), 24, 3, 2, 1, true, [0]],
       ["stride 2, 16 to 32 channels, 3 x 12", image(16, 1, 3, 12), 32, 3, 2, 1, false, [0]],
+      ["stride 2, 8 to 64 channels, 3 x 6, relu", image(8, 1, 3, 6), 64, 3, 2, 1, true, [0]],
       ["8 channels, 5 x 7", image(8, 2, 5, 7), 8, 3, 1, 1, true],
       ["16 to 8 channels, 4 x 8", image(16, 1, 4, 8), 8, 3, 1, 1, true],
       ["8 to 16 channels, one row of 3", image(8, 3, 1, 3), 16, 3, 1, 1, false],

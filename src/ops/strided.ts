@@ -65,8 +65,9 @@ export function strided(of: Convolution, limits: GpuLimits): KernelVariant[] {
 export function stridedInputGrad(of: Convolution, limits: GpuLimits): KernelVariant[] {
   const [co, ci] = of.w.shape, { rows, plane, params } = sizesOf(of);
   if (!fits(of, co, ci, limits) || co < 8) return [];
-  const IB = blockOf(co), block = blockOf(ci), walks = co / IB, SPLIT = walks > 1;
-  const { share, parts } = shares(rows, Math.ceil(16 / (ci / block)));
+  // Sums that wait cost more than to load gy twice: 32 channels of it and 8 of gx, where others have 16 and 16.
+  const wide = co % 32 === 0, IB = wide ? 32 : blockOf(co), block = wide ? 8 : blockOf(ci), walks = co / IB;
+  const SPLIT = walks > 1, { share, parts } = shares(rows, Math.ceil(16 / (ci / block)));
   return [{
     name: "lanes",
     plan: () => ({
