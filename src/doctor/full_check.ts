@@ -51,7 +51,7 @@ export interface FullCheckOptions {
 }
 
 /** Shares of the time after which kernels, networks and steps are no longer begun. */
-const KERNELS_UNTIL = 0.45, GOLDEN_UNTIL = 0.6, STEPS_UNTIL = 0.72, VARIANTS_UNTIL = 0.85;
+const KERNELS_UNTIL = 0.4, GOLDEN_UNTIL = 0.65, STEPS_UNTIL = 0.8, VARIANTS_UNTIL = 0.87;
 
 /** Checks and times a device. @throws {FailureError} where there is no adapter */
 export async function fullCheck({ info = {}, seconds, onProgress }: FullCheckOptions): Promise<FullCheck> {
