@@ -67,6 +67,8 @@ const SIZES: readonly Size[] = [
   size("dense NAS-Bench-201, 3x3 on all edges, C=16, 3 cells", DENSE, [16, 3, 32], [32, 3]),
   size("dense NAS-Bench-201, 3x3 on all edges, C=16, 15 cells", DENSE, [16, 15, 32], [32, 3]),
   size("residual network of 3x3 convolutions, C=16, 9 blocks", RESIDUAL, [16, 9, 32], [32, 3]),
+  size("plain residual network of auto, C=8, 3 blocks", RESIDUAL, [8, 3, 32], [28, 1]),
+  size("plain residual network of auto, C=16, 3 blocks", RESIDUAL, [16, 3, 32], [32, 3]),
 ];
 
 const WHAT = ["train", "predict"] as const;

@@ -1,5 +1,5 @@
-// Gradient of winograd.wgsl for its weights: dw = G' (sum over tiles of (A gy A') . (B' f(x) B)) G, for subgroups of 8
-// lanes. Each lane has EACH input channels that follow each other and adds up 4 x 4 sums for each of them and OB output
+// Gradient of winograd.wgsl for its weights by F(2x2, 3x3): dw = G' (sum over tiles of (A gy A') . (B' f(x) B)) G, for
+// subgroups of 8 lanes. Each lane has EACH input channels that follow each other and adds up 4 x 4 sums for each of them and OB output
 // channels; it loads other channels of gy, which shuffles hand to all lanes. A workgroup, which is one subgroup, walks
 // over `share` pairs of rows as in winograd.wgsl. FEW: there are fewer input channels than lanes.
 //

@@ -1,6 +1,7 @@
 /**
- * Kernels of 3x3 convolutions of stride 1 by Winograd's F(2x2, 3x3) (Lavin and Gray, arXiv 1509.09308), which multiplies
- * 2.25 times less than the sum over taps, for subgroups of 8 lanes and multiples of 8 channels.
+ * Kernels of 3x3 convolutions of stride 1 by Winograd's F(2x4, 3x3) (Lavin and Gray, arXiv 1509.09308), which multiplies
+ * three times less than the sum over taps, and of their weights' gradients by F(2x2, 3x3), 2.25 times less; for subgroups
+ * of 8 lanes and multiples of 8 channels.
  * @module
  */
 import { winograd as source, winogradWeightGrad as weightGradSource } from "./shader_texts.ts";
