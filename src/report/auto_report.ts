@@ -178,7 +178,8 @@ function leaderboard({ leaderboard: all, trivial, held, splits }: AutoReportInpu
       <h2>Leaderboard</h2>
       ${dataTable("Leaderboard", columns, [...rows, ...trivialRows])}
       <p class="caption">Right answers on ${count(held)} images that were held out${several}, after the last rung that a
-      candidate took part in. Those that went further were trained for longer. “Front”: none is both better and cheaper.
+      candidate took part in. Those that went further were trained for longer; of those that got equally far, who is not
+      behind by more than a standard error stands in the order of the plan. “Front”: none is both better and cheaper.
       The last rows are what trivial answers get of the same images.</p>
     </section>
   `;
