@@ -105,16 +105,7 @@ async function ours(set: string, data: string, time: string, seed: number, searc
   Deno.removeSync(out, { recursive: true });
   const began = performance.now();
   const lines = await linesOf("deno", [
-    ...[
-      "run",
-      "--no-prompt",
-      `--allow-read=${data},src,.cache`,
-      "--allow-write=.cache",
-      "--allow-env=LP_NUM_THREADS",
-      "cli.ts",
-      "auto",
-      data,
-    ],
+    ...["run", "--no-prompt", `--allow-read=${data},src,.cache`, "--allow-write=.cache", "cli.ts", "auto", data],
     ...["--json", "--time", time, "--seed", String(seed), "--search", search, "--image-size", String(SIDE)],
     ...["--out", out],
   ]);

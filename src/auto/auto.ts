@@ -105,7 +105,7 @@ export async function auto(
       if (begins) writeRecord(folder, beginnings, gpu.name);
       return await new Auto(context).run(folds);
     } finally {
-      await context.close();
+      context.close();
     }
   } catch (error) {
     if (begins) discard(folder);
@@ -247,11 +247,10 @@ class Auto {
     const { candidate, secondsPerStep, models: [before], standing } = winner,
       { ledger, budget } = this.#context;
     const told = ledger.knows("final"), { held } = fold, { train: data } = this.#context.data;
-    const replicas = await this.#context.replicas();
     const plan = ledger.plan("final", () => {
       const left = budget.left() - this.#context.reserve() - budget.overhead(TRIAL_SECONDS);
       const steps = Math.floor(left / budget.stepCost(secondsPerStep));
-      return steps < LEAST_STEPS ? null : trialPlan(steps, data.count, true, replicas?.count);
+      return steps < LEAST_STEPS ? null : trialPlan(steps, data.count, true);
     });
     if (!plan) {
       ledger.note("There was no time to train the winner on");
@@ -265,19 +264,7 @@ class Auto {
       try {
         const gpu = await this.#context.device(), { signal, userSignal, warn, config: { seed } } = this.#context;
         const trained = await runTrial({
-          ...{
-            candidate,
-            plan,
-            data,
-            gpu,
-            replicas,
-            folder,
-            from: before,
-            signal,
-            seed,
-            warn,
-            stopAfter: again?.epochs,
-          },
+          ...{ candidate, plan, data, gpu, folder, from: before, signal, seed, warn, stopAfter: again?.epochs },
           onProgress: (share) => this.#context.tell(`training the winner, ${candidate.name}`, share),
         });
         model = trained.model;

@@ -7,7 +7,6 @@ import { ImagesLostError } from "../data/lost_images.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import type { Beginnings } from "../run/phase.ts";
 import type { RunFolder } from "../run/run_folder.ts";
-import { Replicas, replicaThreads } from "../train/replicas.ts";
 import type { TrainData } from "../train/setup.ts";
 import { type Budget, clockBudget, stepBudget } from "./budget.ts";
 import { amountOf, type AutoConfig } from "./config.ts";
@@ -42,9 +41,6 @@ const END_SECONDS = 4;
 /** Share of the time that the test images may take at the most: of more than fit a sample is measured. */
 const TEST_SHARE = 0.1;
 
-/** Replicas that a network is trained in at the most: more agree too seldom for the images that they see. */
-const MOST_REPLICAS = 4;
-
 /** What the parts of a run share. */
 export class Context {
   /** What there is to spend. */
@@ -66,7 +62,6 @@ export class Context {
   readonly #seconds: () => number;
   #gpu: Gpu;
   #ownsGpu = false;
-  #replicas: Promise<Replicas | undefined> | undefined;
 
   /** Nothing is spent yet, but for what the ledger of the folder says. */
   constructor(
@@ -111,33 +106,14 @@ export class Context {
   async device(): Promise<Gpu> {
     if (this.#gpu.lost() === undefined) return this.#gpu;
     const { limits } = this.#gpu;
-    this.#closeGpu();
+    this.close();
     this.#gpu = await openGpu({ limits });
     this.#ownsGpu = true;
     return this.#gpu;
   }
 
-  /** Threads for replicas of a training, where that is what makes it faster; the same number in all of a run. */
-  replicas(): Promise<Replicas | undefined> {
-    return this.#replicas ??= this.#openReplicas();
-  }
-
-  async #openReplicas(): Promise<Replicas | undefined> {
-    const count = this.ledger.plan("replicas", () => {
-      if (!this.clocked || !this.#gpu.software || replicaThreads() !== true) return 1;
-      return Math.min(MOST_REPLICAS, navigator.hardwareConcurrency);
-    });
-    return count > 1 ? await Replicas.open(count) : undefined;
-  }
-
-  /** Gives back threads and a device that were opened here. */
-  async close(): Promise<void> {
-    const replicas = await this.#replicas?.catch(() => undefined); // whoever asked for them was told
-    replicas?.[Symbol.dispose]();
-    this.#closeGpu();
-  }
-
-  #closeGpu(): void {
+  /** Gives back a device that was opened here. */
+  close(): void {
     if (this.#ownsGpu) this.#gpu.device.destroy();
     this.#ownsGpu = false;
   }

@@ -94,7 +94,7 @@ export class Race {
     const rate = await ledger.measured("rate", async () => {
       if (!clocked) return NOMINAL_RATE;
       this.#context.tell("measuring how fast this adapter is");
-      return probe.macs * batch / await this.#measureStep(probe, train);
+      return probe.macs * batch / await measureStep(probe, train, await this.#context.device(), this.#context.signal);
     });
     const step = probe.macs * batch / rate, image = step / batch / 3; // a prediction is a third of a step
     const wanted = ledger.plan("comparison", () => {
@@ -142,11 +142,10 @@ export class Race {
     const [candidate] = knownCandidates(1, this.#question(train, 0, 0)), rate = await this.#rate();
     await ledger.result("start", async () => {
       const steps = Math.max(LEAST_STEPS, Math.floor(START_SECONDS * rate / candidate.macs / batchFor(train.count)));
-      const gpu = await this.#context.device(), replicas = await this.#context.replicas();
-      const plan = trialPlan(steps, train.count, false, replicas?.count);
+      const plan = trialPlan(steps, train.count, false), gpu = await this.#context.device();
       this.#context.tell("training a small network to begin with");
       try {
-        const { model } = await runTrial({ candidate, plan, data: train, gpu, replicas, seed, signal });
+        const { model } = await runTrial({ candidate, plan, data: train, gpu, seed, signal });
         folder.writeFile(AUTO_MODEL, encodeModel(model));
         return { steps };
       } catch (error) {
@@ -259,8 +258,7 @@ export class Race {
       const id = `rung ${rung}/${candidate.name}/split ${i}`;
       fresh ||= !ledger.knows(id);
       try {
-        const replicas = await this.#context.replicas();
-        const plan = ledger.plan(id, () => this.#trialPlan(speed, slice, fold, rung > 0, i === 0, replicas?.count));
+        const plan = ledger.plan(id, () => this.#trialPlan(speed, slice, fold, rung > 0, i === 0));
         if (!plan) throw new TimeOver();
         const { model, result } = await this.#trial(id, candidate, plan, fold, known?.models[i]);
         if (!model) return result.failed;
@@ -299,20 +297,13 @@ export class Race {
   }
 
   /** What a trial does; null where there is no time left for it. @param needed whether there is no network yet */
-  #trialPlan(
-    speed: number,
-    slice: number,
-    { train }: Fold,
-    again: boolean,
-    first: boolean,
-    replicas?: number,
-  ): TrialPlan | null {
+  #trialPlan(speed: number, slice: number, { train }: Fold, again: boolean, first: boolean): TrialPlan | null {
     const { budget } = this.#context, needed = first && !this.best, overhead = budget.overhead(TRIAL_SECONDS);
     const most = Math.floor((budget.left() - this.#context.reserve() - overhead) / budget.stepCost(speed));
     const wanted = Math.floor((slice - overhead) / budget.stepCost(speed));
     const steps = Math.min(most, Math.max(LEAST_STEPS, wanted));
     if (steps < LEAST_STEPS && !needed) return null;
-    return trialPlan(Math.max(1, steps), train.count, again, replicas);
+    return trialPlan(Math.max(1, steps), train.count, again);
   }
 
   /** What a network exceeds of what it may cost, as measured; nothing where it does not. */
@@ -329,16 +320,11 @@ export class Race {
     return seconds > latency ? `an image takes it ${ms(seconds)}, and ${ms(latency)} are allowed` : undefined;
   }
 
-  async #measureStep(candidate: CandidateNetwork, train: Dataset): Promise<number> {
-    const gpu = await this.#context.device(), replicas = await this.#context.replicas();
-    return await measureStep(candidate, train, gpu, replicas, this.#context.signal);
-  }
-
   async #speed(candidate: CandidateNetwork, { train }: Fold): Promise<number | Failed> {
     if (!this.#context.clocked) return 1;
     this.#context.tell(`compiling ${candidate.name}`);
     try {
-      return await this.#measureStep(candidate, train);
+      return await measureStep(candidate, train, await this.#context.device(), this.#context.signal);
     } catch (error) {
       return this.#failed(error);
     }
@@ -358,9 +344,8 @@ export class Race {
       const before = ledger.repeated(id) as TrialResult | Failed | undefined, began = performance.now();
       try {
         const gpu = await this.#context.device(), stopAfter = before && "epochs" in before ? before.epochs : undefined;
-        const replicas = await this.#context.replicas();
         const trained = await runTrial({
-          ...{ candidate, plan, data: train, gpu, replicas, folder, from, signal, seed, warn, stopAfter },
+          ...{ candidate, plan, data: train, gpu, folder, from, signal, seed, warn, stopAfter },
           onModel: () => this.#context.hasNetwork = true,
           onProgress: (share) => this.#context.tell(`training ${candidate.name}`, share),
         });

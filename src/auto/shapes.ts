@@ -74,7 +74,6 @@ const candidate = mapping<CandidateNetwork>({
 
 const trialPlan = mapping<TrialPlan>({
   batch: whole(1),
-  replicas: whole(1),
   stepsPerEpoch: whole(1),
   epochs: whole(1),
   warmup: whole(),
@@ -120,7 +119,6 @@ interface EntryShape {
 /** Entries whose id is one word. */
 const ENTRIES: Readonly<Record<string, EntryShape>> = {
   rate: { plan: nothing, result: optional(anAmount) },
-  replicas: { plan: whole(1), result: anything },
   comparison: {
     plan: mapping<{ splits: number; held: number }>({ splits: whole(1), held: whole(1) }),
     result: anything,

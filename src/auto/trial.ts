@@ -5,23 +5,25 @@
  */
 import { FailureError } from "../base/errors.ts";
 import { exists, joinPath } from "../base/files.ts";
+import { Batcher } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { planWithin } from "../run/memory.ts";
 import { resolveTrainConfig, type TrainConfig } from "../train/config.ts";
+import { TrainEngine } from "../train/engine.ts";
 import { type Evaluation, logSoftmax } from "../train/evaluation.ts";
 import { Predictor } from "../train/inference.ts";
 import { loadModel, type Model } from "../train/model_file.ts";
-import { type Replicas, ROUND } from "../train/replicas.ts";
-import { LAST_MODEL, trainWith } from "../train/train.ts";
+import { planTraining } from "../train/programs.ts";
+import { networkConfig } from "../train/setup.ts";
+import { LAST_MODEL, train } from "../train/train.ts";
 import type { CandidateNetwork } from "./candidates.ts";
 import { TimeOver } from "./ledger.ts";
 
 /** How a trial trains. */
 export interface TrialPlan {
-  /** Images per step, of each replica. */
+  /** Images per step. */
   readonly batch: number;
-  /** Copies that learn at the same time. */
-  readonly replicas: number;
   /** Steps of an epoch. */
   readonly stepsPerEpoch: number;
   /** Number of epochs. */
@@ -42,8 +44,6 @@ export function batchFor(images: number): number {
  * takes about 0.05 s, and where the time is over the last whole epoch counts.
  */
 const LEAST_EPOCHS = 6, MOST_EPOCHS = 60, EPOCH_STEPS = 50;
-/** Steps that a pass over the images takes at the least with more than one replica. */
-const LEAST_ROUNDS = 4;
 /** Share of the epochs in which the learning rate rises. */
 const WARMUP_SHARE = 1 / 6;
 
@@ -51,19 +51,17 @@ const WARMUP_SHARE = 1 / 6;
  * A schedule of about so many steps: one rise and one fall of the learning rate.
  * @param images that are trained on
  * @param again whether it goes on from trained weights, which a lower rate keeps
- * @param replicas how many there may be: few images are not enough for many
  */
-export function trialPlan(steps: number, images: number, again: boolean, replicas = 1): TrialPlan {
+export function trialPlan(steps: number, images: number, again: boolean): TrialPlan {
   const parts = Math.max(LEAST_EPOCHS, Math.min(MOST_EPOCHS, Math.round(steps / EPOCH_STEPS)));
   const stepsPerEpoch = Math.max(1, Math.floor(steps / parts)), epochs = Math.max(1, Math.floor(steps / stepsPerEpoch));
   const batch = batchFor(images), warmup = Math.floor(epochs * WARMUP_SHARE);
-  const most = Math.max(1, Math.floor(images / batch / LEAST_ROUNDS));
-  return { batch, replicas: Math.min(replicas, most), stepsPerEpoch, epochs, warmup, lr: again ? 0.06 : 0.1 };
+  return { batch, stepsPerEpoch, epochs, warmup, lr: again ? 0.06 : 0.1 };
 }
 
 /** The configuration of a training by a plan. */
 function configOf(
-  { batch, replicas, stepsPerEpoch, epochs, warmup, lr }: TrialPlan,
+  { batch, stepsPerEpoch, epochs, warmup, lr }: TrialPlan,
   candidate: CandidateNetwork,
   data: Dataset,
   seed: number,
@@ -72,7 +70,6 @@ function configOf(
     initChannels: candidate.channels,
     cells: candidate.cells,
     batchSize: batch,
-    replicas,
     stepsPerEpoch,
     epochs,
     warmupEpochs: warmup,
@@ -95,8 +92,6 @@ export interface Trial {
   readonly plan: TrialPlan;
   readonly data: Dataset;
   readonly gpu: Gpu;
-  /** Threads for as many replicas as the plan may have. */
-  readonly replicas?: Replicas;
   /** Folder of its run; without one nothing is written. */
   readonly folder?: string;
   /** Network to go on from. */
@@ -129,14 +124,11 @@ export interface Trained {
  * @throws the signal's reason where that was raised otherwise; the folder then holds a checkpoint.
  */
 export async function runTrial(trial: Trial): Promise<Trained> {
-  const { candidate, plan, data, gpu, replicas, folder, from, seed, signal, stopAfter = Infinity, warn, onProgress } =
-    trial;
+  const { candidate, plan, data, gpu, folder, from, seed, signal, stopAfter = Infinity, warn, onProgress } = trial;
   const enough = new AbortController(), signals = [enough.signal, ...(signal ? [signal] : [])];
   let last: Model | undefined, first: { readonly epoch: number; readonly at: number } | undefined, secondsPerStep = 0;
   try {
-    const { model } = await trainWith(replicas, configOf(plan, candidate, data, seed), candidate.genotype, {
-      train: data,
-    }, {
+    const { model } = await train(configOf(plan, candidate, data, seed), candidate.genotype, { train: data }, {
       ...{ gpu, folder, from, signal: AbortSignal.any(signals), warn, name: candidate.name },
       onModel: (model) => {
         last = model;
@@ -161,39 +153,42 @@ export async function runTrial(trial: Trial): Promise<Trained> {
   }
 }
 
-/** Steps that are timed. */
-const TIMED_STEPS = 4;
+/** Steps that are timed at once, how often at the most, and the time after which no further ones are, in seconds. */
+const TIMED_STEPS = 4, TIMED_OFTEN = 3, TIMED_SECONDS = 0.5;
 
 /**
  * Seconds that a training step of a candidate takes here, measured; whatever it needs is compiled then.
- * @param replicas threads for replicas, where there are some
  * @throws {FailureError} where it needs more memory than there is.
  */
 export async function measureStep(
   candidate: CandidateNetwork,
   data: Dataset,
   gpu: Gpu,
-  replicas: Replicas | undefined,
   signal?: AbortSignal,
 ): Promise<number> {
-  const plan = trialPlan(1, data.count, false, replicas?.count), stepsPerEpoch = replicas ? ROUND : TIMED_STEPS;
-  const enough = new AbortController(), signals = [enough.signal, ...(signal ? [signal] : [])];
-  let seconds = 0;
+  const config = configOf(trialPlan(1, data.count, false), candidate, data, 0), { batchSize: batch } = config;
+  const network = networkConfig(config, candidate.genotype, data);
+  const plan = planWithin(gpu, config, (size) => planTraining(network, size, config, gpu.limits), "train");
+  const engine = await TrainEngine.create(gpu, plan);
   try {
-    await trainWith(replicas, configOf({ ...plan, stepsPerEpoch, epochs: 3 }, candidate, data, 0), candidate.genotype, {
-      train: data,
-    }, {
-      ...{ gpu, signal: AbortSignal.any(signals) },
-      onEpoch: ({ epoch, secondsPerStep }) => {
-        if (epoch < 2) return; // the first one compiles
-        seconds = secondsPerStep;
-        enough.abort(new TimeOver());
-      },
-    });
-  } catch (error) {
-    if (error !== enough.signal.reason) throw error;
+    engine.initialise(0);
+    const batcher = new Batcher(data, { batch, seed: 0, stream: "auto/speed", shuffle: false, last: "drop" });
+    const host = batcher.host();
+    await batcher.ready(0, 0);
+    batcher.fill(0, 0, host.images, host.labels);
+    let done = 0;
+    const steps = async (count: number): Promise<void> => {
+      signal?.throwIfAborted();
+      for (let i = 0; i < count; i++) await engine.step(host, 1e-3, done++);
+      await engine.tallies(); // waits for them
+    };
+    await steps(1); // compiles
+    const began = performance.now(), seconds = (): number => (performance.now() - began) / 1000;
+    do await steps(TIMED_STEPS); while (done < TIMED_OFTEN * TIMED_STEPS && seconds() < TIMED_SECONDS);
+    return seconds() / (done - 1);
+  } finally {
+    engine.destroy();
   }
-  return seconds;
 }
 
 /** How a network answers, image by image. */

@@ -118,7 +118,6 @@ export const BROWSER: Platform = {
   files: PAGE_FILES,
   freeMemory: () => undefined,
   prepareDriver() {},
-  singleThreadedDriver: () => () => {},
   threadsOf: () => false,
   sharesShaders: false,
   gunzip,

@@ -58,13 +58,6 @@ export const DENO: Platform = {
     if (!granted({ name: "env", variable: "XDG_RUNTIME_DIR" })) return;
     if (!Deno.env.get("XDG_RUNTIME_DIR")) Deno.env.set("XDG_RUNTIME_DIR", "/tmp");
   },
-  singleThreadedDriver() {
-    // Mesa's llvmpipe reads this whenever a thread of the program opens its first device.
-    const variable = "LP_NUM_THREADS", may = granted({ name: "env", variable });
-    if (!may || Deno.env.get(variable) !== undefined) return () => {};
-    Deno.env.set(variable, "0");
-    return () => Deno.env.delete(variable);
-  },
   threadsOf(folder) {
     if (folder.protocol !== "file:") return true;
     const path = fileURLToPath(folder);

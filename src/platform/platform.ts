@@ -110,11 +110,6 @@ export interface Platform {
   /** Called before a graphics driver is loaded. */
   prepareDriver(): void;
   /**
-   * Makes software drivers that are loaded from now on compute on the thread that asks, where the program may do that.
-   * @returns what undoes it
-   */
-  singleThreadedDriver(): () => void;
-  /**
    * Whether the program may start threads of its modules below `folder`, an address.
    * @returns true, false where there are none, or the folder that would have to be readable
    */
@@ -144,7 +139,6 @@ const NONE: Platform = {
   },
   freeMemory: () => undefined,
   prepareDriver() {},
-  singleThreadedDriver: () => () => {},
   threadsOf: () => false,
   sharesShaders: true,
   gunzip: unknown,

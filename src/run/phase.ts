@@ -150,11 +150,6 @@ export interface Phase<
   initialise(engine: E): void;
   /** Submits step `at` of `epoch` (both from 0). Waits for its images and for compilation, not for the device. */
   step(engine: E, epoch: number, at: number): Promise<void>;
-  /**
-   * Whether the engine holds the whole state after `done` steps of an epoch, which is always so at its end; only then it
-   * is looked at and saved. Always, if left out.
-   */
-  isWhole?(done: number): boolean;
   /** What observers are told. */
   progress(at: RunProgress, tallies: Readonly<Record<Metric, Tally>>): Progress;
   /** Measures after `epoch` (from 0); changes nothing but tallies. */

@@ -202,7 +202,6 @@ class Run<
       start,
       end,
       checkpointSteps: config.checkpointSteps,
-      isWhole: (step) => phase.isWhole?.(step % stepsPerEpoch) ?? true,
       signal,
       compileSeconds: () => engine.runtime.compileSeconds,
       submit: (step) => phase.step(engine, epoch, step % stepsPerEpoch),

@@ -17,9 +17,7 @@ export interface StepLoop {
   readonly end: number;
   /** A checkpoint is due every so many steps; the one at the end is the caller's. */
   readonly checkpointSteps: number;
-  /** Whether the state is whole after so many steps, so that it can be looked at and saved; it always is at the end. */
-  isWhole(step: number): boolean;
-  /** Stops the loop as soon as the state is whole. */
+  /** Stops the loop after the current step. */
   readonly signal?: AbortSignal;
   /** Seconds that compilation took so far; they do not count as time of steps. */
   compileSeconds(): number;
@@ -46,34 +44,31 @@ export async function runSteps(loop: StepLoop): Promise<number> {
   const { start, end, checkpointSteps, signal } = loop;
   /** A clock that stands still during compilation. */
   const clock = () => performance.now() / 1000 - loop.compileSeconds();
-  let step = start, whole = start, synced = start, saved = start, began = clock(), secondsPerStep = 0, busy = 0;
+  let step = start, synced = start, saved = start, began = clock(), secondsPerStep = 0, busy = 0;
   const look = async (): Promise<void> => {
-    const report = await loop.look(whole), seconds = clock() - began;
+    const report = await loop.look(step), seconds = clock() - began;
     busy += seconds;
-    secondsPerStep = seconds / (whole - synced);
-    synced = whole;
+    secondsPerStep = seconds / (step - synced);
+    synced = step;
     report(secondsPerStep);
   };
   const save = async (): Promise<void> => {
-    if (saved === whole) return;
-    await loop.checkpoint(whole);
-    saved = whole;
+    if (saved === step) return;
+    await loop.checkpoint(step);
+    saved = step;
   };
   while (step < end) {
     try {
       await loop.submit(step);
     } catch (error) {
       if (error instanceof ImagesLostError) {
-        if (synced < whole) await look();
+        if (synced < step) await look();
         await save();
       }
       throw error;
     }
-    const last = ++step === end;
-    if (!last && !loop.isWhole(step)) continue;
-    whole = step;
-    const due = Math.floor(step / checkpointSteps) > Math.floor(saved / checkpointSteps) || signal?.aborted === true;
-    if (last || due || (whole - synced) * secondsPerStep >= SYNC_SECONDS || secondsPerStep === 0) {
+    const last = ++step === end, due = step % checkpointSteps === 0 || signal?.aborted === true;
+    if (last || due || (step - synced) * secondsPerStep >= SYNC_SECONDS || secondsPerStep === 0) {
       await look();
       if (due && !last) await save();
       // Lets signals and timers in; the device is idle anyway.

@@ -74,16 +74,6 @@ export const TRAIN_OPTION_LIST = [
   { key: "form", kind: "choice", choices: NETWORK_FORMS, default: "cifar", group: "Network", help: "which stem" },
   ...SIZE_OPTION_LIST,
   { key: "epochs", kind: "int", min: 1, max: 100000, default: 600, group: "Training", help: "passes over the images" },
-  {
-    key: "replicas",
-    kind: "int",
-    min: 1,
-    max: 64,
-    default: 1,
-    group: "Training",
-    help:
-      "copies that learn at the same time, each on images of its own, and are averaged every 8 steps: for CPU cores",
-  },
   { key: "batch-size", kind: "int", min: 2, max: 4096, default: 96, group: "Training", help: "images per step" },
   {
     key: "steps-per-epoch",

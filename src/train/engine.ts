@@ -12,7 +12,6 @@ import { loadArenas } from "../nn/state.ts";
 import { Engine, type HostBatch } from "../run/engine.ts";
 import type { Model } from "./model_file.ts";
 import type { TrainPlan } from "./programs.ts";
-import { sharedArenas, type State } from "./replicas.ts";
 
 /** Names of the tallies of a training. */
 export type TrainMetric = "train" | "auxiliary" | "eval";
@@ -66,16 +65,6 @@ export class TrainEngine extends Engine<TrainPlan, "train_step", TrainMetric> {
     }
     this.start(seed);
     loadArenas(this.runtime, [weights, running], tensors, "the network to start from", trains);
-  }
-
-  /** What replicas have in common. */
-  shared(): Promise<State> {
-    return this.runtime.readArenas(sharedArenas(this.plan));
-  }
-
-  /** Takes what replicas came to. */
-  share(state: State): void {
-    sharedArenas(this.plan).forEach((arena, i) => this.runtime.write(arena, state[i]));
   }
 
   /**

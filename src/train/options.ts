@@ -60,11 +60,6 @@ export interface TrainOptions {
   readonly macs?: string | null;
   /** Passes over the images. A whole number from 1 to 100000. Default 600. */
   readonly epochs?: number;
-  /**
-   * Copies that learn at the same time, each on images of its own, and are averaged every 8 steps: for CPU cores. A
-   * whole number from 1 to 64. Default 1.
-   */
-  readonly replicas?: number;
   /** Images per step. A whole number from 2 to 4096. Default 96. */
   readonly batchSize?: number;
   /**

@@ -30,7 +30,6 @@ import { evaluateModel } from "./inference.ts";
 import { encodeModel, loadModel, type Model } from "./model_file.ts";
 import type { TrainOptions } from "./options.ts";
 import { isAuxiliary, planTraining, type TrainPlan } from "./programs.ts";
-import { Replicas, ROUND } from "./replicas.ts";
 import {
   BEST_SHAPE,
   type BestEpoch,
@@ -69,29 +68,16 @@ export const HARMLESS_TRAIN_OPTIONS: readonly string[] = ["data", "checkpoint-st
  * @throws {FailureError} for what cannot be done on this machine, and when the loss stops being finite.
  * @throws the reason of `run.signal` when that was raised; the folder then holds a checkpoint, and the same call goes on.
  */
-export function train(
+export async function train(
   options: TrainOptions,
   genotype: Genotype,
   images: TrainData<Dataset | LabelledImages>,
   run: TrainRunOptions = {},
 ): Promise<TrainResult> {
-  return trainWith(undefined, options, genotype, images, run);
-}
-
-/** {@linkcode train} with threads for replicas that are there already, as many as the options say or more. */
-export async function trainWith(
-  threads: Replicas | undefined,
-  options: TrainOptions,
-  genotype: Genotype,
-  images: TrainData<Dataset | LabelledImages>,
-  run: TrainRunOptions,
-): Promise<TrainResult> {
   run.signal?.throwIfAborted();
   const config = resolveTrainConfig(options), data = await trainDataOf(images);
   const from = run.from ? await fingerprintOf([], encodeModel(run.from), new Int32Array()) : null;
-  const network = networkConfig(config, genotype, data.train);
-  using own = config.replicas > 1 && !threads ? await Replicas.open(config.replicas) : undefined;
-  return await runPhase(new TrainPhase(config, network, data, run, from, threads ?? own), run);
+  return await runPhase(new TrainPhase(config, networkConfig(config, genotype, data.train), data, run, from), run);
 }
 
 /** The images that a training looks at: those of its steps, and those that choose the best epoch. */
@@ -128,9 +114,6 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
   /** Images that choose the best epoch. */
   readonly #validation: Batcher | undefined;
   readonly #host: HostBatch;
-  readonly #replicas: Replicas | undefined;
-  /** Whether replicas have the engine's state. */
-  #shared = false;
   #best: BestEpoch | null = null;
   #bestModel: Model | null = null;
 
@@ -140,16 +123,14 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
     readonly data: TrainData,
     readonly options: TrainRunOptions,
     from: string | null,
-    replicas: Replicas | undefined,
   ) {
-    if (config.replicas > 1) this.#replicas = replicas;
     const { train, val } = data, { genotype } = network, { name = "a genotype", search = null } = options;
     if (val) checkMeasurable({ network, classNames: train.classNames }, val);
     const { steps, validation } = trainBatchers(config, data);
     this.#steps = steps;
     this.#validation = validation;
     this.#host = steps.host();
-    this.stepsPerEpoch = config.stepsPerEpoch ?? Math.max(1, Math.floor(steps.batchesPerEpoch / config.replicas));
+    this.stepsPerEpoch = config.stepsPerEpoch ?? steps.batchesPerEpoch;
     const print = val && validation ? val.fingerprint : null;
     this.beginnings = {
       kind: "train",
@@ -167,14 +148,11 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
   }
 
   plan(limits: PlanTarget, batch: number): TrainPlan {
-    const plan = planTraining(this.network, batch, this.config, limits);
-    return this.#replicas ? { ...plan, bytes: plan.bytes * (this.config.replicas + 1) } : plan;
+    return planTraining(this.network, batch, this.config, limits);
   }
 
-  async create(gpu: Gpu, plan: TrainPlan): Promise<TrainEngine> {
-    await this.#replicas?.begin(this.network, this.config, plan.batch);
-    this.#shared = false;
-    return await TrainEngine.create(gpu, plan, this.config.seed);
+  create(gpu: Gpu, plan: TrainPlan): Promise<TrainEngine> {
+    return TrainEngine.create(gpu, plan, this.config.seed);
   }
 
   initialise(engine: TrainEngine): void {
@@ -184,41 +162,16 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
   }
 
   async step(engine: TrainEngine, epoch: number, at: number): Promise<void> {
-    const { config, stepsPerEpoch } = this, { replicas: count } = config, replicas = this.#replicas;
-    const step = epoch * stepsPerEpoch + at, lr = learningRate(config, step, stepsPerEpoch);
-    if (!replicas) {
-      await this.#fill(engine, epoch, at, step, step);
-      return await engine.step(this.#host, lr, step);
-    }
-    if (at === 0 || !this.#shared) await replicas.load(await engine.shared());
-    this.#shared = true;
-    for (let i = 0; i < count; i++) {
-      await this.#fill(engine, epoch, at * count + i, step, step * count + i);
-      replicas.step(i, this.#host, engine.plan.paths > 0 ? engine.dropMask : null, lr, step);
-    }
-    if (this.isWhole(at + 1) || at + 1 === stepsPerEpoch) engine.share(await replicas.meet());
-  }
-
-  isWhole(done: number): boolean {
-    return !this.#replicas || done % ROUND === 0;
-  }
-
-  /**
-   * Puts a batch where the host keeps it, and draws its dropped paths.
-   * @param at number of the batch in the epoch
-   * @param step the step that it is for
-   * @param draw number of the batch in the whole training
-   */
-  async #fill(engine: TrainEngine, epoch: number, at: number, step: number, draw: number): Promise<void> {
-    const { config, stepsPerEpoch } = this, { paths, batch } = engine.plan, { batchesPerEpoch: pass } = this.#steps;
-    const [over, number] = stepsPerEpoch * config.replicas > pass
-      ? [Math.floor(draw / pass), draw % pass] // an epoch of several passes
-      : [epoch, at];
-    await this.#steps.ready(over, number);
-    this.#steps.fill(over, number, this.#host.images, this.#host.labels);
-    if (paths > 0) {
-      drawDropMask(engine.dropMask, paths, batch, config.seed, draw, dropShare(config, step, stepsPerEpoch));
-    }
+    const { config, stepsPerEpoch } = this, { seed } = config, { paths, batch: images } = engine.plan;
+    const step = epoch * stepsPerEpoch + at, share = dropShare(config, step, stepsPerEpoch);
+    const { batchesPerEpoch: pass } = this.#steps,
+      [over, batch] = stepsPerEpoch > pass
+        ? [Math.floor(step / pass), step % pass] // an epoch of several passes
+        : [epoch, at];
+    await this.#steps.ready(over, batch);
+    this.#steps.fill(over, batch, this.#host.images, this.#host.labels);
+    if (paths > 0) drawDropMask(engine.dropMask, paths, images, seed, step, share);
+    await engine.step(this.#host, learningRate(config, step, stepsPerEpoch), step);
   }
 
   progress(at: RunProgress, { train }: Readonly<Record<TrainMetric, Tally>>): TrainProgress {
