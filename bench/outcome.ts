@@ -31,8 +31,6 @@ const SETS: Readonly<Record<string, readonly [spec: string, images: number]>> = 
 
 /** Side that folders of images get. */
 const SIDE = 32;
-/** Test images at the most. */
-const MOST_TEST = 10_000;
 const WORK = ".cache/outcome";
 const WITHOUT_SEARCH = "auto without its search";
 
@@ -59,7 +57,7 @@ async function prepare(
   const folder = `${WORK}/${name}`;
   Deno.mkdirSync(`${folder}/idx`, { recursive: true });
   const open = (split: Split, limit?: number): Promise<Dataset> => openData(spec, { split, limit, imageSize: SIDE });
-  const train = await open("train", images || undefined), test = await open("test", MOST_TEST);
+  const train = await open("train", images || undefined), test = await open("test");
   for (const [part, set] of [["train", train], ["test", test]] as const) {
     Deno.writeFileSync(`${folder}/${part}.images`, set.images);
     Deno.writeFileSync(
