@@ -102,14 +102,14 @@ async function ours(set: string, data: string, time: string, seed: number, searc
   Deno.mkdirSync(out, { recursive: true });
   Deno.removeSync(out, { recursive: true });
   const began = performance.now();
-  const lines = await linesOf("deno", [
+  await linesOf("deno", [
     ...["run", "--no-prompt", `--allow-read=${data},src,.cache`, "--allow-write=.cache", "cli.ts", "auto", data],
     ...["--json", "--time", time, "--seed", String(seed), "--search", search, "--image-size", String(SIDE)],
     ...["--out", out],
   ]);
-  const seconds = (performance.now() - began) / 1000, result = lines.find(({ event }) => event === "result");
-  if (!result?.test) throw new Error(`'${set}' has no test images to compare on`);
-  const { winner, test, search: verdict, leaderboard, steps } = result as unknown as Outcome;
+  const seconds = (performance.now() - began) / 1000, outcome = JSON.parse(Deno.readTextFileSync(`${out}/result.json`));
+  if (!outcome.test) throw new Error(`'${set}' has no test images to compare on`);
+  const { winner, test, search: verdict, leaderboard, steps } = outcome as Outcome;
   const network = leaderboard.find(({ candidate }) => candidate.name === winner)!.candidate;
   const who = search === "off" ? WITHOUT_SEARCH : "auto", { parameters, macs } = network;
   const note = { winner, parameters, macs, steps, verdict };
