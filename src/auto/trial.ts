@@ -78,7 +78,7 @@ function configOf(
     labelSmoothing: 0.1,
     auxiliaryWeight: 0,
     dropPath: 0,
-    cutout: 0,
+    ...{ cutout: 0, resizedCrop: 1, jitter: 0 }, // what suits long trainings of a folder is too much for short ones
     pad: Math.max(1, Math.round(Math.min(data.height, data.width) / 12)),
     valImages: 0,
     checkpointSteps: 1_000_000,
