@@ -3,13 +3,6 @@
 // twice. Padding stays zero. MASKED: something follows the elements of a row. Params: length, vec4s of a channel; row as
 // in row_ends.wgsl.
 
-fn join(a: vec3f, b: vec3f) -> vec3f {
-  let count = a.x + b.x;
-  let share = b.x / max(count, 1.0);
-  let delta = b.y - a.y;
-  return vec3f(count, a.y + delta * share, a.z + b.z + delta * delta * a.x * share);
-}
-
 @compute @workgroup_size(8)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -20,39 +13,7 @@ fn main(
   let channels = groups.x;
   let start = c * params.length + lane;
   let end = (c + 1) * params.length;
-  var part = vec3f();
-  if (start < end) {
-    let shift = load_x(start).x;
-    var sum = 0.0;
-    var squares = 0.0;
-    var count = 0.0;
-#if MASKED
-    var rows = rows_at(params.row, lane);
-#else
-    count = 4.0 * f32((end - start + 7) / 8);
-#endif
-    var at = start;
-    // Four steps at a time, then single ones.
-#for rounds in 0..2
-    for (; at + $(24 * (1 - rounds)) < end; at += $(32 - 24 * rounds)) {
-#for k in 0..4-3*rounds
-#if MASKED
-      let d$k = cut(load_x(at + $(k * 8)) - shift, rows);
-      count += select(4.0, f32(rows.count), ends(rows));
-      walk(&rows);
-#else
-      let d$k = load_x(at + $(k * 8)) - shift;
-#endif
-#endfor
-#for k in 0..4-3*rounds
-      sum += dot(d$k, vec4f(1.0));
-      squares += dot(d$k, d$k);
-#endfor
-    }
-#endfor
-    let offset = sum / count;
-    part = vec3f(count, shift + offset, max(squares - count * offset * offset, 0.0));
-  }
+  var part = moments(start, end, lane);
   part = join(part, subgroupShuffleXor(part, 1u));
   part = join(part, subgroupShuffleXor(part, 2u));
   part = join(part, subgroupShuffleXor(part, 4u));

@@ -13,10 +13,10 @@ import { expectImage, expectTensor } from "./expect.ts";
 import { hasLanes } from "./lanes.ts";
 import { normalizing } from "./normalize.ts";
 import { channelStatistics } from "./reference.ts";
-import { rowEnds } from "./shader_parts.ts";
+import { channelMoments, rowEnds } from "./shader_parts.ts";
 
 const shader = kernel("batch_norm", source, {
-  parts: [rowEnds],
+  parts: [rowEnds, channelMoments],
   buffers: {
     x: read("vec4f", "bf16"),
     stats: write("f32"),

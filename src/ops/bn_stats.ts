@@ -10,10 +10,10 @@ import { dense, image, type TensorType } from "../graph/tensor_type.ts";
 import { expectImage } from "./expect.ts";
 import { channelVec4s, hasTails, joinedStrands, rowWord } from "./channel.ts";
 import { channelStatistics } from "./reference.ts";
-import { rowEnds } from "./shader_parts.ts";
+import { channelMoments, rowEnds } from "./shader_parts.ts";
 
 const shader = kernel("bn_stats", source, {
-  parts: [rowEnds],
+  parts: [rowEnds, channelMoments],
   buffers: { x: read("vec4f", "bf16"), stats: list(write("f32")) },
   params: { length: "u32", share: "u32", row: "u32", first: "u32", parts: table({ channels: "u32" }) },
 });
