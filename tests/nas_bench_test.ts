@@ -157,7 +157,7 @@ Deno.test("NAS-Bench-201: a search is resumed to the same bits, reported, and it
   using reference = RunFolder.create(temporary());
   const { report, genotype, epochs, plan } = await search(config, DATA, { gpu, folder: reference });
   assert.ok(plan.nodes.every(({ kind }) => kind === "normal"));
-  assert.equal(report.methods.length, 5);
+  assert.equal(report.methods.length, 6);
   assert.deepEqual(Object.keys(epochs[1].alphaEntropy), ["normal"]);
   assert.ok(meanEntropy(epochs[1]) > 0.9);
   for (const { method, nodes } of report.methods.filter((each) => each.method !== "alpha")) {
@@ -167,7 +167,7 @@ Deno.test("NAS-Bench-201: a search is resumed to the same bits, reported, and it
   }
   const checkpoint = reference.readCheckpoint()!;
   assert.deepEqual(
-    await rediscretize(config, DATA, checkpoint, { gpu, methods: rulesOf(undefined, "perturbation") }),
+    await rediscretize(config, DATA, checkpoint, { gpu, methods: rulesOf(undefined, "perturbation", NAS_BENCH_201) }),
     report,
   );
   assert.ok(!checkpoint.tensors.has("alphas/reduce"));

@@ -14,11 +14,12 @@ import { RULES, rulesOf } from "../discretize/registry.ts";
 import { type Gpu, openGpu } from "../gpu/device.ts";
 import { methodReport, writePictured } from "../report/run_pictures.ts";
 import { KEEP_OPTION } from "../search/config.ts";
-import type { Keep } from "../space/space.ts";
-import { rediscretize } from "../search/rediscretize.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import type { DataRecord } from "../run/run_record.ts";
+import { rediscretize } from "../search/rediscretize.ts";
 import { readSearch } from "../search/run_record.ts";
+import { resolveSpace } from "../space/definition.ts";
+import type { Keep } from "../space/space.ts";
 import { openConfigured } from "./data_sets.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { cellLines, certaintyLines, comparisonLines, edgeWeightLines, varianceLines } from "./outcome.ts";
@@ -131,7 +132,7 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[]): 
     gpu = await openGpu();
     const report = await rediscretize(config, data, checkpoint, {
       ...{ gpu, images, warn, source: folder.path, classes: expected.classes },
-      methods: rulesOf(undefined, method),
+      methods: rulesOf(undefined, method, resolveSpace(config.space)),
       perturbationImages: options.perturbationImages ?? undefined,
       onMeasured: (done, all) =>
         terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`),

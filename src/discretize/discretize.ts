@@ -19,7 +19,7 @@ import { checkKeep, chooseGenotype, type MethodReport } from "./choice.ts";
 import { conditionNumber } from "./eigen.ts";
 import { gatherEvidence, scoresOf } from "./evidence.ts";
 import { type Architecture, edgeSoftmax, softmaxWeights } from "./mixture.ts";
-import { RULES, rulesOf } from "./registry.ts";
+import { differsIn, RULES, rulesOf } from "./registry.ts";
 import type { Measurement, RemovalEvidence } from "./removals.ts";
 import type { Evidence, Rule } from "./rule.ts";
 import { type DecorrelationOptions, decorrelationOptions } from "./scope.ts";
@@ -145,14 +145,14 @@ export function discretize(input: DiscretizationInput): DiscretizationReport {
 }
 
 /** The rules asked for, or those that the input allows. */
-function decidingRules({ methods, statistics = [], removals }: DiscretizationInput): readonly Rule[] {
+function decidingRules({ space, methods, statistics = [], removals }: DiscretizationInput): readonly Rule[] {
   const given: Readonly<Record<Evidence, boolean>> = {
     statistics: statistics.length > 0,
     removals: removals !== undefined,
   };
   const lacks = ({ needs = [] }: Rule): Evidence | undefined => needs.find((each) => !given[each]);
-  const possible = RULES.filter((rule) => lacks(rule) === undefined);
-  const rules = methods ? rulesOf(methods) : possible, blind = rules.find(lacks);
+  const possible = RULES.filter((rule) => lacks(rule) === undefined && differsIn(space, rule));
+  const rules = methods ? rulesOf(methods, undefined, space) : possible, blind = rules.find(lacks);
   if (!blind) return rules;
   const [evidence, remedy] = REMEDIES[lacks(blind)!];
   throw new UsageError(

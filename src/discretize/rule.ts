@@ -70,6 +70,8 @@ export interface Rule {
   readonly summary: string;
   /** What it decides by beside the weights; nothing if left out. */
   readonly needs?: readonly Evidence[];
+  /** Whether it may say something of its own in a space; elsewhere it decides only where it is asked for. Everywhere if left out. */
+  readonly differs?: (space: Space) => boolean;
   /**
    * One finite score for each of `node.candidates`; a pure function. The best one of an edge stays, or the two best ones
    * of the node (see {@linkcode Keep}); ties go to the first. A rule that needs statistics alone is also asked about

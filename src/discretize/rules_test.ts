@@ -1,9 +1,10 @@
 /** The rules on one node: published check values, degenerate candidates, identities. */
 import assert from "node:assert/strict";
 import { Random } from "../base/random.ts";
-import { DARTS, incoming } from "../space/space.ts";
+import { DARTS, incoming, NAS_BENCH_201 } from "../space/space.ts";
+import { discretize } from "./discretize.ts";
 import { conditionNumber, spectralPower } from "./eigen.ts";
-import { RULES } from "./registry.ts";
+import { RULES, rulesOf } from "./registry.ts";
 import type { DecorrelationOptions } from "./scope.ts";
 import { semipartial } from "./semipartial.ts";
 import { similarity } from "./similarity.ts";
@@ -42,6 +43,20 @@ function correlationRules(): ((given: Correlation, options: DecorrelationOptions
     return Array.from(rule.score({ ...node, correlations: [given], edges: incoming(DARTS, 0) }));
   });
 }
+
+Deno.test("alpha-not-none: as alpha where none may not be kept; elsewhere the best of the other operations", () => {
+  const alphas = { normal: Float64Array.from({ length: 6 * 5 }, (_, i) => i % 5), reduce: new Float64Array() };
+  alphas.normal.fill(9, 0, 1); // `none` on the first edge, which else weighs least
+  const kept = (method: string) =>
+    discretize({ space: NAS_BENCH_201, alphas, methods: [method] }).methods[0].genotype.normal.nodes.flat();
+  assert.deepEqual(
+    kept("alpha-not-none"),
+    kept("alpha").map((kept, k) => k === 0 ? { ...kept, op: "avg_pool_3x3" } : kept),
+  );
+  assert.equal(kept("alpha")[0].op, "none");
+  assert.deepEqual(rulesOf().filter(({ differs }) => differs), []);
+  assert.ok(rulesOf(undefined, undefined, NAS_BENCH_201).some(({ name }) => name === "alpha-not-none"));
+});
 
 const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
 

@@ -108,6 +108,7 @@ export interface SearchOptions {
     | "zca"
     | "similarity"
     | "alpha"
+    | "alpha-not-none"
     | "perturbation"
     | (string & Record<never, never>);
   /**

@@ -71,8 +71,9 @@ export async function rediscretize(
 ): Promise<DiscretizationReport> {
   options.signal?.throwIfAborted();
   const data = await datasetOf(images);
-  const rules = rulesOf(options.methods), { val } = searchHalves(config, data);
-  checkKeep(resolveSpace(config.space), options.keep ?? config.keep);
+  const space = resolveSpace(config.space), rules = rulesOf(options.methods, undefined, space);
+  const { val } = searchHalves(config, data);
+  checkKeep(space, options.keep ?? config.keep);
   if (val.length < config.batchSize) {
     throw new UsageError(
       `Cannot take statistics of '${data.name}' as half of its images must fill a batch of ${config.batchSize}: ` +

@@ -132,7 +132,7 @@ class SearchPhase implements Phase<SearchPlan, SearchMetric, SearchEngine, Searc
   readonly #hosts: { readonly train: HostBatch; readonly val: HostBatch };
 
   constructor(readonly config: SearchConfig, readonly data: Dataset, { methods, onMeasured }: SearchRunOptions) {
-    this.#rules = rulesOf(methods, config.discretizer);
+    this.#rules = rulesOf(methods, config.discretizer, resolveSpace(config.space));
     this.#onMeasured = onMeasured;
     this.beginnings = {
       kind: "search",

@@ -11,6 +11,7 @@ import { openGpu } from "../gpu/device.ts";
 import { finishSearch, finishTraining, writePictured } from "../report/run_pictures.ts";
 import { stopwatch } from "../run/result_file.ts";
 import { RunFolder } from "../run/run_folder.ts";
+import { resolveSpace } from "../space/definition.ts";
 import { rediscretize } from "../search/rediscretize.ts";
 import { readSearch } from "../search/run_record.ts";
 import { search, type SearchRunOptions } from "../search/search.ts";
@@ -96,7 +97,8 @@ async function discretizeTask(
   const data = await openPart(config, "train", stoppedBy(observers, signal)), gpu = await openGpu();
   try {
     const report = await rediscretize(config, data, checkpoint, {
-      ...{ gpu, methods: rulesOf(undefined, rule), perturbationImages, classes, source, signal, warn: observers.warn },
+      ...{ gpu, perturbationImages, classes, source, signal, warn: observers.warn },
+      methods: rulesOf(undefined, rule, resolveSpace(config.space)),
       onMeasured: (done, all) => {
         started();
         observers.search?.onMeasured?.(done, all);

@@ -15,7 +15,7 @@ import {
 } from "../base/options.ts";
 import { DATA_OPTION_LIST } from "../data/config.ts";
 import { type Decision, decisionName } from "../discretize/decisions.ts";
-import { needsRemovals } from "../discretize/registry.ts";
+import { differsIn, needsRemovals } from "../discretize/registry.ts";
 import { resolveSearchLayers, SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
 import { resolveSpace } from "../space/definition.ts";
 import { skeletonOf, type Space } from "../space/space.ts";
@@ -126,9 +126,9 @@ export function parseStudy(path: string, text: string): Study {
     const varied = Object.fromEntries(Object.entries(values).filter(([key]) => lists[key].length > 1));
     const key = controlKey(configs[0]), control = controls.get(key) ?? settings.length;
     controls.set(key, control);
-    const { everyEdge } = skeletonOf(resolveSpace(configs[0].space));
-    const own = pairs.filter((decision) => !everyEdge || decision.keep === "edges").map(decisionName);
-    settings.push({ label: labelOf(varied), values: varied, configs, decisions: own, control });
+    const space = resolveSpace(configs[0].space), { everyEdge } = skeletonOf(space);
+    const own = pairs.filter(({ rule, keep }) => (!everyEdge || keep === "edges") && differsIn(space, rule));
+    settings.push({ label: labelOf(varied), values: varied, configs, decisions: own.map(decisionName), control });
   }
   const random = randomOf(path, file.random, file.train !== undefined);
   const cells = settings.length * seed.length * decisions.length + controls.size * random;
