@@ -53,6 +53,7 @@ Deno.test("a network is found that has learnt, and what the folder holds is whol
   assert.ok(test!.interval[0] <= test!.accuracy && test!.accuracy <= test!.interval[1]);
   assert.ok(leaderboard.some(({ candidate }) => candidate.name === winner));
   assert.deepEqual(new Set(leaderboard.map(({ candidate }) => candidate.origin)), new Set(["plain", "searched"]));
+  assert.ok(leaderboard.every(({ latency }) => latency! > 0), "each was measured one image at a time");
   assert.deepEqual([held, splits], [60, 1]); // there are validation images
   assert.ok(leaderboard.every(({ right }) => right.length === held));
   assert.deepEqual([trivial.length, trivial[0].correct], [3, 20], "the largest class");

@@ -41,6 +41,8 @@ export interface Standing {
   readonly steps: number;
   /** Wall-clock seconds so far. */
   readonly seconds: number;
+  /** Seconds in which it answers one image on this machine; absent where that was not measured. */
+  readonly latency?: number;
   /** Right answers on held-out images in its last rung, one character an image. */
   readonly right: string;
   /** Share of right answers. */

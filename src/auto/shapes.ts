@@ -184,6 +184,7 @@ const standing = mapping<Standing>({
   rungs: whole(1),
   steps: whole(1),
   seconds: anAmount,
+  latency: optional(anAmount),
   right: answers,
   accuracy: aShare,
   interval: anInterval,

@@ -13,7 +13,7 @@ import { VERSION } from "../base/version.ts";
 import { encodePng } from "../data/codec.ts";
 import { type Dataset, partsOf } from "../data/dataset.ts";
 import { DATA_HELP } from "../data/config.ts";
-import { autoReportHtml, type PicturePart } from "../report/auto_report.ts";
+import { autoReportHtml, latencyText, onFront, type PicturePart, type StandingPart } from "../report/auto_report.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { costOf } from "../space/cost.ts";
 import { dataPlaces, dataText, openConfigured, openTest } from "./data_sets.ts";
@@ -189,10 +189,16 @@ function verdictText({ searched, other, difference, interval: [low, high] }: Sea
     `${points(high)}): ${judgement}.`;
 }
 
+/** Where the candidates stand, as one part each. */
+function costlyOf(leaderboard: AutoResult["leaderboard"]): StandingPart[] {
+  return leaderboard.map(({ candidate, ...rest }) => ({ ...candidate, ...rest }));
+}
+
 /** Says what came out. */
 function tellResult(result: AutoResult, path: string, terminal: Terminal): void {
   const { leaderboard, test, model, winner, search, notes, seconds, steps } = result,
-    file = (name: string) => joinPath(path, name);
+    file = (name: string) => joinPath(path, name),
+    costly = costlyOf(leaderboard);
   terminal.event({
     event: "result",
     folder: path,
@@ -209,15 +215,17 @@ function tellResult(result: AutoResult, path: string, terminal: Terminal): void 
   [
     "",
     ...table(
-      ["candidate", "held out", "interval", "weights", "MACs", "rungs", "steps"],
-      leaderboard.map(({ candidate: { name, parameters, macs }, accuracy, interval, rungs, steps }) => [
+      ["candidate", "held out", "interval", "weights", "MACs", "latency", "rungs", "steps", "front"],
+      costly.map(({ name, parameters, macs, accuracy, interval, latency, rungs, steps }, i) => [
         name,
         percent(accuracy),
         bounds(interval),
         magnitude(parameters),
         magnitude(macs),
+        latencyText(latency),
         count(rungs),
         count(steps),
+        onFront(costly[i], costly) ? "yes" : "",
       ]),
     ),
     "",
@@ -277,7 +285,7 @@ async function reportOf(
     },
     data: sets.train,
     config: AUTO_OPTIONS.toRecord(config),
-    leaderboard: leaderboard.map(({ candidate, ...rest }) => ({ ...candidate, ...rest })),
+    leaderboard: costlyOf(leaderboard),
     trivial: trivial.map(({ name, correct, count }) => ({
       name,
       accuracy: correct / count,

@@ -6,7 +6,7 @@
 import { formatGenotypeText, type Genotype } from "../space/genotype.ts";
 import { type Content, type Html, html } from "./markup.ts";
 import { networkSection } from "./network_section.ts";
-import { count, duration, known, magnitude, percent, plural } from "./numbers.ts";
+import { count, duration, known, magnitude, MISSING, percent, plural, significant } from "./numbers.ts";
 import { cellPart, commandPart, environmentTable, page, tileList, trainingConfig } from "./page.ts";
 import type { CommandPart, CostPart, Environment, EvaluationPart, ReportInput } from "./report_input.ts";
 import { dataTable, meter } from "./tables.ts";
@@ -35,7 +35,11 @@ export interface StandingPart extends SharePart {
   readonly steps: number;
   /** Wall-clock seconds. */
   readonly seconds: number;
+  /** Seconds in which it answers one image. */
+  readonly latency?: number;
 }
+
+type Costly = Pick<StandingPart, "accuracy" | "macs">;
 
 /** An image that the network is wrong about. */
 export interface PicturePart {
@@ -131,12 +135,18 @@ function tiles({ leaderboard: [winner], test, trivial, seconds }: AutoReportInpu
     ["best trivial answer there", best && percent(best.accuracy)],
     ["parameters", magnitude(winner.parameters)],
     ["MACs for an image", magnitude(winner.macs)],
+    ["time for an image", known(winner.latency) ? latencyText(winner.latency) : undefined],
     ["time", known(seconds) ? duration(seconds) : undefined],
   ]);
 }
 
+/** `12.3 ms`. */
+export function latencyText(seconds: number | undefined): string {
+  return seconds === undefined ? MISSING : `${significant(1000 * seconds)} ms`;
+}
+
 /** Whether no other candidate is better in accuracy and cheaper at once. */
-function onFront(one: StandingPart, all: readonly StandingPart[]): boolean {
+export function onFront(one: Costly, all: readonly Costly[]): boolean {
   return !all.some((other) =>
     other.accuracy >= one.accuracy && other.macs <= one.macs &&
     (other.accuracy > one.accuracy || other.macs < one.macs)
@@ -150,6 +160,7 @@ function leaderboard({ leaderboard: all, trivial, held, splits }: AutoReportInpu
     meter(each.accuracy, "right"),
     magnitude(each.parameters),
     magnitude(each.macs),
+    latencyText(each.latency),
     each.rungs,
     count(each.steps),
     duration(each.seconds),
@@ -159,7 +170,7 @@ function leaderboard({ leaderboard: all, trivial, held, splits }: AutoReportInpu
     each.name,
     shareText(each),
     meter(each.accuracy, "right"),
-    ...["–", "–", "–", "–", "–", ""],
+    ...["–", "–", "–", "–", "–", "–", ""],
   ]);
   const columns = [
     { name: "candidate" },
@@ -167,6 +178,7 @@ function leaderboard({ leaderboard: all, trivial, held, splits }: AutoReportInpu
     { name: "" },
     { name: "parameters", kind: "num" },
     { name: "MACs", kind: "num" },
+    { name: "latency", kind: "num" },
     { name: "rungs", kind: "num" },
     { name: "steps", kind: "num" },
     { name: "time", kind: "num" },
@@ -179,8 +191,8 @@ function leaderboard({ leaderboard: all, trivial, held, splits }: AutoReportInpu
       ${dataTable("Leaderboard", columns, [...rows, ...trivialRows])}
       <p class="caption">Right answers on ${count(held)} images that were held out${several}, after the last rung that a
       candidate took part in. Those that went further were trained for longer; of those that got equally far, who is not
-      behind by more than a standard error stands in the order of the plan. “Front”: none is both better and cheaper.
-      The last rows are what trivial answers get of the same images.</p>
+      behind by more than a standard error stands in the order of the plan. “Latency”:
+      one image at a time on this machine. “Front”: none is better with no more MACs. The last rows are what trivial answers get of the same images.</p>
     </section>
   `;
 }

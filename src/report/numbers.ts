@@ -6,7 +6,8 @@
 /** What was measured; metrics that were read back from a file hold null for what was not finite. */
 export type Measured = number | null | undefined;
 
-const MISSING = "–";
+/** What stands where there is no value. */
+export const MISSING = "–";
 
 /** Whether there is a number to show. */
 export function known(value: Measured): value is number {
