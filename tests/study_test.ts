@@ -246,6 +246,54 @@ Deno.test("study: a rule that measures, and another way to keep, are added to a 
   assert.deepEqual([decided.chosen, decided.measured.count], ["perturbation", 8]);
 });
 
+Deno.test("study: its searches are read off earlier too, and it goes on elsewhere from what is known of its runs", async () => {
+  const text = read("tiny.yaml").replace("epochs: 2", "epochs: 2\n  after-epochs: [1, 2]").replace(
+    "[semipartial, alpha]",
+    "alpha\n  keep: [edges, operations]",
+  );
+  Deno.writeTextFileSync(path("early.yaml"), text);
+  const run = (folder: string, ...more: string[]) =>
+    ended(command(["run", path("early.yaml"), "--out", path(folder), "--json", ...more], [folder]).output());
+  const { code, out, err } = await run("shared");
+  assert.deepEqual([code, err], [0, ""]);
+  assert.ok(finished(out).length > 0 && finished(out).every((name) => name.startsWith("train-")), "no search again");
+  const { searches, summary, trainings } = JSON.parse(read("shared/results.json")), labels = new Set<string>();
+  assert.equal(searches.length, 2 * SEARCHES);
+  assert.equal(trainings.length, searches.length * 2 + 2);
+  for (const { name, setting, rules } of searches) {
+    const records = read(`shared/runs/${name}/metrics.jsonl`).trimEnd().split("\n").map((line) => JSON.parse(line));
+    for (const { rule, cell } of rules) {
+      const { genotypes, others } = records[0], file = `shared/runs/${name}/genotypes/${rule}.txt`;
+      assert.equal(cell, setting % 2 === 0 ? genotypes[rule] ?? others[rule] : read(file).trimEnd());
+    }
+  }
+  for (const { setting, alike, entropy } of summary.searches) {
+    labels.add(setting);
+    assert.ok(alike.n === 2 && Math.abs(alike.mean) < 1 && entropy.mean < 1);
+  }
+  assert.equal(labels.size, 4);
+  const compared = summary.comparisons.filter(({ what }: { what: string }) => what.startsWith("alpha, this setting"));
+  assert.deepEqual(
+    compared.map(({ setting, what, paired }: Record<string, string>) => [setting, what.slice(22), paired]),
+    [
+      ["node-norm rms, after-epochs 2", "'node-norm rms, after-epochs 1'", true],
+      ["node-norm none, after-epochs 1", "'node-norm rms, after-epochs 1'", false],
+      ["node-norm none, after-epochs 2", "'node-norm rms, after-epochs 2'", false],
+      ["node-norm none, after-epochs 2", "'node-norm none, after-epochs 1'", true],
+    ],
+  );
+  const elsewhere = await run("elsewhere", "--known", path("shared/runs.jsonl"));
+  assert.deepEqual([elsewhere.code, elsewhere.err, finished(elsewhere.out)], [0, "", []]);
+  for (const file of ["results.json", "results.csv", "runs.jsonl"]) {
+    assert.equal(read(`elsewhere/${file}`), read(`shared/${file}`), file);
+  }
+  assert.deepEqual(list("elsewhere/runs"), []);
+  Deno.writeTextFileSync(path("damaged.jsonl"), '{"kind":"train"}\n');
+  const damaged = await run("elsewhere", "--known", path("damaged.jsonl"));
+  assert.equal(damaged.code, 1);
+  assert.match(damaged.err, /line 1 of '.*damaged.jsonl' as it must be a finished run with its name/);
+});
+
 Deno.test("study: wrong use is refused with what was meant, and leaves nothing behind", async () => {
   const yaml = (text: string): string[] => {
     Deno.writeTextFileSync(path("bad.yaml"), text);

@@ -57,6 +57,10 @@ function runCommand(study: Command): Command {
     command.addOption(new Flag(flags, help).helpGroup(group));
   add("--out <folder>", "folder of the study (default: runs/<name of the file>)", OUTPUT_GROUP);
   add("--json", "one JSON line for each event", OUTPUT_GROUP);
+  add(
+    "--known <file>",
+    "what another folder's report wrote as runs.jsonl: its runs are done, and the study goes on from them",
+  );
   add("--retry", "try again what failed", OUTPUT_GROUP);
   add(
     "--shard <i/n>",
@@ -93,8 +97,9 @@ function reportCommand(study: Command): Command {
   const command = study.command("report <folder>")
     .summary("write what a study has found so far")
     .description(
-      "Writes report.html, report.md, results.csv and results.json into the folder of a study, finished or not: means " +
-        "with standard errors and confidence intervals, comparisons, curves.",
+      "Writes report.html, report.md, results.csv, results.json and runs.jsonl into the folder of a study, finished or not: means " +
+        "with standard errors and confidence intervals, comparisons, curves. runs.jsonl is what is known of each finished run, a " +
+        "few kilobytes at most: 'study run --known' goes on from it on another machine.",
     );
   command.addOption(new Flag("--json", "the paths as one JSON line").helpGroup(OUTPUT_GROUP));
   command.addHelpText(
@@ -201,6 +206,7 @@ function observersOf({ task }: Assignment, terminal: Terminal): Observers {
 export async function runStudy(parsed: Parsed, [named]: readonly string[]): Promise<number> {
   const part = shardOf(parsed), every = heartbeatOf(parsed), terminal = new Terminal(parsed.json === true);
   const { study, folder } = openStudy(named, parsed.out as string | undefined), host = hostName();
+  if (typeof parsed.known === "string") folder.keep(parsed.known);
   using stop = listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
   const shard = part.count === undefined ? undefined : `${part.index}/${part.count}`;
   const { tasks } = knownTasks(study, folder), open = tasks.filter(({ name }) => !folder.done(name)).length;

@@ -59,7 +59,8 @@ const method = mapping<MethodReport>({
   ),
 });
 
-const correlation = mapping<EdgeCorrelation>({
+/** The shape of {@linkcode EdgeCorrelation}. */
+export const EDGE_CORRELATION_SHAPE: Shape<EdgeCorrelation> = mapping<EdgeCorrelation>({
   edge: whole(),
   from: whole(),
   ops: listOf(aText),
@@ -74,7 +75,7 @@ const summary = mapping<NodeSummary>({
   shares: listOf(
     mapping<Candidate & { share: number; dead: number }>({ ...candidate, share: aMeasurement, dead: whole() }),
   ),
-  correlations: listOf(correlation),
+  correlations: listOf(EDGE_CORRELATION_SHAPE),
 });
 
 const weights = mapping<EdgeWeights>({

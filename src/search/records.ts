@@ -50,6 +50,10 @@ export interface EpochRecord extends EpochBase {
   readonly skips: Record<string, number>;
   /** What each discretiser would pick now. */
   readonly genotypes: Record<string, string>;
+  /** The same the other way to keep, by name of the decision (`zca.operations`); none where every edge stays. */
+  readonly others?: Record<string, string>;
+  /** How alike the outputs of two operations of one edge are: mean correlation over edges and cells, by pair. */
+  readonly alike?: Record<CellKind, Record<string, number>>;
   /** Wall-clock seconds per step; not reproducible, unlike the rest. */
   readonly secondsPerStep: number;
 }
@@ -80,6 +84,8 @@ export const EPOCH_SHAPE: Shape<EpochRecord> = mapping<EpochRecord>({
   imbalance: mapping<EpochRecord["imbalance"]>({ before: aMeasurement, after: aMeasurement }),
   skips: mappingOf(whole()),
   genotypes: mappingOf(aText),
+  others: optional(mappingOf(aText)),
+  alike: optional(perKindShape(mappingOf(aMeasurement))),
   secondsPerStep: aMeasurement,
 });
 
@@ -104,6 +110,19 @@ export function summariseWeights(
   if (normal[0].edgeWeight === undefined) return { alphaEntropy, meanWeights };
   const edgeWeights = { normal: normal.map((e) => e.edgeWeight!), reduce: reduce.map((e) => e.edgeWeight!) };
   return { alphaEntropy, meanWeights, edgeWeights };
+}
+
+/** How alike the outputs of two operations of one edge are, over edges and cells; undefined without statistics. */
+export function summariseCorrelations({ nodes }: DiscretizationReport): EpochRecord["alike"] {
+  if (nodes === null) return undefined;
+  const ofKind = (kind: CellKind): Record<string, number> => {
+    const found = nodes[kind].flatMap(({ correlations }) => correlations).flatMap(({ ops, matrix }) =>
+      ops.flatMap((op, i) => ops.slice(i + 1).map((other, j) => [`${op} ${other}`, matrix[i][i + 1 + j]] as const))
+    );
+    const mean = (of: typeof found): number => of.reduce((sum, [, value]) => sum + value, 0) / of.length;
+    return Object.fromEntries([...Map.groupBy(found, ([pair]) => pair)].map(([pair, of]) => [pair, mean(of)]));
+  };
+  return { normal: ofKind("normal"), reduce: ofKind("reduce") };
 }
 
 /** Entropy of the alphas, mean over the kinds of cell. */

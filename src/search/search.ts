@@ -10,6 +10,7 @@ import { type Dataset, defaultAugment } from "../data/dataset.ts";
 import { datasetOf, type LabelledImages } from "../data/labelled_images.ts";
 import { CERTAINTY_PARTS } from "../discretize/certainty.ts";
 import { type DiscretizationReport, discretize } from "../discretize/discretize.ts";
+import { decisionsOf } from "../discretize/decisions.ts";
 import { needsRemovals, rulesOf, withBuiltIn } from "../discretize/registry.ts";
 import type { RemovalEvidence } from "../discretize/removals.ts";
 import type { Rule } from "../discretize/rule.ts";
@@ -28,7 +29,7 @@ import { SearchEngine, type SearchMetric } from "./engine.ts";
 import type { SearchOptions } from "./options.ts";
 import { writeOutcome } from "./outcome_file.ts";
 import { planSearch, type SearchPlan } from "./programs.ts";
-import { EPOCH_SHAPE, type EpochRecord, imbalanceOf, summariseWeights } from "./records.ts";
+import { EPOCH_SHAPE, type EpochRecord, imbalanceOf, summariseCorrelations, summariseWeights } from "./records.ts";
 import { cosine } from "./schedule.ts";
 import { type StopReason, stopReason } from "./stopping.ts";
 
@@ -213,6 +214,8 @@ class SearchPhase implements Phase<SearchPlan, SearchMetric, SearchEngine, Searc
       imbalance: imbalanceOf(norms),
       skips: Object.fromEntries(report.methods.map((m) => [m.method, m.skips])),
       genotypes: Object.fromEntries(report.methods.map((m) => [m.method, m.text])),
+      others: Object.fromEntries(decisionsOf(report).slice(report.methods.length).map((d) => [d.name, d.cells.text])),
+      alike: summariseCorrelations(report),
       secondsPerStep,
     };
   }

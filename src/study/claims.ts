@@ -52,8 +52,31 @@ const MOST_MESSAGE = 1000;
 /** Folders of a study. */
 const FOLDERS = ["claims", "workers", "work", "runs", "cells"] as const;
 
+/** Name of the file of what was done elsewhere. */
+const KEPT_FILE = "kept.jsonl";
+
+function parseLine(line: string): Readonly<Record<string, unknown>> | null {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
+}
+
+/** The lines of a file of finished tasks by their names; none where there is no file. */
+function readKept(path: string): Map<string, unknown> {
+  const lines = exists(path) ? readText(path).split("\n").filter((line) => line !== "") : [];
+  return new Map(lines.map((line, i) => {
+    const value = parseLine(line);
+    if (typeof value?.name === "string") return [value.name, value];
+    throw new FailureError(`Cannot use line ${i + 1} of '${path}' as it must be a finished run with its name`);
+  }));
+}
+
 /** The parts of a study's folder. */
 export class StudyFolder {
+  #kept?: ReadonlyMap<string, unknown>;
+
   /** @param path the folder */
   constructor(readonly path: string) {}
 
@@ -97,9 +120,25 @@ export class StudyFolder {
     return this.file(`runs/${task}`);
   }
 
-  /** Whether the task is done. */
+  /** Whether the task is done, here or elsewhere. */
   done(task: string): boolean {
-    return exists(this.run(task));
+    return this.kept(task) !== undefined || exists(this.run(task));
+  }
+
+  /** What is known of a task that was done elsewhere. */
+  kept(task: string): unknown {
+    return (this.#kept ??= readKept(this.file(KEPT_FILE))).get(task);
+  }
+
+  /**
+   * Adds what is known of tasks that were done elsewhere; they count as done.
+   * @param path a file with a line for each
+   * @throws {FailureError} where it is no such file.
+   */
+  keep(path: string): void {
+    const all = new Map([...readKept(this.file(KEPT_FILE)), ...readKept(path)]);
+    writeAtomic(this.file(KEPT_FILE), [...all.values()].map((each) => JSON.stringify(each) + "\n").join(""));
+    this.#kept = undefined;
   }
 
   /** The run folder of a claim. */

@@ -11,8 +11,10 @@ import { seriesLook, solidLook } from "../report/palette.ts";
 import { type Curve, curve, KIND_NAMES } from "../report/search_section.ts";
 import { dataTable, scroller } from "../report/tables.ts";
 import { CELL_KINDS, type CellKind, skeletonOf } from "../space/space.ts";
-import type { EpochPoint, Results } from "./results.ts";
-import { spaceOfSetting, type Study } from "./study_file.ts";
+import type { Results } from "./results.ts";
+import type { EpochFigures } from "./run_result.ts";
+import { searchLabel, spaceOfSetting, type Study } from "./study_file.ts";
+import { isSource } from "./tasks.ts";
 import { RANDOM, type Summary } from "./summary.ts";
 import { type Correlations, correlationsOf, progressText, type Table } from "./tables.ts";
 
@@ -135,7 +137,7 @@ async function accuracyChart({ trainings }: Results, { accuracies }: Summary): P
 function meanLine(
   { searches }: Results,
   setting: number,
-  of: (point: EpochPoint) => number | null | undefined,
+  of: (point: EpochFigures) => number | null | undefined,
 ): (readonly [number, number])[] {
   const points = searches.filter((each) => each.setting === setting).flatMap(({ epochs }) => epochs);
   return [...Map.groupBy(points, ({ epoch }) => epoch)].sort(([a], [b]) => a - b).flatMap(([epoch, at]) => {
@@ -146,9 +148,14 @@ function meanLine(
 
 async function curves(study: Study, results: Results): Promise<Content> {
   if (results.searches.length === 0) return html`<p class="note">No search has finished yet.</p>`;
-  const lines = (of: (point: EpochPoint) => number | null | undefined): Series[] =>
-    study.settings.map(({ label }, i) => ({ name: label, look: seriesLook(i), points: meanLine(results, i, of) }))
-      .filter(({ points }) => points.length > 0);
+  const lines = (of: (point: EpochFigures) => number | null | undefined): Series[] =>
+    study.settings.map((each, i) => ({
+      ...each,
+      name: searchLabel(each),
+      look: seriesLook(i),
+      points: meanLine(results, i, of),
+    }))
+      .filter((each, i) => isSource(each, i) && each.points.length > 0);
   const none = lines((e) => e.none);
   const list: Curve[] = [
     {
@@ -199,7 +206,8 @@ async function curves(study: Study, results: Results): Promise<Content> {
 
 async function normCurves(study: Study, results: Results): Promise<Content> {
   const drawn: Html[] = [];
-  for (const [setting, { label }] of study.settings.entries()) {
+  for (const [setting, each] of study.settings.entries()) {
+    if (!isSource(each, setting)) continue;
     const { inputs } = skeletonOf(spaceOfSetting(study, setting));
     for (const kind of CELL_KINDS) {
       const nodes = Math.max(
@@ -207,7 +215,7 @@ async function normCurves(study: Study, results: Results): Promise<Content> {
         ...results.searches.filter((each) => each.setting === setting)
           .flatMap(({ epochs }) => epochs.map(({ norms }) => norms[kind].length)),
       );
-      if (nodes > 0) drawn.push(await curve(normCurve(results, setting, label, kind, nodes, inputs)));
+      if (nodes > 0) drawn.push(await curve(normCurve(results, setting, searchLabel(each), kind, nodes, inputs)));
     }
   }
   if (drawn.length === 0) return html`<p class="note">No search has finished yet.</p>`;
@@ -236,9 +244,9 @@ function normCurve(
 }
 
 function correlationHeats(study: Study, { searches }: Results): Content {
-  const heats = study.settings.flatMap(({ label }, setting) =>
+  const heats = study.settings.flatMap((each, setting) =>
     CELL_KINDS.map((kind) => correlationsOf(study, searches, setting, kind))
-      .filter((found) => found !== undefined).map((found) => heatTable(label, found))
+      .filter((found) => found !== undefined).map((found) => heatTable(searchLabel(each), found))
   );
   if (heats.length === 0) return html`<p class="note">No search has finished yet, or no edge has two candidates.</p>`;
   return html`

@@ -1,11 +1,11 @@
 /**
- * Writes what a study has found so far: `report.html`, `report.md`, `results.csv` and `results.json` in its folder.
+ * Writes what a study has found so far: `report.html`, `report.md`, `results.csv`, `results.json` and `runs.jsonl` in its folder.
  * @module
  */
 import { baseName, writeAtomic } from "../base/files.ts";
 import type { StudyFolder } from "./claims.ts";
 import { studyPage } from "./page.ts";
-import { collect, type Results } from "./results.ts";
+import { collect, type Results, runLines } from "./results.ts";
 import type { Study } from "./study_file.ts";
 import { summarise } from "./summary.ts";
 import { csv, markdown, progressText, summaryTables, type Table } from "./tables.ts";
@@ -20,7 +20,7 @@ export interface StudyReport {
   /** How far the study is. */
   readonly progress: string;
   /** Paths by kind. */
-  readonly files: Readonly<Record<"html" | "markdown" | "csv" | "json", string>>;
+  readonly files: Readonly<Record<"html" | "markdown" | "csv" | "json" | "runs", string>>;
 }
 
 /** Writes the report. @param version of this package @throws {FailureError} for damaged runs, and where it cannot write */
@@ -38,9 +38,11 @@ export async function writeStudyReport(study: Study, folder: StudyFolder, versio
     markdown: folder.file("report.md"),
     csv: folder.file("results.csv"),
     json: folder.file("results.json"),
+    runs: folder.file("runs.jsonl"),
   };
   writeAtomic(files.html, await studyPage({ title, version, study, results, summary, tables }));
   writeAtomic(files.markdown, markdown(title, progress, tables));
+  writeAtomic(files.runs, runLines(study, folder));
   writeAtomic(files.csv, csv(study, results));
   writeAtomic(
     files.json,

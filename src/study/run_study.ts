@@ -31,6 +31,8 @@ export interface StudyEvent {
 export interface StudyRunOptions {
   /** Stops the run at hand after its current step; the call then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Path of what another folder's report wrote as `runs.jsonl`: its runs are done. */
+  readonly known?: string;
   /** Try again what failed. */
   readonly retry?: boolean;
   /** Stay as long as others are at work, to take over from those that die; true if left out. */
@@ -45,8 +47,9 @@ export interface StudyRunOptions {
 export interface StudyOutcome {
   /** How far it is, for people. */
   readonly progress: string;
-  /** Paths of what was written: a page, the tables as text, every run as a line, and all results. */
-  readonly files: Readonly<Record<"html" | "markdown" | "csv" | "json", string>>;
+  /** Paths of what was written: a page, the tables as text, every run as a line, all results, and what is
+   * known of each run, to go on from. */
+  readonly files: Readonly<Record<"html" | "markdown" | "csv" | "json" | "runs", string>>;
   /** Names of runs that could not be begun here, and why. */
   readonly notBegun: ReadonlyMap<string, string>;
 }
@@ -73,6 +76,7 @@ export async function runStudy(text: string, path: string, options: StudyRunOpti
   options.signal?.throwIfAborted();
   const study = parseStudy("the study", text), folder = new StudyFolder(path);
   folder.begin(text);
+  if (options.known !== undefined) folder.keep(options.known);
   const { onEvent, ...rest } = options;
   const notBegun = await work(study, folder, {
     ...rest,

@@ -35,6 +35,10 @@ export interface Setting {
   readonly values: Values;
   /** One configuration for each seed. */
   readonly configs: readonly SearchConfig[];
+  /** After how many epochs of these searches cells are read off; undefined: at their end. */
+  readonly after?: number;
+  /** Index of the first setting with the same searches. */
+  readonly source: number;
   /** Those of the study's decisions that there are in this space. */
   readonly decisions: readonly string[];
   /** Index of the setting that stands for the random cells of this one's space and data: the first that has both. */
@@ -65,6 +69,9 @@ export function spaceOfSetting({ settings }: Pick<Study, "settings">, setting: n
 
 /** Keys of the file. */
 const KEYS: readonly string[] = ["search", "train", "random"];
+
+/** Key of the epochs after which cells are read off: one long search is as many settings as it has values. */
+const AFTER = "after-epochs";
 
 /** More searches than this are taken for a mistake. */
 const MOST_SEARCHES = 10_000;
@@ -101,7 +108,8 @@ export function parseStudy(path: string, text: string): Study {
   }
   const { preset, ...search } = section(path, file, "search"), lists = gridOf(path, search);
   const defaults = SEARCH_OPTIONS.resolve([]);
-  const { discretizer = [defaults.discretizer], keep = [defaults.keep], seed = [0], ...varying } = lists;
+  const { discretizer = [defaults.discretizer], keep = [defaults.keep], seed = [0], ...others } = lists;
+  const { [AFTER]: after = [null], ...varying } = others;
   const source = `'${path}' (search)`, settings: Setting[] = [], controls = new Map<string, number>();
   const searchPreset = presetOf(path, preset, SEARCH_OPTIONS, SEARCH_PRESETS);
   countSearches(path, [...Object.values(varying), seed]);
@@ -126,15 +134,40 @@ export function parseStudy(path: string, text: string): Study {
     const varied = Object.fromEntries(Object.entries(values).filter(([key]) => lists[key].length > 1));
     const key = controlKey(configs[0]), control = controls.get(key) ?? settings.length;
     controls.set(key, control);
-    const space = resolveSpace(configs[0].space), { everyEdge } = skeletonOf(space);
-    const own = pairs.filter(({ rule, keep }) => (!everyEdge || keep === "edges") && differsIn(space, rule));
-    settings.push({ label: labelOf(varied), values: varied, configs, decisions: own.map(decisionName), control });
+    settings.push(...readings(path, { values: varied, configs, control, source: settings.length }, after, pairs));
   }
   const random = randomOf(path, file.random, file.train !== undefined);
   const cells = settings.length * seed.length * decisions.length + controls.size * random;
   const trainConfigs = file.train === undefined ? undefined : trainingOf(path, section(path, file, "train"), cells);
   for (const { configs } of settings) trainConfigs?.(configs[0], 0); // refuses bad values now
   return { text, settings, decisions, trainConfigs, random };
+}
+
+/** The settings that searches are read off in: one for each of the epochs `after` which that is done. */
+function readings(
+  path: string,
+  searches: Omit<Setting, "label" | "after" | "decisions">,
+  after: readonly Value[],
+  pairs: readonly Decision[],
+): Setting[] {
+  const { space: named, epochs } = searches.configs[0], space = resolveSpace(named), { everyEdge } = skeletonOf(space);
+  const own = pairs.filter(({ rule, keep }) => (!everyEdge || keep === "edges") && differsIn(space, rule));
+  return after.map((value) => {
+    const early = epochOf(path, value, epochs);
+    const decisions = own.filter(({ rule }) => early === undefined || !needsRemovals(rule)).map(decisionName);
+    const values = after.length > 1 ? { ...searches.values, [AFTER]: value } : searches.values;
+    return { ...searches, label: labelOf(values), values, after: early, decisions };
+  });
+}
+
+/** After how many of its `epochs` a search is read off; undefined: at its end. */
+function epochOf(path: string, value: Value, epochs: number): number | undefined {
+  if (value === null || value === epochs) return undefined;
+  if (Number.isSafeInteger(value) && value as number > 0 && value as number < epochs) return value as number;
+  throw new UsageError(
+    `Cannot use key '${AFTER}' of '${path}' (search) as it must be whole numbers from 1 to the epochs of its search, ` +
+      `${epochs}: current value is '${String(value).slice(0, 60)}'`,
+  );
 }
 
 /** `a mapping` below a key of the file; an absent one is empty. */
@@ -206,6 +239,11 @@ function product(lists: Readonly<Record<string, readonly Value[]>>): Values[] {
 function controlKey(config: SearchConfig): string {
   const values = ownValues(config, "search");
   return JSON.stringify([config.space, ...DATA_OPTION_LIST.map(({ key }) => values[key] ?? null)]);
+}
+
+/** What the searches of a setting are called, whenever they are read off. */
+export function searchLabel({ values: { [AFTER]: _, ...values } }: Pick<Setting, "values">): string {
+  return labelOf(values);
 }
 
 function labelOf(values: Values): string {

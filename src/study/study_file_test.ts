@@ -51,6 +51,27 @@ Deno.test("study file: ways to keep share their search, and spaces that keep eve
   assert.throws(() => parseStudy("x.yaml", "search: { keep: pairs }"), /must be one of edges, operations/);
 });
 
+Deno.test("study file: one search is read off after several epochs, what measures only at its end", () => {
+  const text =
+    "search: { node-norm: [rms, none], epochs: 20, after-epochs: [1, 20], discretizer: [zca, perturbation] }";
+  const study = parseStudy("x.yaml", text), { settings } = study;
+  assert.deepEqual(settings.map(({ label, after, source, control }) => [label, after, source, control]), [
+    ["node-norm rms, after-epochs 1", 1, 0, 0],
+    ["node-norm rms, after-epochs 20", undefined, 0, 0],
+    ["node-norm none, after-epochs 1", 1, 2, 0],
+    ["node-norm none, after-epochs 20", undefined, 2, 0],
+  ]);
+  assert.deepEqual(settings.map(({ decisions }) => decisions.length), [1, 2, 1, 2]);
+  const whole = parseStudy("x.yaml", text.replace("after-epochs: [1, 20], ", ""));
+  assert.deepEqual(searchTasks(study), searchTasks(whole), "the searches are those that it has without");
+  for (const bad of ["0", "21", "1.5", "soon"]) {
+    assert.throws(
+      () => parseStudy("x.yaml", `search: { epochs: 20, after-epochs: ${bad} }`),
+      /'after-epochs' .* from 1 to the epochs of its search, 20: current value is/,
+    );
+  }
+});
+
 Deno.test("study file: random cells count once for each space and data set, whatever else varies", () => {
   const { settings } = parseStudy(
     "x.yaml",

@@ -10,12 +10,14 @@ import { parseDecision } from "../discretize/decisions.ts";
 import { difference, type Estimate, estimate, type Verdict, verdictOf } from "./statistics.ts";
 import { spaceOfSetting, type Study } from "./study_file.ts";
 
-/** The searches of a setting after their last epoch. */
+/** The searches of a setting when they are read off. */
 export interface SearchSummary {
   readonly setting: string;
   readonly evalAccuracy: Estimate;
   readonly entropy: Estimate;
   readonly none: Estimate;
+  /** Correlation of the outputs of two operations of an edge. */
+  readonly alike: Estimate;
   readonly imbalanceBefore: Estimate;
   readonly imbalanceAfter: Estimate;
   /** Skip-connections by rule. */
@@ -92,6 +94,11 @@ export function summarise(
   const compare = (setting: string, what: string, paired: boolean, of: Estimate): void => {
     if (of.n > 0) comparisons.push({ setting, what, paired, difference: of, verdict: verdictOf(of) });
   };
+  const pairedDifference = (setting: number, rule: string, other: number, base: string): Estimate => {
+    const first = unitsOf(trainings, other, base);
+    const pairs = [...unitsOf(trainings, setting, rule)].filter(([unit]) => first.has(unit));
+    return estimate(pairs.map(([unit, value]) => value - first.get(unit)!));
+  };
   study.settings.forEach(({ label, decisions, control }, setting) => {
     for (const rule of [...decisions, ...(control === setting ? [null] : [])]) {
       const own = trainings.filter((each) => each.setting === setting && each.rule === rule);
@@ -111,18 +118,32 @@ export function summarise(
       compare(label, `${rule} − ${RANDOM}`, false, difference(units(setting, rule), units(control, null)));
     }
     for (const [rule, base] of pairedDecisions(decisions)) {
-      const first = unitsOf(trainings, setting, base);
-      const pairs = [...unitsOf(trainings, setting, rule)].filter(([unit]) => first.has(unit));
-      compare(label, `${rule} − ${base}`, true, estimate(pairs.map(([unit, value]) => value - first.get(unit)!)));
+      compare(label, `${rule} − ${base}`, true, pairedDifference(setting, rule, setting, base));
     }
-    if (setting === 0) return;
-    for (const rule of decisions) {
-      const what = `${rule}, this setting − '${study.settings[0].label}'`;
-      compare(label, what, false, difference(units(setting, rule), units(0, rule)));
+    for (const { base, paired } of basesOf(study, setting)) {
+      for (const rule of decisions) {
+        const what = `${rule}, this setting − '${study.settings[base].label}'`;
+        const found = paired
+          ? pairedDifference(setting, rule, base, rule)
+          : difference(units(setting, rule), units(base, rule));
+        compare(label, what, paired, found);
+      }
     }
   });
   const agreements = summariseAgreement(study, searches);
   return { searches: summariseSearches(study, searches), agreements, accuracies, comparisons };
+}
+
+/**
+ * Settings to compare a setting with: the first one, or what is read off its searches as early; and what is read off the
+ * same searches first.
+ */
+function basesOf({ settings }: Study, setting: number): { readonly base: number; readonly paired: boolean }[] {
+  const { source } = settings[setting], first = setting - source;
+  return [
+    ...(source > 0 ? [{ base: first, paired: false }] : []),
+    ...(source < setting ? [{ base: source, paired: true }] : []),
+  ];
 }
 
 /** Settings with two searches or more. */
@@ -155,15 +176,17 @@ function controlLabel(study: Study, control: number): string {
 }
 
 function summariseSearches(study: Study, searches: readonly SearchResult[]): SearchSummary[] {
-  return study.settings.flatMap(({ label }, setting) => {
-    const own = searches.filter((each) => each.setting === setting && each.epochs.length > 0);
-    if (own.length === 0) return [];
-    const last = own.map(({ epochs }) => epochs[epochs.length - 1]);
+  const known = (values: readonly (number | null)[]): Estimate => estimate(values.filter((value) => value !== null));
+  return study.settings.flatMap(({ label, after }, setting) => {
+    const own = searches.filter((each) => each.setting === setting);
+    const last = own.flatMap(({ epochs }) => epochs.slice(0, after).slice(-1));
+    if (last.length === 0) return [];
     return [{
       setting: label,
       evalAccuracy: estimate(last.map((e) => e.evalAccuracy)),
       entropy: estimate(last.map((e) => e.entropy)),
-      none: estimate(last.map((e) => e.none).filter((weight) => weight !== null)),
+      none: known(last.map((e) => e.none)),
+      alike: known(last.map((e) => e.alike)),
       imbalanceBefore: estimate(last.map((e) => e.imbalance.before)),
       imbalanceAfter: estimate(last.map((e) => e.imbalance.after)),
       skips: Object.fromEntries(

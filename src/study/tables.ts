@@ -8,7 +8,7 @@ import { count, fixed, plural } from "../report/numbers.ts";
 import { KIND_NAMES } from "../report/search_section.ts";
 import type { Count, Results, SearchResult } from "./results.ts";
 import type { Estimate, Verdict } from "./statistics.ts";
-import { spaceOfSetting, type Study } from "./study_file.ts";
+import { searchLabel, spaceOfSetting, type Study } from "./study_file.ts";
 import type { Comparison, Summary } from "./summary.ts";
 
 /** A table for people. */
@@ -65,10 +65,11 @@ export function summaryTables(
 
 function searchTable(rules: readonly string[], searches: Summary["searches"]): Table {
   return {
-    title: "The searches after their last epoch",
+    title: "The searches when they are read off",
     note: "Mean ± standard error over n searches (seeds). Imbalance: largest over smallest norm of a cell's nodes, " +
       "before and after node normalisation. None: mean softmax weight of the operation that outputs zeros. Entropy: " +
-      "1 means that the mixture is undecided. Skips: skip-connections in both cells that a rule chose.",
+      "1 means that the mixture is undecided. Correlation: of the outputs of two operations of one edge, mean over pairs and " +
+      "edges. Skips: skip-connections in both cells that a rule chose.",
     columns: [
       "setting",
       "n",
@@ -77,6 +78,7 @@ function searchTable(rules: readonly string[], searches: Summary["searches"]): T
       "imbalance after",
       "weight of none",
       "entropy",
+      "correlation",
       ...rules.map((rule) => `skips, ${rule}`),
     ],
     texts: 1,
@@ -88,6 +90,7 @@ function searchTable(rules: readonly string[], searches: Summary["searches"]): T
       meanText(s.imbalanceAfter, 2),
       meanText(s.none, 3),
       meanText(s.entropy, 4),
+      meanText(s.alike, 3),
       ...rules.map((rule) => meanText(s.skips[rule], 1)),
     ]),
   };
@@ -207,6 +210,7 @@ export function correlationsOf(
   kind: CellKind,
 ): Correlations | undefined {
   const found = new Map<number, Map<string, number[]>>();
+  if (study.settings[setting].source !== setting) return undefined;
   for (const { correlations } of searches.filter((each) => each.setting === setting)) {
     for (const { edge, ops, matrix } of correlations[kind]) {
       const pairs = found.get(edge) ?? new Map<string, number[]>();
@@ -238,7 +242,7 @@ function correlationTables(study: Study, searches: readonly SearchResult[], sett
     const found = correlationsOf(study, searches, setting, kind);
     if (!found) return [];
     return [{
-      title: `Correlation of candidates, ${KIND_NAMES[kind]}, ${study.settings[setting].label}`,
+      title: `Correlation of candidates, ${KIND_NAMES[kind]}, ${searchLabel(study.settings[setting])}`,
       note: "Correlation of the outputs of two candidate operations of one edge (source → node), mean over cells and " +
         "searches: what is near 1 says the same twice.",
       columns: ["edge", ...found.pairs],

@@ -12,7 +12,7 @@ import { resolveSpace } from "../space/definition.ts";
 import type { Genotype } from "../space/genotype.ts";
 import { randomGenotype } from "../space/random_genotype.ts";
 import type { TrainConfig } from "../train/config.ts";
-import { ownValues, type Study } from "./study_file.ts";
+import { ownValues, searchLabel, type Study } from "./study_file.ts";
 
 /** A search to be done. */
 export interface SearchTask {
@@ -111,8 +111,13 @@ function trainTask(config: TrainConfig, genotype: Genotype): TrainTask {
 
 /** All searches, seed by seed, so that every setting has a first result early. */
 export function searchTasks({ settings }: Study): SearchTask[] {
-  const seeds = Math.max(...settings.map(({ configs }) => configs.length));
-  return Array.from({ length: seeds }, (_, i) => settings.map(({ configs }) => searchTask(configs[i]))).flat();
+  const seeds = Math.max(...settings.map(({ configs }) => configs.length)), own = settings.filter(isSource);
+  return Array.from({ length: seeds }, (_, i) => own.map(({ configs }) => searchTask(configs[i]))).flat();
+}
+
+/** Whether the searches of a setting are not those of one before. */
+export function isSource({ source }: Pick<Study["settings"][number], "source">, setting: number): boolean {
+  return source === setting;
 }
 
 /** Rules of the study that measure the supernet, in runs of their own. */
@@ -142,17 +147,17 @@ export function randomUses(study: Study): Use[] {
   });
 }
 
-/** The tasks of uses, each once. */
-export function distinctTasks(uses: readonly Use[]): TrainTask[] {
-  return [...new Map(uses.map(({ task }) => [task.name, task])).values()];
+/** The tasks, each once. */
+export function distinctTasks<T extends Task>(tasks: readonly T[]): T[] {
+  return [...new Map(tasks.map((task) => [task.name, task])).values()];
 }
 
 /** What every task is about, in words, by its name. */
 export function describeTasks(study: Study, { uses }: { readonly uses: readonly Use[] }): Map<string, string> {
   const labels = new Map<string, string>();
-  study.settings.forEach(({ label, configs }) =>
-    configs.map(searchTask).forEach((search) => {
-      const of = `${label}, seed ${search.config.seed}`;
+  study.settings.filter(isSource).forEach((setting) =>
+    setting.configs.map(searchTask).forEach((search) => {
+      const of = `${searchLabel(setting)}, seed ${search.config.seed}`;
       labels.set(search.name, of);
       measuringRules(study).forEach((rule) =>
         labels.set(discretizeTask(search, rule).name, `${of}, measured for rule ${rule}`)
@@ -161,8 +166,11 @@ export function describeTasks(study: Study, { uses }: { readonly uses: readonly 
   );
   const names = new Map(labels);
   for (const [name, of] of Map.groupBy(uses, ({ task }) => task.name)) {
-    const [{ rule, unit, task }] = of, also = of.length > 1 ? ` (and ${of.length - 1} more uses)` : "";
-    const cell = rule === null ? `${unit} cell` : `cell by ${rule} of ${labels.get(unit) ?? unit}`;
+    const [{ rule, unit, task, setting }] = of, { after } = study.settings[setting];
+    const also = of.length > 1 ? ` (and ${of.length - 1} more uses)` : "";
+    const cell = rule === null
+      ? `${unit} cell`
+      : `cell by ${rule} of ${labels.get(unit) ?? unit}${after ? ` after ${after} epochs` : ""}`;
     names.set(name, `${cell}, trained with seed ${task.config.seed}${also}`);
   }
   return names;

@@ -4,9 +4,10 @@
  * @module
  */
 import { IdartsError } from "../base/errors.ts";
-import { exists, joinPath, lacksSpace, readText, systemCode, writeAtomic } from "../base/files.ts";
-import { formatGenotypeJson, type Genotype, parseGenotypeJson } from "../space/genotype.ts";
+import { exists, joinPath, lacksSpace, systemCode, writeAtomic } from "../base/files.ts";
+import { formatGenotypeJson, parseGenotype } from "../space/genotype.ts";
 import { type Claim, type ClaimOptions, Claims, type StudyFolder } from "./claims.ts";
+import { type DecidedCell, decidedCell } from "./run_result.ts";
 import type { Study } from "./study_file.ts";
 import {
   cellName,
@@ -82,10 +83,14 @@ export interface Known {
   readonly tasks: readonly Task[];
 }
 
-/** The cell of the decision called `name` in a finished search; undefined where there is none, or none yet. */
-export function foundCell(folder: StudyFolder, search: SearchTask, name: string): Genotype | undefined {
-  const file = joinPath(folder.run(cellRun(search, name)), `genotypes/${name}.json`);
-  return exists(file) ? parseGenotypeJson(readText(file), `'${file}'`) : undefined;
+/** The cell of decision `rule` in a search, at its end or `after` an epoch; undefined where there is none, or none yet. */
+export function foundCell(
+  folder: StudyFolder,
+  search: SearchTask,
+  rule: string,
+  after?: number,
+): DecidedCell | undefined {
+  return decidedCell(folder, { search: search.name, run: cellRun(search, rule), rule, after });
 }
 
 /** Searches, what is measured after those that have finished, trainings of the cells found, and of random cells. */
@@ -96,16 +101,18 @@ export function knownTasks(study: Study, folder: StudyFolder): Known {
     .flatMap((search) => rules.map((rule) => discretizeTask(search, rule)));
   const found = study.trainConfigs === undefined
     ? []
-    : study.settings.flatMap(({ configs, decisions }, setting) =>
+    : study.settings.flatMap(({ configs, decisions, after }, setting) =>
       configs.map(searchTask).filter(({ name }) => finished.has(name)).flatMap((search) =>
         decisions.flatMap((rule) => {
-          const cell = foundCell(folder, search, rule);
-          return cell ? cellUses(study, setting, search, rule, cell) : [];
+          const found = foundCell(folder, search, rule, after);
+          return found
+            ? cellUses(study, setting, search, rule, parseGenotype(found.cell, `a cell of ${search.name}`))
+            : [];
         })
       )
     );
   const uses = [...found, ...(study.trainConfigs ? randomUses(study) : [])];
-  return { searches, uses, tasks: [...searches, ...measured, ...distinctTasks(uses)] };
+  return { searches, uses, tasks: [...searches, ...measured, ...distinctTasks(uses.map(({ task }) => task))] };
 }
 
 /** The tasks in the order in which a shard looks at them: its own ones first. */
