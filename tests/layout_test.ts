@@ -174,7 +174,7 @@ Deno.test("printing plugin: one file has the console, one has stdout and stderr"
     for (const file of ["src/commands/search.ts", "src/base/files.ts", new URL("src/run/x.ts", ROOT).pathname]) {
       assert.equal(found(file, code), 1, `${file}: ${code}`);
     }
-    for (const file of ["src/base/files_test.ts", "src/study/testing_claimer.ts", "bench/x.ts", "mod.ts"]) {
+    for (const file of ["src/base/files_test.ts", "src/run/testing_claimer.ts", "bench/x.ts", "mod.ts"]) {
       assert.equal(found(file, code), 0, `${file}: ${code}`);
     }
   }

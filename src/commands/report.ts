@@ -6,7 +6,7 @@ import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { exists, joinPath } from "../base/files.ts";
 import { RunFolder } from "../run/run_folder.ts";
-import { STUDY_FILE } from "../study/claims.ts";
+import { STUDY_FILE } from "../study/study_folder.ts";
 import { OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { REPORT_SOURCES } from "../report/run_report.ts";
 import { REPORT_FILE, writeReport } from "./report_files.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import { baseName, writeAtomic } from "../base/files.ts";
-import type { StudyFolder } from "./claims.ts";
+import type { StudyFolder } from "./study_folder.ts";
 import { studyPage } from "./page.ts";
 import { collect, type Results, runLines } from "./results.ts";
 import type { Study } from "./study_file.ts";

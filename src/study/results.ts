@@ -4,7 +4,7 @@
  * @module
  */
 import { formatGenotypeText } from "../space/genotype.ts";
-import type { StudyFolder } from "./claims.ts";
+import type { StudyFolder } from "./study_folder.ts";
 import { type DecidedCell, type EpochFigures, freeOperations, readRun, type SearchRun } from "./run_result.ts";
 import type { Study } from "./study_file.ts";
 import { cellRun, distinctTasks, type Group, type SearchTask, searchTask, type Task, type Use } from "./tasks.ts";

@@ -35,7 +35,7 @@ import {
   ZERO_PRIMITIVE,
 } from "../space/space.ts";
 import { EVALUATION_FILE, readEvaluation } from "../train/evaluation_file.ts";
-import type { StudyFolder } from "./claims.ts";
+import type { StudyFolder } from "./study_folder.ts";
 import type { Task } from "./tasks.ts";
 
 /** One epoch of a search, in figures. */

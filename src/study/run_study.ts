@@ -6,7 +6,7 @@
 import { joinPath, writeAtomic } from "../base/files.ts";
 import { VERSION } from "../base/version.ts";
 import { runReport } from "../report/run_report.ts";
-import { StudyFolder } from "./claims.ts";
+import { StudyFolder } from "./study_folder.ts";
 import { writeStudyReport } from "./report.ts";
 import { parseStudy } from "./study_file.ts";
 import { performTask } from "./perform.ts";

@@ -6,7 +6,8 @@
 import { IdartsError } from "../base/errors.ts";
 import { exists, joinPath, lacksSpace, systemCode, writeAtomic } from "../base/files.ts";
 import { formatGenotypeJson, parseGenotype } from "../space/genotype.ts";
-import { type Claim, type ClaimOptions, Claims, type StudyFolder } from "./claims.ts";
+import { type Claim, type ClaimOptions, Claims, type SharedFolder } from "../run/claims.ts";
+import type { StudyFolder } from "./study_folder.ts";
 import { type DecidedCell, decidedCell } from "./run_result.ts";
 import type { Study } from "./study_file.ts";
 import {
@@ -207,7 +208,7 @@ async function perform(
 }
 
 /** What a task works on; the file of a cell is written where it is not there, under a name that says what it is. */
-function inputOf(task: Task, folder: StudyFolder): string | undefined {
+function inputOf(task: Task, folder: SharedFolder): string | undefined {
   if (task.kind === "search") return undefined;
   if (task.kind === "discretize") return folder.run(task.search);
   const text = formatGenotypeJson(task.genotype), file = folder.file(`cells/${cellName(task.genotype)}.json`);

@@ -3,7 +3,7 @@ import "../platform/deno.ts";
 import assert from "node:assert/strict";
 import { FailureError } from "../base/errors.ts";
 import { fileError } from "../base/files.ts";
-import { StudyFolder } from "./claims.ts";
+import { expectStudy, StudyFolder } from "./study_folder.ts";
 import { parseStudy } from "./study_file.ts";
 import { searchTasks } from "./tasks.ts";
 import { type Assignment, work, type WorkEvent, type WorkOptions } from "./worker.ts";
@@ -107,4 +107,9 @@ Deno.test("worker: a run that fails by itself is marked, and not tried again una
   await folder.go(() => assert.fail("nothing is to be done"));
   await folder.go(() => {}, { retry: true });
   assert.deepEqual(folder.states, ["done", "done"]);
+});
+
+Deno.test("study: a folder without a study is named", () => {
+  using folder = new Temporary();
+  assert.throws(() => expectStudy(folder.path), /must hold 'study.yaml'/);
 });

@@ -5,10 +5,10 @@
  */
 import "../platform/deno.ts";
 import { exists } from "../base/files.ts";
-import { Claims, StudyFolder } from "./claims.ts";
+import { Claims, SharedFolder } from "./claims.ts";
 
 if (import.meta.main) {
-  const [path, tasks, dies] = Deno.args, folder = new StudyFolder(path);
+  const [path, tasks, dies] = Deno.args, folder = new SharedFolder(path);
   using claims = await Claims.join(folder, { every: 0.2 });
   const names = Array.from({ length: Number(tasks) }, (_, i) => `t${i}`);
   for (let begun = 0; names.some((name) => !folder.done(name));) {

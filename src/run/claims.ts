@@ -1,5 +1,5 @@
 /**
- * Who does what in a study that several processes, on one machine or many, work at through one folder:
+ * Who does what of the tasks that several processes, on one machine or many, work at through one folder:
  *
  * - `claims/<task>.<n>`: the n-th claim to a task, made once by exclusive creation, never changed, never removed. The
  *   claim with the largest n is the one that counts. To take over a dead worker's claim n is to create n + 1: of
@@ -8,14 +8,13 @@
  * - `workers/<owner>`: sign of life of a worker; see heartbeat.ts
  * - `work/<task>.<n>/`: the run folder of claim n. Who takes over renames it to its own number, so that a worker that
  *   was taken for dead and wakes up finds its folder gone: it can no longer write into the run.
- * - `runs/<task>/`: the finished run, put there by one rename of its work folder. It is there, whole, or it is not.
+ * - `runs/<task>/` (a name that the folder's owner chooses): the finished run, put there by one rename of its work
+ *   folder. It is there, whole, or it is not.
  *
  * Not responsible for what a task is.
  * @module
  */
-import { FailureError, UsageError } from "../base/errors.ts";
 import { exists, fileError, joinPath, lacksSpace, readText, writeAtomic } from "../base/files.ts";
-import { METRICS_FILE } from "../run/metrics_file.ts";
 import {
   DEFAULT_EVERY,
   Heartbeat,
@@ -26,6 +25,7 @@ import {
   Watch,
   type WorkerInfo,
 } from "./heartbeat.ts";
+import { METRICS_FILE } from "./metrics_file.ts";
 
 /** Why a claim was given up: the run failed, or it could not be begun or was stopped. */
 export interface Over {
@@ -49,59 +49,18 @@ const LONG_DEAD = 600;
 /** Longest message of an {@linkcode Over}, in characters. */
 const MOST_MESSAGE = 1000;
 
-/** Folders of a study. */
-const FOLDERS = ["claims", "workers", "work", "runs", "cells"] as const;
-
-/** Name of the file of what was done elsewhere. */
-const KEPT_FILE = "kept.jsonl";
-
-function parseLine(line: string): Readonly<Record<string, unknown>> | null {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
-}
-
-/** The lines of a file of finished tasks by their names; none where there is no file. */
-function readKept(path: string): Map<string, unknown> {
-  const lines = exists(path) ? readText(path).split("\n").filter((line) => line !== "") : [];
-  return new Map(lines.map((line, i) => {
-    const value = parseLine(line);
-    if (typeof value?.name === "string") return [value.name, value];
-    throw new FailureError(`Cannot use line ${i + 1} of '${path}' as it must be a finished run with its name`);
-  }));
-}
-
-/** The parts of a study's folder. */
-export class StudyFolder {
-  #kept?: ReadonlyMap<string, unknown>;
-
-  /** @param path the folder */
-  constructor(readonly path: string) {}
-
+/** A folder of tasks that processes share. */
+export class SharedFolder {
   /**
-   * Makes the folder, with a copy of the study that it is for.
-   * @param text the study
-   * @throws {UsageError} where something else is in it.
+   * @param path the folder
+   * @param runs name of the folder of finished runs in it
+   * @param more names of further ones
    */
-  begin(text: string): void {
-    const copy = this.file(STUDY_FILE), known = [STUDY_FILE, "claims"].some((name) => exists(this.file(name)));
-    const [entry] = known || !exists(this.path) ? [] : Deno.readDirSync(this.path);
-    if (entry !== undefined) {
-      throw new UsageError(
-        `Cannot use '${this.path}' as the folder of a study as it must be new or hold '${STUDY_FILE}': it holds ` +
-          `'${entry.name}'`,
-        { remedies: [{ kind: "other-folder" }] },
-      );
-    }
-    this.make();
-    if (!exists(copy) || readText(copy) !== text) writeAtomic(copy, text);
-  }
+  constructor(readonly path: string, readonly runs: string = "runs", readonly more: readonly string[] = []) {}
 
   /** Makes the folder and its parts. Throws FailureError. */
   make(): void {
-    for (const name of FOLDERS) {
+    for (const name of ["claims", "workers", "work", this.runs, ...this.more]) {
       try {
         Deno.mkdirSync(this.file(name), { recursive: true });
       } catch (error) {
@@ -117,28 +76,12 @@ export class StudyFolder {
 
   /** The folder of a finished run. */
   run(task: string): string {
-    return this.file(`runs/${task}`);
+    return this.file(`${this.runs}/${task}`);
   }
 
-  /** Whether the task is done, here or elsewhere. */
+  /** Whether the task is done. */
   done(task: string): boolean {
-    return this.kept(task) !== undefined || exists(this.run(task));
-  }
-
-  /** What is known of a task that was done elsewhere. */
-  kept(task: string): unknown {
-    return (this.#kept ??= readKept(this.file(KEPT_FILE))).get(task);
-  }
-
-  /**
-   * Adds what is known of tasks that were done elsewhere; they count as done.
-   * @param path a file with a line for each
-   * @throws {FailureError} where it is no such file.
-   */
-  keep(path: string): void {
-    const all = new Map([...readKept(this.file(KEPT_FILE)), ...readKept(path)]);
-    writeAtomic(this.file(KEPT_FILE), [...all.values()].map((each) => JSON.stringify(each) + "\n").join(""));
-    this.#kept = undefined;
+    return exists(this.run(task));
   }
 
   /** The run folder of a claim. */
@@ -221,7 +164,7 @@ export class Claims implements Disposable {
   readonly #watch: Watch;
 
   private constructor(
-    readonly folder: StudyFolder,
+    readonly folder: SharedFolder,
     /** This worker's name. */
     readonly owner: string,
     /** Seconds between two signs of life. */
@@ -232,8 +175,8 @@ export class Claims implements Disposable {
     this.#watch = new Watch(host);
   }
 
-  /** Makes this process a worker of the study. Throws FailureError where the folder cannot be written. */
-  static async join(folder: StudyFolder, options: ClaimOptions = {}): Promise<Claims> {
+  /** Makes this process a worker. Throws FailureError where the folder cannot be written. */
+  static async join(folder: SharedFolder, options: ClaimOptions = {}): Promise<Claims> {
     const { every = DEFAULT_EVERY, shard = null, host = null, onFailure = () => {} } = options;
     const owner = crypto.randomUUID().slice(0, 13), info = { every, pid: Deno.pid, shard, host };
     const heartbeat = await Heartbeat.start(folder.worker(owner), info, onFailure);
@@ -278,7 +221,7 @@ export class Claims implements Disposable {
     } catch { /* another one was quicker, or it cannot be done: they are in nobody's way */ }
   }
 
-  /** Leaves the study: what this worker claims is free. */
+  /** Leaves: what this worker claims is free. */
   [Symbol.dispose](): void {
     this.heartbeat[Symbol.dispose]();
   }
@@ -308,10 +251,10 @@ function move(from: string, to: string): boolean {
 
 /** A task that is this worker's, until it is finished, given up or taken over. */
 export class Claim {
-  private constructor(readonly folder: StudyFolder, readonly task: string, readonly number: number) {}
+  private constructor(readonly folder: SharedFolder, readonly task: string, readonly number: number) {}
 
   /** Takes over what an earlier claim left behind. @returns undefined where the task turns out to be done */
-  static begin(folder: StudyFolder, task: string, number: number): Claim | undefined {
+  static begin(folder: SharedFolder, task: string, number: number): Claim | undefined {
     const claim = new Claim(folder, task, number);
     for (let n = number - 1; n >= 0; n--) {
       if (!move(folder.work(task, n), claim.path) && !exists(claim.path)) continue;
@@ -363,16 +306,3 @@ export class Claim {
     }
   }
 }
-
-/** Throws FailureError where `path` is not the folder of a study. */
-export function expectStudy(path: string): StudyFolder {
-  const folder = new StudyFolder(path);
-  if (exists(folder.file(STUDY_FILE))) return folder;
-  throw new FailureError(
-    `Cannot find a study in '${path}' as it must hold '${STUDY_FILE}'`,
-    { remedies: ["check the path", { kind: "study" }] },
-  );
-}
-
-/** The copy of a study's file in its folder. */
-export const STUDY_FILE = "study.yaml";

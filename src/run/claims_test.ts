@@ -1,11 +1,11 @@
 /** Claims as several workers see them, step by step, and then all at once in processes of their own. */
 import "../platform/deno.ts";
 import assert from "node:assert/strict";
-import { Claims, expectStudy, StudyFolder } from "./claims.ts";
+import { Claims, SharedFolder } from "./claims.ts";
 import { beatScript, Heartbeat, Watch } from "./heartbeat.ts";
 
-/** A study's folder that is removed in the end. */
-class Temporary extends StudyFolder implements Disposable {
+/** A shared folder that is removed in the end. */
+class Temporary extends SharedFolder implements Disposable {
   constructor() {
     super(Deno.makeTempDirSync({ prefix: "claims-" }));
     this.make();
@@ -256,9 +256,4 @@ Deno.test("claims: processes that claim, die and take over finish every task exa
     Deno.readTextFileSync(`${folder.run(name)}/metrics.jsonl`).trim().split("\n").length
   );
   assert.deepEqual(new Set(steps), new Set([3]), "every step once, whoever did it");
-});
-
-Deno.test("claims: a folder without a study is named", () => {
-  using folder = new Temporary();
-  assert.throws(() => expectStudy(folder.path), /must hold 'study.yaml'/);
 });

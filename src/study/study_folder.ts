@@ -1,0 +1,91 @@
+/**
+ * The folder of a study: the study itself, the cells that it trains, and what its workers share (`run/claims.ts`).
+ * @module
+ */
+import { FailureError, UsageError } from "../base/errors.ts";
+import { exists, readText, writeAtomic } from "../base/files.ts";
+import { SharedFolder } from "../run/claims.ts";
+
+/** The copy of a study's file in its folder. */
+export const STUDY_FILE = "study.yaml";
+
+/** Name of the file of what was done elsewhere. */
+const KEPT_FILE = "kept.jsonl";
+
+function parseLine(line: string): Readonly<Record<string, unknown>> | null {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
+}
+
+/** The lines of a file of finished tasks by their names; none where there is no file. */
+function readKept(path: string): Map<string, unknown> {
+  const lines = exists(path) ? readText(path).split("\n").filter((line) => line !== "") : [];
+  return new Map(lines.map((line, i) => {
+    const value = parseLine(line);
+    if (typeof value?.name === "string") return [value.name, value];
+    throw new FailureError(`Cannot use line ${i + 1} of '${path}' as it must be a finished run with its name`);
+  }));
+}
+
+/** The parts of a study's folder. */
+export class StudyFolder extends SharedFolder {
+  #kept?: ReadonlyMap<string, unknown>;
+
+  /** @param path the folder */
+  constructor(path: string) {
+    super(path, "runs", ["cells"]);
+  }
+
+  /**
+   * Makes the folder, with a copy of the study that it is for.
+   * @param text the study
+   * @throws {UsageError} where something else is in it.
+   */
+  begin(text: string): void {
+    const copy = this.file(STUDY_FILE), known = [STUDY_FILE, "claims"].some((name) => exists(this.file(name)));
+    const [entry] = known || !exists(this.path) ? [] : Deno.readDirSync(this.path);
+    if (entry !== undefined) {
+      throw new UsageError(
+        `Cannot use '${this.path}' as the folder of a study as it must be new or hold '${STUDY_FILE}': it holds ` +
+          `'${entry.name}'`,
+        { remedies: [{ kind: "other-folder" }] },
+      );
+    }
+    this.make();
+    if (!exists(copy) || readText(copy) !== text) writeAtomic(copy, text);
+  }
+
+  /** Whether the task is done, here or elsewhere. */
+  override done(task: string): boolean {
+    return this.kept(task) !== undefined || super.done(task);
+  }
+
+  /** What is known of a task that was done elsewhere. */
+  kept(task: string): unknown {
+    return (this.#kept ??= readKept(this.file(KEPT_FILE))).get(task);
+  }
+
+  /**
+   * Adds what is known of tasks that were done elsewhere; they count as done.
+   * @param path a file with a line for each
+   * @throws {FailureError} where it is no such file.
+   */
+  keep(path: string): void {
+    const all = new Map([...readKept(this.file(KEPT_FILE)), ...readKept(path)]);
+    writeAtomic(this.file(KEPT_FILE), [...all.values()].map((each) => JSON.stringify(each) + "\n").join(""));
+    this.#kept = undefined;
+  }
+}
+
+/** Throws FailureError where `path` is not the folder of a study. */
+export function expectStudy(path: string): StudyFolder {
+  const folder = new StudyFolder(path);
+  if (exists(folder.file(STUDY_FILE))) return folder;
+  throw new FailureError(
+    `Cannot find a study in '${path}' as it must hold '${STUDY_FILE}'`,
+    { remedies: ["check the path", { kind: "study" }] },
+  );
+}
