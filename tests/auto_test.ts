@@ -5,37 +5,18 @@
  */
 import "../src/platform/deno.ts";
 import assert from "node:assert/strict";
-import { auto, AUTO_MODEL, AUTO_ONNX, type AutoData } from "../src/auto/auto.ts";
+import { auto, AUTO_MODEL, AUTO_ONNX } from "../src/auto/auto.ts";
 import { type Entry, LEDGER_FILE, readDecisions, readLedger } from "../src/auto/ledger.ts";
 import type { AutoEvent } from "../src/auto/records.ts";
 import type { TrialPlan } from "../src/auto/trial.ts";
 import { FailureError, UsageError } from "../src/base/errors.ts";
 import { exists } from "../src/base/files.ts";
-import { Random } from "../src/base/random.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { datasetOf, type LabelledImages } from "../src/data/labelled_images.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import { RunFolder } from "../src/run/run_folder.ts";
+import { DATA, stripes } from "./auto_support.ts";
 
-const CLASSES = ["flat", "slanted", "upright"];
-
-/** Stripes of three directions under noise: easy for a convolution, hard for the nearest neighbour. */
-function stripes(count: number, seed: number, side = 8, classOf = (i: number) => i % 3): LabelledImages {
-  const random = new Random(seed, "tests/stripes"), labels = Int32Array.from({ length: count }, (_, i) => classOf(i));
-  const images = new Uint8Array(count * side * side);
-  labels.forEach((label, n) => {
-    const shift = random.below(4);
-    for (let y = 0; y < side; y++) {
-      for (let x = 0; x < side; x++) {
-        const along = label === 0 ? y : label === 1 ? x + y : x, bright = (along + shift) % 4 < 2;
-        images[(n * side + y) * side + x] = Math.round((bright ? 150 : 70) + 70 * random.uniform());
-      }
-    }
-  });
-  return { images, labels, classNames: CLASSES, channels: 1, height: side, width: side, name: "stripes" };
-}
-
-const DATA: AutoData<LabelledImages> = { train: stripes(192, 1), val: stripes(60, 2), test: stripes(60, 3) };
 const gpu = await openGpu();
 
 /** A folder that does not exist yet. */

@@ -175,6 +175,7 @@ const ledger = {
   spent: 60.5,
   notes: ["It rained"],
   made: { fingerprint: "ab", options: { seed: 0 } },
+  leader: "01234567-89ab",
   entries,
 };
 const result = {

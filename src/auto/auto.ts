@@ -18,6 +18,7 @@ import { textFingerprint } from "../data/statistics.ts";
 import { subsetOf } from "../data/subset.ts";
 import { exportOnnx } from "../export/onnx.ts";
 import { openGpu } from "../gpu/device.ts";
+import type { Claims } from "../run/claims.ts";
 import type { Beginnings } from "../run/phase.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { checkRecord, writeRecord } from "../run/run_record.ts";
@@ -35,15 +36,17 @@ import {
   resolveAutoLayers,
 } from "./config.ts";
 import { AUTO_MODEL, AUTO_ONNX, type AutoRunOptions, Context } from "./context.ts";
+import { help } from "./help.ts";
 import { shareInterval } from "./interval.ts";
 import { END, type Entry, readDecisions } from "./ledger.ts";
 import type { AutoOptions } from "./options.ts";
 import { LEAST_STEPS, Race, type Runner, TRIAL_SECONDS } from "./race.ts";
 import type { AutoOutcome, AutoResult, FinalOutcome, TestOutcome } from "./records.ts";
-import { AUTO_RESULT, readAutoResult, writeAutoResult } from "./result_file.ts";
+import { endedResult, writeAutoResult } from "./result_file.ts";
 import { type Fold, splitsOf, trivialOverSplits } from "./splits.ts";
 import { ranked, verdictOf } from "./standing.ts";
 import { answersOf, hasModel, runTrial, trialFolder, trialPlan } from "./trial.ts";
+import { isTrial, joinTrials } from "./trials.ts";
 import { MOST_IMAGES, type TrivialResult } from "./trivial.ts";
 
 export { AUTO_MODEL, AUTO_ONNX, type AutoRunOptions } from "./context.ts";
@@ -83,36 +86,62 @@ export async function auto(
   images: AutoData<Dataset | LabelledImages>,
   run: AutoRunOptions = {},
 ): Promise<AutoResult> {
-  const { signal, warn, began = performance.now() } = run;
+  const { signal, warn } = run, named = typeof run.folder === "string" ? run.folder : undefined;
   signal?.throwIfAborted();
   const config = resolveAutoConfig(options), data = await trainDataOf(images);
   checkPossible(config, data);
   const repeat = typeof run.repeat === "string" ? readDecisions(RunFolder.view(run.repeat)) : run.repeat;
   const beginnings = await beginningsOf(config, data.train, repeat);
-  const folder = typeof run.folder === "string" ? RunFolder.enter(run.folder, { warn }) : run.folder;
-  const begins = folder !== undefined && !folder.begun;
-  let gpu = run.gpu;
-  try {
+  let { gpu, began = performance.now() } = run;
+  let folder = named === undefined ? run.folder as RunFolder | undefined : RunFolder.enterIfFree(named, { warn });
+  const contextOf = async (folder: RunFolder | undefined): Promise<Context> => {
     const adapter = folder?.begun ? checkRecord(folder, beginnings) : undefined;
     gpu ??= await openGpu();
     if (adapter !== undefined && adapter !== gpu.name) {
       warn?.(`The run began on adapter '${adapter}' and goes on on '${gpu.name}': times and bits may differ`);
     }
-    const context = new Context(config, data, { ...run, began, repeat }, folder, gpu, beginnings);
-    try {
-      const folds = await splitsOf(data, config.seed);
-      signal?.throwIfAborted();
-      if (begins) writeRecord(folder, beginnings, gpu.name);
-      return await new Auto(context).run(folds);
-    } finally {
-      context.close();
+    return new Context(config, data, { ...run, began, repeat }, folder, gpu, beginnings);
+  };
+  try {
+    if (named !== undefined && !folder) {
+      using context = await contextOf(undefined);
+      const helped = await help(context, named, beginnings, await splitsOf(data, config.seed));
+      if (!(helped instanceof RunFolder)) return helped;
+      folder = helped;
+      began = performance.now(); // what came before, who led the run has counted
     }
+    return await lead(folder, () => contextOf(folder), beginnings);
+  } finally {
+    if (!run.gpu) gpu?.device.destroy();
+    if (named !== undefined) folder?.close();
+  }
+}
+
+/** Runs it in this process, which may be helped by others. */
+async function lead(
+  folder: RunFolder | undefined,
+  open: () => Promise<Context>,
+  beginnings: Beginnings,
+): Promise<AutoResult> {
+  const begins = folder !== undefined && !folder.begun;
+  try {
+    using context = await open();
+    const { data, config: { seed }, ledger, userSignal, seconds } = context, folds = await splitsOf(data, seed);
+    userSignal?.throwIfAborted();
+    if (begins) writeRecord(folder, beginnings, (await context.device()).name);
+    if (ledger.goesOn) {
+      const trials = ledger.entries.filter((entry) => isTrial(entry) && entry.result !== undefined).length;
+      context.event({ event: "resumed", trials, seconds });
+      const outcome = ledger.knows(END) ? endedResult(folder!) : undefined;
+      if (outcome) return outcome;
+    }
+    using claims = folder && await joinTrials(folder.path, context);
+    if (ledger.leader) claims?.bury(ledger.leader);
+    ledger.leader = claims?.owner;
+    return await new Auto(context, claims).run(folds);
   } catch (error) {
     if (begins) discard(folder);
     throw error;
-  } finally {
-    if (!run.gpu) gpu?.device.destroy();
-    if (typeof run.folder === "string") folder!.close();
   }
 }
 
@@ -136,13 +165,16 @@ function checkPossible(config: AutoConfig, { train, val, test }: TrainData): voi
 
 /** Takes back what a run wrote that came to nothing before its first trial. */
 function discard(folder: RunFolder): void {
-  const parts = ["trials", "search"].map((name) => folder.file(name));
-  for (const path of parts.filter(exists)) {
+  const remove = (name: string, recursive = false): boolean => {
     try {
-      Deno.removeSync(path); // fails unless it is empty
-    } catch { /* there is something to go on from */ }
+      Deno.removeSync(folder.file(name), { recursive }); // fails unless it is empty
+    } catch { /* there is something to go on from, or nothing at all */ }
+    return !exists(folder.file(name));
+  };
+  const parts = ["trials", "work", "search", "workers"].map((name) => remove(name));
+  if (parts.every((gone) => gone) && !exists(folder.file(AUTO_MODEL)) && remove("claims", true)) {
+    folder.discardIfEmpty();
   }
-  if (![...parts, folder.file(AUTO_MODEL)].some(exists)) folder.discardIfEmpty();
 }
 
 async function beginningsOf(
@@ -167,19 +199,13 @@ class Auto {
   readonly #context: Context;
   readonly #race: Race;
 
-  constructor(context: Context) {
+  /** @param claims of this process, where trials may be shared */
+  constructor(context: Context, claims: Claims | undefined) {
     this.#context = context;
-    this.#race = new Race(context);
+    this.#race = new Race(context, claims);
   }
 
   async run(all: readonly Fold[]): Promise<AutoResult> {
-    const { ledger, seconds } = this.#context;
-    if (ledger.goesOn) {
-      const trials = ledger.entries.filter(({ id, result }) => id.startsWith("rung ") && result !== undefined).length;
-      this.#context.event({ event: "resumed", trials, seconds });
-      const outcome = this.#ended();
-      if (outcome) return outcome;
-    }
     const stopClock = this.#context.startClock();
     try {
       let folds = all.slice(0, 1), trivial: readonly TrivialResult[] = [];
@@ -198,13 +224,6 @@ class Auto {
     } finally {
       stopClock();
     }
-  }
-
-  /** What came out, where the run had come to its end already. @throws {FailureError} where a file is damaged. */
-  #ended(): AutoResult | undefined {
-    const { ledger, folder } = this.#context;
-    if (!folder || !ledger.knows(END) || !exists(folder.file(AUTO_RESULT))) return undefined;
-    return { ...readAutoResult(folder), model: loadModel(folder.file(AUTO_MODEL)) };
   }
 
   async #trivial(folds: readonly Fold[]): Promise<readonly TrivialResult[]> {

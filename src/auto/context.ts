@@ -17,12 +17,17 @@ import type { AutoEvent } from "./records.ts";
 export interface AutoRunOptions {
   /** Device to use; one is opened if left out. */
   readonly gpu?: Gpu;
-  /** Folder for everything; a run that is there already is gone on with. Without one nothing is written. */
+  /**
+   * Folder for everything; a run that is there already is gone on with. Without one nothing is written. Where it is
+   * given by its path, and another process is at the run, this one helps with its trials and comes to the same result.
+   */
   readonly folder?: string | RunFolder;
   /** Stops it; the call rejects with the signal's reason, and the same call goes on. */
   readonly signal?: AbortSignal;
   /** When the time began, by `performance.now()`; now if left out. 0 counts the start of the process. */
   readonly began?: number;
+  /** Name of this machine, where it may be known: a process of it that was killed is recognised at once then. */
+  readonly host?: string;
   /** Folder of another run that has ended, or its decisions, to be taken again, whatever the clock says. */
   readonly repeat?: string | readonly Entry[];
   /** Told what happens; of what an earlier process was told, not again. */
@@ -41,8 +46,11 @@ const END_SECONDS = 4;
 /** Share of the time that the test images may take at the most: of more than fit a sample is measured. */
 const TEST_SHARE = 0.1;
 
+/** Time between two looks at what other processes have done. */
+export const PAUSE_SECONDS = 0.25;
+
 /** What the parts of a run share. */
-export class Context {
+export class Context implements Disposable {
   /** What there is to spend. */
   readonly budget: Budget;
   /** Decisions and what came of them. */
@@ -97,6 +105,11 @@ export class Context {
     return this.#run.warn;
   }
 
+  /** Name of this machine, where it may be known. */
+  get host(): string | undefined {
+    return this.#run.host;
+  }
+
   /** What there is to spend, in words: `10m`, `300 steps`. */
   get budgetText(): string {
     return this.config.steps === null ? this.config.time : `${this.config.steps} steps`;
@@ -106,14 +119,14 @@ export class Context {
   async device(): Promise<Gpu> {
     if (this.#gpu.lost() === undefined) return this.#gpu;
     const { limits } = this.#gpu;
-    this.close();
+    this[Symbol.dispose]();
     this.#gpu = await openGpu({ limits });
     this.#ownsGpu = true;
     return this.#gpu;
   }
 
   /** Gives back a device that was opened here. */
-  close(): void {
+  [Symbol.dispose](): void {
     if (this.#ownsGpu) this.#gpu.device.destroy();
     this.#ownsGpu = false;
   }
@@ -166,6 +179,13 @@ export class Context {
     const timer = this.clocked ? setTimeout(() => controller.abort(reason), 1000 * Math.min(seconds, 1e6)) : undefined;
     const signal = AbortSignal.any([this.signal, controller.signal]);
     return { signal, [Symbol.dispose]: () => clearTimeout(timer) };
+  }
+
+  /** Waits a little for what other processes do. @throws the reason of {@linkcode signal} where that was raised. */
+  async pause(): Promise<void> {
+    this.tell("waiting for another process");
+    await new Promise((resolve) => setTimeout(resolve, 1000 * PAUSE_SECONDS));
+    this.signal.throwIfAborted();
   }
 
   /** Tells where a phase stands. */

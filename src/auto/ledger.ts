@@ -46,6 +46,8 @@ export interface LedgerRecord {
   readonly notes: readonly string[];
   /** What the run began with; absent in runs of older versions. */
   readonly made?: MadeWith;
+  /** The worker that leads the run, or led it. */
+  readonly leader?: string;
 }
 
 /** Decisions in order. Without a folder nothing is written. */
@@ -60,6 +62,8 @@ export class Ledger {
   readonly goesOn: boolean;
   readonly #seconds: () => number;
   readonly #made: MadeWith | undefined;
+  /** The worker that leads the run; at first the one that led it before. */
+  leader: string | undefined;
   #saved = 0;
 
   /**
@@ -85,6 +89,7 @@ export class Ledger {
     this.#notes = [...known.notes];
     this.#repeated = repeated;
     this.spent = known.spent;
+    this.leader = known.leader;
     this.#seconds = () => seconds(this.spent);
   }
 
@@ -175,7 +180,7 @@ export class Ledger {
   save(): void {
     this.#saved = this.#seconds();
     const spent = this.#saved, notes = this.#notes, made = this.#made, entries = this.#entries;
-    const record: LedgerRecord = { spent, notes, made, entries };
+    const record: LedgerRecord = { spent, notes, made, leader: this.leader, entries };
     this.#folder?.writeJson(LEDGER_FILE, { format: FORMAT, ...record });
   }
 }
@@ -187,8 +192,8 @@ export class Ledger {
 export function readLedger(folder: RunFolder): LedgerRecord {
   const value = folder.readJson(LEDGER_FILE), what = `'${folder.file(LEDGER_FILE)}'`;
   checkShape(mapping<{ format: typeof FORMAT }>({ format: oneOf(FORMAT) }), value, what);
-  const { spent, entries, notes, made } = checkShape(LEDGER_SHAPE, value, what);
-  return { spent, entries, notes, made };
+  const { spent, entries, notes, made, leader } = checkShape(LEDGER_SHAPE, value, what);
+  return { spent, entries, notes, made, leader };
 }
 
 /**

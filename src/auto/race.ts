@@ -6,6 +6,7 @@
 import { FailureError, type IdartsError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import type { Dataset } from "../data/dataset.ts";
+import type { Claims } from "../run/claims.ts";
 import { encodeModel, loadModel, type Model } from "../train/model_file.ts";
 import { LAST_MODEL } from "../train/train.ts";
 import { exportOnnx } from "../export/onnx.ts";
@@ -25,7 +26,6 @@ import { type Schedule, schedule, survivors } from "./schedule.ts";
 import { fewerOf, type Fold } from "./splits.ts";
 import { ranked, standingOf } from "./standing.ts";
 import {
-  answersOf,
   batchFor,
   hasModel,
   measureLatency,
@@ -35,6 +35,7 @@ import {
   type TrialPlan,
   trialPlan,
 } from "./trial.ts";
+import { type DoneTrial, isTrial, type PlannedTrial, trialId, Trials } from "./trials.ts";
 
 /** Multiply-accumulates of forward passes, trained with, that a second pays for where nothing may be measured. */
 const NOMINAL_RATE = 8e9;
@@ -70,10 +71,21 @@ export interface RacePlan {
   readonly folds: readonly Fold[];
 }
 
+/** A rung on its way. */
+interface Heat {
+  readonly rung: number;
+  /** What a trial may take. */
+  readonly slice: number;
+  readonly folds: readonly Fold[];
+}
+
 /** A race. */
 export class Race {
   readonly #context: Context;
   readonly #limits: Limits;
+  readonly #trials: Trials;
+  /** Trials that were decided on in this process, by their ids. */
+  readonly #plans = new Map<string, PlannedTrial>();
   /** Candidates that are still in it. */
   #runners: readonly Runner[] = [];
   /** Where every candidate got to. */
@@ -81,9 +93,10 @@ export class Race {
   /** The best one so far. */
   best: Runner | undefined;
 
-  /** Nobody has started yet. */
-  constructor(context: Context) {
+  /** Nobody has started yet. @param claims of this process, where trials may be shared */
+  constructor(context: Context, claims: Claims | undefined) {
     this.#context = context;
+    this.#trials = new Trials(context, claims);
     this.#limits = limitsOf(context.config);
   }
 
@@ -233,34 +246,80 @@ export class Race {
     slice: number,
     folds: readonly Fold[],
   ): Promise<void> {
-    for (const candidate of candidates) {
-      const failed = await this.#enter(rung, candidate, slice / folds.length, folds);
-      if (!failed) continue;
-      this.#context.ledger.note(`${candidate.name} is out: ${failed}`);
-      this.#runners = this.#runners.filter((runner) => runner.candidate.name !== candidate.name);
+    const heat: Heat = { rung, slice: slice / folds.length, folds };
+    for (const [i, candidate] of candidates.entries()) {
+      await this.#lookAhead(candidates.slice(i), heat);
+      const failed = await this.#enter(candidate, heat);
+      if (failed) await this.#leaves(candidate, failed, heat);
     }
   }
 
-  /** A candidate's trials in a rung, one on each split. @returns why it is out, if it is */
-  async #enter(
-    rung: number,
+  /**
+   * Decides on trials before their turn, so that other processes find some: on those of as many candidates as there are
+   * processes, or of all where the clock has no say, so that the same is decided whatever their number.
+   */
+  async #lookAhead(candidates: readonly CandidateNetwork[], heat: Heat): Promise<void> {
+    const { clocked } = this.#context, count = clocked ? 1 + this.#trials.others : Infinity;
+    if (count < 2) return;
+    try {
+      for (const candidate of candidates.slice(0, count)) {
+        const speed = await this.#speed(candidate, heat.folds[0]);
+        if (typeof speed !== "number") continue;
+        for (const i of heat.folds.keys()) if (!this.#planned(candidate, i, speed, heat)) return;
+      }
+    } catch (error) {
+      if (!this.#context.isTimeOver(error)) throw error; // else it is when their turn comes, too
+    }
+  }
+
+  /** Decides on a trial. @returns undefined where there is no time left for it */
+  #planned(
     candidate: CandidateNetwork,
-    slice: number,
-    folds: readonly Fold[],
-  ): Promise<string | undefined> {
-    const { ledger } = this.#context, known = this.#runners.find((runner) => runner.candidate.name === candidate.name);
-    const speed = known?.secondsPerStep ??
-      await ledger.measured(`speed/${candidate.name}`, () => this.#speed(candidate, folds[0]));
+    i: number,
+    speed: number,
+    { rung, slice, folds }: Heat,
+  ): PlannedTrial | undefined {
+    const { ledger, budget } = this.#context, id = trialId(rung, candidate, i), known = this.#plans.get(id);
+    if (known) return known;
+    const fold = folds[i], pending = ledger.entries.some((entry) => isTrial(entry) && entry.result === undefined);
+    const needed = i === 0 && !this.best && !pending;
+    const plan = ledger.plan(id, () => this.#trialPlan(speed, slice, fold, rung > 0, needed));
+    if (!plan) return undefined;
+    budget.took(plan.epochs * plan.stepsPerEpoch);
+    const from = this.#runnerOf(candidate)?.models[i], planned = { id, candidate, plan, fold, from: () => from };
+    this.#plans.set(id, planned);
+    if (!ledger.knows(id)) this.#trials.expect(planned);
+    return planned;
+  }
+
+  /** A candidate is out, and with it what was decided on and not done yet. */
+  async #leaves(candidate: CandidateNetwork, failed: string, { rung, folds }: Heat): Promise<void> {
+    const { ledger } = this.#context;
+    ledger.note(`${candidate.name} is out: ${failed}`);
+    this.#runners = this.#runners.filter((runner) => runner.candidate.name !== candidate.name);
+    for (const id of [...folds.keys()].map((i) => trialId(rung, candidate, i))) {
+      this.#trials.forget(id);
+      if (this.#plans.has(id)) await ledger.result(id, () => Promise.resolve<Failed>({ failed }));
+    }
+  }
+
+  #runnerOf({ name }: CandidateNetwork): Runner | undefined {
+    return this.#runners.find(({ candidate }) => candidate.name === name);
+  }
+
+  /** A candidate's trials in a rung, one on each split. @returns why it is out, if it is */
+  async #enter(candidate: CandidateNetwork, heat: Heat): Promise<string | undefined> {
+    const { ledger } = this.#context, { rung, folds } = heat, known = this.#runnerOf(candidate);
+    const speed = await this.#speed(candidate, folds[0]);
     if (typeof speed !== "number") return speed.failed;
     const models: Model[] = [], results: TrialResult[] = [];
     let fresh = false, latency = known?.standing.latency;
     for (const [i, fold] of folds.entries()) {
-      const id = `rung ${rung}/${candidate.name}/split ${i}`;
-      fresh ||= !ledger.knows(id);
+      fresh ||= !ledger.knows(trialId(rung, candidate, i));
       try {
-        const plan = ledger.plan(id, () => this.#trialPlan(speed, slice, fold, rung > 0, i === 0));
-        if (!plan) throw new TimeOver();
-        const { model, result } = await this.#trial(id, candidate, plan, fold, known?.models[i]);
+        const trial = this.#planned(candidate, i, speed, heat);
+        if (!trial) throw new TimeOver();
+        const { model, result } = await this.#trial(trial);
         if (!model) return result.failed;
         models.push(model);
         results.push(result);
@@ -297,9 +356,9 @@ export class Race {
     }
   }
 
-  /** What a trial does; null where there is no time left for it. @param needed whether there is no network yet */
-  #trialPlan(speed: number, slice: number, { train }: Fold, again: boolean, first: boolean): TrialPlan | null {
-    const { budget } = this.#context, needed = first && !this.best, overhead = budget.overhead(TRIAL_SECONDS);
+  /** What a trial does; null where there is no time left for it. @param needed whether it is the first of all */
+  #trialPlan(speed: number, slice: number, { train }: Fold, again: boolean, needed: boolean): TrialPlan | null {
+    const { budget } = this.#context, overhead = budget.overhead(TRIAL_SECONDS);
     const most = Math.floor((budget.left() - this.#context.reserve() - overhead) / budget.stepCost(speed));
     const wanted = Math.floor((slice - overhead) / budget.stepCost(speed));
     const steps = Math.min(most, Math.max(LEAST_STEPS, wanted));
@@ -333,50 +392,35 @@ export class Race {
     return `an image takes it ${ms(seconds)}, and ${ms(latency)} are allowed`;
   }
 
-  async #speed(candidate: CandidateNetwork, { train }: Fold): Promise<number | Failed> {
-    if (!this.#context.clocked) return 1;
-    this.#context.tell(`compiling ${candidate.name}`);
-    try {
-      return await measureStep(candidate, train, await this.#context.device(), this.#context.signal);
-    } catch (error) {
-      return this.#failed(error);
-    }
+  /** Seconds that a step takes a candidate here. */
+  #speed(candidate: CandidateNetwork, { train }: Fold): Promise<number | Failed> {
+    const known = this.#runnerOf(candidate)?.secondsPerStep, { ledger, signal } = this.#context;
+    if (known !== undefined) return Promise.resolve(known);
+    return ledger.measured(`speed/${candidate.name}`, async () => {
+      if (!this.#context.clocked) return 1;
+      this.#context.tell(`compiling ${candidate.name}`);
+      try {
+        return await measureStep(candidate, train, await this.#context.device(), signal);
+      } catch (error) {
+        return this.#failed(error);
+      }
+    });
   }
 
-  async #trial(
-    id: string,
-    candidate: CandidateNetwork,
-    plan: TrialPlan,
-    { train, held }: Fold,
-    from: Model | undefined,
-  ): Promise<{ model: Model; result: TrialResult } | { model?: undefined; result: Failed }> {
-    const { ledger, folder: run, config: { seed }, signal, userSignal, warn } = this.#context;
-    const folder = run && trialFolder(run.path, id);
+  /** What came of a trial, written down. */
+  async #trial(trial: PlannedTrial): Promise<DoneTrial | { model?: undefined; result: Failed }> {
+    const { ledger, folder: run } = this.#context, folder = run && trialFolder(run.path, trial.id);
     let model: Model | undefined;
-    const result = await ledger.result(id, async (): Promise<TrialResult | Failed> => {
-      const before = ledger.repeated(id) as TrialResult | Failed | undefined, began = performance.now();
+    const result = await ledger.result(trial.id, async (): Promise<TrialResult | Failed> => {
       try {
-        const gpu = await this.#context.device(), stopAfter = before && "epochs" in before ? before.epochs : undefined;
-        const trained = await runTrial({
-          ...{ candidate, plan, data: train, gpu, folder, from, signal, seed, warn, stopAfter },
-          onModel: () => this.#context.hasNetwork = true,
-          onProgress: (share) => this.#context.tell(`training ${candidate.name}`, share),
-        });
-        if (trained.epochs < plan.epochs && this.best) throw new TimeOver();
-        model = trained.model;
-        const measured = await answersOf(model, held, await this.#context.device(), {
-          signal: this.best ? signal : userSignal, // the first network is measured in any case
-        });
-        const right = measured.predicted.map((label, i) => label === held.labels[i] ? "1" : "0").join("");
-        const { epochs, steps, secondsPerStep } = trained, { evaluation: { loss }, secondsPerImage } = measured;
-        const seconds = (performance.now() - began) / 1000;
-        return { epochs, steps, secondsPerStep, secondsPerImage, right, loss, seconds };
+        const done = await this.#trials.outcome(trial, !this.best);
+        model = done.model;
+        return done.result;
       } catch (error) {
         return this.#failed(error);
       }
     }, (known) => "failed" in known || hasModel(folder));
     if ("failed" in result) return { result };
-    this.#context.budget.took(result.steps);
     this.#context.secondsPerImage = Math.max(this.#context.secondsPerImage, result.secondsPerImage);
     return { model: model ?? loadModel(joinPath(folder!, LAST_MODEL)), result };
   }

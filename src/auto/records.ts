@@ -120,6 +120,16 @@ export interface AutoResult extends AutoOutcome {
 
 /** What happens, for those who watch. */
 export type AutoEvent =
+  /** Another process leads the run: this one helps it. */
+  | { readonly event: "helps" }
+  | {
+    readonly event: "helped";
+    readonly candidate: CandidateNetwork;
+    readonly rung: number;
+    readonly split: number;
+    readonly steps: number;
+    readonly seconds: number;
+  }
   | { readonly event: "resumed"; readonly trials: number; readonly seconds: number }
   | { readonly event: "plan"; readonly candidates: readonly CandidateNetwork[]; readonly text: readonly string[] }
   | { readonly event: "trivial"; readonly results: readonly TrivialResult[] }

@@ -2,10 +2,13 @@
  * `result.json` of an `auto` run: what came out, but for the network. Not responsible for finding it.
  * @module
  */
+import { exists } from "../base/files.ts";
 import { checkShape, mapping, oneOf } from "../base/shape.ts";
 import { VERSION } from "../base/version.ts";
 import type { RunFolder } from "../run/run_folder.ts";
-import type { AutoOutcome } from "./records.ts";
+import { loadModel } from "../train/model_file.ts";
+import { AUTO_MODEL } from "./context.ts";
+import type { AutoOutcome, AutoResult } from "./records.ts";
 import { OUTCOME_SHAPE } from "./shapes.ts";
 
 /** Name of the file. */
@@ -36,4 +39,10 @@ export function readAutoResult(folder: RunFolder): AutoOutcome {
   checkShape(mapping<Pick<ResultFile, "format">>({ format: oneOf(FORMAT) }), value, what);
   const { format: _, version: __, adapter: ___, ...outcome } = checkShape(OUTCOME_SHAPE, value, what) as ResultFile;
   return outcome;
+}
+
+/** What came out, where the run has come to its end. @throws {FailureError} where a file is damaged. */
+export function endedResult(folder: RunFolder): AutoResult | undefined {
+  if (!exists(folder.file(AUTO_RESULT))) return undefined;
+  return { ...readAutoResult(folder), model: loadModel(folder.file(AUTO_MODEL)) };
 }

@@ -37,6 +37,7 @@ import type {
 import type { Schedule } from "./schedule.ts";
 import type { FoundCells } from "./search_cells.ts";
 import type { TrialPlan } from "./trial.ts";
+import type { TrialFile } from "./trials.ts";
 import type { TrivialResult } from "./trivial.ts";
 
 const anAmount: Shape<number> = shape("a number from 0", (value) => Number.isFinite(value) && value as number >= 0);
@@ -89,6 +90,12 @@ const trialResult = mapping<TrialResult>({
   right: answers,
   loss: aMeasurement,
 });
+
+/** `trial.json`. */
+export const TRIAL_SHAPE: Shape<TrialFile> = also(
+  mapping<Pick<TrialFile, "format" | "owner">>({ format: oneOf("idarts-trial/1"), owner: aText }),
+  () => trialResult,
+) as Shape<TrialFile>;
 
 const trivial = mapping<TrivialResult>({ name: aText, correct: whole(), count: whole(1), seconds: anAmount });
 
@@ -171,6 +178,7 @@ export const LEDGER_SHAPE: Shape<LedgerRecord> = also(
     spent: anAmount,
     notes: listOf(aText),
     made: optional(mapping<MadeWith>(MADE_FIELDS)),
+    leader: optional(aText),
     entries: listOf(entry),
   }),
   ({ entries }) => {

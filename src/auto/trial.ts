@@ -261,7 +261,12 @@ export function hasModel(folder: string | undefined): boolean {
   return folder !== undefined && exists(joinPath(folder, LAST_MODEL));
 }
 
+/** The name of a trial among files. */
+export function trialTask(id: string): string {
+  return id.replace(/[^\w.+-]+/g, "-");
+}
+
 /** The folder of a trial within that of its run. */
 export function trialFolder(run: string, id: string): string {
-  return joinPath(run, `trials/${id.replace(/[^\w.+-]+/g, "-")}`);
+  return joinPath(run, `trials/${trialTask(id)}`);
 }

@@ -8,7 +8,7 @@ import { AUTO_OPTIONS, type AutoConfig, resolveAutoLayers } from "../auto/config
 import { type Interval, shareInterval } from "../auto/interval.ts";
 import type { AutoEvent, AutoResult, SearchVerdict } from "../auto/records.ts";
 import { UsageError } from "../base/errors.ts";
-import { folderOf, joinPath } from "../base/files.ts";
+import { folderOf, joinPath, writeAtomic } from "../base/files.ts";
 import { VERSION } from "../base/version.ts";
 import { encodePng } from "../data/codec.ts";
 import { type Dataset, partsOf } from "../data/dataset.ts";
@@ -22,6 +22,7 @@ import { addOptions, flagsOf, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { COST_CONVENTION, partCosts } from "../report/run_report.ts";
 import { REPORT_FILE } from "./report_files.ts";
 import { runName } from "./run_files.ts";
+import { hostName } from "./program.ts";
 import { listenForStop } from "./stop.ts";
 import { commandLine, count, duration, magnitude, pairs, percent, table, Terminal } from "./terminal.ts";
 
@@ -36,7 +37,8 @@ export function autoCommand(program: Command): Command {
       `Finds the best small network for some images: ${DATA_HELP}. Plain residual networks, published cells and the ` +
         "cells of a search on these very images are trained at equal effort, the better half goes on, and the winner is " +
         "trained for the rest of the time and measured once on the test images. The folder always holds the best network " +
-        "so far; the same command goes on after Ctrl-C, a kill or a power cut.",
+        "so far; the same command goes on after Ctrl-C, a kill or a power cut, and given several times, on any machines " +
+        "that share the folder, it shares the trials.",
     );
   addOptions(command, AUTO_OPTIONS.options.filter(({ key }) => key !== "data"));
   command.addOption(
@@ -84,17 +86,14 @@ export async function runAuto(parsed: Parsed, [data]: readonly string[]): Promis
       stop.signal,
     );
     const warn = (message: string): void => terminal.warn(message);
-    using folder = RunFolder.enter(path, { warn });
     const result = await auto(config, sets, {
-      ...{ folder, signal: stop.signal, began: 0, repeat, warn },
+      ...{ folder: path, host: hostName(), signal: stop.signal, began: 0, repeat, warn },
       onEvent: (event) => tellEvent(event, config, sets, terminal),
       onProgress: (what, share) => terminal.progress(() => share > 0 ? `${what}: ${percent(share)}` : `${what} ...`),
-    }).catch((error) => {
-      if (!folder.begun) folder.discardIfEmpty();
-      throw error;
     });
     terminal.progress(() => "writing the report ...");
-    folder.writeFile(REPORT_FILE, await reportOf(result, config, sets, path, commandFor(`${path}-again`, path)));
+    const report = await reportOf(result, config, sets, path, commandFor(`${path}-again`, path));
+    writeAtomic(joinPath(path, REPORT_FILE), report);
     tellResult(result, path, terminal);
     return 0;
   } catch (error) {
@@ -122,6 +121,16 @@ function tellEvent(event: AutoEvent, { time, steps }: AutoConfig, sets: AutoData
   const share = ({ accuracy, interval }: { accuracy: number; interval: Interval }): string =>
     `${percent(accuracy)} (${bounds(interval)})`;
   switch (event.event) {
+    case "helps":
+      terminal.event({ ...event });
+      terminal.line("  another process leads this run: helping with its trials");
+      break;
+    case "helped": {
+      const { candidate: { name }, rung, split, steps, seconds } = event;
+      terminal.event({ event: "helped", name, rung, split, steps, seconds });
+      terminal.line(`  ${name}, rung ${rung + 1}, split ${split + 1}: ${count(steps)} steps in ${duration(seconds)}`);
+      break;
+    }
     case "resumed":
       terminal.event({ ...event });
       terminal.line(`  going on: ${count(event.trials)} trials were done in ${duration(event.seconds)}`);

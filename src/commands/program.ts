@@ -1,5 +1,5 @@
 /**
- * How the program was started, for the command lines that it prints: from a clone, or from a registry.
+ * How the program was started and where, for the command lines that it prints: from a clone, or from a registry.
  * @module
  */
 
@@ -25,3 +25,9 @@ export const CLONED: boolean = PROGRAM === "cli.ts";
  * if it may read its own modules; those of a registry need nothing.
  */
 export const THREAD_PLACES: readonly string[] = CLONED ? ["src"] : [];
+
+/** The name of this machine, where it may be known without asking. */
+export function hostName(): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "hostname" });
+  return state === "granted" ? Deno.hostname() : undefined;
+}

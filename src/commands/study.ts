@@ -23,6 +23,7 @@ import { VERSION } from "../base/version.ts";
 import { searchObservers } from "./search.ts";
 import { StepClock } from "./step_clock.ts";
 import { listenForStop } from "./stop.ts";
+import { hostName } from "./program.ts";
 import { commandLine, duration, pairs, table, Terminal } from "./terminal.ts";
 import { trainObservers } from "./train.ts";
 import { errorText } from "./wording.ts";
@@ -182,12 +183,6 @@ function heartbeatOf(parsed: Parsed): number {
   throw new UsageError(
     `Cannot use --heartbeat as it must be a number of seconds from 0.1 to ${LONGEST_EVERY}: current value is '${parsed.heartbeat}'`,
   );
-}
-
-/** The name of this machine, where it may be known without asking. */
-function hostName(): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "sys", kind: "hostname" });
-  return state === "granted" ? Deno.hostname() : undefined;
 }
 
 /** What is said of a run that is a part of a study: progress, and what is to be heeded. */

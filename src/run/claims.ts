@@ -221,6 +221,21 @@ export class Claims implements Disposable {
     } catch { /* another one was quicker, or it cannot be done: they are in nobody's way */ }
   }
 
+  /** How many other workers are alive, or may be. */
+  others(): number {
+    this.tidy();
+    const workers = [...Deno.readDirSync(this.folder.file("workers"))].map(({ name }) => name);
+    return workers.filter((name) => OWNER.test(name) && name !== this.owner).length;
+  }
+
+  /** Takes a worker for dead that others know to be: what it claimed is free. */
+  bury(owner: string): void {
+    if (owner === this.owner || !OWNER.test(owner)) return;
+    try {
+      Deno.removeSync(this.folder.worker(owner));
+    } catch { /* it has left, or its silence will tell */ }
+  }
+
   /** Leaves: what this worker claims is free. */
   [Symbol.dispose](): void {
     this.heartbeat[Symbol.dispose]();
@@ -279,6 +294,13 @@ export class Claim {
     } catch (error) {
       throw fileError(error, "write", this.path);
     }
+  }
+
+  /** Looks every few seconds whether another worker has taken the task over, which raises the signal. */
+  watch(every: number): { readonly signal: AbortSignal } & Disposable {
+    const taken = new AbortController();
+    const looking = setInterval(() => this.lost() && taken.abort(), every * 1000);
+    return { signal: taken.signal, [Symbol.dispose]: () => clearInterval(looking) };
   }
 
   /** Whether another worker has taken the task over. */

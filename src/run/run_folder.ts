@@ -52,6 +52,9 @@ function kindOf(path: string): "nothing" | "own" | "shared" | "link" | "folder" 
   }
 }
 
+/** Another process is at the run. */
+export class FolderInUseError extends FailureError {}
+
 /** A run's folder, open for writing by this process alone, or for looking at it. */
 export class RunFolder implements Disposable {
   /** The folder. */
@@ -125,7 +128,24 @@ export class RunFolder implements Disposable {
 
   /** {@linkcode open} where the folder holds a run, else {@linkcode create}. */
   static enter(path: string, options: RunFolderOptions = {}): RunFolder {
-    return exists(joinPath(path, CONFIG_FILE)) ? RunFolder.open(path, options) : RunFolder.create(path, options);
+    const begun = (): boolean => exists(joinPath(path, CONFIG_FILE));
+    if (begun()) return RunFolder.open(path, options);
+    try {
+      return RunFolder.create(path, options);
+    } catch (error) {
+      if (error instanceof UsageError && begun()) return RunFolder.open(path, options); // by another process just now
+      throw error;
+    }
+  }
+
+  /** {@linkcode enter}; undefined where another process is at the run. */
+  static enterIfFree(path: string, options: RunFolderOptions = {}): RunFolder | undefined {
+    try {
+      return RunFolder.enter(path, options);
+    } catch (error) {
+      if (error instanceof FolderInUseError) return undefined;
+      throw error;
+    }
   }
 
   /** Opens the folder of a run, running or not, to read from it; writing throws. Throws UsageError where there is none. */
@@ -170,7 +190,7 @@ export class RunFolder implements Disposable {
         writeFully(file, new TextEncoder().encode(`${platform().process}\n`));
         return file;
       }
-      throw new FailureError(
+      throw new FolderInUseError(
         `Cannot use '${path}' as another process${text === "" ? "" : ` (${text})`} is running in it`,
         { remedies: ["wait for it", "stop it", { kind: "other-folder" }] },
       );

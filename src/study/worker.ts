@@ -174,8 +174,8 @@ async function perform(
   notBegun: Map<string, string>,
   leave: () => void,
 ): Promise<void> {
-  const { onEvent = () => {}, describe = ({ message }) => message } = options, lost = new AbortController();
-  const looking = setInterval(() => claim.lost() && lost.abort(), every * 1000);
+  const { onEvent = () => {}, describe = ({ message }) => message } = options;
+  using watch = claim.watch(every);
   let started = false, over = "it ended unexpectedly";
   try {
     const done = await options.perform({
@@ -183,7 +183,7 @@ async function perform(
       path: claim.path,
       resume: exists(joinPath(claim.path, "config.json")),
       input: inputOf(task, claim.folder),
-      signal: AbortSignal.any([stop, lost.signal]),
+      signal: AbortSignal.any([stop, watch.signal]),
       started: () => started = true,
     });
     if (done) await options.complete?.(task, claim.path, claim.folder.run(task.name));
@@ -202,7 +202,6 @@ async function perform(
     onEvent({ event: started ? "put-off" : "not-begun", task, message: over });
     if (lacksSpace(error)) leave();
   } finally {
-    clearInterval(looking);
     if (!claim.folder.done(task.name)) claim.giveUp("released", over);
   }
 }
