@@ -26,7 +26,7 @@ import { checkMeasurable } from "../train/evaluation.ts";
 import { encodeModel, loadModel, type Model } from "../train/model_file.ts";
 import { type TrainData, trainDataOf } from "../train/setup.ts";
 import { LAST_MODEL } from "../train/train.ts";
-import { knownCandidates } from "./candidates.ts";
+import { knownCandidates, POOLING } from "./candidates.ts";
 import {
   AUTO_OPTIONS,
   type AutoConfig,
@@ -159,7 +159,17 @@ function checkPossible(config: AutoConfig, { train, val, test }: TrainData): voi
     affordable: () => 0,
   });
   const { channels: inputChannels, height, width } = train, form = "cifar" as const;
-  const network = { genotype, form, channels, cells, classes: count, inputChannels, height, width };
+  const network = {
+    genotype,
+    form,
+    channels,
+    cells,
+    classes: count,
+    inputChannels,
+    height,
+    width,
+    pooling: POOLING,
+  } as const;
   for (const set of [val, test]) if (set) checkMeasurable({ network, classNames }, set);
 }
 

@@ -32,6 +32,9 @@ export interface CandidateNetwork {
   readonly macs: number;
 }
 
+/** What classifiers see: where things are tells much in small images (docs/results.md). */
+export const POOLING = "pyramid" as const;
+
 /** What a network must not exceed. */
 export interface Constraints {
   /** Weights and multiply-accumulates. */
@@ -73,7 +76,7 @@ function candidateOf(
   constraints: Constraints,
 ): CandidateNetwork | undefined {
   const { classes, channels: inputChannels, height, width } = data, { genotype } = kind;
-  const base = { genotype, form: "cifar" as const, classes, inputChannels, height, width };
+  const base = { genotype, form: "cifar" as const, classes, inputChannels, height, width, pooling: POOLING };
   let network: NetworkConfig = { ...base, channels: size[0], cells: size[1] };
   try {
     checkNetwork(network);

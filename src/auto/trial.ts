@@ -17,7 +17,7 @@ import { loadModel, type Model } from "../train/model_file.ts";
 import { planTraining } from "../train/programs.ts";
 import { networkConfig } from "../train/setup.ts";
 import { LAST_MODEL, train } from "../train/train.ts";
-import type { CandidateNetwork } from "./candidates.ts";
+import { type CandidateNetwork, POOLING } from "./candidates.ts";
 import { TimeOver } from "./ledger.ts";
 
 /** How a trial trains. */
@@ -69,6 +69,7 @@ function configOf(
   return resolveTrainConfig({
     initChannels: candidate.channels,
     cells: candidate.cells,
+    pooling: POOLING,
     batchSize: batch,
     stepsPerEpoch,
     epochs,

@@ -10,6 +10,7 @@ import { concat, split } from "../ops/concat.ts";
 import { conv2d } from "../ops/conv2d.ts";
 import { depthwise } from "../ops/depthwise.ts";
 import { globalAvgPool } from "../ops/global_avg_pool.ts";
+import { pyramidPool } from "../ops/pyramid_pool.ts";
 import { linear } from "../ops/linear.ts";
 import { noise } from "../ops/noise.ts";
 import { normalize } from "../ops/normalize.ts";
@@ -175,9 +176,15 @@ export class Builder {
     return this.graph.apply1(noise, [key], { shape, stream: hashName(name) }, name);
   }
 
-  /** Global average pooling and a linear layer, called `prefix` + `classifier`: logits `[N, classes]`. */
-  classifier(x: Tensor, classes: number, prefix = ""): Tensor {
-    const features = x.type.shape[0], pooled = this.graph.apply1(globalAvgPool, [x], null, `${prefix}pool`);
+  /**
+   * Pooling and a linear layer, called `prefix` + `classifier`: logits `[N, classes]`.
+   * @param parts in how many parts the image is pooled too, each way; 0: only as a whole
+   */
+  classifier(x: Tensor, classes: number, prefix = "", parts = 0): Tensor {
+    const pooled = parts > 0
+      ? this.graph.apply1(pyramidPool, [x], { parts }, `${prefix}pool`)
+      : this.graph.apply1(globalAvgPool, [x], null, `${prefix}pool`);
+    const [, features] = pooled.type.shape;
     const name = `${prefix}classifier`, w = this.weight(`${name}.weight`, [classes, features], features);
     const b = this.weight(`${name}.bias`, [classes], features);
     return this.graph.apply1(linear, [pooled, w, b], null, name);

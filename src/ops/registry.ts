@@ -30,6 +30,7 @@ import { pointwise } from "./pointwise.ts";
 import { pointwiseNorm } from "./pointwise_norm.ts";
 import { pointwiseGrad, pointwiseInputGrad, pointwiseWeightGrad } from "./pointwise_grad.ts";
 import { avgPool, avgPoolGrad, bothPools, bothPoolsGrad, maxPool, maxPoolGrad } from "./pool.ts";
+import { pyramidPool, pyramidPoolGrad } from "./pyramid_pool.ts";
 import { relu, reluGrad } from "./relu.ts";
 import { runningUpdate } from "./running_update.ts";
 import { sampleNorm, sampleNormGrad } from "./sample_norm.ts";
@@ -84,6 +85,8 @@ export const OPERATIONS: readonly OpSpec[] = [
   addN,
   globalAvgPool,
   globalAvgPoolGrad,
+  pyramidPool,
+  pyramidPoolGrad,
   linear,
   linearInputGrad,
   linearWeightGrad,

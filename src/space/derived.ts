@@ -51,7 +51,20 @@ export interface NetworkConfig {
   readonly height: number;
   /** Columns of the images. */
   readonly width: number;
+  /** What the classifier sees; left out: `global`. */
+  readonly pooling?: Pooling;
 }
+
+/**
+ * What a classifier sees of the last cell: `global` the mean of each channel, as all published networks have it;
+ * `pyramid` the means over 4 x 4 parts of the image as well, so that it can tell where things are.
+ */
+export const POOLINGS = ["global", "pyramid"] as const;
+/** One of {@linkcode POOLINGS}. */
+export type Pooling = (typeof POOLINGS)[number];
+
+/** Parts of the pyramid, each way; fewer where there are fewer pixels. */
+const PYRAMID_PARTS = 4;
 
 /** What a network has in training only. */
 export interface TrainingParts {
@@ -177,7 +190,9 @@ export function buildNetwork(
       const outputs = nodesOf(inputs, cell, kind);
       return lookAt(builder.graph.apply1(concat, outputs, null, `cells.${cell}.concat`), cell);
     });
-  return { logits: builder.classifier(features, classes), auxiliary };
+  const [, , height, width] = features.type.shape;
+  const parts = config.pooling === "pyramid" ? Math.min(PYRAMID_PARTS, height, width) : 0;
+  return { logits: builder.classifier(features, classes, "", parts), auxiliary };
 }
 
 /** Hands out the rows of the drop-path mask, in the order of the operations. */

@@ -9,7 +9,7 @@ import { defineOptions, type Layer, type OptionSet } from "../base/options.ts";
 import { DATA_OPTION_LIST, FLIP_OPTION } from "../data/config.ts";
 import { TUNING_OPTION } from "../graph/tuning.ts";
 import { MEMORY_LIMIT_OPTION } from "../run/memory.ts";
-import { NETWORK_FORMS } from "../space/derived.ts";
+import { NETWORK_FORMS, POOLINGS } from "../space/derived.ts";
 import { budgetOf, SIZE_OPTION_LIST } from "../space/size_options.ts";
 import type { TrainOptions } from "./options.ts";
 import { SCHEDULES } from "./schedule.ts";
@@ -72,6 +72,14 @@ export const TRAIN_OPTION_LIST = [
     help: "how far brightness, contrast and saturation change; 0 = not at all (default: as suits the data)",
   },
   { key: "form", kind: "choice", choices: NETWORK_FORMS, default: "cifar", group: "Network", help: "which stem" },
+  {
+    key: "pooling",
+    kind: "choice",
+    choices: POOLINGS,
+    default: "global",
+    group: "Network",
+    help: "what the classifier sees: each channel's mean, or also its means over 4 x 4 parts of the image",
+  },
   ...SIZE_OPTION_LIST,
   { key: "epochs", kind: "int", min: 1, max: 100000, default: 600, group: "Training", help: "passes over the images" },
   { key: "batch-size", kind: "int", min: 2, max: 4096, default: 96, group: "Training", help: "images per step" },

@@ -7,7 +7,18 @@
 import { FailureError, UsageError } from "../base/errors.ts";
 import { readBytes, writeAtomic } from "../base/files.ts";
 import { showValue } from "../base/options.ts";
-import { aText, checkShape, listOf, mapping, mappingOf, oneOf, type Shape, shape, whole } from "../base/shape.ts";
+import {
+  aText,
+  checkShape,
+  listOf,
+  mapping,
+  mappingOf,
+  oneOf,
+  optional,
+  type Shape,
+  shape,
+  whole,
+} from "../base/shape.ts";
 import { decodeTensors, duplicateKey, encodeTensors, type TensorEntry } from "../base/safetensors.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
 import type { Precision } from "../graph/tensor_type.ts";
@@ -15,7 +26,14 @@ import type { Arena } from "../graph/variables.ts";
 import { Builder } from "../nn/layers.ts";
 import { fillArenas } from "../nn/state.ts";
 import { NetworkVariables } from "../nn/variables.ts";
-import { buildNetwork, checkNetwork, NETWORK_FORMS, type NetworkConfig, networkImages } from "../space/derived.ts";
+import {
+  buildNetwork,
+  checkNetwork,
+  NETWORK_FORMS,
+  type NetworkConfig,
+  networkImages,
+  POOLINGS,
+} from "../space/derived.ts";
 import { checkGenotype } from "../space/genotype.ts";
 
 /** A trained network. */
@@ -80,12 +98,12 @@ export function buildInference(
 /** The bytes of a model file; equal models give equal bytes. */
 export function encodeModel(model: Model): Uint8Array<ArrayBuffer> {
   const { network, classNames, mean, std, version, notes } = model, { genotype, form, channels, cells } = network;
-  const { classes, inputChannels, height, width } = network;
+  const { classes, inputChannels, height, width, pooling } = network;
   return encodeTensors([...model.tensors], [
     ["format", MODEL_FORMAT],
     ["version", version],
     ["genotype", JSON.stringify(genotype)],
-    ["network", JSON.stringify({ form, channels, cells, classes, inputChannels, height, width })],
+    ["network", JSON.stringify({ form, channels, cells, classes, inputChannels, height, width, pooling })],
     ["classes", JSON.stringify(classNames)],
     ["preprocessing", JSON.stringify({ scale: 1 / 255, mean, std })],
     ["notes", JSON.stringify(notes)],
@@ -103,6 +121,7 @@ const SIZES_SHAPE: Shape<Sizes> = mapping<Sizes>({
   inputChannels: whole(1, LIMITS.inputChannels),
   height: whole(1, LIMITS.height),
   width: whole(1, LIMITS.width),
+  pooling: optional(oneOf(...POOLINGS)),
 });
 
 interface Preprocessing extends Pick<Model, "mean" | "std"> {
@@ -151,11 +170,11 @@ function readMetadata(metadata: ReadonlyMap<string, string>, file: string): Omit
   }
   if (version === undefined) throw damaged(file, "its metadata must have 'version'");
   const sizes = field(metadata, "network", SIZES_SHAPE, file), anything = shape<unknown>("a value", () => true);
-  const { form, channels, cells, classes, inputChannels, height, width } = sizes;
+  const { form, channels, cells, classes, inputChannels, height, width, pooling } = sizes;
   const genotype = checkGenotype(field(metadata, "genotype", anything, file), `the genotype in '${file}'`);
   const { mean, std } = field(metadata, "preprocessing", preprocessingShape(inputChannels), file);
   return {
-    network: { genotype, form, channels, cells, classes, inputChannels, height, width },
+    network: { genotype, form, channels, cells, classes, inputChannels, height, width, ...(pooling && { pooling }) },
     classNames: field(metadata, "classes", listOf(aText, classes), file),
     mean,
     std,

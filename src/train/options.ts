@@ -50,6 +50,10 @@ export interface TrainOptions {
   readonly jitter?: number | null;
   /** Which stem. Default "cifar". */
   readonly form?: "cifar" | "imagenet";
+  /**
+   * What the classifier sees: each channel's mean, or also its means over 4 x 4 parts of the image. Default "global".
+   */
+  readonly pooling?: "global" | "pyramid";
   /** Channels of the first cells; even (default: 36, imagenet form 48). A whole number from 2 to 1024. */
   readonly initChannels?: number | null;
   /** Number of cells (default: 20, imagenet form 14). A whole number from 3 to 64. */

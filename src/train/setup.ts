@@ -49,8 +49,8 @@ export function networkConfig(
   genotype: Genotype,
   data: Pick<Dataset, "classes" | "channels" | "height" | "width">,
 ): NetworkConfig {
-  const { classes, channels: inputChannels, height, width } = data, form: NetworkForm = config.form;
-  const base = { genotype, form, classes, inputChannels, height, width }, budget = budgetOf(config);
+  const { classes, channels: inputChannels, height, width } = data, { form, pooling } = config;
+  const base = { genotype, form, classes, inputChannels, height, width, pooling }, budget = budgetOf(config);
   if (budget) return scaleNetwork(base, budget, config.cells ?? undefined);
   const { channels, cells } = publishedSize(genotype, form);
   return { ...base, channels: config.initChannels ?? channels, cells: config.cells ?? cells };

@@ -187,16 +187,17 @@ Deno.test({
 });
 
 for (
-  const [what, genotype] of [
-    ["NAS-Bench-201's kind", parseGenotype(NAS_BENCH, "cell")],
-    ["iDARTS, two operations of one source in a node", IDARTS],
+  const [what, genotype, pooling] of [
+    ["NAS-Bench-201's kind", parseGenotype(NAS_BENCH, "cell"), "global"],
+    ["iDARTS, two operations of one source in a node", IDARTS, "global"],
+    ["iDARTS, pooled in parts of sizes that do not divide", IDARTS, "pyramid"],
   ] as const
 ) {
   Deno.test({
     name: `ONNX model of a network of ${what}`,
     ignore: withoutRuntime,
     async fn() {
-      const net = { ...MNIST_NET, genotype, channels: 8, cells: 3, inputChannels: 3, height: 16, width: 12 };
+      const net = { ...MNIST_NET, genotype, channels: 8, cells: 3, inputChannels: 3, height: 20, width: 24, pooling };
       const model = randomModel(net, info3.mean, info3.std), built = buildInference(model, 4);
       await compareSpread(built, describeModel(model), noise(built));
     },
