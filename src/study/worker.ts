@@ -113,7 +113,9 @@ export function knownTasks(study: Study, folder: StudyFolder): Known {
       )
     );
   const uses = [...found, ...(study.trainConfigs ? randomUses(study) : [])];
-  return { searches, uses, tasks: [...searches, ...measured, ...distinctTasks(uses.map(({ task }) => task))] };
+  // Seed by seed, so that all groups have a first training early.
+  const trainings = uses.map(({ task }) => task).toSorted((a, b) => a.config.seed - b.config.seed);
+  return { searches, uses, tasks: [...searches, ...measured, ...distinctTasks(trainings)] };
 }
 
 /** The tasks in the order in which a shard looks at them: its own ones first. */

@@ -6,7 +6,7 @@ import { fileError } from "../base/files.ts";
 import { expectStudy, StudyFolder } from "./study_folder.ts";
 import { parseStudy } from "./study_file.ts";
 import { searchTasks } from "./tasks.ts";
-import { type Assignment, work, type WorkEvent, type WorkOptions } from "./worker.ts";
+import { type Assignment, knownTasks, work, type WorkEvent, type WorkOptions } from "./worker.ts";
 
 class Temporary extends StudyFolder implements Disposable {
   readonly events: string[] = [];
@@ -112,4 +112,12 @@ Deno.test("worker: a run that fails by itself is marked, and not tried again una
 Deno.test("study: a folder without a study is named", () => {
   using folder = new Temporary();
   assert.throws(() => expectStudy(folder.path), /must hold 'study.yaml'/);
+});
+
+Deno.test("worker: trainings come seed by seed", () => {
+  using folder = new Temporary();
+  const study = parseStudy("x.yaml", "search: { space: [s1, s2] }\ntrain: {}\nrandom: 3"),
+    { tasks } = knownTasks(study, folder);
+  const seeds = tasks.flatMap((task) => task.kind === "train" ? [task.config.seed] : []);
+  assert.deepEqual(seeds, [0, 0, 1, 1, 2, 2]);
 });
