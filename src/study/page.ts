@@ -16,7 +16,7 @@ import type { EpochFigures } from "./run_result.ts";
 import { searchLabel, spaceOfSetting, type Study } from "./study_file.ts";
 import { isSource } from "./tasks.ts";
 import { RANDOM, type Summary } from "./summary.ts";
-import { type Correlations, correlationsOf, progressText, type Table } from "./tables.ts";
+import { ALIKE_TITLE, type Correlations, correlationsOf, progressText, type Table } from "./tables.ts";
 
 /** What a page is made from. */
 export interface PageInput {
@@ -59,7 +59,11 @@ export async function studyPage({ title, version, study, results, summary, table
     {
       id: "correlations",
       name: "Correlations",
-      content: section("correlations", "How alike candidates are", correlationHeats(study, results)),
+      content: section(
+        "correlations",
+        "How alike candidates are",
+        html`${tables.filter(({ title }) => title === ALIKE_TITLE).map(tableOf)} ${correlationHeats(study, results)}`,
+      ),
     },
     {
       id: "settings",

@@ -47,8 +47,8 @@ export interface EpochFigures {
   readonly entropy: number;
   /** Mean weight of `none`, mean over kinds; null in spaces without it. */
   readonly none: number | null;
-  /** Correlation of the outputs of two operations of an edge, mean over pairs and edges; null where it is not known. */
-  readonly alike: number | null;
+  /** Correlation of the outputs of two operations of an edge, mean over edges and kinds, by pair; none where not known. */
+  readonly alike: Readonly<Record<string, number>>;
   /** Largest over smallest norm of a cell's nodes. */
   readonly imbalance: { readonly before: number; readonly after: number };
   /** Norm of each node, mean over cells, by kind. */
@@ -119,7 +119,7 @@ const SHAPES: { readonly [K in Task["kind"]]: Shape<Extract<RunResult, { kind: K
     epochs: listOf(
       mapping<EpochPoint>({
         ...{ epoch: whole(1), evalAccuracy: aMeasurement, entropy: aMeasurement, none: nullable(aMeasurement) },
-        ...{ alike: nullable(aMeasurement), imbalance: size, norms: perKindShape(listOf(size)) },
+        ...{ alike: mappingOf(aMeasurement), imbalance: size, norms: perKindShape(listOf(size)) },
         ...{ skips: mappingOf(whole()), cells: mappingOf(aText) },
       }),
     ),
@@ -257,10 +257,11 @@ function pointOf(record: EpochRecord, keep: Keep = "edges"): EpochPoint {
   };
 }
 
-/** Mean over pairs of operations and kinds of cell; null where it is not known. */
-function alikeOf({ alike }: EpochRecord): number | null {
-  const values = CELL_KINDS.flatMap((kind) => Object.values(alike?.[kind] ?? {}));
-  return values.length === 0 ? null : mean(values);
+/** Mean over kinds of cell. */
+function alikeOf({ alike }: EpochRecord): Record<string, number> {
+  const all = CELL_KINDS.flatMap((kind) => Object.entries(alike?.[kind] ?? {}));
+  const byPair = Map.groupBy(all, ([pair]) => pair);
+  return Object.fromEntries([...byPair].map(([pair, of]) => [pair, mean(of.map(([, value]) => value))]));
 }
 
 /** Operations without weights, and the skip-connections among them. */

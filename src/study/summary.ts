@@ -16,8 +16,8 @@ export interface SearchSummary {
   readonly evalAccuracy: Estimate;
   readonly entropy: Estimate;
   readonly none: Estimate;
-  /** Correlation of the outputs of two operations of an edge. */
-  readonly alike: Estimate;
+  /** Correlation of the outputs of two operations of an edge, by pair. */
+  readonly alike: Readonly<Record<string, Estimate>>;
   readonly imbalanceBefore: Estimate;
   readonly imbalanceAfter: Estimate;
   /** Skip-connections by rule. */
@@ -186,7 +186,9 @@ function summariseSearches(study: Study, searches: readonly SearchResult[]): Sea
       evalAccuracy: estimate(last.map((e) => e.evalAccuracy)),
       entropy: estimate(last.map((e) => e.entropy)),
       none: known(last.map((e) => e.none)),
-      alike: known(last.map((e) => e.alike)),
+      alike: Object.fromEntries(
+        Object.keys(last[0].alike).map((pair) => [pair, estimate(last.map((e) => e.alike[pair]))]),
+      ),
       imbalanceBefore: estimate(last.map((e) => e.imbalance.before)),
       imbalanceAfter: estimate(last.map((e) => e.imbalance.after)),
       skips: Object.fromEntries(

@@ -59,6 +59,7 @@ export function summaryTables(
     searchTable(study.decisions, searches),
     agreementTable(study, agreements),
     ...(study.trainConfigs ? [accuracyTable(results, accuracies), comparisonTable(comparisons)] : []),
+    ...(searches.some(({ alike }) => Object.keys(alike).length > 0) ? [alikeTable(searches)] : []),
     ...study.settings.flatMap((_, setting) => correlationTables(study, results.searches, setting)),
   ];
 }
@@ -68,8 +69,7 @@ function searchTable(rules: readonly string[], searches: Summary["searches"]): T
     title: "The searches when they are read off",
     note: "Mean ± standard error over n searches (seeds). Imbalance: largest over smallest norm of a cell's nodes, " +
       "before and after node normalisation. None: mean softmax weight of the operation that outputs zeros. Entropy: " +
-      "1 means that the mixture is undecided. Correlation: of the outputs of two operations of one edge, mean over pairs and " +
-      "edges. Skips: skip-connections in both cells that a rule chose.",
+      "1 means that the mixture is undecided. Skips: skip-connections in both cells that a rule chose.",
     columns: [
       "setting",
       "n",
@@ -78,7 +78,6 @@ function searchTable(rules: readonly string[], searches: Summary["searches"]): T
       "imbalance after",
       "weight of none",
       "entropy",
-      "correlation",
       ...rules.map((rule) => `skips, ${rule}`),
     ],
     texts: 1,
@@ -90,8 +89,26 @@ function searchTable(rules: readonly string[], searches: Summary["searches"]): T
       meanText(s.imbalanceAfter, 2),
       meanText(s.none, 3),
       meanText(s.entropy, 4),
-      meanText(s.alike, 3),
       ...rules.map((rule) => meanText(s.skips[rule], 1)),
+    ]),
+  };
+}
+
+/** Title of the table of correlations by pair. */
+export const ALIKE_TITLE = "Correlation of two operations of one edge";
+
+function alikeTable(searches: Summary["searches"]): Table {
+  const pairs = [...new Set(searches.flatMap(({ alike }) => Object.keys(alike)))];
+  return {
+    title: ALIKE_TITLE,
+    note:
+      "Of their outputs, mean over edges, cells and kinds of cell, then mean ± standard error over searches, when " +
+      "they are read off: near 1, both say the same.",
+    columns: ["setting", ...pairs.map((pair) => pair.split(" ").map(short).join(" · "))],
+    texts: 1,
+    rows: searches.map(({ setting, alike }) => [
+      setting,
+      ...pairs.map((pair) => alike[pair] ? meanText(alike[pair], 2) : "–"),
     ]),
   };
 }
