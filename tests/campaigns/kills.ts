@@ -1,7 +1,8 @@
 /**
- * A campaign of kills: searches, trainings, studies and runs of `auto` on a few real digits are killed (SIGKILL) at random moments, gone
- * on with and killed again, up to three times each, and must come to the bits of one that nothing happened to. Takes
- * about half a minute a round on two cores, so it is no part of the tests:
+ * A campaign of kills: searches, trainings, studies and runs of `auto` (alone, and two processes on one folder, of which
+ * one is killed, whether it leads or helps) on a few real digits are killed (SIGKILL) at random moments, gone on with and
+ * killed again, up to three times each, and must come to the bits of one that nothing happened to. Takes about half a
+ * minute a round on two cores, so it is no part of the tests:
  *
  *     deno run --allow-read=. --allow-write=.cache --allow-run=deno tests/campaigns/kills.ts --rounds 100
  *
@@ -21,6 +22,8 @@ const ROOT = new URL("../../", import.meta.url), FOLDER = ".cache/kills", DIGITS
 /** Something that can be killed and gone on with. */
 interface Subject {
   readonly name: string;
+  /** Processes that work beside the one that is killed. */
+  readonly beside?: number;
   /** The command line that starts it in a folder. */
   start(folder: string): string[];
   /** The command line that goes on. */
@@ -54,6 +57,18 @@ function runBits(folder: string, files: readonly string[]): string[] {
 const SHARED = ["--data", DIGITS, "--cells", "3", "--batch-size", "8", "--pad", "2", "--checkpoint-steps", "2"];
 const GENOTYPE = "DARTS_V2", STUDY = `${FOLDER}/study.yaml`;
 
+const AUTO: Subject = {
+  name: "auto",
+  start: (folder) => ["auto", DIGITS, "--steps", "80", "--search", "on", "--params", "30k", "--out", folder],
+  again: (folder) => AUTO.start(folder),
+  result: (folder) => [
+    ...["model.safetensors", "model.onnx"].map((file) => `${file} ${hash(`${folder}/${file}`)}`),
+    JSON.stringify(
+      JSON.parse(read(`${folder}/result.json`), (key, value) => ["seconds", "latency"].includes(key) ? 0 : value),
+    ),
+  ],
+};
+
 const SUBJECTS: readonly Subject[] = [
   {
     name: "search",
@@ -86,15 +101,8 @@ const SUBJECTS: readonly Subject[] = [
       `${list(`${folder}/work`)} ${list(`${folder}/workers`)}`,
     ],
   },
-  {
-    name: "auto",
-    start: (folder) => ["auto", DIGITS, "--steps", "80", "--search", "on", "--params", "30k", "--out", folder],
-    again: (folder) => ["auto", DIGITS, "--steps", "80", "--search", "on", "--params", "30k", "--out", folder],
-    result: (folder) => [
-      ...["model.safetensors", "model.onnx"].map((file) => `${file} ${hash(`${folder}/${file}`)}`),
-      JSON.stringify(JSON.parse(read(`${folder}/result.json`), (key, value) => key === "seconds" ? 0 : value)),
-    ],
-  },
+  AUTO,
+  { ...AUTO, name: "shared", beside: 1 },
 ];
 
 const STUDY_TEXT = `
@@ -145,10 +153,12 @@ async function whole(args: readonly string[]): Promise<number> {
 }
 
 /** Runs and kills. @returns whether it was still running then */
-async function kill(args: readonly string[], seconds: number): Promise<boolean> {
+async function kill(args: readonly string[], seconds: number, beside: number): Promise<boolean> {
+  const others = Promise.all(Array.from({ length: beside }, () => whole(args)));
   const child = spawn(args), timer = setTimeout(() => child.kill("SIGKILL"), 1000 * seconds);
   const { signal, code, stderr } = await child.output();
   clearTimeout(timer);
+  await others;
   if (signal === "SIGKILL") return true;
   if (code !== 0) throw new Error(`${args.join(" ")}\n${new TextDecoder().decode(stderr)}`);
   return false;
@@ -175,7 +185,7 @@ async function round(
   const begun = (): boolean => exists(`${folder}/config.json`) || exists(`${folder}/study.yaml`);
   const next = (): string[] => begun() ? subject.again(folder) : subject.start(folder);
   for (let kills = 1 + random.below(MOST); kills > 0; kills--) {
-    const killed = await kill(next(), reference.seconds * random.uniform());
+    const killed = await kill(next(), reference.seconds * random.uniform(), subject.beside ?? 0);
     count[!killed ? "late" : begun() ? "amid" : "early"]++;
     if (!killed) break;
   }
@@ -200,7 +210,9 @@ const { values } = parseArgs({
 });
 const rounds = Number(values.rounds ?? 100), seed = Number(values.seed ?? 0), only = values.only?.split(",");
 const subjects = SUBJECTS.filter(({ name }) => only?.includes(name) ?? true);
-if (!(rounds >= 1 && subjects.length > 0)) throw new RangeError("rounds from 1, and --only search,train,study,auto");
+if (!(rounds >= 1 && subjects.length > 0)) {
+  throw new RangeError("rounds from 1, and --only search,train,study,auto,shared");
+}
 
 if (exists(FOLDER)) Deno.removeSync(FOLDER, { recursive: true });
 writeDigits(DIGITS);
