@@ -20,7 +20,7 @@ import { RunFolder } from "../src/run/run_folder.ts";
 import { DATA, HOST } from "./auto_support.ts";
 
 /** Three candidates, two of which take part in a second rung, and the winner's training: few steps each. */
-const data = await datasetOf(DATA.train), some = { data, constraints: {}, affordable: () => 0 };
+const data = await datasetOf(DATA.train), some = { data, constraints: {}, affordable: () => 1e11 };
 const CANDIDATES = knownCandidates(3, some);
 const DECISIONS: readonly Entry[] = [
   { id: "rate", plan: null, result: 1e9 },

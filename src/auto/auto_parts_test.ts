@@ -240,3 +240,11 @@ Deno.test("images of every size get a plain residual network, and small ones a r
   }
   await assert.rejects(of(3), /Cannot build a network for images of 3x3/);
 });
+
+Deno.test("where few plain sizes are worth their time, few published cells take part", async () => {
+  const data = await numbered(4, 2, 8);
+  const origins = (affordable: number): string[] =>
+    knownCandidates(6, { data, constraints: {}, affordable: () => affordable }).map(({ origin }) => origin);
+  assert.deepEqual(origins(0), ["plain", "published"]);
+  assert.deepEqual(origins(1e15), ["plain", "plain", "published", "plain", "published", "published"]);
+});

@@ -132,7 +132,9 @@ export function knownCandidates(count: number, question: SizeQuestion): Candidat
   const published = PUBLISHED.flatMap((name) =>
     worthwhile({ name, origin: "published", genotype: PUBLISHED_GENOTYPES[name] }, CELL_SIZES, question).slice(0, 1)
   );
-  const inTurn = [plain[0], plain[1], published[0], plain[2], published[1], published[2]].filter((each) => each);
+  // A step of a published cell takes several of a plain network: where few plain sizes are worth it, few cells are.
+  const few = published.slice(0, Math.max(1, plain.length));
+  const inTurn = [plain[0], plain[1], few[0], plain[2], few[1], few[2]].filter((each) => each);
   if (inTurn.length === 0) {
     throw new UsageError(
       `Cannot build a network for images of ${question.data.height}x${question.data.width} within what it may cost: ` +
