@@ -25,7 +25,7 @@ const shader = kernel("winograd", source, {
   params: { ...rows, walks: "u32" },
 });
 const weightGradShader = kernel("winograd_weight_grad", weightGradSource, {
-  buffers: { gy: image, x: image, sums: write(["vec2f", "f32"]) },
+  buffers: { gy: image, x: image, sums: write(["vec4f", "f32"]) },
   params: { ...rows, inputs: "u32", count: "u32" },
 });
 
@@ -91,22 +91,22 @@ export function winogradInputGrad(of: Convolution, limits: GpuLimits): KernelVar
 export function winogradWeightGrad(of: Convolution, limits: GpuLimits): KernelVariant[] {
   const { x, w, relu } = of, [co, ci] = w.shape, [, n, h, width] = x.shape;
   if (!fits(of, ci, co, limits)) return [];
-  const OB = 8, block = blockOf(ci), EACH = Math.ceil(block / 8), FEW = block < 8;
-  const count = co * ci * 9, blocks = co / OB * ci / block;
-  const { share, parts } = shares(rowPairs(x), blocks < 8 ? 2 * Math.ceil(4 / blocks) : 1), alone = parts === 1;
+  const block = blockOf(co), EACH = block / 8, IB = Math.min(8, ci), blocks = co / block * ci / IB, count = co * ci * 9;
+  const { share, parts } = shares(rowPairs(x), blocks < 8 ? 2 * Math.ceil(4 / blocks) : 1);
+  const alone = parts === 1;
   return [{
     name: `winograd, parts ${parts}`,
     plan: () => ({
       scratch: alone ? [] : [count * parts],
       dispatches: [
         dispatch(weightGradShader, {
-          constants: { OB, EACH, FEW },
+          constants: { EACH, IB },
           buffers: {
             ...{ gy: input(0), x: input(1) },
-            sums: as(EACH === 2 ? "vec2f" : "f32", alone ? output(0) : scratch(0)),
+            sums: as(IB === 8 ? "vec4f" : "f32", alone ? output(0) : scratch(0)),
           },
           params: { height: h, width, images: n, relu: Number(relu), share, inputs: ci, count },
-          workgroups: [parts, ci / block, co / OB],
+          workgroups: [parts, co / block, ci / IB],
         }),
         ...(alone ? [] : [reducePartials({ count, parts, blockRows: 1, blockColumns: count, columns: 1 })]),
       ],
