@@ -44,6 +44,10 @@ export function shares(rows: number, parts: number): { share: number; parts: num
   return { share, parts: Math.ceil(rows / share) };
 }
 
+/** How gradients of `blocks` of weights share rows: at least four subgroups. To add up their sums costs a dispatch. */
+export const gradientShares = (rows: number, blocks: number): { share: number; parts: number } =>
+  shares(rows, blocks < 4 ? 2 * Math.ceil(4 / blocks) : 1);
+
 /** Puts the weights (input 1) into scratch 0 as those of the gradient for the input. */
 export function turnWeights(w: TensorType): Dispatch {
   const [outputs, inputs] = w.shape, count = outputs * inputs, { workgroups, GRID_X } = grid(count, 64);

@@ -11,7 +11,7 @@ import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { as, dispatch, input, type KernelVariant, output, scratch } from "../graph/op.ts";
 import { rowPitch } from "../graph/tensor_type.ts";
-import { blockOf, type Convolution, hasBlocks, shares, turnWeights } from "./conv2d_lanes.ts";
+import { blockOf, type Convolution, gradientShares, hasBlocks, shares, turnWeights } from "./conv2d_lanes.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
 const image = read("vec4f", "bf16"), result = write("vec4f", "bf16");
@@ -93,8 +93,8 @@ export function stridedInputGrad(of: Convolution, limits: GpuLimits): KernelVari
 export function stridedWeightGrad(of: Convolution, limits: GpuLimits): KernelVariant[] {
   const [co, ci] = of.w.shape, { rows, params } = sizesOf(of);
   if (!fits(of, ci, co, limits)) return [];
-  const IB = Math.min(ci, 8), count = co * ci * 9, blocks = co / 8 * ci / IB;
-  const { share, parts } = shares(rows, blocks < 8 ? 2 * Math.ceil(4 / blocks) : 1), alone = parts === 1;
+  const IB = Math.min(ci, 8), block = blockOf(co), count = co * ci * 9, blocks = co / block * ci / IB;
+  const { share, parts } = gradientShares(rows, blocks), alone = parts === 1;
   const sums = as(IB % 4 === 0 ? "vec4f" : "f32", alone ? output(0) : scratch(0));
   return [{
     name: `lanes, parts ${parts}`,
@@ -102,10 +102,10 @@ export function stridedWeightGrad(of: Convolution, limits: GpuLimits): KernelVar
       scratch: alone ? [] : [count * parts],
       dispatches: [
         dispatch(weightGradShader, {
-          constants: { IB },
+          constants: { EACH: block / 8, IB },
           buffers: { gy: input(0), x: input(1), sums },
           params: { ...params, relu: Number(of.relu), share, inputs: ci, count },
-          workgroups: [parts, co / 8, ci / IB],
+          workgroups: [parts, co / block, ci / IB],
         }),
         ...(alone ? [] : [reducePartials({ count, parts, blockRows: 1, blockColumns: count, columns: 1 })]),
       ],

@@ -9,7 +9,7 @@ import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { as, type Binding, type Dispatch, dispatch, input, type KernelVariant, output, scratch } from "../graph/op.ts";
 import { rowPitch, type TensorType } from "../graph/tensor_type.ts";
-import { blockOf, type Convolution, hasBlocks, shares, turnWeights } from "./conv2d_lanes.ts";
+import { blockOf, type Convolution, gradientShares, hasBlocks, shares, turnWeights } from "./conv2d_lanes.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
 const image = read("vec4f", "bf16");
@@ -92,8 +92,7 @@ export function winogradWeightGrad(of: Convolution, limits: GpuLimits): KernelVa
   const { x, w, relu } = of, [co, ci] = w.shape, [, n, h, width] = x.shape;
   if (!fits(of, ci, co, limits)) return [];
   const block = blockOf(co), EACH = block / 8, IB = Math.min(8, ci), blocks = co / block * ci / IB, count = co * ci * 9;
-  const { share, parts } = shares(rowPairs(x), blocks < 8 ? 2 * Math.ceil(4 / blocks) : 1);
-  const alone = parts === 1;
+  const { share, parts } = gradientShares(rowPairs(x), blocks), alone = parts === 1;
   return [{
     name: `winograd, parts ${parts}`,
     plan: () => ({
