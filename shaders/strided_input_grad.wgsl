@@ -1,10 +1,14 @@
-// Gradient of strided.wgsl for its input, with lanes and walks as there: each lane has EACH channels of gx and loads other
-// channels of gy. v holds the weights as turn_weights.wgsl turns them. A step takes a vec4 of row r of gy, and what lies
+// Gradient of strided.wgsl for its input, with lanes and walks as there: each lane has EACH channels of gx, neighbours, and
+// loads other channels of gy; its weights it loads as winograd.wgsl does. A step takes a vec4 of row r of gy, and what lies
 // to the right and below, for the rows 2 r and 2 r + 1 of gx: an even row or column of gx meets the middle tap only, an odd
 // one the outer two. MASKED: gx is 0 where u is not positive: the gradient of ReLU(u).
 
 @compute @workgroup_size(8)
-fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let H = params.height;
   let W = params.width;
   let N = params.images;
@@ -13,7 +17,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let columns4 = ((W + 1) / 2 + 3) / 4;
   let plane = N * rows * columns4;
   let plane_out = N * H * Q;
-  let own = wid.y * $(8 * EACH) + lane;
+  let own = wid.y * $(8 * EACH) + lane * EACH;
   let first = wid.x * params.share;
   let steps = (min(N * rows, first + params.share) - first) * columns4;
   let tail = vec4<bool>(true, W % 4 != 1, W % 4 == 0 || W % 4 == 3, W % 4 == 0);
@@ -24,10 +28,25 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   const walks = 1u;
   const walk = 0u;
 #endif
-#for e in 0..EACH
-  let at$e = ((own + $(8 * e)) * walks + walk) * $(IB * 9 / 4);
-#for l in 0..IB*9/4
-  let w$(e)_$l = load_v(at$e + $l);
+  // Those of a channel begin somewhere in a vec4.
+  let two = own % 4 >= 2;
+#if EACH % 2 == 1
+  let one = own % 2 == 1;
+#endif
+#for i in 0..IB
+  let at$i = ((walk * IB + $i) * groups.y * $(8 * EACH) + own) * 9 / 4;
+#for l in 0..(9*EACH+5)/4
+  let l$(i)_$l = load_w(at$i + $l);
+#endfor
+#for t in 0..9*EACH+EACH%2
+  let h$(i)_$t = select(l$(i)_$(t / 4)[$(t % 4)], l$(i)_$((t + 2) / 4)[$((t + 2) % 4)], two);
+#endfor
+#for t in 0..9*EACH
+#if EACH % 2 == 0
+  let w$(t / 9)_$(i)_$(8 - t % 9) = h$(i)_$t;
+#else
+  let w$(t / 9)_$(i)_$(8 - t % 9) = select(h$(i)_$t, h$(i)_$(t + 1), one);
+#endif
 #endfor
 #endfor
   var r = first % rows;
@@ -52,10 +71,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     let upper = (q * 2 + 1) < Q;
     let lower = 2 * r + 1 < H;
 #for e in 0..EACH
-    let to$(e)_0 = result + $(8 * e) * plane_out;
+    let to$(e)_0 = result + $e * plane_out;
     let to$(e)_1 = to$(e)_0 + select(0u, Q, lower);
 #if SPLIT
-    let at_partial$e = 4 * ((own + $(8 * e)) * plane + next);
+    let at_partial$e = 4 * ((own + $e) * plane + next);
 #endif
 #endfor
     // Rows of gx with number p, even columns (s<c>_<e> with c = 0), then odd ones.
@@ -81,7 +100,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
         let g = subgroupShuffle(g$(i / 8)_$(k)_$t, $(i % 8)u);
 #for c in t..2
 #for e in 0..EACH
-        s$(c)_$e += g * w$(e)_$((9 * i + 3 * ((p == 0) + 2 * k) + (c == 0) + 2 * t) / 4)[$((9 * i + 3 * ((p == 0) + 2 * k) + (c == 0) + 2 * t) % 4)];
+        s$(c)_$e += g * w$(e)_$(i)_$(3 * ((p == 0) + 2 * k) + (c == 0) + 2 * t);
 #endfor
 #endfor
       }

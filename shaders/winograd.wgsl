@@ -4,14 +4,15 @@
 // those of F(4, 3), for rows, with the points 0, +-3/4, +-3/2 and infinity: in f32 the error is a third of that with
 // 0, +-1, +-2, and all constants but those of H are exact.
 //
-// Each lane has EACH output channels (one of every 8) and holds their transformed weights. It loads other input channels,
+// Each lane has EACH output channels, neighbours, and holds their transformed weights. It loads other input channels,
 // IB of them in all lanes together, transforms them, and shuffles hand each to all lanes. A workgroup, which is one
 // subgroup, walks over `share` pairs of rows, a vec4 of columns at a time, that is one tile: it needs the column to the
 // left and the one to the right, so a step loads what the next one needs. Where there are more input channels (SPLIT), it
 // does so for IB of them in each of `walks` walks, between which sums wait in `partial`. Lanes that IB leaves over load
 // what nobody asks for.
 //
-// The image is x or, with `relu`, ReLU(x); MASKED: y is 0 where u is not positive: the gradient of ReLU(u).
+// TURNED: w holds the weights w[i][o] of the convolution to whose input this is the gradient: what it takes as w[o][i] is
+// that the other way round, in both directions. The image is x or, with `relu`, ReLU(x); MASKED: y is 0 where u is not positive: the gradient of ReLU(u).
 
 const A1 = 0.75;
 const A2 = A1 * A1;
@@ -24,7 +25,13 @@ const HA = 0.5 / (A2 * (A2 - B2));
 const HB = 0.5 / (B2 * (B2 - A2));
 
 @compute @workgroup_size(8)
-fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+#if TURNED
+  @builtin(num_workgroups) groups: vec3u,
+#endif
+  @builtin(local_invocation_index) lane: u32,
+) {
   let H = params.height;
   let W = params.width;
   let N = params.images;
@@ -32,7 +39,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let Q = (W + 3) / 4;
   let pairs = (H + 1) / 2;
   let plane = N * H * Q;
-  let own = wid.y * $(8 * EACH) + lane;
+  let own = wid.y * $(8 * EACH) + lane * EACH;
+#if TURNED
+  let outputs = groups.y * $(8 * EACH);
+#endif
   let first = wid.x * params.share;
   let steps = (min(N * pairs, first + params.share) - first) * Q;
   let tail = vec4<bool>(true, W % 4 != 1, W % 4 == 0 || W % 4 == 3, W % 4 == 0);
@@ -44,29 +54,50 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   const walk = 0u;
 #endif
   // w<o>_<i>_<k>_<h> is half of row k of G w H'.
+#if TURNED
+  // Those of a channel begin somewhere in a vec4.
+  let two = own % 4 >= 2;
+#if EACH % 2 == 1
+  let one = own % 2 == 1;
+#endif
+#for i in 0..IB
+  let at$i = ((walk * IB + $i) * outputs + own) * 9 / 4;
+#for l in 0..(9*EACH+5)/4
+  let l$(i)_$l = load_w(at$i + $l);
+#endfor
+#for t in 0..9*EACH+EACH%2
+  let h$(i)_$t = select(l$(i)_$(t / 4)[$(t % 4)], l$(i)_$((t + 2) / 4)[$((t + 2) % 4)], two);
+#endfor
+#for t in 0..9*EACH
+#if EACH % 2 == 0
+  let p$(t / 9)_$(i)_$(8 - t % 9) = h$(i)_$t;
+#else
+  let p$(t / 9)_$(i)_$(8 - t % 9) = select(h$(i)_$t, h$(i)_$(t + 1), one);
+#endif
+#endfor
+#endfor
+#else
 #for o in 0..EACH
 #if IB % 4 == 0
-  let at$o = ((own + $(8 * o)) * walks + walk) * $(IB * 9 / 4);
+  let at$o = ((own + $o) * walks + walk) * $(IB * 9 / 4);
 #for l in 0..IB*9/4
   let l$(o)_$l = load_w(at$o + $l);
 #endfor
+#for t in 0..IB*9
+  let p$(o)_$(t / 9)_$(t % 9) = l$(o)_$(t / 4)[$(t % 4)];
+#endfor
 #else
-  let at$o = ((own + $(8 * o)) * walks + walk) * $(IB * 9);
-#for l in 0..IB*9
-  let l$(o)_$l = w[at$o + $l];
+  let at$o = ((own + $o) * walks + walk) * $(IB * 9);
+#for t in 0..IB*9
+  let p$(o)_$(t / 9)_$(t % 9) = w[at$o + $t];
 #endfor
 #endif
+#endfor
+#endif
+#for o in 0..EACH
 #for i in 0..IB
 #for t in 0..3
-#if IB % 4 == 0
-  let t$(o)_$(i)_$t = vec3f(
-    l$(o)_$((9 * i + 3 * t) / 4)[$((9 * i + 3 * t) % 4)],
-    l$(o)_$((9 * i + 3 * t + 1) / 4)[$((9 * i + 3 * t + 1) % 4)],
-    l$(o)_$((9 * i + 3 * t + 2) / 4)[$((9 * i + 3 * t + 2) % 4)],
-  );
-#else
-  let t$(o)_$(i)_$t = vec3f(l$(o)_$(9 * i + 3 * t), l$(o)_$(9 * i + 3 * t + 1), l$(o)_$(9 * i + 3 * t + 2));
-#endif
+  let t$(o)_$(i)_$t = vec3f(p$(o)_$(i)_$(3 * t), p$(o)_$(i)_$(3 * t + 1), p$(o)_$(i)_$(3 * t + 2));
 #endfor
   let m$(o)_$i = 0.5 * (t$(o)_$(i)_0 + t$(o)_$(i)_2);
   let n$(o)_$i = 0.5 * t$(o)_$(i)_1;
@@ -157,7 +188,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
 #for o in 0..EACH
 #for j in 0..2
-    let to$(o)_$j = result + $(8 * o) * plane + down$j;
+    let to$(o)_$j = result + $o * plane + down$j;
 #endfor
 #endfor
     // z<k>_<o> is row k of (G w H' . B' d C) D.

@@ -4597,13 +4597,17 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 `;
 
 /** `shaders/strided_input_grad.wgsl` */
-export const stridedInputGrad: string = `// Gradient of strided.wgsl for its input, with lanes and walks as there: each lane has EACH channels of gx and loads other
-// channels of gy. v holds the weights as turn_weights.wgsl turns them. A step takes a vec4 of row r of gy, and what lies
+export const stridedInputGrad: string = `// Gradient of strided.wgsl for its input, with lanes and walks as there: each lane has EACH channels of gx, neighbours, and
+// loads other channels of gy; its weights it loads as winograd.wgsl does. A step takes a vec4 of row r of gy, and what lies
 // to the right and below, for the rows 2 r and 2 r + 1 of gx: an even row or column of gx meets the middle tap only, an odd
 // one the outer two. MASKED: gx is 0 where u is not positive: the gradient of ReLU(u).
 
 @compute @workgroup_size(8)
-fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let H = params.height;
   let W = params.width;
   let N = params.images;
@@ -4612,7 +4616,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let columns4 = ((W + 1) / 2 + 3) / 4;
   let plane = N * rows * columns4;
   let plane_out = N * H * Q;
-  let own = wid.y * $(8 * EACH) + lane;
+  let own = wid.y * $(8 * EACH) + lane * EACH;
   let first = wid.x * params.share;
   let steps = (min(N * rows, first + params.share) - first) * columns4;
   let tail = vec4<bool>(true, W % 4 != 1, W % 4 == 0 || W % 4 == 3, W % 4 == 0);
@@ -4623,10 +4627,25 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   const walks = 1u;
   const walk = 0u;
 #endif
-#for e in 0..EACH
-  let at$e = ((own + $(8 * e)) * walks + walk) * $(IB * 9 / 4);
-#for l in 0..IB*9/4
-  let w$(e)_$l = load_v(at$e + $l);
+  // Those of a channel begin somewhere in a vec4.
+  let two = own % 4 >= 2;
+#if EACH % 2 == 1
+  let one = own % 2 == 1;
+#endif
+#for i in 0..IB
+  let at$i = ((walk * IB + $i) * groups.y * $(8 * EACH) + own) * 9 / 4;
+#for l in 0..(9*EACH+5)/4
+  let l$(i)_$l = load_w(at$i + $l);
+#endfor
+#for t in 0..9*EACH+EACH%2
+  let h$(i)_$t = select(l$(i)_$(t / 4)[$(t % 4)], l$(i)_$((t + 2) / 4)[$((t + 2) % 4)], two);
+#endfor
+#for t in 0..9*EACH
+#if EACH % 2 == 0
+  let w$(t / 9)_$(i)_$(8 - t % 9) = h$(i)_$t;
+#else
+  let w$(t / 9)_$(i)_$(8 - t % 9) = select(h$(i)_$t, h$(i)_$(t + 1), one);
+#endif
 #endfor
 #endfor
   var r = first % rows;
@@ -4651,10 +4670,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     let upper = (q * 2 + 1) < Q;
     let lower = 2 * r + 1 < H;
 #for e in 0..EACH
-    let to$(e)_0 = result + $(8 * e) * plane_out;
+    let to$(e)_0 = result + $e * plane_out;
     let to$(e)_1 = to$(e)_0 + select(0u, Q, lower);
 #if SPLIT
-    let at_partial$e = 4 * ((own + $(8 * e)) * plane + next);
+    let at_partial$e = 4 * ((own + $e) * plane + next);
 #endif
 #endfor
     // Rows of gx with number p, even columns (s<c>_<e> with c = 0), then odd ones.
@@ -4680,7 +4699,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
         let g = subgroupShuffle(g$(i / 8)_$(k)_$t, $(i % 8)u);
 #for c in t..2
 #for e in 0..EACH
-        s$(c)_$e += g * w$(e)_$((9 * i + 3 * ((p == 0) + 2 * k) + (c == 0) + 2 * t) / 4)[$((9 * i + 3 * ((p == 0) + 2 * k) + (c == 0) + 2 * t) % 4)];
+        s$(c)_$e += g * w$(e)_$(i)_$(3 * ((p == 0) + 2 * k) + (c == 0) + 2 * t);
 #endfor
 #endfor
       }
@@ -4878,26 +4897,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 }
 `;
 
-/** `shaders/turn_weights.wgsl` */
-export const turnWeights: string = `// The weights w [CO, CI, 3, 3] of a convolution as those of the convolution that is the gradient for its input:
-// v[i][o][2 - ky][2 - kx] = w[o][i][ky][kx]. One invocation per pair of channels, of which there are params.count.
-
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u) {
-  let at = gid.y * params.gridX + gid.x;
-  if (at >= params.count) { return; }
-  let i = at / params.outputs;
-  let o = at - i * params.outputs;
-  let first = (o * params.inputs + i) * 9;
-#for t in 0..9
-  let w$t = w[first + $t];
-#endfor
-#for t in 0..9
-  v[at * 9 + $t] = w$(8 - t);
-#endfor
-}
-`;
-
 /** `shaders/window_mean.wgsl` */
 export const windowMean: string = `// Means over windows of K x K pixels, S apart, that lie inside the image, of x or of ReLU(x) (RELU); GRADIENT: the way
 // back. [H, W] is the image, [HO, WO] the result, P and PO their row pitches in numbers. One invocation makes one vec4
@@ -4958,14 +4957,15 @@ export const winograd: string = `// Convolution 3 x 3, stride 1, padding 1, by W
 // those of F(4, 3), for rows, with the points 0, +-3/4, +-3/2 and infinity: in f32 the error is a third of that with
 // 0, +-1, +-2, and all constants but those of H are exact.
 //
-// Each lane has EACH output channels (one of every 8) and holds their transformed weights. It loads other input channels,
+// Each lane has EACH output channels, neighbours, and holds their transformed weights. It loads other input channels,
 // IB of them in all lanes together, transforms them, and shuffles hand each to all lanes. A workgroup, which is one
 // subgroup, walks over \`share\` pairs of rows, a vec4 of columns at a time, that is one tile: it needs the column to the
 // left and the one to the right, so a step loads what the next one needs. Where there are more input channels (SPLIT), it
 // does so for IB of them in each of \`walks\` walks, between which sums wait in \`partial\`. Lanes that IB leaves over load
 // what nobody asks for.
 //
-// The image is x or, with \`relu\`, ReLU(x); MASKED: y is 0 where u is not positive: the gradient of ReLU(u).
+// TURNED: w holds the weights w[i][o] of the convolution to whose input this is the gradient: what it takes as w[o][i] is
+// that the other way round, in both directions. The image is x or, with \`relu\`, ReLU(x); MASKED: y is 0 where u is not positive: the gradient of ReLU(u).
 
 const A1 = 0.75;
 const A2 = A1 * A1;
@@ -4978,7 +4978,13 @@ const HA = 0.5 / (A2 * (A2 - B2));
 const HB = 0.5 / (B2 * (B2 - A2));
 
 @compute @workgroup_size(8)
-fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+#if TURNED
+  @builtin(num_workgroups) groups: vec3u,
+#endif
+  @builtin(local_invocation_index) lane: u32,
+) {
   let H = params.height;
   let W = params.width;
   let N = params.images;
@@ -4986,7 +4992,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   let Q = (W + 3) / 4;
   let pairs = (H + 1) / 2;
   let plane = N * H * Q;
-  let own = wid.y * $(8 * EACH) + lane;
+  let own = wid.y * $(8 * EACH) + lane * EACH;
+#if TURNED
+  let outputs = groups.y * $(8 * EACH);
+#endif
   let first = wid.x * params.share;
   let steps = (min(N * pairs, first + params.share) - first) * Q;
   let tail = vec4<bool>(true, W % 4 != 1, W % 4 == 0 || W % 4 == 3, W % 4 == 0);
@@ -4998,29 +5007,50 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   const walk = 0u;
 #endif
   // w<o>_<i>_<k>_<h> is half of row k of G w H'.
+#if TURNED
+  // Those of a channel begin somewhere in a vec4.
+  let two = own % 4 >= 2;
+#if EACH % 2 == 1
+  let one = own % 2 == 1;
+#endif
+#for i in 0..IB
+  let at$i = ((walk * IB + $i) * outputs + own) * 9 / 4;
+#for l in 0..(9*EACH+5)/4
+  let l$(i)_$l = load_w(at$i + $l);
+#endfor
+#for t in 0..9*EACH+EACH%2
+  let h$(i)_$t = select(l$(i)_$(t / 4)[$(t % 4)], l$(i)_$((t + 2) / 4)[$((t + 2) % 4)], two);
+#endfor
+#for t in 0..9*EACH
+#if EACH % 2 == 0
+  let p$(t / 9)_$(i)_$(8 - t % 9) = h$(i)_$t;
+#else
+  let p$(t / 9)_$(i)_$(8 - t % 9) = select(h$(i)_$t, h$(i)_$(t + 1), one);
+#endif
+#endfor
+#endfor
+#else
 #for o in 0..EACH
 #if IB % 4 == 0
-  let at$o = ((own + $(8 * o)) * walks + walk) * $(IB * 9 / 4);
+  let at$o = ((own + $o) * walks + walk) * $(IB * 9 / 4);
 #for l in 0..IB*9/4
   let l$(o)_$l = load_w(at$o + $l);
 #endfor
+#for t in 0..IB*9
+  let p$(o)_$(t / 9)_$(t % 9) = l$(o)_$(t / 4)[$(t % 4)];
+#endfor
 #else
-  let at$o = ((own + $(8 * o)) * walks + walk) * $(IB * 9);
-#for l in 0..IB*9
-  let l$(o)_$l = w[at$o + $l];
+  let at$o = ((own + $o) * walks + walk) * $(IB * 9);
+#for t in 0..IB*9
+  let p$(o)_$(t / 9)_$(t % 9) = w[at$o + $t];
 #endfor
 #endif
+#endfor
+#endif
+#for o in 0..EACH
 #for i in 0..IB
 #for t in 0..3
-#if IB % 4 == 0
-  let t$(o)_$(i)_$t = vec3f(
-    l$(o)_$((9 * i + 3 * t) / 4)[$((9 * i + 3 * t) % 4)],
-    l$(o)_$((9 * i + 3 * t + 1) / 4)[$((9 * i + 3 * t + 1) % 4)],
-    l$(o)_$((9 * i + 3 * t + 2) / 4)[$((9 * i + 3 * t + 2) % 4)],
-  );
-#else
-  let t$(o)_$(i)_$t = vec3f(l$(o)_$(9 * i + 3 * t), l$(o)_$(9 * i + 3 * t + 1), l$(o)_$(9 * i + 3 * t + 2));
-#endif
+  let t$(o)_$(i)_$t = vec3f(p$(o)_$(i)_$(3 * t), p$(o)_$(i)_$(3 * t + 1), p$(o)_$(i)_$(3 * t + 2));
 #endfor
   let m$(o)_$i = 0.5 * (t$(o)_$(i)_0 + t$(o)_$(i)_2);
   let n$(o)_$i = 0.5 * t$(o)_$(i)_1;
@@ -5111,7 +5141,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
 #endfor
 #for o in 0..EACH
 #for j in 0..2
-    let to$(o)_$j = result + $(8 * o) * plane + down$j;
+    let to$(o)_$j = result + $o * plane + down$j;
 #endfor
 #endfor
     // z<k>_<o> is row k of (G w H' . B' d C) D.

@@ -11,7 +11,7 @@ import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { as, dispatch, input, type KernelVariant, output, scratch } from "../graph/op.ts";
 import { rowPitch } from "../graph/tensor_type.ts";
-import { blockOf, type Convolution, gradientShares, hasBlocks, shares, turnWeights } from "./conv2d_lanes.ts";
+import { blockOf, type Convolution, convolutionShares, gradientShares, hasBlocks } from "./conv2d_lanes.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
 const image = read("vec4f", "bf16"), result = write("vec4f", "bf16");
@@ -21,7 +21,7 @@ const shader = kernel("strided", source, {
   params: { ...rows, relu: "u32", walks: "u32" },
 });
 const inputGradShader = kernel("strided_input_grad", inputGradSource, {
-  buffers: { gy: image, v: read("vec4f"), gx: result, u: optional(image), partial: optional(write("vec4f")) },
+  buffers: { gy: image, w: read("vec4f"), gx: result, u: optional(image), partial: optional(write("vec4f")) },
   params: { ...rows, walks: "u32" },
 });
 const weightGradShader = kernel("strided_weight_grad", weightGradSource, {
@@ -43,7 +43,7 @@ export function strided(of: Convolution, limits: GpuLimits): KernelVariant[] {
   const [co, ci] = of.w.shape, { rows, plane, params } = sizesOf(of);
   if (!fits(of, ci, co, limits)) return [];
   const IB = blockOf(ci), block = blockOf(co), walks = ci / IB, SPLIT = walks > 1;
-  const { share, parts } = shares(rows, Math.ceil(16 / (co / block)));
+  const { share, parts } = convolutionShares(rows, co / block);
   return [{
     name: "lanes",
     plan: () => ({
@@ -67,19 +67,18 @@ export function stridedInputGrad(of: Convolution, limits: GpuLimits): KernelVari
   if (!fits(of, co, ci, limits) || co < 8) return [];
   // Sums that wait cost more than to load gy twice: 32 channels of it and 8 of gx, where others have 16 and 16.
   const wide = co % 32 === 0, IB = wide ? 32 : blockOf(co), block = wide ? 8 : blockOf(ci), walks = co / IB;
-  const SPLIT = walks > 1, { share, parts } = shares(rows, Math.ceil(16 / (ci / block)));
+  const SPLIT = walks > 1, { share, parts } = convolutionShares(rows, ci / block);
   return [{
     name: "lanes",
     plan: () => ({
-      scratch: [co * ci * 9, ...(SPLIT ? [16 * ci * plane] : [])],
+      scratch: SPLIT ? [16 * ci * plane] : [],
       dispatches: [
-        turnWeights(of.w),
         dispatch(inputGradShader, {
           constants: { EACH: block / 8, IB, SPLIT, MASKED: of.relu },
           buffers: {
-            ...{ gy: input(0), v: scratch(0), gx: output(0) },
+            ...{ gy: input(0), w: input(1), gx: output(0) },
             ...(of.relu && { u: input(2) }),
-            ...(SPLIT && { partial: scratch(1) }),
+            ...(SPLIT && { partial: scratch(0) }),
           },
           params: { ...params, share, walks },
           workgroups: [parts, ci / block, 1],

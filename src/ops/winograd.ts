@@ -7,9 +7,9 @@
 import { winograd as source, winogradWeightGrad as weightGradSource } from "./shader_texts.ts";
 import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
-import { as, type Binding, type Dispatch, dispatch, input, type KernelVariant, output, scratch } from "../graph/op.ts";
+import { as, dispatch, input, type KernelPlan, type KernelVariant, output, scratch } from "../graph/op.ts";
 import { rowPitch, type TensorType } from "../graph/tensor_type.ts";
-import { blockOf, type Convolution, gradientShares, hasBlocks, shares, turnWeights } from "./conv2d_lanes.ts";
+import { blockOf, type Convolution, convolutionShares, gradientShares, hasBlocks } from "./conv2d_lanes.ts";
 import { reducePartials } from "./reduce_partials.ts";
 
 const image = read("vec4f", "bf16");
@@ -34,57 +34,40 @@ const fits = (of: Convolution, from: number, to: number, limits: GpuLimits): boo
 
 const rowPairs = ({ shape: [, n, h] }: TensorType): number => n * Math.ceil(h / 2);
 
-/** The convolution of an image `x` of `from` channels to `to`; `masked` by input 2. */
+/** The convolution of an image (input 0) of `from` channels to `to`; `TURNED`: it is a gradient, where `relu` masked. */
 function convolution(
   { x, relu }: Convolution,
   [from, to]: readonly [number, number],
-  weights: Binding,
-  partial: number,
-  masked: boolean,
-): Dispatch {
+  TURNED: boolean,
+): KernelPlan {
   const [, n, h, width] = x.shape, IB = blockOf(from), walks = from / IB, SPLIT = walks > 1, block = blockOf(to);
-  const { share, parts } = shares(rowPairs(x), Math.ceil(16 / (to / block)));
-  return dispatch(shader, {
-    constants: { EACH: block / 8, IB, MASKED: masked, SPLIT },
-    buffers: {
-      ...{ x: input(0), w: as(IB % 4 === 0 ? "vec4f" : "f32", weights), y: output(0) },
-      ...(masked && { u: input(2) }),
-      ...(SPLIT && { partial: scratch(partial) }),
-    },
-    params: { height: h, width, images: n, relu: Number(relu && !masked), share, walks },
-    workgroups: [parts, to / block, 1],
-  });
-}
-
-/** Sums of an image of `to` channels that wait between walks over `from` channels. */
-function waiting({ shape: [, n, h, width] }: TensorType, from: number, to: number): number[] {
-  return from > blockOf(from) ? [to * n * h * rowPitch(width)] : [];
+  const { share, parts } = convolutionShares(rowPairs(x), to / block), MASKED = TURNED && relu;
+  const weights = as(TURNED || IB % 4 === 0 ? "vec4f" : "f32", input(1));
+  return {
+    scratch: SPLIT ? [to * n * h * rowPitch(width)] : [], // sums that wait between walks
+    dispatches: [dispatch(shader, {
+      constants: { EACH: block / 8, IB, MASKED, SPLIT, TURNED },
+      buffers: {
+        ...{ x: input(0), w: weights, y: output(0) },
+        ...(MASKED && { u: input(2) }),
+        ...(SPLIT && { partial: scratch(0) }),
+      },
+      params: { height: h, width, images: n, relu: Number(relu && !TURNED), share, walks },
+      workgroups: [parts, to / block, 1],
+    })],
+  };
 }
 
 /** The convolution; inputs x, w. */
 export function winograd(of: Convolution, limits: GpuLimits): KernelVariant[] {
   const [co, ci] = of.w.shape;
-  if (!fits(of, ci, co, limits)) return [];
-  return [{
-    name: "winograd",
-    plan: () => ({
-      scratch: waiting(of.x, ci, co),
-      dispatches: [convolution(of, [ci, co], input(1), 0, false)],
-    }),
-  }];
+  return fits(of, ci, co, limits) ? [{ name: "winograd", plan: () => convolution(of, [ci, co], false) }] : [];
 }
 
 /** Its gradient for x; inputs gy, w, and x where there is a ReLU. */
 export function winogradInputGrad(of: Convolution, limits: GpuLimits): KernelVariant[] {
   const [co, ci] = of.w.shape;
-  if (!fits(of, co, ci, limits)) return [];
-  return [{
-    name: "winograd",
-    plan: () => ({
-      scratch: [co * ci * 9, ...waiting(of.x, co, ci)],
-      dispatches: [turnWeights(of.w), convolution(of, [co, ci], scratch(0), 1, of.relu)],
-    }),
-  }];
+  return fits(of, co, ci, limits) ? [{ name: "winograd", plan: () => convolution(of, [co, ci], true) }] : [];
 }
 
 /** Its gradient for w; inputs gy, x. */
