@@ -10,13 +10,19 @@ import { readIdxImages, readIdxLabels } from "../src/data/idx.ts";
 
 const SIDE = 28, PIXELS = SIDE * SIDE;
 
-/** Writes 200 digits to train with and 60 to test with, as IDX files in `folder`. */
-export function writeDigits(folder: string): void {
+/** Which digits of MNIST's test images are written, from and to: those to train with, and those to test with. */
+interface Digits {
+  readonly train: readonly [number, number];
+  readonly t10k: readonly [number, number];
+}
+
+/** Writes digits as IDX files into `folder`, which is made: 200 to train with and 60 to test with if not told. */
+export function writeDigits(folder: string, { train, t10k }: Digits = { train: [200, 400], t10k: [0, 60] }): void {
   const images = readIdxImages(".cache/mnist/t10k-images-idx3-ubyte").data;
   const labels = readIdxLabels(".cache/mnist/t10k-labels-idx1-ubyte").data;
   const words = (...all: number[]): number[] => all.flatMap((n) => [n >> 24, n >> 16, n >> 8, n].map((b) => b & 255));
   Deno.mkdirSync(folder, { recursive: true });
-  for (const [part, from, to] of [["train", 200, 400], ["t10k", 0, 60]] as const) {
+  for (const [part, [from, to]] of [["train", train], ["t10k", t10k]] as const) {
     const put = (name: string, header: number[], bytes: Uint8Array): void =>
       Deno.writeFileSync(`${folder}/${part}-${name}`, Uint8Array.from([...header, ...bytes]));
     put("images-idx3-ubyte", words(0x803, to - from, SIDE, SIDE), images.slice(from * PIXELS, to * PIXELS));

@@ -21,7 +21,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["train"],
   ["export", "report"],
   ["study", "auto", "doctor"],
-  ["commands"],
+  ["commands", "web"],
 ];
 
 /** The texts of the shaders, and the only layer that may import them. */

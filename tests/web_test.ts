@@ -40,14 +40,14 @@ function namesDeno(file: string, text: string): boolean {
   return found;
 }
 
-Deno.test("web: the entry leads to nothing of Node and names Deno nowhere; the main entry does", async () => {
+Deno.test("web: the entry and the page lead to nothing of Node and name Deno nowhere; the main entry does", async () => {
   assert.ok(namesDeno("a.ts", "const { files } = Deno;") && !namesDeno("a.ts", "// Deno\nconst a = 'Deno';"));
   const faults = async (entry: string): Promise<string[]> =>
     (await reached(entry)).filter((module) =>
       module.startsWith("node:") ||
       module.startsWith(ROOT.href) && namesDeno(module, Deno.readTextFileSync(new URL(module)))
     ).map((module) => module.replace(ROOT.href, ""));
-  assert.deepEqual(await faults("web.ts"), []);
+  for (const entry of ["web.ts", "src/web/worker.ts", "src/web/page.ts"]) assert.deepEqual(await faults(entry), []);
   const main = await faults("idarts.ts");
   assert.ok(main.includes("src/platform/deno.ts") && main.includes("node:zlib"), main.join());
   const packages = (await reached("web.ts")).filter((module) => module.startsWith("npm:"));

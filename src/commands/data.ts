@@ -9,7 +9,7 @@ import { joinPath } from "../base/files.ts";
 import { fetchCifar, REMOTES } from "../data/fetch.ts";
 import { fetchMnist } from "../data/fetch_mnist.ts";
 import { OUTPUT_GROUP, type Parsed } from "./flags.ts";
-import { bar } from "./step_clock.ts";
+import { bar } from "../report/step_clock.ts";
 import { listenForStop } from "./stop.ts";
 import { duration, mebibytes, Terminal } from "./terminal.ts";
 import { DATA_HOSTS, fetchLine } from "./wording.ts";

@@ -14,7 +14,7 @@ import type { Model } from "../train/model_file.ts";
 import { finePercent } from "./evaluation_text.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { isFolder, MODEL_HELP, openModel } from "./sources.ts";
-import { bar } from "./step_clock.ts";
+import { bar } from "../report/step_clock.ts";
 import { commandLine, printError, Terminal } from "./terminal.ts";
 import { errorText } from "./wording.ts";
 

@@ -44,7 +44,7 @@ import {
   runPlaces,
   runVerb,
 } from "./run_verb.ts";
-import { StepClock } from "./step_clock.ts";
+import { StepClock } from "../report/step_clock.ts";
 import { fetchHint } from "./wording.ts";
 import { commandLine, count, duration, mebibytes, pairs, type Terminal } from "./terminal.ts";
 import { EPOCH_SHAPE, type EpochRecord } from "../search/records.ts";

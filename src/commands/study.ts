@@ -21,7 +21,7 @@ import { OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { writeReport } from "./report_files.ts";
 import { VERSION } from "../base/version.ts";
 import { searchObservers } from "./search.ts";
-import { StepClock } from "./step_clock.ts";
+import { StepClock } from "../report/step_clock.ts";
 import { listenForStop } from "./stop.ts";
 import { hostName } from "./program.ts";
 import { commandLine, duration, pairs, table, Terminal } from "./terminal.ts";

@@ -29,7 +29,7 @@ import { memoryText } from "./plan_text.ts";
 import { freshPath, runName } from "./run_files.ts";
 import { addRunFlags, type Job, newRunFolder, resumedJob, RUN_EXIT_HELP, type Running, runVerb } from "./run_verb.ts";
 import { GENOTYPE_HELP, openGenotype, publishedText } from "./sources.ts";
-import { StepClock } from "./step_clock.ts";
+import { StepClock } from "../report/step_clock.ts";
 import { commandLine, count, duration, magnitude, mebibytes, pairs, percent, type Terminal } from "./terminal.ts";
 import { errorText } from "./wording.ts";
 import { EVALUATION_FILE } from "../train/evaluation_file.ts";

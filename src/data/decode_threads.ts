@@ -49,7 +49,7 @@ function stop(thread: Thread): void {
 
 /** The flag that lets decoding threads start, or undefined where no flag is missing. */
 export function missingThreadPermission(): string | undefined {
-  const path = platform().threadsOf(new URL("../", import.meta.url));
+  const path = platform().threadsOf(import.meta.url);
   return typeof path === "string" ? shellQuote(allowFlag("read", path)) : undefined;
 }
 
@@ -73,7 +73,7 @@ export class DecodeThreads {
 
   /** Whether jobs run on threads of their own. */
   get threaded(): boolean {
-    this.#inline ??= this.#memory.threads === 0 || platform().threadsOf(new URL("../", import.meta.url)) !== true;
+    this.#inline ??= this.#memory.threads === 0 || platform().threadsOf(import.meta.url) !== true;
     return !this.#inline;
   }
 

@@ -71,7 +71,7 @@ export function removeFiles(folder: string): void {
   PAGE_FILES.removeAll(folder);
 }
 
-let codec: WebAssembly.Module | Uint8Array<ArrayBuffer> | URL = new URL("magick.wasm", import.meta.url);
+let codec: WebAssembly.Module | Uint8Array<ArrayBuffer> | URL | undefined;
 
 /**
  * Says where the decoder of image files is (`magick.wasm` of the npm package `@imagemagick/magick-wasm`): its module,
@@ -82,7 +82,7 @@ export function useCodec(where: WebAssembly.Module | URL): void {
 }
 
 /** The files of the page: those of {@linkcode addFiles}, and what runs write into their folders. */
-const PAGE_FILES = new MemoryFiles();
+export const PAGE_FILES: MemoryFiles = new MemoryFiles();
 
 /** A file that a person chose or dropped, or bytes and the path that they are to have. */
 export type PageFile = File | {
@@ -117,12 +117,16 @@ export const BROWSER: Platform = {
   process: 0,
   files: PAGE_FILES,
   freeMemory: () => undefined,
+  cpuSeconds: () => undefined,
   prepareDriver() {},
   threadsOf: () => false,
   sharesShaders: false,
   gunzip,
   crc32,
-  codecModule: async () => codec instanceof URL ? codec = await fetchBytes(codec) : codec,
+  async codecModule() {
+    codec ??= new URL("magick.wasm", import.meta.url); // not sooner: a program in a blob has no place
+    return codec instanceof URL ? codec = await fetchBytes(codec) : codec;
+  },
 };
 
 usePlatform(BROWSER);

@@ -2,6 +2,7 @@
  * Deno: files of the system, within the permissions that it was given. Importing it chooses it.
  * @module
  */
+import process from "node:process";
 import { constants, crc32, gunzipSync } from "node:zlib";
 import { fileURLToPath } from "node:url";
 import { type FileFault, type GunzipOptions, type Platform, usePlatform } from "./platform.ts";
@@ -52,13 +53,18 @@ export const DENO: Platform = {
     fault,
   },
   freeMemory: () => granted({ name: "sys", kind: "systemMemoryInfo" }) ? Deno.systemMemoryInfo().available : undefined,
+  cpuSeconds() {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  },
   prepareDriver() {
     // Mesa prints a harmless line where XDG_RUNTIME_DIR is unset. Where the process may set that one variable, this
     // gives it a value.
     if (!granted({ name: "env", variable: "XDG_RUNTIME_DIR" })) return;
     if (!Deno.env.get("XDG_RUNTIME_DIR")) Deno.env.set("XDG_RUNTIME_DIR", "/tmp");
   },
-  threadsOf(folder) {
+  threadsOf(module) {
+    const folder = new URL("../", module);
     if (folder.protocol !== "file:") return true;
     const path = fileURLToPath(folder);
     return granted({ name: "read", path }) || path;

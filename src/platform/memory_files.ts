@@ -17,7 +17,11 @@ interface Content {
   bytes: Uint8Array<ArrayBuffer>;
   /** Whether somebody has locked it. */
   locked: boolean;
+  /** Another number for other bytes. */
+  version: number;
 }
+
+let versions = 0;
 
 /** A file or a folder with what is in it. */
 type Node = Content | Map<string, Node>;
@@ -46,6 +50,7 @@ class MemoryFile implements OpenFile {
     const end = this.#at + bytes.length;
     if (end > content.bytes.length) this.truncateSync(end);
     content.bytes.set(bytes, this.#at);
+    content.version = ++versions;
     this.#at = end;
     return bytes.length;
   }
@@ -54,6 +59,7 @@ class MemoryFile implements OpenFile {
     const grown = new Uint8Array(size);
     grown.set(this.content.bytes.subarray(0, size));
     this.content.bytes = grown;
+    this.content.version = ++versions;
   }
 
   seekSync(offset: number): number {
@@ -111,7 +117,16 @@ export class MemoryFiles implements Files {
     this.makeFolder(parts.slice(0, -1).join("/"));
     const { folder, name } = this.#place(path);
     if (folder.get(name) instanceof Map) throw new MemoryFileError("EISDIR", path);
-    folder.set(name, { bytes, locked: false });
+    folder.set(name, { bytes, locked: false, version: ++versions });
+  }
+
+  /** All files by path: their bytes, and a number that is another one for other bytes. */
+  *all(
+    folder: Node = this.#root,
+    path = "",
+  ): Generator<readonly [string, Readonly<Pick<Content, "bytes" | "version">>]> {
+    if (!(folder instanceof Map)) return yield [path, folder];
+    for (const [name, node] of folder) yield* this.all(node, path === "" ? name : `${path}/${name}`);
   }
 
   stat(path: string): FileFacts {
@@ -140,7 +155,7 @@ export class MemoryFiles implements Files {
     if (there !== undefined && createNew) throw new MemoryFileError("EEXIST", path);
     if (there !== undefined) return new MemoryFile(there, append);
     if (!create && !createNew) throw new MemoryFileError("ENOENT", path);
-    const made: Content = { bytes: new Uint8Array(), locked: false };
+    const made: Content = { bytes: new Uint8Array(), locked: false, version: ++versions };
     folder.set(name, made);
     return new MemoryFile(made, append);
   }

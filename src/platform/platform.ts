@@ -107,13 +107,15 @@ export interface Platform {
   readonly files: Files;
   /** Free memory of the machine in bytes; undefined where that is not known or may not be asked. */
   freeMemory(): number | undefined;
+  /** CPU time of all threads of the process; undefined where that is not known. */
+  cpuSeconds(): number | undefined;
   /** Called before a graphics driver is loaded. */
   prepareDriver(): void;
   /**
-   * Whether the program may start threads of its modules below `folder`, an address.
+   * Whether the program may start threads of its modules: those below the folder above that of `module`, an address.
    * @returns true, false where there are none, or the folder that would have to be readable
    */
-  threadsOf(folder: URL): boolean | string;
+  threadsOf(module: string): boolean | string;
   /** Whether shaders that one thread has compiled are there for others: graphics drivers keep them on the disk. */
   readonly sharesShaders: boolean;
   /** The bytes that gzip made smaller. Throws for what is no gzip. */
@@ -138,6 +140,7 @@ const NONE: Platform = {
     return unknown();
   },
   freeMemory: () => undefined,
+  cpuSeconds: () => undefined,
   prepareDriver() {},
   threadsOf: () => false,
   sharesShaders: true,

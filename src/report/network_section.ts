@@ -33,7 +33,8 @@ export async function networkSection(
   `;
 }
 
-async function trainingPart({ epochs, seconds }: TrainingPart): Promise<Html> {
+/** The curves of a training. */
+export async function trainingPart({ epochs, seconds }: TrainingPart): Promise<Html> {
   const has = (key: "valLoss" | "valAccuracy" | "learningRate"): boolean => epochs.some((e) => known(e[key]));
   const curves = epochs.length === 0 ? [] : [
     await curve({

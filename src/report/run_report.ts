@@ -2,6 +2,7 @@
  * The report on a run from the files in its folder. Not responsible for what a report looks like.
  * @module
  */
+import { platform } from "../platform/platform.ts";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { exists, folderOf, joinPath } from "../base/files.ts";
 import { VERSION } from "../base/version.ts";
@@ -62,7 +63,7 @@ function costPart(network: NetworkConfig): CostPart {
 }
 
 function environment({ adapter }: RunRecord, folder: string): Environment {
-  return { version: VERSION, adapter, runtime: `Deno ${Deno.version.deno}`, folder };
+  return { version: VERSION, adapter, runtime: platform().name, folder };
 }
 
 type SearchPart = Pick<ReportInput, "data" | "config" | "epochs" | "discretization" | "supernet">;

@@ -74,7 +74,8 @@ function choices(nodes: Readonly<Record<CellKind, readonly { readonly choices: r
   return CELL_KINDS.flatMap((kind) => nodes[kind].flatMap((node) => node.choices)).length;
 }
 
-function learningCurves(epochs: readonly EpochRecord[]): Curve[] {
+/** Loss, accuracy and learning rate of the supernet. */
+export function learningCurves(epochs: readonly EpochRecord[]): Curve[] {
   const names = ["operations' half", "mixture's half", "evaluated"];
   return [
     {
@@ -115,7 +116,8 @@ function learningCurves(epochs: readonly EpochRecord[]): Curve[] {
   ];
 }
 
-function weightCurve(epochs: readonly EpochRecord[], kind: CellKind): Curve {
+/** The mixture of the cells of a kind. */
+export function weightCurve(epochs: readonly EpochRecord[], kind: CellKind): Curve {
   const known = new Set(epochs.flatMap((e) => Object.keys(e.meanWeights[kind])));
   const ops = PRIMITIVES.filter(({ name }) => known.has(name));
   return {

@@ -2,7 +2,7 @@
  * `result.json`: numbers of a finished run that nothing else in its folder says.
  * @module
  */
-import process from "node:process";
+import { platform } from "../platform/platform.ts";
 import { joinPath, writeAtomic } from "../base/files.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { isRecord } from "./run_record.ts";
@@ -11,18 +11,17 @@ import { isRecord } from "./run_record.ts";
 export interface RunTime {
   /** Wall-clock time. */
   readonly seconds: number;
-  /** CPU time of all threads of the process, those of a software adapter among them. */
-  readonly cpuSeconds: number;
+  /** CPU time of all threads of the process, those of a software adapter among them; undefined where it is not known. */
+  readonly cpuSeconds: number | undefined;
 }
 
 /** Begins to measure. @returns what was taken since then */
 export function stopwatch(): () => RunTime {
-  const cpu = (): number => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1e6;
+  const began = performance.now(), before = platform().cpuSeconds();
+  return () => {
+    const seconds = (performance.now() - began) / 1000, cpu = platform().cpuSeconds();
+    return { seconds, cpuSeconds: cpu === undefined || before === undefined ? undefined : cpu - before };
   };
-  const began = performance.now(), before = cpu();
-  return () => ({ seconds: (performance.now() - began) / 1000, cpuSeconds: cpu() - before });
 }
 
 /** Numbers of a finished run that nothing else in its folder says. */

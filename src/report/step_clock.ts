@@ -1,11 +1,11 @@
 /**
- * The progress line of a search or a training, with the time left.
+ * Where a search or a training is, and the time left.
  * @module
  */
-import { duration } from "./terminal.ts";
+import { duration } from "./numbers.ts";
 
 /** Where a run of steps is. */
-interface StepProgress {
+export interface StepProgress {
   /** Epoch from 0. */
   readonly epoch: number;
   /** Steps done in this epoch. */
@@ -23,15 +23,21 @@ export class StepClock {
   /** @param epochs epochs of the whole run */
   constructor(readonly epochs: number) {}
 
-  /** Where the run is, on one line that ends with `measured`. */
-  line(progress: StepProgress, measured: string): string {
-    const { epoch, step, stepsPerEpoch, secondsPerStep } = progress;
+  /** The share of the steps that is done, and how long the others will take, in words. */
+  left(
+    { epoch, step, stepsPerEpoch, secondsPerStep }: StepProgress,
+  ): { readonly share: number; readonly left: string } {
     const done = epoch * stepsPerEpoch + step, all = this.epochs * stepsPerEpoch, now = performance.now() / 1000;
     this.#first ??= { step: done, at: now };
     const since = done - this.#first.step; // steps of which evaluation after the epochs is known
     const pace = since > 0 ? (now - this.#first.at) / since : secondsPerStep;
-    const left = done >= all ? "all steps done" : `${duration(pace * (all - done))} left`;
-    return `epoch ${epoch + 1}/${this.epochs} ${bar(done / all)} ` +
+    return { share: done / all, left: done >= all ? "all steps done" : `${duration(pace * (all - done))} left` };
+  }
+
+  /** Where the run is, on one line that ends with `measured`. */
+  line(progress: StepProgress, measured: string): string {
+    const { epoch, step, stepsPerEpoch, secondsPerStep } = progress, { share, left } = this.left(progress);
+    return `epoch ${epoch + 1}/${this.epochs} ${bar(share)} ` +
       `step ${step}/${stepsPerEpoch}, ${left}, ${duration(secondsPerStep)}/step, ${measured}`;
   }
 }
