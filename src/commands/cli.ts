@@ -25,13 +25,14 @@ import { runStudy, runStudyReport, runStudyStatus, studyCommands } from "./study
 import { printError, printStack, printText } from "./terminal.ts";
 import { runTrain, trainCommand } from "./train.ts";
 import { runTuneSearch, runTuneTrain, tuneCommands } from "./tune.ts";
+import { runWatch, watchCommand } from "./watch.ts";
 import { errorText } from "./wording.ts";
 
 /** Heading of the flags that every verb has; the last one. */
 const OTHER_GROUP = "Other:";
 
 /** Verbs that keep what they do in files: what they print is a log, which may be lost. */
-const KEPT: readonly string[] = ["auto", "search", "train", "run", "fetch", "tune", "export", "report"];
+const KEPT: readonly string[] = ["auto", "search", "train", "run", "fetch", "tune", "export", "report", "watch"];
 
 /** Adds a verb and what it runs. @param store takes the exit code */
 function addVerb(
@@ -84,6 +85,7 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use, 130 stopped by Ctrl-C.`
   addVerb(exportCommand(program), runExport, store);
   addVerb(costCommand(program), runCost, store);
   addVerb(reportCommand(program), runReport, store);
+  addVerb(watchCommand(program), runWatch, store);
   const study = studyCommands(program, addHelp);
   addVerb(study.run, runStudy, store);
   addVerb(study.report, runStudyReport, store);

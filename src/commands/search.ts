@@ -45,6 +45,9 @@ import {
   runVerb,
 } from "./run_verb.ts";
 import { StepClock } from "../report/step_clock.ts";
+import { addWatchFlag, openLive } from "./watch.ts";
+import type { LiveServer } from "./live_server.ts";
+import { liveProgress } from "../report/live.ts";
 import { fetchHint } from "./wording.ts";
 import { commandLine, count, duration, mebibytes, pairs, type Terminal } from "./terminal.ts";
 import { EPOCH_SHAPE, type EpochRecord } from "../search/records.ts";
@@ -62,6 +65,7 @@ export function searchCommand(program: Command): Command {
         "genotypes (JSON and Python text), a picture and a report.",
     );
   addRunFlags(command, "runs/<data>-<preset or seed>, numbered");
+  addWatchFlag(command);
   addSearchOptions(command);
   command.addHelpText(
     "after",
@@ -98,7 +102,8 @@ export async function runSearch(parsed: Parsed): Promise<number> {
   return await runVerb("search", parsed, (warn) => openJob(parsed, warn), async (job, running) => {
     const data = await openConfigured(job.config, "train", running.terminal, running.options.signal);
     try {
-      return await searchIn(job, data, running);
+      await using live = openLive(job.folder, parsed.watch, running.terminal);
+      return await searchIn(job, data, running, live);
     } finally {
       data.stream?.close();
     }
@@ -168,7 +173,8 @@ function tellStart(
   terminal.progress(() => "compiling shaders ...");
 }
 
-async function searchIn(job: SearchJob, data: Dataset, { terminal, options }: Running): Promise<void> {
+async function searchIn(job: SearchJob, data: Dataset, running: Running, live?: LiveServer): Promise<void> {
+  const { terminal, options } = running;
   const { config, folder, resume } = job, time = stopwatch();
   terminal.progress(() => "opening the GPU and planning the supernet ...");
   let started = false, software = false;
@@ -185,7 +191,7 @@ async function searchIn(job: SearchJob, data: Dataset, { terminal, options }: Ru
   };
   const result = await search(config, data, {
     ...options,
-    ...searchObservers(new StepClock(config.epochs), terminal),
+    ...searchObservers(new StepClock(config.epochs), terminal, live),
     onStart,
     onEpoch,
   });
@@ -199,14 +205,17 @@ async function searchIn(job: SearchJob, data: Dataset, { terminal, options }: Ru
 export function searchObservers(
   clock: StepClock,
   terminal: Terminal,
+  live?: LiveServer,
 ): Pick<SearchRunOptions, "onProgress" | "onMeasured"> {
   return {
-    onProgress: (progress) =>
+    onProgress: (progress) => {
+      live?.tell(liveProgress("Search", clock, progress));
       terminal.progress(() => {
         const { trainLoss, valLoss } = progress;
         const val = valLoss === null ? "alphas frozen" : `val ${valLoss.toFixed(3)}`;
         return clock.line(progress, `train ${trainLoss.toFixed(3)}, ${val}`);
-      }),
+      });
+    },
     onMeasured: (done, all) =>
       terminal.progress(() => `measuring the supernet without each operation, ${done}/${all} ...`),
   };

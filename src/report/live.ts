@@ -17,6 +17,8 @@ import type { LiveUpdate } from "./live_view.ts";
 import { type Content, type Html, html } from "./markup.ts";
 import { trainingPart } from "./network_section.ts";
 import { duration, fixed, percent } from "./numbers.ts";
+import type { RunProgress } from "../run/phase.ts";
+import type { StepClock } from "./step_clock.ts";
 import { cellPart, tileList } from "./page.ts";
 import { curve, learningCurves, weightCurve } from "./search_section.ts";
 
@@ -71,6 +73,17 @@ async function liveTraining(folder: RunFolder): Promise<LiveUpdate> {
       training: section("The network made of this cell", await trainingPart({ epochs: curves })),
     },
   };
+}
+
+/** Where a run is, in the midst of an epoch. */
+export function liveProgress(
+  what: string,
+  clock: StepClock,
+  progress: RunProgress & { readonly trainLoss: number },
+): NonNullable<LiveUpdate["progress"]> {
+  const { epoch, epochs, step, stepsPerEpoch, trainLoss } = progress, { share, left } = clock.left(progress);
+  const place = `epoch ${epoch + 1} of ${epochs}, step ${step} of ${stepsPerEpoch}`;
+  return { share, text: `${what}: ${place}, ${left}; loss ${fixed(trainLoss)}` };
 }
 
 type Epoch = Pick<EpochRecord, "epoch" | "trainLoss" | "secondsPerStep">;

@@ -3,7 +3,8 @@
  * pages. Not responsible for what is shown (`live.ts`).
  * @module
  */
-import { type Html, html } from "./markup.ts";
+import { type Html, html, trusted } from "./markup.ts";
+import { styleSheet } from "./style.ts";
 
 /** Parts of a live page, and the ids of the elements that hold them. */
 export const LIVE_PARTS = ["numbers", "cells", "curves", "training"] as const;
@@ -42,6 +43,65 @@ export function showUpdate(
   if (progress === undefined) return;
   page.getElementById("progress")!.value = progress.share;
   page.getElementById("where")!.textContent = progress.text;
+}
+
+/**
+ * Asks the place that a page came from for updates, once a second, and shows them; goes on when it is there again. Its own
+ * text is sent, too.
+ */
+export async function follow(
+  page: Parameters<typeof showUpdate>[0],
+  show: typeof showUpdate,
+): Promise<void> {
+  let seen = "";
+  while (true) {
+    try {
+      const response = await fetch("live.json", { headers: { "if-none-match": seen } });
+      if (response.status === 200) {
+        seen = response.headers.get("etag") ?? "";
+        show(page, await response.json());
+      }
+    } catch {
+      if (seen !== "") show(page, { news: "The program that served this page has ended." });
+      seen = "";
+    }
+    await new Promise((done) => setTimeout(done, 1000));
+  }
+}
+
+/** The program of a page that a program serves. */
+export function liveScript(): string {
+  return `const show = ${showUpdate};\n(${follow})(document, show);\n`;
+}
+
+/** The HTML of a page that a program serves. */
+export function livePage(title: string, version: string): string {
+  const policy =
+    "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'";
+  const document = html`
+    <!DOCTYPE html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta http-equiv="Content-Security-Policy" content="${policy}" />
+        <title>${title}</title>
+        ${html`<style>${trusted(styleSheet() + LIVE_RULES)}</style>`}
+        <script type="module" src="live.js"></script>
+      </head>
+      <body>
+        <header>
+          <h1><bdi>${title}</bdi></h1>
+        </header>
+        <main>${liveElements()}</main>
+        <footer>
+          <p>idarts ${version}</p>
+        </footer>
+      </body>
+    </html>
+  `;
+  return `${document}\n`;
 }
 
 /** The elements that {@linkcode showUpdate} fills. */

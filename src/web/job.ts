@@ -11,13 +11,12 @@ import { openPart, openTrainData } from "../train/open_data.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { exportOnnx } from "../export/onnx.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { liveRun } from "../report/live.ts";
+import { liveProgress, liveRun } from "../report/live.ts";
 import type { LiveUpdate } from "../report/live_view.ts";
-import { fixed, percent, plural } from "../report/numbers.ts";
+import { percent, plural } from "../report/numbers.ts";
 import { finishSearch, finishTraining } from "../report/run_pictures.ts";
 import { runReport } from "../report/run_report.ts";
 import { StepClock } from "../report/step_clock.ts";
-import type { RunProgress } from "../run/phase.ts";
 import { stopwatch } from "../run/result_file.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { resolveSearchLayers, SEARCH_OPTIONS, SEARCH_PRESETS, type SearchConfig } from "../search/config.ts";
@@ -115,7 +114,7 @@ export async function shownJob(): Promise<LiveUpdate> {
  * @throws the signal's reason where it was stopped; called again it goes on to the same bits
  */
 export async function perform(job: Job, observers: Observers): Promise<void> {
-  const { tell, warn, signal } = observers, { forSearch, forTraining } = configs(job);
+  const { tell, warn, keep, signal } = observers, { forSearch, forTraining } = configs(job);
   const reading = {
     warn,
     data: {
@@ -138,7 +137,10 @@ export async function perform(job: Job, observers: Observers): Promise<void> {
       name: "the cell that was found",
       search: SEARCH,
       onStart: (_plan, gpu, stepsPerEpoch) => tellStart(tell, "training", gpu, forTraining.epochs * stepsPerEpoch),
-      onProgress: (progress) => tellProgress(observers, "Training", clock, progress),
+      onProgress: (progress) => {
+        tell({ progress: liveProgress("Training", clock, progress) });
+        keep();
+      },
       onEpoch: () => void tellRun(folder, observers),
       onTest: (done, all) =>
         tell({ progress: { share: done / all, text: `measuring test images, ${done} of ${all}` } }),
@@ -158,7 +160,7 @@ export async function perform(job: Job, observers: Observers): Promise<void> {
 
 /** The cell: found now, or before. */
 async function searched(config: SearchConfig, open: () => Promise<Dataset>, observers: Observers): Promise<Genotype> {
-  const { tell, warn, signal } = observers;
+  const { tell, warn, keep, signal } = observers;
   const folder = RunFolder.enter(SEARCH, { warn }), begun = folder.begun, time = stopwatch();
   try {
     if (!exists(folder.file(OUTCOME_FILE))) {
@@ -168,7 +170,10 @@ async function searched(config: SearchConfig, open: () => Promise<Dataset>, obse
         signal,
         warn,
         onStart: (_plan, gpu, stepsPerEpoch) => tellStart(tell, "search", gpu, config.epochs * stepsPerEpoch),
-        onProgress: (progress) => tellProgress(observers, "Search", clock, progress),
+        onProgress: (progress) => {
+          tell({ progress: liveProgress("Search", clock, progress) });
+          keep();
+        },
         onEpoch: () => void tellRun(folder, observers),
       });
       await finishSearch(folder, result, begun ? undefined : time());
@@ -188,18 +193,6 @@ function tellStart(tell: Observers["tell"], what: string, gpu: Gpu, steps: numbe
     news: `The ${what} begins: ${plural(steps, "step")} on ${where}.`,
     progress: { share: 0, text: `${what}: compiling shaders; after the first steps it is known how long it will take` },
   });
-}
-
-function tellProgress(
-  { tell, keep }: Observers,
-  what: string,
-  clock: StepClock,
-  progress: RunProgress & { readonly trainLoss: number },
-): void {
-  const { epoch, epochs, step, stepsPerEpoch, trainLoss } = progress, { share, left } = clock.left(progress);
-  const place = `epoch ${epoch + 1} of ${epochs}, step ${step} of ${stepsPerEpoch}`;
-  tell({ progress: { share, text: `${what}: ${place}, ${left}; loss ${fixed(trainLoss)}` } });
-  keep();
 }
 
 /** Pictures are drawn one after the other. */
