@@ -127,7 +127,8 @@ async function listen({ data: wish }: MessageEvent<Wish>): Promise<void> {
     await fulfil(wish);
   } catch (error) {
     if (error === stop.signal.reason) {
-      tell({ news: "Stopped. It can go on from here." });
+      tidyRuns();
+      tell({ news: begunJob() ? "Stopped. It can go on from here." : "Stopped before the first step." });
     } else {
       const expected = error instanceof UsageError || error instanceof FailureError;
       tell({ fault: !(error instanceof Error) ? String(error) : expected ? error.message : error.stack });
