@@ -137,9 +137,11 @@ export class Race {
   async run({ schedule: plan, known, folds }: RacePlan): Promise<void> {
     const slice = plan.rung / (plan.known + plan.searched);
     if (this.#context.clocked && slice / folds.length > LONG_SECONDS) await this.#start(folds[0]);
-    await this.#rung(0, known, slice, folds);
+    let found: Promise<readonly CandidateNetwork[]> | undefined;
+    const search = () => found ??= this.#search(plan, folds[0]);
+    await this.#rung(0, known, slice, folds, plan.searched > 0 ? search : undefined);
     if (!this.best) await this.#rung(0, this.#smallest(known, folds[0]), slice, folds);
-    if (plan.searched > 0) await this.#rung(0, await this.#search(plan, folds[0]), slice, folds);
+    if (plan.searched > 0) await this.#rung(0, await search(), slice, folds);
     for (let rung = 1; rung < plan.rungs; rung++) {
       const going = this.#ranked().slice(0, survivors(this.#runners.length));
       if (going.length < 2) break;
@@ -239,16 +241,26 @@ export class Race {
     return { failed: (error as IdartsError).message };
   }
 
-  /** Trains candidates at equal effort and measures them. */
+  /**
+   * Trains candidates at equal effort and measures them.
+   * @param search what can be done, once there is a network, while other processes are at all that is left
+   */
   async #rung(
     rung: number,
     candidates: readonly CandidateNetwork[],
     slice: number,
     folds: readonly Fold[],
+    search?: () => Promise<unknown>,
   ): Promise<void> {
     const heat: Heat = { rung, slice: slice / folds.length, folds };
+    const allPlanned = (): boolean => this.#plans.has(trialId(rung, candidates.at(-1)!, folds.length - 1));
     for (const [i, candidate] of candidates.entries()) {
       await this.#lookAhead(candidates.slice(i), heat);
+      if (search && this.best && allPlanned() && this.#trials.others > 0) {
+        await search().catch((error) => { // what others have done meanwhile counts
+          if (!this.#context.isTimeOver(error)) throw error;
+        });
+      }
       const failed = await this.#enter(candidate, heat);
       if (failed) await this.#leaves(candidate, failed, heat);
     }
