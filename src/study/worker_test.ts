@@ -95,6 +95,15 @@ Deno.test("worker: a run that the system stopped is left for later, and the othe
   assert.deepEqual([folder.states, folder.notBegun], [["open", "done"], [folder.names[0]]]);
 });
 
+Deno.test("worker: what was done elsewhere is done", async () => {
+  using folder = new Temporary();
+  const known = `${folder.path}/known.jsonl`;
+  Deno.writeTextFileSync(known, `${JSON.stringify({ name: folder.names[0] })}\n`);
+  folder.keep(known);
+  await folder.go(() => {});
+  assert.deepEqual([folder.events, folder.states], [["begin 1", "done 1"], ["done", "done"]]);
+});
+
 Deno.test("worker: a run that fails by itself is marked, and not tried again unasked", async () => {
   using folder = new Temporary();
   await folder.go(({ task }) => {
