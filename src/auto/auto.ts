@@ -60,6 +60,12 @@ export type AutoData<D = Dataset> = TrainData<D>;
  * come down by then, so the plan may be for all the time that there is.
  */
 const ENOUGH_SHARE = 0.9;
+/**
+ * Where the winner has at least so many times the steps that it had in the halving, its training begins anew: to go on from
+ * weights that were trained shortly is worse in the end than not to have them (Ash and Adams 2020, arXiv 1910.08475, and
+ * docs/results.md).
+ */
+const ANEW_FROM = 2;
 /** Images that the network is most wrong about which are shown. */
 const WRONG_SHOWN = 12;
 /** Share of the time that trivial answers may take, the most seconds, and how many pixels a second are compared, about. */
@@ -271,7 +277,7 @@ class Auto {
     }
   }
 
-  /** Trains the winner on, with all images; what came before is kept where that made it worse. */
+  /** Trains the winner on, or anew, with all images; what came before is kept where that made it worse. */
   async #train(winner: Runner, fold: Fold): Promise<{ model: Model; steps: number | null }> {
     const { candidate, secondsPerStep, models: [before], standing } = winner,
       { ledger, budget } = this.#context;
@@ -279,7 +285,8 @@ class Auto {
     const plan = ledger.plan("final", () => {
       const left = budget.left() - this.#context.reserve() - budget.overhead(TRIAL_SECONDS);
       const steps = Math.floor(left / budget.stepCost(secondsPerStep));
-      return steps < LEAST_STEPS ? null : trialPlan(steps, data.count, true);
+      const anew = steps >= ANEW_FROM * standing.steps / winner.models.length;
+      return steps < LEAST_STEPS ? null : trialPlan(steps, data.count, !anew);
     });
     if (!plan) {
       ledger.note("There was no time to train the winner on");

@@ -79,6 +79,7 @@ const trialPlan = mapping<TrialPlan>({
   epochs: whole(1),
   warmup: whole(),
   lr: anAmount,
+  again: aBoolean,
 });
 
 const trialResult = mapping<TrialResult>({

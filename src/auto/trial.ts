@@ -32,6 +32,8 @@ export interface TrialPlan {
   readonly warmup: number;
   /** Highest learning rate. */
   readonly lr: number;
+  /** Whether it goes on from the weights of the trial before; otherwise it begins anew. */
+  readonly again: boolean;
 }
 
 /** Images per step for so many images. */
@@ -56,7 +58,7 @@ export function trialPlan(steps: number, images: number, again: boolean): TrialP
   const parts = Math.max(LEAST_EPOCHS, Math.min(MOST_EPOCHS, Math.round(steps / EPOCH_STEPS)));
   const stepsPerEpoch = Math.max(1, Math.floor(steps / parts)), epochs = Math.max(1, Math.floor(steps / stepsPerEpoch));
   const batch = batchFor(images), warmup = Math.floor(epochs * WARMUP_SHARE);
-  return { batch, stepsPerEpoch, epochs, warmup, lr: again ? 0.06 : 0.1 };
+  return { batch, stepsPerEpoch, epochs, warmup, lr: again ? 0.06 : 0.1, again };
 }
 
 /** The configuration of a training by a plan. */
@@ -95,7 +97,7 @@ export interface Trial {
   readonly gpu: Gpu;
   /** Folder of its run; without one nothing is written. */
   readonly folder?: string;
-  /** Network to go on from. */
+  /** Network to go on from, where the plan says so. */
   readonly from?: Model;
   readonly seed: number;
   readonly signal?: AbortSignal;
@@ -130,7 +132,14 @@ export async function runTrial(trial: Trial): Promise<Trained> {
   let last: Model | undefined, first: { readonly epoch: number; readonly at: number } | undefined, secondsPerStep = 0;
   try {
     const { model } = await train(configOf(plan, candidate, data, seed), candidate.genotype, { train: data }, {
-      ...{ gpu, folder, from, signal: AbortSignal.any(signals), warn, name: candidate.name },
+      ...{
+        gpu,
+        folder,
+        from: plan.again ? from : undefined,
+        signal: AbortSignal.any(signals),
+        warn,
+        name: candidate.name,
+      },
       onModel: (model) => {
         last = model;
         trial.onModel?.(model);
