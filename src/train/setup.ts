@@ -6,7 +6,7 @@ import type { Augment } from "../data/augment.ts";
 import { type Dataset, defaultAugment } from "../data/dataset.ts";
 import { datasetOf, type LabelledImages } from "../data/labelled_images.ts";
 import { scaleNetwork } from "../space/cost.ts";
-import { type NetworkConfig, type NetworkForm, publishedSize } from "../space/derived.ts";
+import { type NetworkConfig, publishedSize } from "../space/derived.ts";
 import type { Genotype } from "../space/genotype.ts";
 import { budgetOf } from "../space/size_options.ts";
 import type { TrainConfig } from "./config.ts";
