@@ -56,6 +56,7 @@ export type { SearchProgress } from "./src/search/search.ts";
 export type { StopReason } from "./src/search/stopping.ts";
 export type { LayerCost, NetworkCost } from "./src/space/cost.ts";
 export type { NetworkForm } from "./src/space/darts_network.ts";
+export type { Pooling } from "./src/space/derived.ts";
 export type { EdgePrimitives } from "./src/space/definition.ts";
 export type { CellGenotype, Choice } from "./src/space/genotype.ts";
 export type { DepthPart } from "./src/space/reductions.ts";

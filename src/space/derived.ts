@@ -59,9 +59,10 @@ export interface NetworkConfig {
  * What a classifier sees of the last cell: `global` the mean of each channel, as all published networks have it;
  * `pyramid` the means over 4 x 4 parts of the image as well, so that it can tell where things are.
  */
+export type Pooling = "global" | "pyramid";
+
+/** Both. */
 export const POOLINGS = ["global", "pyramid"] as const;
-/** One of {@linkcode POOLINGS}. */
-export type Pooling = (typeof POOLINGS)[number];
 
 /** Parts of the pyramid, each way; fewer where there are fewer pixels. */
 const PYRAMID_PARTS = 4;
