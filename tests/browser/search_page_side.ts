@@ -22,7 +22,7 @@ const trained = await train(trainConfig, genotype, { train: data, test }), onnx 
 const given = Deno.readFileSync(model), { channels, height, width } = data;
 const [output] = Object.values(
   await runOnnx(given, {
-    image: { shape: [1, channels, height, width], data: new Float32Array(channels * height * width) },
+    images: { shape: [1, channels, height, width], data: new Float32Array(channels * height * width) },
   }),
 );
 console.log(JSON.stringify({
