@@ -57,7 +57,10 @@ class Person {
     await this.browser.call("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: folder });
     for (const name of FILES) {
       await this.browser.evaluate(`document.querySelector("#downloads a[download='${name}']").click()`);
-      while (!isThere(`${folder}/${name}`)) await new Promise((done) => setTimeout(done, 50));
+      while (!isThere(`${folder}/${name}`)) {
+        await new Promise((done) => setTimeout(done, 50));
+        await this.browser.evaluate("0"); // fails where the browser was given up
+      }
     }
   }
 }
