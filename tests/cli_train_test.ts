@@ -211,7 +211,7 @@ Deno.test("cli cost: published and own networks, layers that add up, budgets; wi
   const [other] = events(await works(["cost", MODEL, "--shape", "3x32x32", "--cells", "4", "--json"], { write: [] }));
   const { genotype: _, ...sizes } = loadModel(MODEL).network;
   // deno-lint-ignore no-explicit-any
-  const kept = ({ form, channels, cells, classes, inputChannels, height, width }: any) => ({
+  const kept = ({ form, channels, cells, classes, inputChannels, height, width, pooling }: any) => ({
     form,
     channels,
     cells,
@@ -219,6 +219,7 @@ Deno.test("cli cost: published and own networks, layers that add up, budgets; wi
     inputChannels,
     height,
     width,
+    pooling,
   });
   assert.deepEqual(other.networks.map(kept), [{ ...sizes, inputChannels: 3, height: 32, width: 32, cells: 4 }]);
   assert.match(

@@ -142,7 +142,7 @@ const candidates = [
   { name: "IDARTS 8x3", origin: "published", ...network },
   { name: "plain 8x3", origin: "plain", ...network, genotype: PLAIN_RESIDUAL },
 ];
-const plan = { batch: 32, stepsPerEpoch: 3, epochs: 2, warmup: 0, lr: 0.1 };
+const plan = { batch: 32, stepsPerEpoch: 3, epochs: 2, warmup: 0, lr: 0.1, again: false };
 const wrong = [{ index: 3, label: 0, predicted: 1, rightProbability: 0.25 }];
 const trivial = [{ name: "the largest class", correct: 2, count: 4, seconds: 0.1 }];
 /** Entries of a ledger, one of each kind. */
