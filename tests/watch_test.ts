@@ -125,11 +125,11 @@ Deno.test("watch: the page can be read and nothing else, by pages of its own add
 
 Deno.test("watch: refusals name what is wrong", async () => {
   await refused(2, /must hold 'config\.json'/, ["watch", folder]);
-  Deno.mkdirSync(path("stub"));
-  Deno.writeTextFileSync(path("stub/config.json"), "{}");
-  await refused(2, /Cannot use --port as it must be a port.*'x'/, ["watch", path("stub"), "--port", "x"]);
-  await refused(1, /add --allow-net=127\.0\.0\.1/, ["watch", path("stub"), "--port", "0"]);
+  Deno.mkdirSync(path("known"));
+  Deno.writeTextFileSync(path("known/config.json"), "{}");
+  await refused(2, /Cannot use --port as it must be a port.*'x'/, ["watch", path("known"), "--port", "x"]);
+  await refused(1, /add --allow-net=127\.0\.0\.1/, ["watch", path("known"), "--port", "0"]);
   using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = other.addr, net = "127.0.0.1";
-  await refused(2, /another program listens there/, ["watch", path("stub"), "--port", String(port)], { net });
+  await refused(2, /another program listens there/, ["watch", path("known"), "--port", String(port)], { net });
 });
