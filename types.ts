@@ -65,7 +65,7 @@ export type { NodeNorm } from "./src/space/supernet.ts";
 export type { EvaluationRecord } from "./src/train/evaluation_file.ts";
 export type { EvaluateOptions, InferenceOptions, PixelImages, PredictOptions } from "./src/train/inference.ts";
 export type { OpenedSearch, OpenedTraining } from "./src/train/open_run.ts";
-export type { BestEpoch, TrainProgress, TrainRecord } from "./src/train/records.ts";
+export type { BestEpoch, Pace, TrainProgress, TrainRecord } from "./src/train/records.ts";
 export type { GenotypeOrigin, TrainingRecord } from "./src/train/run_record.ts";
 export type { RediscretizeOptions } from "./src/search/rediscretize.ts";
 export type { OnnxOptions } from "./src/export/onnx.ts";

@@ -7,7 +7,7 @@ import "../src/platform/deno.ts";
 import assert from "node:assert/strict";
 import { auto, AUTO_MODEL, AUTO_ONNX } from "../src/auto/auto.ts";
 import { type Entry, LEDGER_FILE, readDecisions, readLedger } from "../src/auto/ledger.ts";
-import type { AutoEvent } from "../src/auto/records.ts";
+import type { AutoEvent, FinalTraining } from "../src/auto/records.ts";
 import type { TrialPlan } from "../src/auto/trial.ts";
 import { FailureError, UsageError } from "../src/base/errors.ts";
 import { exists } from "../src/base/files.ts";
@@ -89,6 +89,17 @@ Deno.test("stopped in the middle, the same call goes on to the same bits, and so
   await auto({ ...options, steps: 999 }, DATA, { gpu, folder: repeated, repeat });
   assert.deepEqual(modelOf(repeated), modelOf(whole));
   await assert.rejects(auto({ ...options, steps: 999 }, DATA, { gpu, folder: repeated }), /these decisions to repeat/);
+
+  // The clock let the learning rate come down within three epochs.
+  const shares = [0.25, 0.75, 1],
+    paced = repeat.map((entry) =>
+      entry.id === "final" ? { ...entry, result: { ...entry.result as object, epochs: 3, shares } } : entry
+    );
+  const path = fresh(), early = await auto(options, DATA, { gpu, folder: path, repeat: paced });
+  assert.deepEqual([early.model.notes.epoch, early.model.notes.epochs], [3, 3]);
+  assert.deepEqual(early.notes, notes, "it was not cut short");
+  const known = decisionsOf(path).find(({ id }) => id === "final")!.result as FinalTraining;
+  assert.deepEqual(known.shares, shares);
 
   // Of two candidates one diverges: the other one wins.
   const broken = repeat.map((entry) => {

@@ -18,7 +18,7 @@ import { drawDropMask } from "../src/train/engine.ts";
 import { evaluateModel } from "../src/train/inference.ts";
 import { buildInference, decodeModel, encodeModel, loadModel } from "../src/train/model_file.ts";
 import type { TrainOptions } from "../src/train/options.ts";
-import type { TrainRecord, TrainResult, TrainRunOptions } from "../src/train/records.ts";
+import type { Pace, TrainRecord, TrainResult, TrainRunOptions } from "../src/train/records.ts";
 import { readTraining } from "../src/train/run_record.ts";
 import { dropShare, learningRate } from "../src/train/schedule.ts";
 import { BEST_MODEL, LAST_MODEL, networkConfig, train } from "../src/train/train.ts";
@@ -224,6 +224,29 @@ Deno.test("train: stopped in the middle of an epoch, the same call goes on to th
   assert.deepEqual(bitsOf(folder, result), reference);
   // A finished run is measured again, to the same result.
   assert.deepEqual(await complete(folder), reference);
+});
+
+Deno.test("train: at the pace of a clock the schedule ends when it says so, resumed or not", async () => {
+  const marks = [0.1, 0.5, 0.9, 1], config = tiny({ checkpointSteps: 1, valImages: 0 }), path = `${temporary()}/run`;
+  const pace = (): Pace => ({ shares: [], next: (epoch) => marks[epoch] });
+  const run = (options: TrainRunOptions) => train(config, DARTS_V2, DATA, { gpu, ...options });
+  const { model, epochs } = await run({ pace: pace() });
+  assert.deepEqual([epochs.length, model.notes.epoch, model.notes.epochs], [4, 4, 4], "though six were planned");
+  const steps = epochs[0].step, at = [0, ...marks.slice(0, -1)].map((share) => share * config.epochs * steps);
+  assert.deepEqual(epochs.map(({ lr }) => lr), at.map((position) => learningRate(config, position, steps)));
+  assert.deepEqual(epochs.map(({ dropPath }) => dropPath), at.map((position) => dropShare(config, position, steps)));
+
+  await interrupted(path, (options) => run({ ...options, pace: pace() }), 1, 2);
+  const asked: number[] = [], later = { shares: [], next: (epoch: number) => (asked.push(epoch), marks[epoch]) };
+  await assert.rejects(run({ folder: path }), message(/as its learning rate followed a clock/, UsageError));
+  const resumed = await run({ folder: path, pace: later });
+  assert.deepEqual([asked, later.shares], [[2, 3], marks], "what was decided in the epoch that is gone on with stays");
+  assert.deepEqual([...resumed.model.tensors], [...model.tensors]);
+
+  const even = await run({ pace: { shares: [], next: (epoch) => (epoch + 1) / EPOCHS } }), plain = await run({});
+  assert.deepEqual(even.epochs.map(({ step }) => step), plain.epochs.map(({ step }) => step));
+  const near = even.epochs.every(({ lr }, i) => Math.abs(lr - plain.epochs[i].lr) < 1e-9);
+  assert.ok(near, "equal shares are the schedule without a pace");
 });
 
 Deno.test("train: an epoch of several passes takes the steps of as many epochs of one", async () => {

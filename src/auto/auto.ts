@@ -24,6 +24,7 @@ import { RunFolder } from "../run/run_folder.ts";
 import { checkRecord, writeRecord } from "../run/run_record.ts";
 import { checkMeasurable } from "../train/evaluation.ts";
 import { encodeModel, loadModel, type Model } from "../train/model_file.ts";
+import type { Pace } from "../train/records.ts";
 import { type TrainData, trainDataOf } from "../train/setup.ts";
 import { LAST_MODEL } from "../train/train.ts";
 import { knownCandidates, POOLING } from "./candidates.ts";
@@ -41,7 +42,8 @@ import { shareInterval } from "./interval.ts";
 import { END, type Entry, readDecisions } from "./ledger.ts";
 import type { AutoOptions } from "./options.ts";
 import { LEAST_STEPS, Race, type Runner, TRIAL_SECONDS } from "./race.ts";
-import type { AutoOutcome, AutoResult, FinalOutcome, TestOutcome } from "./records.ts";
+import { ClockPace, samePace } from "./pace.ts";
+import type { AutoOutcome, AutoResult, FinalOutcome, FinalTraining, TestOutcome } from "./records.ts";
 import { endedResult, writeAutoResult } from "./result_file.ts";
 import { type Fold, splitsOf, trivialOverSplits } from "./splits.ts";
 import { ranked, verdictOf } from "./standing.ts";
@@ -55,10 +57,7 @@ export { AUTO_RESULT } from "./result_file.ts";
 /** The images of a run: candidates are compared on `val`, or on a part of `train` that is held out. */
 export type AutoData<D = Dataset> = TrainData<D>;
 
-/**
- * Share of the planned steps of the winner from which on nothing is said where the time is over: the learning rate has
- * come down by then, so the plan may be for all the time that there is.
- */
+/** Share of the winner's schedule from which on nothing is said where the time is over: the learning rate is low then. */
 const ENOUGH_SHARE = 0.9;
 /**
  * Where the winner has at least so many times the steps that it had in the halving, its training begins anew: to go on from
@@ -299,15 +298,16 @@ class Auto {
       if (again && "failed" in again) return again;
       try {
         const gpu = await this.#context.device(), { signal, userSignal, warn, config: { seed } } = this.#context;
+        const pace = this.#pace(secondsPerStep * plan.stepsPerEpoch, again);
         const trained = await runTrial({
-          ...{ candidate, plan, data, gpu, folder, from: before, signal, seed, warn, stopAfter: again?.epochs },
+          ...{ candidate, plan, data, gpu, folder, from: before, signal, seed, warn, pace, stopAfter: again?.epochs },
           onProgress: (share) => this.#context.tell(`training the winner, ${candidate.name}`, share),
         });
         model = trained.model;
+        const { epochs, steps } = trained, shares = pace?.shares.slice(0, epochs);
         const { correct } = await answersOf(model, held, await this.#context.device(), { signal: userSignal });
         const spread = Math.sqrt(standing.accuracy * (1 - standing.accuracy) / held.count);
-        const kept = correct / held.count >= standing.accuracy - 2 * spread;
-        return { epochs: trained.epochs, steps: trained.steps, kept };
+        return { epochs, steps, kept: correct / held.count >= standing.accuracy - 2 * spread, shares };
       } catch (error) {
         if (this.#context.isTimeOver(error)) return { failed: "the time was over before its first epoch" };
         if (this.#context.isFatal(error)) throw error;
@@ -318,14 +318,21 @@ class Auto {
       ledger.note(`The winner was not trained on: ${done.failed}`);
       return { model: before, steps: null };
     }
-    const { epochs, steps, kept } = done;
+    const { epochs, steps, kept, shares } = done;
     budget.took(steps);
-    if (epochs < ENOUGH_SHARE * plan.epochs) {
+    if ((shares?.[epochs - 1] ?? epochs / plan.epochs) < ENOUGH_SHARE) {
       ledger.note(`The winner's training was cut short after ${steps} steps: the time was over`);
     }
     if (!kept) ledger.note("Training on made the winner worse: the network from before is kept");
     if (!told) this.#context.event({ event: "final", candidate, steps, kept });
     return kept ? { model: model ?? loadModel(joinPath(folder!, LAST_MODEL)), steps } : { model: before, steps: null };
+  }
+
+  /** How the winner's training goes through its schedule: by the clock, or as in the run that is repeated. */
+  #pace(secondsPerEpoch: number, again: FinalTraining | undefined): Pace | undefined {
+    if (again) return again.shares && samePace(again.shares);
+    const { budget, clocked } = this.#context;
+    return clocked ? new ClockPace(() => budget.left() - this.#context.reserve(), secondsPerEpoch) : undefined;
   }
 
   /** Measures the winner, once, and writes everything down. */

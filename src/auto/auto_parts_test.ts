@@ -10,6 +10,7 @@ import { clockBudget, parseTime, stepBudget } from "./budget.ts";
 import { limitsOf, resolveAutoConfig } from "./config.ts";
 import { pairedDifference, shareInterval } from "./interval.ts";
 import { type CandidateNetwork, knownCandidates } from "./candidates.ts";
+import { ClockPace, samePace } from "./pace.ts";
 import type { Standing } from "./records.ts";
 import { ranked, standingOf } from "./standing.ts";
 import { END, type Entry, Ledger, LEDGER_FILE, readDecisions, readLedger, TimeOver } from "./ledger.ts";
@@ -30,6 +31,32 @@ Deno.test("times are read, and what is none is refused with the remedy", () => {
   for (const text of ["", "soon", "-3m", "0", "m", "1000d", "5m5h"]) {
     assert.throws(() => parseTime(text, "time"), UsageError);
   }
+});
+
+Deno.test("the winner's schedule ends when the time does, whatever the machine does on the way", () => {
+  const paced = (secondsOf: (epoch: number) => number, expected: number): { shares: number[]; left: number } => {
+    let left = 100;
+    const pace = new ClockPace(() => left, expected);
+    for (let epoch = 0; (pace.shares.at(-1) ?? 0) < 1; epoch++) {
+      pace.shares.push(pace.next(epoch, pace.shares.at(-1) ?? 0));
+      left -= secondsOf(epoch);
+    }
+    return { shares: pace.shares, left };
+  };
+  const steady = paced(() => 1, 1).shares;
+  assert.ok(steady.every((share, i) => Math.abs(share - (i + 1) / 99) < 1e-9), "equal epochs, equal shares");
+  const cases = [[() => 1, 3], [() => 3, 1], [(i: number) => i < 30 ? 1 : 3, 1], [
+    (i: number) => i < 20 ? 3 : 1,
+    3,
+  ]] as const;
+  for (const [secondsOf, expected] of [...cases, [(i: number) => i % 7 === 3 ? 5 : 1, 1]] as const) {
+    const { shares, left } = paced(secondsOf, expected), last = secondsOf(shares.length - 1);
+    assert.ok(left >= 0 && left < 2 * last + 5, `${left} s are left`);
+    const steps = shares.map((share, i) => share - (shares[i - 1] ?? 0));
+    assert.ok(Math.min(...steps) > 0 && Math.max(...steps) < 0.2, "it goes on and never jumps");
+  }
+  assert.deepEqual(paced(() => 50, 500).shares, [1], "too little time for one: it is the last");
+  assert.deepEqual([0, 1, 2].map((epoch) => samePace([0.5, 0.75]).next(epoch, 0)), [0.5, 0.75, 1]);
 });
 
 Deno.test("sizes become weights", () => {

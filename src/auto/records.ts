@@ -102,7 +102,19 @@ export interface AutoOutcome {
 }
 
 /** What came of training the winner on. */
-export type FinalOutcome = { readonly epochs: number; readonly steps: number; readonly kept: boolean } | Failed;
+export interface FinalTraining {
+  /** Epochs that were done. */
+  readonly epochs: number;
+  /** Training steps that were taken. */
+  readonly steps: number;
+  /** Whether its network is kept. */
+  readonly kept: boolean;
+  /** Share of its schedule after each epoch, where the clock had a say. */
+  readonly shares?: readonly number[];
+}
+
+/** The same, or why it came to nothing. */
+export type FinalOutcome = FinalTraining | Failed;
 
 /** The winner on test images. */
 export interface TestOutcome {

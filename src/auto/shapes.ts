@@ -21,13 +21,14 @@ import { MADE_FIELDS, type MadeWith } from "../run/run_record.ts";
 import { genotypeShape } from "../space/genotype.ts";
 import type { Evaluation } from "../train/evaluation.ts";
 import { evaluationShape } from "../train/evaluation_file.ts";
+import { SHARE_SHAPE } from "../train/records.ts";
 import type { CandidateNetwork } from "./candidates.ts";
 import type { Interval } from "./interval.ts";
 import type { Entry, LedgerRecord } from "./ledger.ts";
 import type {
   AutoOutcome,
   Failed,
-  FinalOutcome,
+  FinalTraining,
   SearchVerdict,
   Standing,
   TestOutcome,
@@ -150,7 +151,12 @@ const ENTRIES: Readonly<Record<string, EntryShape>> = {
   final: {
     plan: nullable(trialPlan),
     result: optional(
-      orFailed(mapping<Exclude<FinalOutcome, Failed>>({ epochs: whole(1), steps: whole(1), kept: aBoolean })),
+      orFailed(mapping<FinalTraining>({
+        epochs: whole(1),
+        steps: whole(1),
+        kept: aBoolean,
+        shares: optional(listOf(SHARE_SHAPE)),
+      })),
     ),
   },
   test: {

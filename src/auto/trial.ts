@@ -15,6 +15,7 @@ import { type Evaluation, logSoftmax } from "../train/evaluation.ts";
 import { Predictor } from "../train/inference.ts";
 import { loadModel, type Model } from "../train/model_file.ts";
 import { planTraining } from "../train/programs.ts";
+import type { Pace } from "../train/records.ts";
 import { networkConfig } from "../train/setup.ts";
 import { LAST_MODEL, train } from "../train/train.ts";
 import { type CandidateNetwork, POOLING } from "./candidates.ts";
@@ -103,6 +104,8 @@ export interface Trial {
   readonly signal?: AbortSignal;
   /** Epochs after which it stops, as another trial of the same plan was stopped by the clock. */
   readonly stopAfter?: number;
+  /** Lets a clock have a say in the learning rate: its epochs may be more or fewer than planned then. */
+  readonly pace?: Pace;
   readonly warn?: (message: string) => void;
   /** Told of the network after each epoch. */
   readonly onModel?: (model: Model) => void;
@@ -127,9 +130,14 @@ export interface Trained {
  * @throws the signal's reason where that was raised otherwise; the folder then holds a checkpoint.
  */
 export async function runTrial(trial: Trial): Promise<Trained> {
-  const { candidate, plan, data, gpu, folder, from, seed, signal, stopAfter = Infinity, warn, onProgress } = trial;
+  const { candidate, plan, data, gpu, folder, from, seed, signal, stopAfter = Infinity, pace, warn } = trial;
   const enough = new AbortController(), signals = [enough.signal, ...(signal ? [signal] : [])];
   let last: Model | undefined, first: { readonly epoch: number; readonly at: number } | undefined, secondsPerStep = 0;
+  const share = (epochs: number): number => (pace ? pace.shares[epochs - 1] ?? 0 : epochs / plan.epochs);
+  const trained = (model: Model): Trained => {
+    const epochs = Number(model.notes.epoch);
+    return { model, epochs, steps: epochs * plan.stepsPerEpoch, secondsPerStep };
+  };
   try {
     const { model } = await train(configOf(plan, candidate, data, seed), candidate.genotype, { train: data }, {
       ...{
@@ -137,6 +145,7 @@ export async function runTrial(trial: Trial): Promise<Trained> {
         folder,
         from: plan.again ? from : undefined,
         signal: AbortSignal.any(signals),
+        pace,
         warn,
         name: candidate.name,
       },
@@ -148,18 +157,19 @@ export async function runTrial(trial: Trial): Promise<Trained> {
         const at = performance.now() / 1000;
         secondsPerStep = first ? (at - first.at) / (epoch - first.epoch) / plan.stepsPerEpoch : seconds;
         first ??= { epoch, at };
-        if (epoch >= stopAfter && epoch < plan.epochs) enough.abort(new TimeOver());
+        if (epoch >= stopAfter && share(epoch) < 1) enough.abort(new TimeOver());
       },
-      onProgress: ({ epoch, step, stepsPerEpoch, trainLoss }) =>
-        onProgress?.((epoch + step / stepsPerEpoch) / plan.epochs, trainLoss),
+      onProgress: ({ epoch, step, stepsPerEpoch, trainLoss }) => {
+        const [done, next] = [share(epoch), share(epoch + 1)];
+        trial.onProgress?.(done + (next - done) * step / stepsPerEpoch, trainLoss);
+      },
     });
-    return { model, epochs: plan.epochs, steps: plan.epochs * plan.stepsPerEpoch, secondsPerStep };
+    return trained(model);
   } catch (error) {
     if (!(error instanceof TimeOver)) throw error;
     if (!last && hasModel(folder)) last = loadModel(joinPath(folder!, LAST_MODEL));
     if (!last) throw error;
-    const epochs = Number(last.notes.epoch);
-    return { model: last, epochs, steps: epochs * plan.stepsPerEpoch, secondsPerStep };
+    return trained(last);
   }
 }
 

@@ -2,7 +2,7 @@
  * What a training tells while it runs and when it is done.
  * @module
  */
-import { aBoolean, aMeasurement, mapping, nullable, type Shape, whole } from "../base/shape.ts";
+import { aBoolean, aMeasurement, mapping, nullable, type Shape, shape, whole } from "../base/shape.ts";
 import type { EpochBase, RunOptions, RunProgress } from "../run/phase.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { Model } from "./model_file.ts";
@@ -47,6 +47,12 @@ export const BEST_SHAPE: Shape<BestEpoch> = mapping<BestEpoch>({
   loss: aMeasurement,
 });
 
+/** What a share of a schedule looks like that was written as JSON. */
+export const SHARE_SHAPE: Shape<number> = shape(
+  "a number from 0 to 1",
+  (value) => typeof value === "number" && value >= 0 && value <= 1,
+);
+
 /** What a {@linkcode TrainRecord} looks like that was written as JSON. */
 export const EPOCH_SHAPE: Shape<TrainRecord> = mapping<TrainRecord>({
   step: whole(),
@@ -70,6 +76,14 @@ export interface TrainProgress extends RunProgress {
   readonly trainAccuracy: number;
 }
 
+/** How a training goes through its schedule where a clock has a say: it ends when all is done, after any number of epochs. */
+export interface Pace {
+  /** Share of the schedule that is done after each epoch, as far as it is decided; the training keeps this list. */
+  readonly shares: number[];
+  /** Decides, before an epoch (from 0), which share is to be done after it; `done` is what is done already. */
+  next(epoch: number, done: number): number;
+}
+
 /** Resources and callbacks of a training; all optional. Its folder gets the models too. */
 export interface TrainRunOptions extends RunOptions<TrainPlan, TrainProgress, TrainRecord> {
   /** What the genotype is called, for the run's `config.json` and reports. */
@@ -78,6 +92,8 @@ export interface TrainRunOptions extends RunOptions<TrainPlan, TrainProgress, Tr
   readonly search?: string | null;
   /** A network of the same cells and size whose weights and running statistics it starts from; random ones if left out. */
   readonly from?: Model;
+  /** Lets a clock have a say; where it is left out, `epochs` epochs share the schedule equally. */
+  readonly pace?: Pace;
   /** Told of the network after each epoch. */
   readonly onModel?: (model: Model, epoch: number) => void;
   /** Told while the test images are measured. */

@@ -9,7 +9,7 @@ import type { TrainConfig } from "./config.ts";
 export const SCHEDULES = ["cosine", "linear", "exponential"] as const;
 
 /**
- * The learning rate of step `step` (from 0): a linear rise to `lr` in the warm-up, then from `lr` to `lrMin` by a
+ * The learning rate of step `step` (from 0; between two where the steps of a training follow a clock): a linear rise to `lr` in the warm-up, then from `lr` to `lrMin` by a
  * cosine or a straight line over the rest, or times `lrDecay` each epoch.
  */
 export function learningRate(

@@ -7,10 +7,10 @@
  * validation accuracy, if there are images for it), and at the end `evaluation.json`.
  * @module
  */
-import { FailureError } from "../base/errors.ts";
+import { FailureError, UsageError } from "../base/errors.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import { VERSION } from "../base/version.ts";
-import { checkShape, mapping, nullable } from "../base/shape.ts";
+import { checkShape, listOf, mapping, nullable, optional } from "../base/shape.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { LabelledImages } from "../data/labelled_images.ts";
@@ -34,6 +34,7 @@ import {
   BEST_SHAPE,
   type BestEpoch,
   EPOCH_SHAPE,
+  SHARE_SHAPE,
   type TrainProgress,
   type TrainRecord,
   type TrainResult,
@@ -103,6 +104,15 @@ function trainBatchers(config: TrainConfig, { train, val }: TrainData): { steps:
   return { steps, validation };
 }
 
+/** What a checkpoint holds besides the tensors. */
+interface State {
+  readonly best: BestEpoch | null;
+  /** Share of the schedule after each epoch; absent without a pace. */
+  readonly shares: readonly number[] | undefined;
+}
+
+const STATE_SHAPE = mapping<State>({ best: nullable(BEST_SHAPE), shares: optional(listOf(SHARE_SHAPE)) });
+
 class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProgress, TrainRecord, TrainResult> {
   readonly beginnings: Beginnings;
   readonly stepsPerEpoch: number;
@@ -163,7 +173,8 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
 
   async step(engine: TrainEngine, epoch: number, at: number): Promise<void> {
     const { config, stepsPerEpoch } = this, { seed } = config, { paths, batch: images } = engine.plan;
-    const step = epoch * stepsPerEpoch + at, share = dropShare(config, step, stepsPerEpoch);
+    const step = epoch * stepsPerEpoch + at, position = this.#position(epoch, at);
+    const share = dropShare(config, position, stepsPerEpoch);
     const { batchesPerEpoch: pass } = this.#steps,
       [over, batch] = stepsPerEpoch > pass
         ? [Math.floor(step / pass), step % pass] // an epoch of several passes
@@ -171,7 +182,16 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
     await this.#steps.ready(over, batch);
     this.#steps.fill(over, batch, this.#host.images, this.#host.labels);
     if (paths > 0) drawDropMask(engine.dropMask, paths, images, seed, step, share);
-    await engine.step(this.#host, learningRate(config, step, stepsPerEpoch), step);
+    await engine.step(this.#host, learningRate(config, position, stepsPerEpoch), step);
+  }
+
+  /** Where step `at` of `epoch` stands in the schedule, in steps of it. */
+  #position(epoch: number, at: number): number {
+    const { config, stepsPerEpoch, options: { pace } } = this;
+    if (!pace) return epoch * stepsPerEpoch + at;
+    const { shares } = pace, done = shares[epoch - 1] ?? 0;
+    shares[epoch] ??= Math.max(done, Math.min(1, pace.next(epoch, done)));
+    return (done + (shares[epoch] - done) * at / stepsPerEpoch) * config.epochs * stepsPerEpoch;
   }
 
   progress(at: RunProgress, { train }: Readonly<Record<TrainMetric, Tally>>): TrainProgress {
@@ -196,8 +216,8 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
       valLoss: validation ? loss : null,
       valAccuracy: validation ? accuracy : null,
       best: improved,
-      lr: learningRate(config, epoch * steps, steps),
-      dropPath: dropShare(config, epoch * steps, steps),
+      lr: learningRate(config, this.#position(epoch, 0), steps),
+      dropPath: dropShare(config, this.#position(epoch, 0), steps),
       secondsPerStep,
     };
   }
@@ -214,12 +234,20 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
   }
 
   state(): Readonly<Record<string, unknown>> {
-    return { best: this.#best };
+    return { best: this.#best, shares: this.options.pace?.shares };
   }
 
   resume(state: Readonly<Record<string, unknown>>, folder: RunFolder): void {
-    const of = mapping<{ readonly best: BestEpoch | null }>({ best: nullable(BEST_SHAPE) });
-    const { best } = checkShape(of, state, `the checkpoint of '${folder.path}'`);
+    const { best, shares } = checkShape(STATE_SHAPE, state, `the checkpoint of '${folder.path}'`);
+    const { pace } = this.options;
+    if ((shares === undefined) !== (pace === undefined)) {
+      throw new UsageError(
+        `Cannot resume '${folder.path}' as its learning rate ${shares ? "followed" : "did not follow"} a clock: go on ${
+          shares ? "with the run that it is a part of" : "without a pace"
+        }`,
+      );
+    }
+    if (shares) pace!.shares.splice(0, Infinity, ...shares);
     if (!best) return;
     const file = folder.file(BEST_MODEL), { epoch } = best;
     try {
@@ -237,16 +265,17 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
   }
 
   ended(done: number): boolean {
-    return done >= this.config.epochs;
+    const { pace } = this.options;
+    return pace ? pace.shares[done - 1] >= 1 : done >= this.config.epochs;
   }
 
   async finish(
-    { gpu, engine, epochs, tensors }: Finished<TrainEngine, TrainRecord>,
+    { gpu, engine, step, epochs, tensors }: Finished<TrainEngine, TrainRecord>,
     folder: RunFolder | undefined,
   ): Promise<TrainResult> {
     const { plan } = engine, { onTest: onProgress, signal } = this.options;
     engine.destroy(); // its memory is needed
-    const model = this.#bestModel ?? this.#model(tensors, this.config.epochs), best = this.#best;
+    const model = this.#bestModel ?? this.#model(tensors, step / this.stepsPerEpoch), best = this.#best;
     const modelFile = this.#bestModel ? BEST_MODEL : LAST_MODEL, { classNames } = model, set = this.data.test;
     const test = set ? await evaluateModel(model, set, { gpu, onProgress, signal }) : null;
     folder?.writeJson("evaluation.json", { model: modelFile, best, classNames, test });
@@ -255,7 +284,8 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
 
   /** The network of a checkpoint's tensors, without what only training needs. */
   #model(tensors: ReadonlyMap<string, TensorEntry>, epoch: number): Model {
-    const { train: { classNames, mean, std, name } } = this.data, { seed, epochs } = this.config;
+    const { train: { classNames, mean, std, name } } = this.data, { seed } = this.config;
+    const epochs = this.ended(epoch) ? epoch : Math.max(this.config.epochs, epoch);
     const kept = [...tensors].filter(([path]) => {
       const [arena, variable] = path.split("/");
       return (arena === "weights" || arena === "running") && !isAuxiliary(variable);
