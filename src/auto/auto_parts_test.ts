@@ -6,13 +6,21 @@ import type { Dataset } from "../data/dataset.ts";
 import { datasetOf } from "../data/labelled_images.ts";
 import { subsetInMemory, subsetOf } from "../data/subset.ts";
 import { RunFolder } from "../run/run_folder.ts";
+import { PUBLISHED_GENOTYPES } from "../space/published.ts";
 import { clockBudget, parseTime, stepBudget } from "./budget.ts";
 import { limitsOf, resolveAutoConfig } from "./config.ts";
 import { pairedDifference, shareInterval } from "./interval.ts";
-import { type CandidateNetwork, knownCandidates } from "./candidates.ts";
+import {
+  type CandidateNetwork,
+  halvesTwice,
+  knownCandidates,
+  type Origin,
+  PLAIN_RESIDUAL,
+  searchedCandidates,
+} from "./candidates.ts";
 import { ClockPace, samePace } from "./pace.ts";
 import type { Standing } from "./records.ts";
-import { ranked, standingOf } from "./standing.ts";
+import { ranked, standingOf, verdictOf } from "./standing.ts";
 import { END, type Entry, Ledger, LEDGER_FILE, readDecisions, readLedger, TimeOver } from "./ledger.ts";
 import { rungsFor, schedule, survivors } from "./schedule.ts";
 import { fewerOf, splitsOf } from "./splits.ts";
@@ -139,6 +147,21 @@ Deno.test("who is not clearly behind is ranked in the order of entry, who got fu
   );
   assert.deepEqual(names(standing("a", 1, answers(90)), standing("b", 2, answers(50))), ["b", "a"]);
   assert.deepEqual(names(standing("a", 1, "01"), standing("b", 1, answers(90))), ["b", "a"], "other images");
+});
+
+Deno.test("whether the search paid is asked after equal effort, on the same images", () => {
+  const standing = (name: string, origin: Origin, ...rights: string[]): Standing =>
+    rights.reduce<Standing | undefined>((before, right, rung) => {
+      const result = { epochs: 1, steps: 1, secondsPerStep: 1, secondsPerImage: 1, right, loss: 1, seconds: 1 };
+      return standingOf({ name, origin, channels: 8, cells: 3 } as CandidateNetwork, rung, [result], before);
+    }, undefined)!;
+  const plain = standing("plain", "plain", "1100", "1111"), searched = standing("cell", "searched", "1110");
+  const verdict = verdictOf([plain, searched])!;
+  assert.deepEqual([verdict.searched, verdict.other, verdict.rung, verdict.difference], ["cell", "plain", 1, 0.25]);
+  const further = verdictOf([plain, standing("cell", "searched", "1110", "0111")])!;
+  assert.deepEqual([further.rung, further.difference], [2, -0.25]);
+  assert.equal(verdictOf([plain]), null);
+  assert.equal(verdictOf([plain, standing("cell", "searched", "111")]), null, "other images");
 });
 
 Deno.test("trivial answers: what is separable by one pixel is learnt, what is not is guessed", async () => {
@@ -274,4 +297,17 @@ Deno.test("where few plain sizes are worth their time, few published cells take 
     knownCandidates(6, { data, constraints: {}, affordable: () => affordable }).map(({ origin }) => origin);
   assert.deepEqual(origins(0), ["plain", "published"]);
   assert.deepEqual(origins(1e15), ["plain", "plain", "published", "plain", "published", "published"]);
+});
+
+Deno.test("searched cells of the plain network's space get its sizes, others those of published cells", async () => {
+  const data = await numbered(4, 2, 8),
+    cells = [
+      ...["a", "b"].map((rule) => ({ rule, genotype: PLAIN_RESIDUAL })),
+      { rule: "c", genotype: PUBLISHED_GENOTYPES.IDARTS },
+    ];
+  const names = (affordable: number): string[] =>
+    searchedCandidates(cells, 3, { data, constraints: {}, affordable: () => affordable }).map(({ name }) => name);
+  assert.deepEqual(names(0), ["searched a+b 8x3", "searched c 8x3"]);
+  assert.deepEqual(names(1e15), ["searched a+b 48x9", "searched c 36x8"]);
+  assert.deepEqual([28, 30, 4, 6].map((side) => halvesTwice({ height: side, width: 28 })), [true, false, true, false]);
 });

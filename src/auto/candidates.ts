@@ -59,7 +59,7 @@ const PLAIN_CELL: CellGenotype = {
 /** The plain residual network for images whose sides NAS-Bench-201's skeleton cannot halve twice. */
 const PLAIN_ANY_SIZE: Genotype = { normal: PLAIN_CELL, reduce: PLAIN_CELL };
 
-/** Sizes of plain networks, channels and cells, smallest first. */
+/** Sizes of plain networks, and of other cells of their skeleton: channels and cells, smallest first. */
 const PLAIN_SIZES = [[8, 3], [16, 3], [16, 6], [32, 3], [32, 6], [48, 9]] as const;
 
 /** Sizes of networks of DARTS' cells, channels and cells, smallest first. */
@@ -67,6 +67,11 @@ const CELL_SIZES = [[8, 3], [8, 5], [16, 5], [16, 8], [24, 8], [36, 8]] as const
 
 /** Published cells that are tried, the first one first. */
 const PUBLISHED = ["IDARTS", "DARTS_V2", "PC_DARTS_cifar"] as const;
+
+/** Whether NAS-Bench-201's skeleton, which halves images twice, takes some. */
+export function halvesTwice({ height, width }: Pick<Dataset, "height" | "width">): boolean {
+  return height % 4 === 0 && width % 4 === 0;
+}
 
 /** The candidate of a genotype at a size within the constraints, or undefined where none can be built. */
 function candidateOf(
@@ -103,8 +108,8 @@ export interface SizeQuestion {
   readonly data: Dataset;
   /** What no network may exceed. */
   readonly constraints: Constraints;
-  /** Multiply-accumulates of forward passes that all of the budget pays for, about; by origin. */
-  affordable(origin: Origin): number;
+  /** Multiply-accumulates of forward passes that all of the budget pays for, about; by what there is to be trained. */
+  affordable(kind: Pick<CandidateNetwork, "origin" | "genotype">): number;
 }
 
 /** The sizes that are worth it: those that the budget can train well, the largest first; the smallest one always. */
@@ -116,7 +121,7 @@ function worthwhile(
   const all = sizes.map((size) => candidateOf(kind, size, data, constraints)).filter((each) => each !== undefined);
   const distinct = all.filter((each, i) => all.findIndex(({ name }) => name === each.name) === i);
   const images = Math.max(LEAST_STEPS * batchFor(data.count), LEAST_PASSES * data.count);
-  const most = affordable(kind.origin) / images;
+  const most = affordable(kind) / images;
   const fitting = distinct.filter(({ macs }, i) => i === 0 || macs <= most);
   return fitting.reverse();
 }
@@ -126,8 +131,7 @@ function worthwhile(
  * @throws {UsageError} when nothing fits the constraints.
  */
 export function knownCandidates(count: number, question: SizeQuestion): CandidateNetwork[] {
-  const halves = question.data.height % 4 === 0 && question.data.width % 4 === 0;
-  const genotype = halves ? PLAIN_RESIDUAL : PLAIN_ANY_SIZE;
+  const genotype = halvesTwice(question.data) ? PLAIN_RESIDUAL : PLAIN_ANY_SIZE;
   const plain = worthwhile({ name: "plain", origin: "plain", genotype }, PLAIN_SIZES, question);
   const published = PUBLISHED.flatMap((name) =>
     worthwhile({ name, origin: "published", genotype: PUBLISHED_GENOTYPES[name] }, CELL_SIZES, question).slice(0, 1)
@@ -156,7 +160,11 @@ export function searchedCandidates(
     if (known) known.rules.push(rule);
     else distinct.set(text, { rules: [rule], genotype });
   }
-  return [...distinct.values()].slice(0, count).flatMap(({ rules, genotype }) =>
-    worthwhile({ name: `searched ${rules.join("+")}`, origin: "searched", genotype }, CELL_SIZES, question).slice(0, 1)
-  );
+  return [...distinct.values()].slice(0, count).flatMap(({ rules, genotype }) => {
+    const sizes = genotype.skeleton === undefined ? CELL_SIZES : PLAIN_SIZES;
+    return worthwhile({ name: `searched ${rules.join("+")}`, origin: "searched", genotype }, sizes, question).slice(
+      0,
+      1,
+    );
+  });
 }

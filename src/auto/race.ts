@@ -10,13 +10,7 @@ import type { Claims } from "../run/claims.ts";
 import { encodeModel, loadModel, type Model } from "../train/model_file.ts";
 import { LAST_MODEL } from "../train/train.ts";
 import { exportOnnx } from "../export/onnx.ts";
-import {
-  type CandidateNetwork,
-  knownCandidates,
-  type Origin,
-  searchedCandidates,
-  type SizeQuestion,
-} from "./candidates.ts";
+import { type CandidateNetwork, knownCandidates, searchedCandidates, type SizeQuestion } from "./candidates.ts";
 import { type Limits, limitsOf } from "./config.ts";
 import { type FoundCells, searchCells } from "./search_cells.ts";
 import { AUTO_MODEL, type Context } from "./context.ts";
@@ -39,8 +33,8 @@ import { type DoneTrial, isTrial, type PlannedTrial, trialId, Trials } from "./t
 
 /** Multiply-accumulates of forward passes, trained with, that a second pays for where nothing may be measured. */
 const NOMINAL_RATE = 8e9;
-/** How much slower than plain networks those of separable convolutions are, for each multiply-accumulate. */
-const SLOWER: Readonly<Record<Origin, number>> = { plain: 1, published: 3, searched: 3 };
+/** How much slower than dense convolutions the separable ones of DARTS' cells are, for each multiply-accumulate. */
+const SEPARABLE_SLOWER = 3;
 /** Share of the budget that sees the winner's steps, about. */
 const WINNER_SHARE = 0.5;
 /** Seconds of a trial besides its steps. */
@@ -201,7 +195,12 @@ export class Race {
 
   #question(data: Dataset, seconds: number, rate: number): SizeQuestion {
     const { size } = this.#limits;
-    return { data, constraints: { size }, affordable: (origin) => WINNER_SHARE * seconds * rate / SLOWER[origin] };
+    return {
+      data,
+      constraints: { size },
+      affordable: ({ origin, genotype: { skeleton } }) =>
+        WINNER_SHARE * seconds * rate / (origin === "plain" || skeleton !== undefined ? 1 : SEPARABLE_SLOWER),
+    };
   }
 
   /** Cells of a search on these images as candidates. */

@@ -45,6 +45,8 @@ export interface Standing {
   readonly latency?: number;
   /** Right answers on held-out images in its last rung, one character an image. */
   readonly right: string;
+  /** The same in the rungs before it, the first one first; absent in results of older versions. */
+  readonly earlier?: readonly string[];
   /** Share of right answers. */
   readonly accuracy: number;
   /** Its 95 % interval. */
@@ -53,12 +55,14 @@ export interface Standing {
   readonly loss: number;
 }
 
-/** Whether the search was worth its time. */
+/** Whether the search was worth its time: two candidates after equal effort. */
 export interface SearchVerdict extends PairedDifference {
   /** The best searched candidate. */
   readonly searched: string;
   /** The best one of the others. */
   readonly other: string;
+  /** The last rung that both took part in; absent in results of older versions, which took the last one of each. */
+  readonly rung?: number;
 }
 
 /** An image that the network is most wrong about. */

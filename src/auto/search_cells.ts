@@ -6,6 +6,7 @@ import { joinPath } from "../base/files.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { search } from "../search/search.ts";
 import type { Genotype } from "../space/genotype.ts";
+import { halvesTwice } from "./candidates.ts";
 import type { Context } from "./context.ts";
 
 /** Fewest steps of a search. */
@@ -31,7 +32,9 @@ export async function searchCells(
 ): Promise<FoundCells> {
   const { ledger, budget, clocked, config: { seed }, folder, warn } = context;
   const half = Math.floor(train.count / 2), batchSize = Math.max(2, Math.min(32, Math.floor(half / 2)));
+  const space = halvesTwice(train) ? "nas-bench-201" as const : "darts" as const;
   const base = {
+    space,
     ...{ initChannels: 4, cells: 3, batchSize, weightLr: 0.05, alphaLr: 0.02, seed },
     ...{ pad: 2, flip: "auto" as const, checkpointSteps: 1_000_000 },
   };

@@ -201,6 +201,7 @@ const standing = mapping<Standing>({
   seconds: anAmount,
   latency: optional(anAmount),
   right: answers,
+  earlier: optional(listOf(answers)),
   accuracy: aShare,
   interval: anInterval,
   loss: aMeasurement,
@@ -213,6 +214,7 @@ const measured = also(evaluation, () => mapping<{ interval: Interval }>({ interv
 const verdict = mapping<SearchVerdict>({
   searched: aText,
   other: aText,
+  rung: optional(whole(1)),
   difference: aMeasurement,
   interval: anInterval,
 });

@@ -11,12 +11,15 @@ function byResult(a: Standing, b: Standing): number {
   return b.rungs - a.rungs || b.accuracy - a.accuracy || a.loss - b.loss;
 }
 
-const answersOf = ({ right }: Standing): boolean[] => [...right].map((digit) => digit === "1");
+const answers = (right: string): boolean[] => [...right].map((digit) => digit === "1");
+
+/** Right answers after each rung. */
+const rightsOf = ({ earlier = [], right }: Standing): readonly string[] => [...earlier, right];
 
 /** Whether `behind` has fewer right answers than `ahead` by more than chance explains: by one standard error. */
 function isClearlyBehind(behind: Standing, ahead: Standing): boolean {
   if (behind.right.length !== ahead.right.length) return byResult(ahead, behind) < 0;
-  const { difference, interval: [low, high] } = pairedDifference(answersOf(ahead), answersOf(behind));
+  const { difference, interval: [low, high] } = pairedDifference(answers(ahead.right), answers(behind.right));
   return difference > (high - low) / (2 * Z95);
 }
 
@@ -49,7 +52,7 @@ export function standingOf(
     sum = (key: "steps" | "seconds" | "loss") => results.reduce((total, result) => total + result[key], 0);
   const correct = right.replaceAll("0", "").length;
   return {
-    ...{ candidate, rungs: rung + 1, right },
+    ...{ candidate, rungs: rung + 1, right, earlier: before ? rightsOf(before) : [] },
     steps: (before?.steps ?? 0) + sum("steps"),
     seconds: (before?.seconds ?? 0) + sum("seconds"),
     accuracy: correct / right.length,
@@ -58,14 +61,14 @@ export function standingOf(
   };
 }
 
-/** The best searched candidate beside the best of the others, on the same images. */
+/** The best searched candidate beside the best of the others, on the same images, after the last rung of both. */
 export function verdictOf(leaderboard: readonly Standing[]): SearchVerdict | null {
   const searched = leaderboard.find(({ candidate }) => candidate.origin === "searched");
   const other = leaderboard.find(({ candidate }) => candidate.origin !== "searched");
-  if (!searched || !other || searched.right.length !== other.right.length) return null;
-  return {
-    searched: searched.candidate.name,
-    other: other.candidate.name,
-    ...pairedDifference(answersOf(searched), answersOf(other)),
-  };
+  if (!searched || !other) return null;
+  const rung = Math.min(searched.rungs, other.rungs),
+    [a, b] = [searched, other].map((each) => rightsOf(each)[rung - 1]);
+  if (a.length !== b.length) return null;
+  const names = { searched: searched.candidate.name, other: other.candidate.name };
+  return { ...names, rung, ...pairedDifference(answers(a), answers(b)) };
 }

@@ -190,11 +190,12 @@ function tellEvent(event: AutoEvent, { time, steps }: AutoConfig, sets: AutoData
 const bounds = ([low, high]: Interval): string => `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)}`;
 
 /** Whether the search paid. */
-function verdictText({ searched, other, difference, interval: [low, high] }: SearchVerdict): string {
+function verdictText({ searched, other, rung, difference, interval: [low, high] }: SearchVerdict): string {
   const points = (share: number): string => (100 * share).toFixed(1);
   const by = `${points(Math.abs(difference))} points ${difference >= 0 ? "above" : "below"} ${other}`;
   const judgement = low > 0 ? "the search paid" : high < 0 ? "the search did not pay" : "not told apart";
-  return `The best searched cell, ${searched}, was ${by} on held-out images (95 % interval ${points(low)} to ` +
+  const after = rung === undefined ? "" : ` after rung ${rung}, at equal effort`;
+  return `The best searched cell, ${searched}, was ${by} on held-out images${after} (95 % interval ${points(low)} to ` +
     `${points(high)}): ${judgement}.`;
 }
 
