@@ -1,8 +1,8 @@
 // bn_grad_sums.wgsl and bn_grad_input.wgsl in one, for subgroups of 8 lanes, one of which has a whole channel and walks
 // it twice: sums[c] = sum of gy, products[c] = sum of gy * xhat, xhat = (x - mean) * rstd, and
 // gx = [gamma *] rstd * (gy - sums / n - xhat * products / n). The padding of gy is zero, so x needs no mask for the sums;
-// that of gx stays zero. MASKED: something follows the elements of a row. Params: length, vec4s of a channel; row as in
-// row_ends.wgsl; elements of a channel.
+// that of gx stays zero. SUM: gy is gy + more, which is kept in `total`. MASKED: something follows the elements of a row.
+// Params: length, vec4s of a channel; row as in row_ends.wgsl; elements of a channel.
 
 @compute @workgroup_size(8)
 fn main(
@@ -19,7 +19,12 @@ fn main(
   var sum = 0.0;
   var product = 0.0;
   for (var at = start; at < end; at += 8) {
+#if SUM
+    let g = load_gy(at) + load_more(at);
+    store_total(at, g);
+#else
     let g = load_gy(at);
+#endif
     sum += dot(g, vec4f(1.0));
     product += dot(g, load_x(at) - mean);
   }
@@ -51,7 +56,12 @@ fn main(
   var rows = rows_at(params.row, lane);
 #endif
   for (var at = start; at < end; at += 8) {
-    let result = (load_gy(at) - average - (load_x(at) - mean) * slope) * scale;
+#if SUM
+    let g = load_total(at);
+#else
+    let g = load_gy(at);
+#endif
+    let result = (g - average - (load_x(at) - mean) * slope) * scale;
 #if MASKED
     store_gx(at, cut(result, rows));
     walk(&rows);

@@ -76,6 +76,8 @@ export interface OpCase<A = Attributes> {
   readonly tolerance?: number;
   /** Relative tolerance of gradients against finite differences; default 1e-4. */
   readonly gradTolerance?: number;
+  /** How often what becomes a result is rounded on its way where images are stored as bf16; default 1. */
+  readonly roundings?: number;
   /** Inputs whose gradient is compared; default every f32 input. */
   readonly wrt?: readonly number[];
   /**

@@ -16,6 +16,7 @@ import { noise } from "../ops/noise.ts";
 import { normalize } from "../ops/normalize.ts";
 import { pointwise } from "../ops/pointwise.ts";
 import { avgPool, bothPools, maxPool } from "../ops/pool.ts";
+import { relu as reluOf } from "../ops/relu.ts";
 import { spaceToPhases } from "../ops/space_to_phases.ts";
 import { NOISE_INPUT } from "./noise_key.ts";
 import type { NetworkVariables } from "./variables.ts";
@@ -39,6 +40,16 @@ export interface ToNorm {
 export interface Normed {
   readonly z: Tensor;
   readonly stats: Tensor;
+}
+
+/** What a classifier has besides its classes. */
+export interface ClassifierOptions {
+  /** What its names begin with. */
+  readonly prefix?: string;
+  /** In how many parts the image is pooled too, each way; 0, the default: only as a whole. */
+  readonly parts?: number;
+  /** Whether it reads the ReLU of the image. */
+  readonly relu?: boolean;
 }
 
 /** Builds layers into a graph: names weights and decides between batch and running statistics. */
@@ -176,14 +187,16 @@ export class Builder {
     return this.graph.apply1(noise, [key], { shape, stream: hashName(name) }, name);
   }
 
-  /**
-   * Pooling and a linear layer, called `prefix` + `classifier`: logits `[N, classes]`.
-   * @param parts in how many parts the image is pooled too, each way; 0: only as a whole
-   */
-  classifier(x: Tensor, classes: number, prefix = "", parts = 0): Tensor {
+  /** Pooling, behind a ReLU if wanted, and a linear layer: logits `[N, classes]`. */
+  classifier(x: Tensor, classes: number, { prefix = "", parts = 0, relu = false }: ClassifierOptions = {}): Tensor {
     const pooled = parts > 0
-      ? this.graph.apply1(pyramidPool, [x], { parts }, `${prefix}pool`)
-      : this.graph.apply1(globalAvgPool, [x], null, `${prefix}pool`);
+      ? this.graph.apply1(
+        pyramidPool,
+        [relu ? this.graph.apply1(reluOf, [x], null, `${prefix}relu`) : x],
+        { parts },
+        `${prefix}pool`,
+      )
+      : this.graph.apply1(globalAvgPool, [x], { relu }, `${prefix}pool`);
     const [, features] = pooled.type.shape;
     const name = `${prefix}classifier`, w = this.weight(`${name}.weight`, [classes, features], features);
     const b = this.weight(`${name}.bias`, [classes], features);

@@ -13,6 +13,7 @@ import { runningUpdate } from "../ops/running_update.ts";
 import { sgd, type SgdAttributes } from "../ops/sgd.ts";
 import { squareSum } from "../ops/square_sum.ts";
 import { fuseBatchNorms } from "./fuse_batch_norms.ts";
+import { fuseGradientSums } from "./fuse_gradient_sums.ts";
 import { fuseNorms } from "./fuse_norms.ts";
 import { hyperInput } from "./hyper.ts";
 import type { NetworkVariables } from "./variables.ts";
@@ -78,6 +79,7 @@ export function finishProgram(
   dropUnused(graph, all);
   fuseNorms(graph, all);
   fuseBatchNorms(graph, all);
+  fuseGradientSums(graph, all);
   validate(graph);
   return { plan: planProgram(name, graph, results, limits, pool), shared };
 }

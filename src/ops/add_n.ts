@@ -5,8 +5,8 @@
 import { addN as source } from "./shader_texts.ts";
 import type { Graph, Tensor } from "../graph/graph.ts";
 import { kernel, list, read, write } from "../gpu/kernel.ts";
-import { type Dispatch, dispatch, input, type OpSpec, output } from "../graph/op.ts";
-import { image, sameType, storageLength } from "../graph/tensor_type.ts";
+import { type Binding, type Dispatch, dispatch, input, type OpSpec, output } from "../graph/op.ts";
+import { image, sameType, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { manyWorkgroups } from "./channel.ts";
 import { grid } from "./launch.ts";
 
@@ -14,6 +14,17 @@ const shader = kernel("add_n", source, {
   buffers: { x: list(read("vec4f", "bf16")), y: write("vec4f", "bf16") },
   params: { length: "u32", share: "u32" },
 });
+
+/** The dispatch that adds up tensors of one type, what is in `y` among them with `accumulate`. */
+export function addition(type: TensorType, x: readonly Binding[], y: Binding, accumulate = false): Dispatch {
+  const length = storageLength(type) / 4, { groups, SHARE, SIZE } = manyWorkgroups(length);
+  return dispatch(shader, {
+    constants: { COUNT: x.length, ACCUMULATE: accumulate, SIZE },
+    buffers: { x, y },
+    params: { length, share: SHARE },
+    workgroups: grid(groups * SIZE, SIZE).workgroups,
+  });
+}
 
 /** `y = x_0 + x_1 + ...`, added in this order. */
 export const addN: OpSpec<null> = {
@@ -28,17 +39,10 @@ export const addN: OpSpec<null> = {
     return [inputs[0]];
   },
   kernels({ inputs, limits }) {
-    const length = storageLength(inputs[0]) / 4, { groups, SHARE, SIZE } = manyWorkgroups(length);
-    const most = limits.maxStorageBuffersPerShaderStage - 1,
-      dispatches: Dispatch[] = [];
+    const most = limits.maxStorageBuffersPerShaderStage - 1, dispatches: Dispatch[] = [];
     for (let from = 0; from < inputs.length; from += most) {
       const part = inputs.slice(from, from + most).map((_, i) => input(from + i));
-      dispatches.push(dispatch(shader, {
-        constants: { COUNT: part.length, ACCUMULATE: from > 0, SIZE },
-        buffers: { x: part, y: output(0) },
-        params: { length, share: SHARE },
-        workgroups: grid(groups * SIZE, SIZE).workgroups,
-      }));
+      dispatches.push(addition(inputs[0], part, output(0), from > 0));
     }
     return { dispatches };
   },

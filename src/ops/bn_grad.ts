@@ -8,6 +8,7 @@ import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
 import { type Bound, type Dispatch, dispatch, input, type OpCase, type OpSpec, output } from "../graph/op.ts";
 import { dense, image, sameType, type TensorType } from "../graph/tensor_type.ts";
+import { addition } from "./add_n.ts";
 import { expectImage, expectTensor } from "./expect.ts";
 import { channelVec4s, hasTails, joinedStrands, overChannels, rowWord } from "./channel.ts";
 import { hasLanes } from "./lanes.ts";
@@ -48,6 +49,8 @@ const shader = kernel("bn_grad", source, {
     sums: write("f32"),
     products: write("f32"),
     gamma: optional(read("f32")),
+    more: optional(read("vec4f", "bf16")),
+    total: optional(write("vec4f", "bf16")),
   },
   params: { length: "u32", row: "u32", elements: "u32" },
 });
@@ -78,12 +81,12 @@ function sums([x, gy, stats]: readonly Float64Array[], eps: number): [Float64Arr
 const deriveStats = (x: TensorType, at: number): OpCase["derive"] => (index, inputs) =>
   index === at ? channelStatistics(inputs[0], x.shape[0]) : undefined;
 
-/** The dispatch that computes the sums, inputs x, gy, stats, as output `first` and the next one. */
-function sumsOf(x: TensorType, eps: number, limits: GpuLimits, first: number): Dispatch {
+/** The dispatch that computes the sums, inputs x, `gy`, stats, as output `first` and the next one. */
+function sumsOf(x: TensorType, eps: number, limits: GpuLimits, first: number, gy = input(1)): Dispatch {
   const length = channelVec4s(x), { SIZE, SHARE, SHUFFLED } = joinedStrands(length, limits);
   return dispatch(sumsShader, {
     constants: { SIZE, SHUFFLED, EPS: eps },
-    buffers: { x: input(0), gy: input(1), stats: input(2), sums: output(first), products: output(first + 1) },
+    buffers: { x: input(0), gy, stats: input(2), sums: output(first), products: output(first + 1) },
     params: { length, share: SHARE },
     workgroups: [x.shape[0], 1, 1],
   });
@@ -121,51 +124,67 @@ export function inputGradient(x: TensorType, eps: number, buffers: Bound<typeof 
   });
 }
 
+/** Attributes of {@linkcode bnGrad}. */
+export interface BnGradInputAttributes extends BnGradAttributes {
+  /** Whether gy is the sum of two images. */
+  readonly sum?: boolean;
+}
+
 /**
  * `(x, gy [C,N,H,W], stats [2,C][, gamma [C]]) -> gx, sum of gy [C], sum of gy * xhat [C]`:
- * `gx = gamma / sqrt(var + eps) * (gy - sum_gy / n - xhat * sum_gy_xhat / n)`, n = N * H * W.
+ * `gx = gamma / sqrt(var + eps) * (gy - sum_gy / n - xhat * sum_gy_xhat / n)`, n = N * H * W. With `sum` the last input
+ * is an image that is added to gy, and the last output is what they come to.
  */
-export const bnGrad: OpSpec<BnGradAttributes> = {
+export const bnGrad: OpSpec<BnGradInputAttributes> = {
   name: "bn_grad",
-  infer(inputs) {
+  infer(inputs, { sum = false }) {
     expectOperands(inputs);
-    const c = inputs[0].shape[0], sum = dense([c]);
-    if (inputs.length > 3) expectTensor(inputs[3], "gamma", [c]);
-    return [inputs[0], sum, sum];
+    const [x] = inputs, c = dense([x.shape[0]]), gammas = inputs.length - 3 - Number(sum);
+    if (gammas !== 0 && gammas !== 1) throw new RangeError("it has the wrong number of inputs");
+    if (gammas === 1) expectTensor(inputs[3], "gamma", c.shape);
+    if (sum && !sameType(inputs[inputs.length - 1], x)) throw new RangeError("gy and what is added must agree");
+    return [x, c, c, ...(sum ? [x] : [])];
   },
-  kernels({ inputs, attrs: { eps }, limits }) {
-    const [type] = inputs, [channels, n, h, w] = type.shape, [x, gy, stats, gamma] = inputs.map((_, i) => input(i));
-    const [gx, sums, products] = [output(0), output(1), output(2)], more = gamma && { gamma };
-    if (!hasLanes(limits)) {
-      const last = inputGradient(type, eps, { x, gy, stats, sums, products, gx, ...more });
-      return { dispatches: [sumsOf(type, eps, limits, 1), last] };
+  kernels({ inputs, attrs: { eps, sum = false }, limits }) {
+    const [type] = inputs, [channels, n, h, w] = type.shape, [x, gy, stats] = [0, 1, 2].map(input);
+    const [gx, sums, products, total] = [0, 1, 2, 3].map(output), more = input(inputs.length - 1);
+    const GAMMA = inputs.length > 3 + Number(sum), gamma = GAMMA && { gamma: input(3) };
+    // With a sum there is one buffer more than WebGPU guarantees.
+    if (!hasLanes(limits) || (sum && limits.maxStorageBuffersPerShaderStage < 9)) {
+      const whole = sum ? total : gy, added = sum ? [addition(type, [gy, more], total)] : [];
+      const last = inputGradient(type, eps, { x, gy: whole, stats, sums, products, gx, ...gamma });
+      return { dispatches: [...added, sumsOf(type, eps, limits, 1, whole), last] };
     }
     return {
       dispatches: [dispatch(shader, {
-        constants: { MASKED: hasTails(type), GAMMA: gamma !== undefined, EPS: eps },
-        buffers: { x, gy, stats, gx, sums, products, ...more },
+        constants: { MASKED: hasTails(type), GAMMA, SUM: sum, EPS: eps },
+        buffers: { x, gy, stats, gx, sums, products, ...gamma, ...(sum && { more, total }) },
         params: { length: channelVec4s(type), row: rowWord(type), elements: n * h * w },
         workgroups: [channels, 1, 1],
       })],
     };
   },
-  reference([x, gy, stats, gamma], _types, { eps }) {
+  reference(inputs, _types, { eps, sum: two = false }) {
+    const [x, first, stats] = inputs, gamma = inputs.length > 3 + Number(two) ? inputs[3] : undefined;
+    const gy = two ? first.map((g, i) => g + inputs[inputs.length - 1][i]) : first;
     const c = stats.length / 2, count = x.length / c, [sum, product] = sums([x, gy, stats], eps);
     const gx = x.map((v, i) => {
-      const k = Math.floor(i / count);
-      const rstd = 1 / Math.sqrt(stats[c + k] + eps);
-      const centred = gy[i] - sum[k] / count -
-        (v - stats[k]) * rstd * product[k] / count;
+      const k = Math.floor(i / count), rstd = 1 / Math.sqrt(stats[c + k] + eps);
+      const centred = gy[i] - sum[k] / count - (v - stats[k]) * rstd * product[k] / count;
       return (gamma?.[k] ?? 1) * rstd * centred;
     });
-    return [gx, sum, product];
+    return [gx, sum, product, ...(two ? [gy] : [])];
   },
   cases: () =>
-    [image(3, 16, 8, 8), image(5, 3, 7, 13), image(2, 1, 3, 2)].flatMap((x) => {
-      const inputs = [x, x, dense([2, x.shape[0]])], attrs = { eps: 1e-5 }, derive = deriveStats(x, 2);
-      return [
-        { name: `${x.shape}`, inputs, attrs, derive },
-        { name: `${x.shape}, gamma`, inputs: [...inputs, dense([x.shape[0]])], attrs, derive },
-      ];
-    }),
+    [image(3, 16, 8, 8), image(5, 3, 7, 13), image(2, 1, 3, 2)].flatMap((x) =>
+      [[], [dense([x.shape[0]])]].flatMap((gamma) =>
+        [false, true].map((sum) => ({
+          name: `${x.shape}${gamma.length > 0 ? ", gamma" : ""}${sum ? ", a sum" : ""}`,
+          inputs: [x, x, dense([2, x.shape[0]]), ...gamma, ...(sum ? [x] : [])],
+          attrs: { eps: 1e-5, sum },
+          derive: deriveStats(x, 2),
+          roundings: sum ? 2 : 1,
+        }))
+      )
+    ),
 };

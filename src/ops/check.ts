@@ -130,10 +130,11 @@ async function checkForward(trial: Trial, least: number): Promise<number> {
   const { gpu, op, testCase, precision, host, failures, known: { expected } } = trial,
     { graph, outputs } = caseGraph(op, testCase, precision);
   const results = Object.fromEntries(outputs.map((t, i) => [`y${i}`, t])), tolerance = testCase.tolerance ?? 1e-5;
+  const most = Math.max(least * (testCase.roundings ?? 1), tolerance);
   const forward = await execute(gpu, graph, results, host);
   if (!forward.guardsIntact) failures.push("forward wrote outside of its buffers");
   const errors = outputs.map(({ type }, i) =>
-    compare(trial, `output ${i}`, type, forward.outputs.get(`y${i}`)!, expected[i], Math.max(least, tolerance))
+    compare(trial, `output ${i}`, type, forward.outputs.get(`y${i}`)!, expected[i], most)
   );
   return Math.max(0, ...errors);
 }

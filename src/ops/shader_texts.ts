@@ -297,8 +297,8 @@ fn main(
 export const bnGrad: string = `// bn_grad_sums.wgsl and bn_grad_input.wgsl in one, for subgroups of 8 lanes, one of which has a whole channel and walks
 // it twice: sums[c] = sum of gy, products[c] = sum of gy * xhat, xhat = (x - mean) * rstd, and
 // gx = [gamma *] rstd * (gy - sums / n - xhat * products / n). The padding of gy is zero, so x needs no mask for the sums;
-// that of gx stays zero. MASKED: something follows the elements of a row. Params: length, vec4s of a channel; row as in
-// row_ends.wgsl; elements of a channel.
+// that of gx stays zero. SUM: gy is gy + more, which is kept in \`total\`. MASKED: something follows the elements of a row.
+// Params: length, vec4s of a channel; row as in row_ends.wgsl; elements of a channel.
 
 @compute @workgroup_size(8)
 fn main(
@@ -315,7 +315,12 @@ fn main(
   var sum = 0.0;
   var product = 0.0;
   for (var at = start; at < end; at += 8) {
+#if SUM
+    let g = load_gy(at) + load_more(at);
+    store_total(at, g);
+#else
     let g = load_gy(at);
+#endif
     sum += dot(g, vec4f(1.0));
     product += dot(g, load_x(at) - mean);
   }
@@ -347,7 +352,12 @@ fn main(
   var rows = rows_at(params.row, lane);
 #endif
   for (var at = start; at < end; at += 8) {
-    let result = (load_gy(at) - average - (load_x(at) - mean) * slope) * scale;
+#if SUM
+    let g = load_total(at);
+#else
+    let g = load_gy(at);
+#endif
+    let result = (g - average - (load_x(at) - mean) * slope) * scale;
 #if MASKED
     store_gx(at, cut(result, rows));
     walk(&rows);
@@ -1730,7 +1740,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 `;
 
 /** `shaders/global_avg_pool.wgsl` */
-export const globalAvgPool: string = `// Means of the planes of an image [C, N, H, W] as dense [N, C], one invocation per plane;
+export const globalAvgPool: string = `// Means of the planes of an image [C, N, H, W], of its ReLU with RELU, as dense [N, C], one invocation per plane;
 // GRADIENT: the way back, one invocation per vec4. LENGTH: vec4s in a plane. COUNT includes the padding of [N, C].
 
 @compute @workgroup_size(64)
@@ -1739,7 +1749,10 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   if (i >= COUNT) { return; }
 #if GRADIENT
   let plane = i / LENGTH;
-  let g = vec4f(gy[plane % N * C + plane / N] / f32(H * W));
+  var g = vec4f(gy[plane % N * C + plane / N] / f32(H * W));
+#if RELU
+  g = select(vec4f(0), g, load_x(i) > vec4f(0));
+#endif
 #if W % 4 == 0
   store_gx(i, g);
 #else
@@ -1752,7 +1765,14 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   }
   var sum = vec4f(0);
   let plane = i % C * N + i / C;
-  for (var k = 0u; k < LENGTH; k++) { sum += load_x(plane * LENGTH + k); }
+  for (var k = 0u; k < LENGTH; k++) {
+    let v = load_x(plane * LENGTH + k);
+#if RELU
+    sum += select(v, vec4f(0), v <= vec4f(0)); // a NaN stays one
+#else
+    sum += v;
+#endif
+  }
   y[i] = (sum.x + sum.y + sum.z + sum.w) / f32(H * W);
 #endif
 }

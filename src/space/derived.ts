@@ -14,7 +14,6 @@ import { sum } from "../ops/add_n.ts";
 import { concat, zeros } from "../ops/concat.ts";
 import { conv2d } from "../ops/conv2d.ts";
 import { dropPath } from "../ops/drop_path.ts";
-import { relu } from "../ops/relu.ts";
 import { windowMean } from "../ops/window_mean.ts";
 import {
   buildDartsFeatures,
@@ -193,7 +192,7 @@ export function buildNetwork(
     });
   const [, , height, width] = features.type.shape;
   const parts = config.pooling === "pyramid" ? Math.min(PYRAMID_PARTS, height, width) : 0;
-  return { logits: builder.classifier(features, classes, "", parts), auxiliary };
+  return { logits: builder.classifier(features, classes, { parts, relu: genotype.skeleton !== undefined }), auxiliary };
 }
 
 /** Hands out the rows of the drop-path mask, in the order of the operations. */
@@ -251,6 +250,5 @@ function buildAuxiliary(builder: Builder, x: Tensor, classes: number, form: Netw
   const weight = builder.weight("auxiliary.conv2", [wide, narrow, 2, 2], narrow * 4);
   let y = graph.apply1(conv2d, [first, weight], { stride: 1, padding: 0, relu: true }, "auxiliary.conv2");
   if (form === "cifar") y = builder.affineBatchNorm(y, "auxiliary.bn2");
-  const active = graph.apply1(relu, [y], null, "auxiliary.relu");
-  return builder.classifier(active, classes, "auxiliary.");
+  return builder.classifier(y, classes, { prefix: "auxiliary.", relu: true });
 }

@@ -8,7 +8,6 @@ import { UsageError } from "../base/errors.ts";
 import type { Tensor } from "../graph/graph.ts";
 import type { Builder } from "../nn/layers.ts";
 import { sum } from "../ops/add_n.ts";
-import { relu } from "../ops/relu.ts";
 import { windowMean } from "../ops/window_mean.ts";
 import { type DepthPart, reductionCells, THIRDS } from "./reductions.ts";
 
@@ -40,7 +39,7 @@ export function checkNasBenchImages(height: number, width: number, reduceAt: rea
 }
 
 /**
- * Builds the features `[4C, N, H / 4, W / 4]` that the classifier reads.
+ * Builds the features `[4C, N, H / 4, W / 4]` whose ReLU the classifier reads.
  * @param buildCell builds cell `cell` on its input
  */
 export function buildNasBenchFeatures(
@@ -55,8 +54,7 @@ export function buildNasBenchFeatures(
     if (halves.includes(cell)) x = residualBlock(builder, x, 2 * x.type.shape[0], `reductions.${cell}`);
     x = buildCell(x, cell);
   }
-  const normed = builder.affineBatchNorm(x, "tail.bn");
-  return builder.graph.apply1(relu, [normed], null, "tail.relu");
+  return builder.affineBatchNorm(x, "tail.bn");
 }
 
 /** Two convolutions, the first with stride 2, beside the mean of 2x2 pixels and a 1x1 convolution. */

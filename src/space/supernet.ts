@@ -163,7 +163,7 @@ export function buildSupernet(
       images,
       (inputs, cell, kind) => builder.graph.apply1(concat, outputsOf(inputs, cell, kind), null, `cells.${cell}.concat`),
     );
-  return { logits: builder.classifier(features, config.classes), nodes };
+  return { logits: builder.classifier(features, config.classes, { relu: skeleton !== undefined }), nodes };
 }
 
 /** Graph inputs of a supernet program: `images` and `labels`. */

@@ -1,0 +1,44 @@
+/**
+ * A pass for networks that train: where two gradients of an image are added up for the gradient of a batch norm, as
+ * behind every skip-connection, that operation adds them, where the sum stood. Pure clean-up: the values are the same but for the rounding of
+ * what is not stored.
+ * @module
+ */
+import type { Graph, Node, Tensor } from "../graph/graph.ts";
+import { addN } from "../ops/add_n.ts";
+import { bnGrad } from "../ops/bn_grad.ts";
+
+/** The norms' gradients that can be done where the sums are that they read, by those sums. */
+function findFusible(graph: Graph, roots: readonly Tensor[]): Map<Node, Node> {
+  const place = new Map(graph.nodes.map((node, i) => [node, i])), found = new Map<Node, Node>();
+  for (const norm of graph.nodes) {
+    const [, total] = norm.inputs, sum = total?.node;
+    if (norm.op !== bnGrad || norm.attrs.sum || sum?.op !== addN || sum.inputs.length !== 2) continue;
+    if (total.variable || roots.includes(total) || found.has(sum)) continue;
+    const others = norm.inputs.filter((_, i) => i !== 1);
+    if (others.every((t) => !t.node || place.get(t.node)! < place.get(sum)!)) found.set(sum, norm);
+  }
+  return found;
+}
+
+/** Rewrites the graph; `roots` are what it is run for. @returns how many nodes it saved */
+export function fuseGradientSums(graph: Graph, roots: readonly Tensor[]): number {
+  const old = graph.nodes, found = findFusible(graph, roots), replaced = new Map<Tensor, Tensor>();
+  const now = (t: Tensor): Tensor => replaced.get(t) ?? t, absorbed = new Set(found.values());
+  graph.nodes = [];
+  for (const node of old) {
+    const norm = found.get(node);
+    if (norm) {
+      const [x, total, ...others] = norm.inputs, [gy, more] = node.inputs;
+      const made = graph.apply(bnGrad, [x, gy, ...others, more].map(now), { ...norm.attrs, sum: true }, norm.label);
+      [...norm.outputs, total].forEach((t, i) => {
+        if (t.variable) graph.place(made[i], t.variable);
+        replaced.set(t, made[i]);
+      });
+    } else if (!absorbed.has(node)) {
+      node.inputs = node.inputs.map(now);
+      graph.nodes.push(node);
+    }
+  }
+  return old.length - graph.nodes.length;
+}
