@@ -23,6 +23,7 @@ import type { Standing } from "./records.ts";
 import { ranked, standingOf, verdictOf } from "./standing.ts";
 import { END, type Entry, Ledger, LEDGER_FILE, readDecisions, readLedger, TimeOver } from "./ledger.ts";
 import { rungsFor, schedule, survivors } from "./schedule.ts";
+import { alphaRate } from "./search_cells.ts";
 import { fewerOf, splitsOf } from "./splits.ts";
 import { trialPlan } from "./trial.ts";
 import { type TrivialResult, trivialResults } from "./trivial.ts";
@@ -162,6 +163,10 @@ Deno.test("whether the search paid is asked after equal effort, on the same imag
   assert.deepEqual([further.rung, further.difference], [2, -0.25]);
   assert.equal(verdictOf([plain]), null);
   assert.equal(verdictOf([plain, standing("cell", "searched", "111")]), null, "other images");
+});
+
+Deno.test("a search moves its architecture as far in many steps as in few, within bounds", () => {
+  assert.deepEqual([4, 400, 1000, 2000, 1e6].map(alphaRate), [0.15, 0.15, 0.06, 0.03, 0.02]);
 });
 
 Deno.test("trivial answers: what is separable by one pixel is learnt, what is not is guessed", async () => {

@@ -12,6 +12,14 @@ import type { Context } from "./context.ts";
 /** Fewest steps of a search. */
 const LEAST_STEPS = 4;
 
+/**
+ * Learning rate of the architecture at which a mixture decides within so many steps, a quarter of them frozen: about as
+ * far in all whatever their number (measured with 124 and 2,000 steps, docs/results.md).
+ */
+export function alphaRate(steps: number): number {
+  return Math.max(0.02, Math.min(0.15, 60 / steps));
+}
+
 /** What a search found. */
 export interface FoundCells {
   /** Cells by the names of their rules. */
@@ -35,7 +43,7 @@ export async function searchCells(
   const space = halvesTwice(train) ? "nas-bench-201" as const : "darts" as const;
   const base = {
     space,
-    ...{ initChannels: 4, cells: 3, batchSize, weightLr: 0.05, alphaLr: 0.02, seed },
+    ...{ initChannels: 4, cells: 3, batchSize, weightLr: 0.05, seed },
     ...{ pad: 2, flip: "auto" as const, checkpointSteps: 1_000_000 },
   };
   const seconds = await ledger.measured("speed/search", async () => {
@@ -50,7 +58,8 @@ export async function searchCells(
     const steps = Math.max(LEAST_STEPS, Math.floor(0.8 * amount / budget.stepCost(seconds)));
     const most = Math.floor(half / batchSize), stepsPerEpoch = Math.max(1, Math.min(most, Math.ceil(steps / 4)));
     const images = { statisticsImages: 256, probeImages: 2 * batchSize, evalImages: 256 };
-    return { ...base, ...images, stepsPerEpoch, epochs: Math.max(1, Math.floor(steps / stepsPerEpoch)) };
+    const epochs = Math.max(1, Math.floor(steps / stepsPerEpoch)), alphaWarmupEpochs = Math.floor(epochs / 4);
+    return { ...base, ...images, alphaLr: alphaRate(steps), alphaWarmupEpochs, stepsPerEpoch, epochs };
   });
   const { report } = await search(options, train, {
     ...{ gpu: await context.device(), folder: folder && joinPath(folder.path, "search"), signal, warn },
