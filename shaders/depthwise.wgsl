@@ -53,7 +53,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
 #endfor
 #endfor
       let row = top + t * RU;
-      let inside = row >= 0 && row < H;
+      let inside = (row >= 0) & (row < H);
       let at = i32(plane) + clamp(row, 0, H - 1) * P4;
 #for j in 0..LOADS
 #if TILES > 1 || (j > 0 && j <= P4)
@@ -67,9 +67,9 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
         a = max(a, vec4f(0));
 #endif
 #if W % 4 != 0 && NORM
-        if (v == P4 - 1) { a *= vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0); }
+        a *= select(vec4f(1), vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0), v == P4 - 1);
 #endif
-        r$(K-1)_$j = select(vec4f(0), a, inside && v >= 0 && v < P4);
+        r$(K-1)_$j = select(vec4f(0), a, inside & (v >= 0) & (v < P4));
       }
 #endif
 #endfor
@@ -94,7 +94,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
         {
           let v = tile * TV + $v;
 #if WO % 4 != 0
-          if (v == Q4 - 1) { s$v *= vec4f(1.0, f32(WO % 4 > 1), f32(WO % 4 > 2), 0.0); }
+          s$v *= select(vec4f(1), vec4f(1.0, f32(WO % 4 > 1), f32(WO % 4 > 2), 0.0), v == Q4 - 1);
 #endif
           if (v < Q4) { store_y(u32(plane_out + out_row * Q4 + v), s$v); }
         }

@@ -79,10 +79,10 @@ fn main(
 #endfor
         let row = top + t * RU;
 #if S == 2
-        let inside = row >= 0 && row < 2 * HO && row % 2 == 0;
+        let inside = (row >= 0) & (row < 2 * HO) & (row % 2 == 0);
         let at = i32(plane_out) + clamp(row / 2, 0, HO - 1) * Q4;
 #else
-        let inside = row >= 0 && row < HO;
+        let inside = (row >= 0) & (row < HO);
         let at = i32(plane_out) + clamp(row, 0, HO - 1) * Q4;
 #endif
 #for j in 0..LOADS
@@ -95,7 +95,7 @@ fn main(
 #else
           let a = load_gy(u32(at + clamp(v, 0, Q4 - 1)));
 #endif
-          r$(K-1)_$j = select(vec4f(0), a, inside && v >= 0 && v < S * Q4);
+          r$(K-1)_$j = select(vec4f(0), a, inside & (v >= 0) & (v < S * Q4));
         }
 #endif
 #endfor
@@ -124,7 +124,7 @@ fn main(
             a = max(a, vec4f(0));
 #endif
 #if NORM && W % 4 != 0
-            if (v == P4 - 1) { a *= vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0); }
+            a *= select(vec4f(1), vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0), v == P4 - 1);
 #endif
 #if TILES > 1
             a = select(vec4f(0), a, live);
@@ -156,7 +156,7 @@ fn main(
             s$v = select(vec4f(0), s$v, positive);
 #endif
 #if W % 4 != 0
-            if (v == P4 - 1) { s$v *= vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0); }
+            s$v *= select(vec4f(1), vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0), v == P4 - 1);
 #endif
             if (live) {
 #if !NORM

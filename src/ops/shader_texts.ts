@@ -1031,7 +1031,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
 #endfor
 #endfor
       let row = top + t * RU;
-      let inside = row >= 0 && row < H;
+      let inside = (row >= 0) & (row < H);
       let at = i32(plane) + clamp(row, 0, H - 1) * P4;
 #for j in 0..LOADS
 #if TILES > 1 || (j > 0 && j <= P4)
@@ -1045,9 +1045,9 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
         a = max(a, vec4f(0));
 #endif
 #if W % 4 != 0 && NORM
-        if (v == P4 - 1) { a *= vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0); }
+        a *= select(vec4f(1), vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0), v == P4 - 1);
 #endif
-        r$(K-1)_$j = select(vec4f(0), a, inside && v >= 0 && v < P4);
+        r$(K-1)_$j = select(vec4f(0), a, inside & (v >= 0) & (v < P4));
       }
 #endif
 #endfor
@@ -1072,7 +1072,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(workgroup_id) wid: v
         {
           let v = tile * TV + $v;
 #if WO % 4 != 0
-          if (v == Q4 - 1) { s$v *= vec4f(1.0, f32(WO % 4 > 1), f32(WO % 4 > 2), 0.0); }
+          s$v *= select(vec4f(1), vec4f(1.0, f32(WO % 4 > 1), f32(WO % 4 > 2), 0.0), v == Q4 - 1);
 #endif
           if (v < Q4) { store_y(u32(plane_out + out_row * Q4 + v), s$v); }
         }
@@ -1165,10 +1165,10 @@ fn main(
 #endfor
         let row = top + t * RU;
 #if S == 2
-        let inside = row >= 0 && row < 2 * HO && row % 2 == 0;
+        let inside = (row >= 0) & (row < 2 * HO) & (row % 2 == 0);
         let at = i32(plane_out) + clamp(row / 2, 0, HO - 1) * Q4;
 #else
-        let inside = row >= 0 && row < HO;
+        let inside = (row >= 0) & (row < HO);
         let at = i32(plane_out) + clamp(row, 0, HO - 1) * Q4;
 #endif
 #for j in 0..LOADS
@@ -1181,7 +1181,7 @@ fn main(
 #else
           let a = load_gy(u32(at + clamp(v, 0, Q4 - 1)));
 #endif
-          r$(K-1)_$j = select(vec4f(0), a, inside && v >= 0 && v < S * Q4);
+          r$(K-1)_$j = select(vec4f(0), a, inside & (v >= 0) & (v < S * Q4));
         }
 #endif
 #endfor
@@ -1210,7 +1210,7 @@ fn main(
             a = max(a, vec4f(0));
 #endif
 #if NORM && W % 4 != 0
-            if (v == P4 - 1) { a *= vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0); }
+            a *= select(vec4f(1), vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0), v == P4 - 1);
 #endif
 #if TILES > 1
             a = select(vec4f(0), a, live);
@@ -1242,7 +1242,7 @@ fn main(
             s$v = select(vec4f(0), s$v, positive);
 #endif
 #if W % 4 != 0
-            if (v == P4 - 1) { s$v *= vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0); }
+            s$v *= select(vec4f(1), vec4f(1.0, f32(W % 4 > 1), f32(W % 4 > 2), 0.0), v == P4 - 1);
 #endif
             if (live) {
 #if !NORM
