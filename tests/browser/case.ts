@@ -53,12 +53,15 @@ export function caseFiles(): Map<string, Uint8Array<ArrayBuffer>> {
   );
 }
 
+/** What of the search may be otherwise. */
+export type Search = Partial<Record<"epochs" | "stepsPerEpoch", number>> & { readonly space?: "darts" };
+
 /** Does it with the files in `folder`; what f32 sums come to is the same on one adapter. */
-export async function runCase(api: Api, folder: string): Promise<Results> {
+export async function runCase(api: Api, folder: string, other: Search = {}): Promise<Results> {
   const data = await api.openData(folder, { split: "train", imageSize: 8 });
   let adapter = "";
   const small = { cells: 3, batchSize: 8, epochs: 2, stepsPerEpoch: 1, pad: 0, precision: "f32" } as const;
-  const { genotype, epochs } = await api.search({ ...small, space: "s3", initChannels: 2 }, data, {
+  const { genotype, epochs } = await api.search({ ...small, space: "s3", initChannels: 2, ...other }, data, {
     onStart: (_plan, gpu) => adapter = gpu.name,
   });
   const options = { ...small, initChannels: 4, auxiliaryWeight: 0, valImages: 0 };

@@ -157,6 +157,17 @@ export class Chromium implements AsyncDisposable {
   }
 }
 
+/** Opens the page of `case.ts`, whose files go into `folder`, and lets `use` call its `work`. */
+export async function inCasePage<T>(folder: string, use: (browser: Chromium) => Promise<T>): Promise<T> {
+  Deno.writeTextFileSync(`${folder}/index.html`, `<!doctype html><script type="module" src="page.js"></script>`);
+  await deno(["bundle", "--quiet", "--platform", "browser", "-o", `${folder}/page.js`, "tests/browser/page.ts"]);
+  await deno(["run", "--unstable-raw-imports", `--allow-write=${folder}`, "scripts/web_codec.ts", folder]);
+  await using server = serveFolder(folder);
+  await using browser = await Chromium.open(`http://127.0.0.1:${server.addr.port}/`, `${folder}/profile`);
+  await browser.until("globalThis.work !== undefined");
+  return await use(browser);
+}
+
 /** Address of the protocol of the tab that shows `address`. */
 async function tabOf(port: string, address: string): Promise<string> {
   while (true) {

@@ -6,21 +6,14 @@
  */
 import assert from "node:assert/strict";
 import type { Results } from "./case.ts";
-import { Chromium, deno, DRIVER, Folder, NO_CHROMIUM, serveFolder } from "./chromium.ts";
+import { deno, DRIVER, Folder, inCasePage, NO_CHROMIUM } from "./chromium.ts";
 
 Deno.test({
   name: "web: in Chromium a search, a training, a prediction and an export come to what they come to in Deno",
   ignore: NO_CHROMIUM,
   async fn() {
     using made = new Folder();
-    const folder = made.path;
-    Deno.writeTextFileSync(`${folder}/index.html`, `<!doctype html><script type="module" src="page.js"></script>`);
-    await deno(["bundle", "--quiet", "--platform", "browser", "-o", `${folder}/page.js`, "tests/browser/page.ts"]);
-    await deno(["run", "--unstable-raw-imports", `--allow-write=${folder}`, "scripts/web_codec.ts", folder]);
-    await using server = serveFolder(folder);
-    await using browser = await Chromium.open(`http://127.0.0.1:${server.addr.port}/`, `${folder}/profile`);
-    await browser.until("globalThis.work !== undefined");
-    const seen = await browser.evaluate("work()") as Results;
+    const folder = made.path, seen = await inCasePage(folder, (browser) => browser.evaluate("work()")) as Results;
     assert.match(seen.adapter, /swiftshader/i);
 
     const images = `${folder}/images`, files = [`--allow-read=${images}`, `--allow-write=${images}`];

@@ -3,11 +3,11 @@
  * @module
  */
 import * as web from "../../web.ts";
-import { caseFiles, runCase } from "./case.ts";
+import { caseFiles, runCase, type Search } from "./case.ts";
 
-async function work(): Promise<unknown> {
+async function work(other?: Search): Promise<unknown> {
   await web.addFiles("mine", [...caseFiles()].map(([path, bytes]) => ({ path, blob: new Blob([bytes]) })));
-  return await runCase(web, "mine");
+  return await runCase(web, "mine", other);
 }
 
 Object.assign(globalThis, { work });
