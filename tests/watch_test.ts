@@ -56,14 +56,12 @@ async function shown(
   return elements;
 }
 
-const SEARCH =
-  "--space s3 --cells 3 --init-channels 2 --batch-size 8 --epochs 2 --steps-per-epoch 1 --pad 0 --image-size 8";
+const SMALL = "--cells 3 --batch-size 8 --epochs 2 --pad 0 --image-size 8 --json --watch 0";
 
-Deno.test("watch: a search serves its page with --allow-net=127.0.0.1, and another process that of its folder", async () => {
-  const args = ["search", "--data", path("images"), ...SEARCH.split(" "), "--out", path("run"), "--json"];
-  const search = command([...args, "--watch", "0"], { net: "127.0.0.1" }).spawn();
-  const lines: string[] = [];
-  for await (const line of linesOf(search.stdout)) {
+/** Runs a verb that serves its page. @returns its events, once the page was there */
+async function watched(...args: string[]): Promise<string[]> {
+  const run = command([...args, ...SMALL.split(" ")], { net: "127.0.0.1" }).spawn(), lines: string[] = [];
+  for await (const line of linesOf(run.stdout)) {
     lines.push(line);
     const { event, address } = JSON.parse(line);
     if (event !== "watch") continue;
@@ -71,22 +69,40 @@ Deno.test("watch: a search serves its page with --allow-net=127.0.0.1, and anoth
     assert.match(await (await fetch(address)).text(), /<!DOCTYPE html>[^]*<progress id="progress"/);
     assert.ok((await updateOf(address)).news !== undefined);
   }
-  assert.equal((await search.status).code, 0, await new Response(search.stderr).text());
-  assert.deepEqual(events(lines.join("\n")).map(({ event }) => event), ["watch", "start", "epoch", "epoch", "result"]);
+  assert.equal((await run.status).code, 0, await new Response(run.stderr).text());
+  return events(lines.join("\n")).map(({ event }) => event);
+}
 
-  const watch = command(["watch", path("run"), "--port", "0", "--json"], { net: "127.0.0.1", write: [] }).spawn();
-  const stream = linesOf(watch.stdout), { value } = await stream.next(), { address } = JSON.parse(value!);
-  const elements = await shown(address);
-  assert.match(elements.get("news")!.textContent!, /^Epoch 2 of 2 of the search: loss \d\.\d{3}$/);
-  assert.deepEqual(
-    [elements.get("progress")!.value, elements.get("where")!.textContent],
-    [1, "search, 2 of 2 epochs done"],
-  );
-  assert.equal(elements.get("cells")!.innerHTML!.match(/<svg class="idarts-cells"/g)?.length, 1);
-  assert.equal(elements.get("curves")!.innerHTML!.match(/<svg class="chart"/g)?.length, 4);
+/** What `watch` shows of a finished run, with leave to read it and to listen. */
+async function watchedAfter(run: string): ReturnType<typeof shown> {
+  const watch = command(["watch", run, "--port", "0", "--json"], { net: "127.0.0.1", write: [] }).spawn();
+  const stream = linesOf(watch.stdout),
+    { value } = await stream.next(),
+    elements = await shown(JSON.parse(value!).address);
   watch.kill("SIGINT");
   assert.equal((await watch.status).code, 0, await new Response(watch.stderr).text());
   for await (const line of stream) assert.fail(line);
+  return elements;
+}
+
+Deno.test("watch: a search and a training serve their pages with --allow-net=127.0.0.1, another process those of their folders", async () => {
+  const few = ["--space", "s3", "--init-channels", "2", "--steps-per-epoch", "1"], run = path("run");
+  const told = ["watch", "start", "epoch", "epoch", "result"];
+  assert.deepEqual(await watched("search", "--data", path("images"), ...few, "--out", run), told);
+  assert.deepEqual(await watched("train", run, "--init-channels", "4", "--auxiliary-weight", "0"), told);
+
+  const search = await watchedAfter(run), training = await watchedAfter(`${run}/train`);
+  const text = (elements: typeof search, id: string) => elements.get(id)!.textContent!;
+  const drawings = (elements: typeof search, id: string, kind: string) =>
+    elements.get(id)?.innerHTML?.split(`<svg class="${kind}"`).slice(1).length;
+  assert.match(text(search, "news"), /^Epoch 2 of 2 of the search: loss \d\.\d{3}$/);
+  assert.match(text(training, "news"), /^Epoch 2 of 2 of the training: loss \d\.\d{3}$/);
+  for (const [elements, what] of [[search, "search"], [training, "training"]] as const) {
+    assert.deepEqual([elements.get("progress")!.value, text(elements, "where")], [1, `${what}, 2 of 2 epochs done`]);
+    assert.equal(drawings(elements, "cells", "idarts-cells"), 1);
+  }
+  assert.equal(drawings(search, "curves", "chart"), 4);
+  assert.equal(drawings(training, "training", "chart"), 3);
 });
 
 Deno.test("watch: the page can be read and nothing else, by pages of its own address only", async () => {

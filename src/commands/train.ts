@@ -30,6 +30,9 @@ import { freshPath, runName } from "./run_files.ts";
 import { addRunFlags, type Job, newRunFolder, resumedJob, RUN_EXIT_HELP, type Running, runVerb } from "./run_verb.ts";
 import { GENOTYPE_HELP, openGenotype, publishedText } from "./sources.ts";
 import { StepClock } from "../report/step_clock.ts";
+import { addWatchFlag, openLive } from "./watch.ts";
+import type { LiveServer } from "./live_server.ts";
+import { liveProgress } from "../report/live.ts";
 import { commandLine, count, duration, magnitude, mebibytes, pairs, percent, type Terminal } from "./terminal.ts";
 import { errorText } from "./wording.ts";
 import { EVALUATION_FILE } from "../train/evaluation_file.ts";
@@ -49,6 +52,7 @@ export function trainCommand(program: Command): Command {
         "and the last epoch, and the accuracy of each class. --params and --macs pick the size of the network.",
     );
   addRunFlags(command, "'train' in the search's, else runs/<data>-<genotype>-...");
+  addWatchFlag(command);
   addConfiguration(command, TRAIN_OPTIONS.options, TRAIN_PRESETS);
   const mnist = { read: [MNIST_FOLDER, "runs"], write: ["runs"] };
   command.addHelpText(
@@ -90,7 +94,8 @@ export async function runTrain(parsed: Parsed, [source]: readonly string[]): Pro
     const { terminal, options: { warn, signal } } = running;
     const data = await openTrainData(job.config, { warn, data: telling(terminal, signal), describe: errorText });
     try {
-      return await trainIn(job, data, running);
+      await using live = openLive(job.folder, parsed.watch, terminal);
+      return await trainIn(job, data, running, live);
     } finally {
       for (const part of Object.values(data)) part?.stream?.close();
     }
@@ -198,7 +203,8 @@ function tellStart(
   terminal.progress(() => "compiling shaders ...");
 }
 
-async function trainIn(job: TrainJob, data: TrainData, { terminal, options }: Running): Promise<void> {
+async function trainIn(job: TrainJob, data: TrainData, running: Running, live?: LiveServer): Promise<void> {
+  const { terminal, options } = running;
   const { config, origin, folder, resume } = job, time = stopwatch();
   terminal.progress(() => "opening the GPU and planning the network ...");
   const network = networkConfig(config, origin.genotype, data.train);
@@ -213,7 +219,7 @@ async function trainIn(job: TrainJob, data: TrainData, { terminal, options }: Ru
   };
   const result = await train(config, origin.genotype, data, {
     ...options,
-    ...trainObservers(new StepClock(config.epochs), terminal),
+    ...trainObservers(new StepClock(config.epochs), terminal, live),
     name: origin.name,
     search: origin.search,
     onStart,
@@ -226,12 +232,18 @@ async function trainIn(job: TrainJob, data: TrainData, { terminal, options }: Ru
 }
 
 /** Shows where a training is. */
-export function trainObservers(clock: StepClock, terminal: Terminal): Pick<TrainRunOptions, "onProgress" | "onTest"> {
+export function trainObservers(
+  clock: StepClock,
+  terminal: Terminal,
+  live?: LiveServer,
+): Pick<TrainRunOptions, "onProgress" | "onTest"> {
   return {
-    onProgress: (progress) =>
+    onProgress: (progress) => {
+      live?.tell(liveProgress("Training", clock, progress));
       terminal.progress(() =>
         clock.line(progress, `train ${progress.trainLoss.toFixed(3)} ${percent(progress.trainAccuracy)}`)
-      ),
+      );
+    },
     onTest: (done, total) => terminal.progress(() => `test images: ${count(done)} of ${count(total)}`),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * `idarts watch <run>`: a page that shows a run while another process is at it. Also the flag `--watch` of a search.
+ * `idarts watch <run>`: a page that shows a run while another process is at it. Also the flag `--watch` of a search or a training.
  * @module
  */
 import { type Command, Option as Flag } from "commander";
