@@ -17,36 +17,35 @@ const shader = kernel("linear", source, {
     c: write("f32"),
     s: optional(write("f32")),
   },
+  params: {
+    ...{ rows: "u32", columns: "u32", depth: "u32", ai: "u32", ak: "u32", bk: "u32", bj: "u32" },
+    ...{ blocks: "u32", count: "u32", gridX: "u32", padded: "u32", sumsPadded: "u32" },
+  },
 });
 
 /** A matrix product: sizes, and strides of a(i, k) and b(k, j). */
 interface Product {
-  readonly ROWS: number;
-  readonly COLUMNS: number;
-  readonly DEPTH: number;
-  readonly AI: number;
-  readonly AK: number;
-  readonly BK: number;
-  readonly BJ: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  readonly ai: number;
+  readonly ak: number;
+  readonly bk: number;
+  readonly bj: number;
 }
 
 function kernels(product: Product, buffers: Bound<typeof shader.buffers>): KernelPlan {
-  const { ROWS, COLUMNS } = product, BLOCKS_J = Math.ceil(COLUMNS / 4);
-  const COUNT = Math.ceil(ROWS / 4) * BLOCKS_J;
-  const PADDED = storageLength(dense([ROWS, COLUMNS]));
-  const SUMS_PADDED = storageLength(dense([ROWS]));
-  const flags = { BIAS: buffers.bias !== undefined, ROW_SUMS: buffers.s !== undefined };
-  const { workgroups, GRID_X } = grid(COUNT, 16);
-  const constants = {
-    ...product,
-    ...flags,
-    BLOCKS_J,
-    COUNT,
-    PADDED,
-    SUMS_PADDED,
-    GRID_X,
+  const { rows, columns } = product, blocks = Math.ceil(columns / 4), count = Math.ceil(rows / 4) * blocks;
+  const padded = storageLength(dense([rows, columns])), sumsPadded = storageLength(dense([rows]));
+  const { workgroups, GRID_X: gridX } = grid(count, 16);
+  return {
+    dispatches: [dispatch(shader, {
+      constants: { BIAS: buffers.bias !== undefined, ROW_SUMS: buffers.s !== undefined },
+      buffers,
+      params: { ...product, blocks, count, gridX, padded, sumsPadded },
+      workgroups,
+    })],
   };
-  return { dispatches: [dispatch(shader, { constants, buffers, workgroups })] };
 }
 
 const macs = (inputs: readonly TensorType[]): number => inputs[0].shape[0] * inputs[0].shape[1] * inputs[1].shape[1];
@@ -62,9 +61,9 @@ export const linearInputGrad: OpSpec<null> = {
     return [dense([n, f])];
   },
   kernels({ inputs: [gy, w] }) {
-    const [ROWS, DEPTH] = gy.shape, COLUMNS = w.shape[1];
+    const [rows, depth] = gy.shape, columns = w.shape[1];
     return kernels(
-      { ROWS, COLUMNS, DEPTH, AI: DEPTH, AK: 1, BK: COLUMNS, BJ: 1 },
+      { rows, columns, depth, ai: depth, ak: 1, bk: columns, bj: 1 },
       { a: input(0), b: input(1), c: output(0) },
     );
   },
@@ -83,9 +82,9 @@ export const linearWeightGrad: OpSpec<null> = {
     return [dense([o, f]), dense([o])];
   },
   kernels({ inputs: [gy, x] }) {
-    const [DEPTH, ROWS] = gy.shape, COLUMNS = x.shape[1];
+    const [depth, rows] = gy.shape, columns = x.shape[1];
     return kernels(
-      { ROWS, COLUMNS, DEPTH, AI: 1, AK: ROWS, BK: COLUMNS, BJ: 1 },
+      { rows, columns, depth, ai: 1, ak: rows, bk: columns, bj: 1 },
       { a: input(0), b: input(1), c: output(0), s: output(1) },
     );
   },
@@ -106,9 +105,9 @@ export const linear: OpSpec<null> = {
     return [dense([n, o])];
   },
   kernels({ inputs: [x, w] }) {
-    const [ROWS, DEPTH] = x.shape, COLUMNS = w.shape[0];
+    const [rows, depth] = x.shape, columns = w.shape[0];
     return kernels(
-      { ROWS, COLUMNS, DEPTH, AI: DEPTH, AK: 1, BK: 1, BJ: DEPTH },
+      { rows, columns, depth, ai: depth, ak: 1, bk: 1, bj: depth },
       { a: input(0), b: input(1), bias: input(2), c: output(0) },
     );
   },
