@@ -297,7 +297,9 @@ export const SEARCH_PRESETS: Readonly<Record<"demo" | "darts" | "pc-darts", Sear
     stepsPerEpoch: 32,
     pad: 2,
     weightLr: 0.05,
-    alphaLr: 6e-3,
+    alphaLr: 0.15, // so that the mixture decides within its 128 steps (docs/results.md)
+    alphaWeightDecay: 0,
+    alphaWarmupEpochs: 1,
     statisticsImages: 256,
     probeImages: 64,
     evalImages: 512,
