@@ -87,7 +87,7 @@ export function tiny(values: SearchOptions = {}): SearchConfig {
     evalImages: 64,
     probeImages: 16,
     statisticsImages: 32,
-    seed: 5,
+    seed: 1,
   };
   return resolveSearchConfig({ ...base, ...values });
 }
