@@ -1,7 +1,7 @@
 /**
  * A pass for networks that train: where two gradients of an image are added up for the gradient of a batch norm, as
- * behind every skip-connection, that operation adds them, where the sum stood. Pure clean-up: the values are the same but for the rounding of
- * what is not stored.
+ * behind every skip-connection, that operation adds them, where the sum stood. The values are the same but for the
+ * rounding of what is not stored.
  * @module
  */
 import type { Graph, Node, Tensor } from "../graph/graph.ts";
