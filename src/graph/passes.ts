@@ -85,3 +85,36 @@ export function validate(graph: Graph): void {
     }
   }
 }
+
+/**
+ * Adds what takes the place of a node; `now` gives for a tensor of before the one that has its place.
+ * @returns tensors of before, each with the one that takes its place
+ */
+export type Replacement = (now: (t: Tensor) => Tensor) => readonly (readonly [before: Tensor, made: Tensor])[];
+
+/**
+ * Rewrites a graph, in order: nodes give way to what takes their place, those that are absorbed by that are left out.
+ * Tensors that are made have the variables of those before them.
+ * @returns how many nodes it saved
+ */
+export function rewrite(
+  graph: Graph,
+  places: ReadonlyMap<Node, Replacement>,
+  absorbed: ReadonlySet<Node>,
+): number {
+  const old = graph.nodes, replaced = new Map<Tensor, Tensor>(), now = (t: Tensor): Tensor => replaced.get(t) ?? t;
+  graph.nodes = [];
+  for (const node of old) {
+    const replacement = places.get(node);
+    if (replacement) {
+      for (const [before, made] of replacement(now)) {
+        if (before.variable) graph.place(made, before.variable);
+        replaced.set(before, made);
+      }
+    } else if (!absorbed.has(node)) {
+      node.inputs = node.inputs.map(now);
+      graph.nodes.push(node);
+    }
+  }
+  return old.length - graph.nodes.length;
+}

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Graph, Node, Tensor } from "../graph/graph.ts";
+import { type Replacement, rewrite } from "../graph/passes.ts";
 import { addN } from "../ops/add_n.ts";
 import { batchNorm } from "../ops/batch_norm.ts";
 import { bnStats } from "../ops/bn_stats.ts";
@@ -42,28 +43,16 @@ function findFusible(graph: Graph, roots: readonly Tensor[]): Map<Node, Fusible>
 
 /** Rewrites the graph; `roots` are what it is run for. @returns how many nodes it saved */
 export function fuseBatchNorms(graph: Graph, roots: readonly Tensor[]): number {
-  const old = graph.nodes, found = findFusible(graph, roots), replaced = new Map<Tensor, Tensor>();
-  const now = (t: Tensor): Tensor => replaced.get(t) ?? t, absorbed = new Set<Node>();
-  for (const [last, { norm }] of found) {
-    absorbed.add(norm.inputs[1].node!);
+  const places = new Map<Node, Replacement>(), absorbed = new Set<Node>();
+  for (const [last, { norm, sum }] of findFusible(graph, roots)) {
+    const [x, stats, ...affine] = norm.inputs, more = sum?.inputs.filter((t) => t !== norm.outputs[0]) ?? [];
+    const attrs = { eps: norm.attrs.eps, affine: affine.length > 0, more: more.length > 0 };
+    absorbed.add(stats.node!);
     if (norm !== last) absorbed.add(norm);
-  }
-  graph.nodes = [];
-  for (const node of old) {
-    const fusible = found.get(node);
-    if (fusible) {
-      const { norm, sum } = fusible, [x, stats, ...affine] = norm.inputs;
-      const more = sum?.inputs.filter((t) => t !== norm.outputs[0]) ?? [], [y] = node.outputs;
-      const attrs = { eps: norm.attrs.eps, affine: affine.length > 0, more: more.length > 0 };
+    places.set(last, (now) => {
       const made = graph.apply(batchNorm, [x, ...affine, ...more].map(now), attrs, norm.label);
-      [y, stats].forEach((t, i) => {
-        if (t.variable) graph.place(made[i], t.variable);
-        replaced.set(t, made[i]);
-      });
-    } else if (!absorbed.has(node)) {
-      node.inputs = node.inputs.map(now);
-      graph.nodes.push(node);
-    }
+      return [last.outputs[0], stats].map((t, i) => [t, made[i]]);
+    });
   }
-  return old.length - graph.nodes.length;
+  return rewrite(graph, places, absorbed);
 }

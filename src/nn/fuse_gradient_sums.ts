@@ -5,6 +5,7 @@
  * @module
  */
 import type { Graph, Node, Tensor } from "../graph/graph.ts";
+import { type Replacement, rewrite } from "../graph/passes.ts";
 import { addN } from "../ops/add_n.ts";
 import { bnGrad } from "../ops/bn_grad.ts";
 
@@ -23,22 +24,13 @@ function findFusible(graph: Graph, roots: readonly Tensor[]): Map<Node, Node> {
 
 /** Rewrites the graph; `roots` are what it is run for. @returns how many nodes it saved */
 export function fuseGradientSums(graph: Graph, roots: readonly Tensor[]): number {
-  const old = graph.nodes, found = findFusible(graph, roots), replaced = new Map<Tensor, Tensor>();
-  const now = (t: Tensor): Tensor => replaced.get(t) ?? t, absorbed = new Set(found.values());
-  graph.nodes = [];
-  for (const node of old) {
-    const norm = found.get(node);
-    if (norm) {
-      const [x, total, ...others] = norm.inputs, [gy, more] = node.inputs;
-      const made = graph.apply(bnGrad, [x, gy, ...others, more].map(now), { ...norm.attrs, sum: true }, norm.label);
-      [...norm.outputs, total].forEach((t, i) => {
-        if (t.variable) graph.place(made[i], t.variable);
-        replaced.set(t, made[i]);
-      });
-    } else if (!absorbed.has(node)) {
-      node.inputs = node.inputs.map(now);
-      graph.nodes.push(node);
-    }
+  const places = new Map<Node, Replacement>(), found = findFusible(graph, roots);
+  for (const [sum, norm] of found) {
+    const [gy, more] = sum.inputs, [x, total, ...others] = norm.inputs, attrs = { ...norm.attrs, sum: true };
+    places.set(sum, (now) => {
+      const made = graph.apply(bnGrad, [x, gy, ...others, more].map(now), attrs, norm.label);
+      return [...norm.outputs, total].map((t, i) => [t, made[i]]);
+    });
   }
-  return old.length - graph.nodes.length;
+  return rewrite(graph, places, new Set(found.values()));
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Graph, Node, Tensor } from "../graph/graph.ts";
+import { type Replacement, rewrite } from "../graph/passes.ts";
 import { addN, sum } from "../ops/add_n.ts";
 import { normalize, type NormalizeAttributes } from "../ops/normalize.ts";
 import { pointwise } from "../ops/pointwise.ts";
@@ -33,41 +34,41 @@ function fusible(norm: Node, reader: ReadonlyMap<Tensor, Node | undefined>): Fus
 
 /** Rewrites the graph; `roots` are what it is run for. @returns how many nodes it saved */
 export function fuseNorms(graph: Graph, roots: readonly Tensor[]): number {
-  const old = graph.nodes, reader = readers(graph, roots), replaced = new Map<Tensor, Tensor>();
-  const now = (t: Tensor): Tensor => replaced.get(t) ?? t;
+  const reader = readers(graph, roots), places = new Map<Node, Replacement>(), absorbed = new Set<Node>();
   // A root is known by its tensor, which a rewritten node would not make.
   const kept = (t: Tensor) => roots.includes(t) || t.variable !== undefined;
-  const all = new Map(old.flatMap((node) => {
+  const all = new Map(graph.nodes.flatMap((node) => {
     const found = kept(node.outputs[0]) ? undefined : fusible(node, reader);
     return found ? [[node.outputs[0], found] as const] : [];
   }));
-  const absorbed = new Set<Node>();
-  /** A fused convolution where the graph is now. */
-  const apply = ({ convolution, norm }: Fusible, more: Tensor | undefined): Tensor => {
-    const [x, w] = convolution.inputs, attrs = { ...convolution.attrs, eps: norm.attrs.eps };
-    const inputs = [x, w, ...norm.inputs.slice(1), ...(more ? [more] : [])].map(now);
+  /** Adds a fused convolution; `inputs` are the norm's other ones, and what is added to it. */
+  const apply = ({ convolution, norm }: Fusible, inputs: readonly Tensor[]): Tensor => {
+    const attrs = { ...convolution.attrs, eps: norm.attrs.eps };
     return graph.apply1(pointwiseNorm, inputs, attrs, norm.label);
   };
-  /** What a sum takes over: those of its terms that nobody else reads. */
-  const terms = (node: Node) =>
-    kept(node.outputs[0])
-      ? []
-      : node.inputs.filter((t, i) => all.has(t) && reader.get(t) === node && i === node.inputs.indexOf(t));
-  for (const node of old) if (node.op === addN) terms(node).forEach((t) => absorbed.add(all.get(t)!.norm));
-  for (const { convolution } of all.values()) absorbed.add(convolution);
-  graph.nodes = [];
-  for (const node of old) {
-    const [y] = node.outputs, alone = all.get(y), taken = node.op === addN ? terms(node) : [];
-    if (absorbed.has(node)) continue;
-    if (alone) replaced.set(y, apply(alone, undefined));
-    else if (taken.length > 0) {
-      const rest = node.inputs.filter((t) => !taken.includes(t)).map(now);
-      const start = rest.length > 0 ? sum(graph, rest, node.label) : undefined;
-      replaced.set(y, taken.reduce((more: Tensor | undefined, t) => apply(all.get(t)!, more), start)!);
-    } else {
-      node.inputs = node.inputs.map(now);
-      graph.nodes.push(node);
-    }
+  const inputsOf = ({ convolution, norm }: Fusible): Tensor[] => [...convolution.inputs, ...norm.inputs.slice(1)];
+  for (const [y, found] of all) {
+    absorbed.add(found.convolution);
+    places.set(found.norm, (now) => [[y, apply(found, inputsOf(found).map(now))]]);
   }
-  return old.length - graph.nodes.length;
+  for (const node of graph.nodes) {
+    const [y] = node.outputs;
+    if (node.op !== addN || kept(y)) continue;
+    // It takes over those of its terms that nobody else reads.
+    const taken = node.inputs.filter((t, i) => all.has(t) && reader.get(t) === node && i === node.inputs.indexOf(t));
+    if (taken.length === 0) continue;
+    for (const t of taken) {
+      absorbed.add(t.node!);
+      places.delete(t.node!);
+    }
+    places.set(node, (now) => {
+      const rest = node.inputs.filter((t) => !taken.includes(t)).map(now);
+      let total = rest.length > 0 ? sum(graph, rest, node.label) : undefined;
+      for (const found of taken.map((t) => all.get(t)!)) {
+        total = apply(found, [...inputsOf(found).map(now), ...(total ? [total] : [])]);
+      }
+      return [[y, total!]];
+    });
+  }
+  return rewrite(graph, places, absorbed);
 }
