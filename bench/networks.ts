@@ -10,6 +10,10 @@
  *     deno task bench:networks --threads=1     threads of the peers (ours: LP_NUM_THREADS)
  *     deno task bench:networks --profile       where the time goes, by shader (timestamp queries; --shapes: and by operands)
  *     deno task bench:networks --no-peers --json
+ *     deno task bench:networks --python=PATH   the Python that has torch, where it is not /usr/bin/python3
+ *
+ * On a GPU each figure is the mean of 20 steps between two waits for the device; PyTorch's are on CUDA, and as a CUDA
+ * graph too ("graphMs" with --json).
  * @module
  */
 import "../src/platform/deno.ts";
@@ -77,22 +81,30 @@ type What = typeof WHAT[number];
 const value = (flag: string): string | undefined =>
   Deno.args.find((a) => a.startsWith(`--${flag}=`))?.slice(flag.length + 3);
 const flags = new Set(Deno.args),
-  known = /^--(only=.+|what=(train|predict)|calls=\d+|batch=\d+|threads=\d+|profile|shapes|no-peers|json)$/;
+  known = /^--(only=.+|what=(train|predict)|calls=\d+|batch=\d+|threads=\d+|python=.+|profile|shapes|no-peers|json)$/;
 const unknown = Deno.args.find((a) => !known.test(a));
 if (unknown !== undefined) {
   console.error(
-    `Cannot use '${unknown}' as a flag: use --only=NAME, --what=train|predict, --calls=N, --batch=N, --profile, ` +
-      `--shapes, --no-peers, --json`,
+    `Cannot use '${unknown}' as a flag: use --only=NAME, --what=train|predict, --calls=N, --batch=N, --python=PATH, ` +
+      `--profile, --shapes, --no-peers, --json`,
   );
   Deno.exit(2);
 }
-const steps = 5, calls = Number(value("calls") ?? 3), threads = Number(value("threads") ?? 2);
+const steps = 5,
+  calls = Number(value("calls") ?? 3),
+  threads = Number(value("threads") ?? 2),
+  python = value("python") ?? "/usr/bin/python3";
 
 interface Timing {
   readonly ms: number;
   readonly cpuMs: number;
   readonly parameters: number;
+  /** As a CUDA graph. */
+  readonly graphMs?: number;
 }
+
+/** Steps between two waits for the device: the host looks only every few milliseconds whether a GPU is done. */
+const repeatsOn = ({ software }: Gpu): number => software ? 1 : 20;
 
 function report(name: string, times: readonly DispatchTime[]): void {
   const rows = new Map<string, { ms: number; count: number }>();
@@ -104,10 +116,10 @@ function report(name: string, times: readonly DispatchTime[]): void {
     total += nanoseconds / 1e6;
     rows.set(key, row);
   }
-  console.error(`${name}: ${total.toFixed(0)} ms in ${times.length} dispatches`);
+  console.error(`${name}: ${total.toFixed(1)} ms in ${times.length} dispatches`);
   for (const [shader, { ms, count }] of [...rows].sort((a, b) => b[1].ms - a[1].ms).slice(0, 40)) {
     const share = (100 * ms / total).toFixed(1).padStart(5);
-    console.error(`  ${shader.padEnd(24)} ${ms.toFixed(1).padStart(8)} ms ${share} % ${String(count).padStart(5)} x`);
+    console.error(`  ${shader.padEnd(24)} ${ms.toFixed(2).padStart(9)} ms ${share} % ${String(count).padStart(5)} x`);
   }
 }
 
@@ -130,7 +142,7 @@ async function trainStep(gpu: Gpu, { network, batch, name }: Size): Promise<Timi
     const data = noiseBatch({ ...network, batch }), { runtime } = engine, began = performance.now();
     const run = () => engine.step(data, 0.025), spans: Span[] = [];
     for (let i = -2; i < steps; i++) {
-      const span = await measure(run, () => runtime.idle());
+      const span = await measure(run, () => runtime.idle(), repeatsOn(gpu));
       if (i >= 0) spans.push(span);
       else if (i === -2 && flags.has("--profile")) {
         console.error(
@@ -196,11 +208,12 @@ async function prediction(gpu: Gpu, { network, name }: Size): Promise<Timing> {
 /** Batches of which the peers may take what is fastest. */
 const PEER_BATCHES = [16, 64];
 
-async function torch({ network, batch }: Size, what: What): Promise<Timing | undefined> {
-  const request = { network, steps, what, threads, batches: what === "train" ? [batch] : PEER_BATCHES };
+async function torch({ software }: Gpu, { network, batch }: Size, what: What): Promise<Timing | undefined> {
+  const batches = what === "train" ? [batch] : PEER_BATCHES, device = software ? "cpu" : "cuda";
+  const request = { network, steps, what, threads, batches, device };
   try {
     const args = ["bench/pytorch_networks.py"];
-    const child = new Deno.Command("/usr/bin/python3", { args, stdin: "piped", stdout: "piped" }).spawn();
+    const child = new Deno.Command(python, { args, stdin: "piped", stdout: "piped" }).spawn();
     const writer = child.stdin.getWriter();
     await writer.write(new TextEncoder().encode(JSON.stringify(request) + "\n"));
     await writer.close();
@@ -261,7 +274,7 @@ for (const each of SIZES.filter(({ name }) => name.includes(value("only") ?? "")
     const mine: Timing[] = [], theirs: Timing[] = [], onnx: Timing[] = [];
     for (let call = 0; call < calls; call++) {
       mine.push(await (what === "train" ? trainStep : prediction)(gpu, one));
-      const other = peers ? await torch(one, what) : undefined;
+      const other = peers ? await torch(gpu, one, what) : undefined;
       if (other) theirs.push(other);
       const third = peers && what === "predict" ? await onnxRuntime(gpu, one) : undefined;
       if (third) onnx.push(third);

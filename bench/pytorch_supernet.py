@@ -13,6 +13,10 @@ Timed, as medians over the steps after the warm-up, interleaved as in a search:
 - alpha step: forward, backward, Adam, the weights' gradients computed and thrown away, as
   quark0/darts does;
 - frozen alpha step: the same with requires_grad off for the weights.
+
+With `--device cuda` each figure is the mean of `--repeats` steps between two waits for the device, and
+`..._graph_ms` are the same steps recorded as a CUDA graph and replayed, which leaves out Python's and the
+driver's share of the launches.
 """
 
 import argparse
@@ -239,6 +243,25 @@ def count_macs(model: Supernet, images: Tensor) -> int:
     return total
 
 
+def wait(cuda: bool) -> None:
+    if cuda:
+        torch.cuda.synchronize()
+
+
+def recorded(run: Callable[[], None]) -> Callable[[], None]:
+    """The step as a CUDA graph."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            run()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+    return graph.replay
+
+
 def measure(options: argparse.Namespace) -> Dict[str, object]:
     torch.manual_seed(0)
     torch.set_num_threads(options.threads)
@@ -253,15 +276,16 @@ def measure(options: argparse.Namespace) -> Dict[str, object]:
         width=options.size,
     )
     layout = torch.channels_last if options.layout == "channels_last" else torch.contiguous_format
-    model = Supernet(config).to(memory_format=layout)
+    cuda = options.device == "cuda"
+    model = Supernet(config).to(options.device, memory_format=layout)
     weights, alphas = model.weights(), list(model.alphas)
     parameters = sum(p.numel() for p in weights)
     assert parameters == golden.count_weights(config)
     shape = (config.batch, config.in_channels, config.height, config.width)
-    images = torch.randn(shape).to(memory_format=layout)
-    labels = torch.randint(config.classes, (config.batch,))
+    images = torch.randn(shape).to(options.device, memory_format=layout)
+    labels = torch.randint(config.classes, (config.batch,)).to(options.device)
     sgd = torch.optim.SGD(weights, lr=0.025, momentum=0.9, weight_decay=3e-4)
-    adam = torch.optim.Adam(alphas, lr=3e-4, betas=(0.5, 0.999), weight_decay=1e-3)
+    adam = torch.optim.Adam(alphas, lr=3e-4, betas=(0.5, 0.999), weight_decay=1e-3, capturable=cuda)
 
     def gradients() -> None:
         model.zero_grad(set_to_none=True)
@@ -289,16 +313,28 @@ def measure(options: argparse.Namespace) -> Dict[str, object]:
         "alpha_step": alpha_step,
         "alpha_step_frozen": frozen_alpha_step,
     }
-    times: Dict[str, List[float]] = {kind: [] for kind in kinds}
-    for step in range(options.warmup + options.steps):
-        for kind, run in kinds.items():
-            start = time.perf_counter()
-            run()
-            if step >= options.warmup:
-                times[kind].append(1e3 * (time.perf_counter() - start))
+    repeats = options.repeats if cuda else 1
+    times: Dict[str, List[float]] = {}
+
+    def time_all() -> None:
+        for step in range(options.warmup + options.steps):
+            for kind, run in kinds.items():
+                wait(cuda)
+                start = time.perf_counter()
+                for _ in range(repeats):
+                    run()
+                wait(cuda)
+                if step >= options.warmup:
+                    times.setdefault(kind, []).append(1e3 * (time.perf_counter() - start) / repeats)
+
+    time_all()
+    if cuda:
+        kinds = {f"{kind}_graph": recorded(run) for kind, run in kinds.items()}
+        time_all()
     result: Dict[str, object] = {
         "peer": "pytorch",
         "version": torch.__version__,
+        "device": torch.cuda.get_device_name() if cuda else "cpu",
         "threads": torch.get_num_threads(),
         "layout": options.layout,
         "norm": config.norm,
@@ -333,9 +369,11 @@ def main() -> None:
         ("steps", 5),
         ("warmup", 2),
         ("threads", 2),
+        ("repeats", 20),
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--norm", choices=golden.NODE_NORMS, default="none")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--layout", choices=("channels_last", "default"), default="channels_last")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     parser.add_argument("--check", action="store_true", help="compare with the golden model only")

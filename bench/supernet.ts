@@ -7,11 +7,15 @@
  *     deno task bench --f32           activations as f32 instead of bf16
  *     deno task bench --scaling       instead: the first size with other batches, channels and numbers of cells
  *     deno task bench --json          one JSON object per size
+ *     deno task bench --python=PATH   the Python that has torch, where it is not /usr/bin/python3
+ *
+ * On a GPU each of the 5 figures is the mean of 20 steps between two waits for the device, and PyTorch's are on CUDA,
+ * eager and as a CUDA graph.
  */
 import "../src/platform/deno.ts";
 import process from "node:process";
 import { measure, medianSpan, noiseBatch, type Span } from "../src/doctor/measure.ts";
-import { openGpu } from "../src/gpu/device.ts";
+import { type Gpu, openGpu } from "../src/gpu/device.ts";
 import type { Precision } from "../src/graph/tensor_type.ts";
 import { resolveSearchConfig } from "../src/search/config.ts";
 import { hyperValues } from "../src/nn/hyper.ts";
@@ -21,13 +25,19 @@ import type { NodeNorm, SupernetConfig } from "../src/space/supernet.ts";
 import { SIZES as STANDARD_SIZES } from "./step_costs.ts";
 
 const FLAGS = ["--small", "--large", "--profile", "--shapes", "--f32", "--scaling", "--json", "--no-torch"];
-const unknown = Deno.args.find((a) => !FLAGS.includes(a) && !/^--norm=(rms|batch|sample|none)$/.test(a));
+const unknown = Deno.args.find((a) => !FLAGS.includes(a) && !/^--(norm=(rms|batch|sample|none)|python=.+)$/.test(a));
 if (unknown !== undefined) {
-  console.error(`Cannot use '${unknown}' as a flag: use ${FLAGS.join(", ")} or --norm=rms|batch|sample|none`);
+  console.error(
+    `Cannot use '${unknown}' as a flag: use ${FLAGS.join(", ")} --python=PATH or --norm=rms|batch|sample|none`,
+  );
   Deno.exit(2);
 }
 const flags = new Set(Deno.args), steps = 5;
-const normFlag = Deno.args.find((a) => a.startsWith("--norm="))?.slice(7) ?? "rms";
+const value = (flag: string): string | undefined =>
+  Deno.args.find((a) => a.startsWith(`--${flag}=`))?.slice(flag.length + 3);
+const normFlag = value("norm") ?? "rms", python = value("python") ?? "/usr/bin/python3";
+/** Steps between two waits for the device: the host looks only every few milliseconds whether a GPU is done. */
+const repeatsOn = ({ software }: Gpu): number => software ? 1 : 20;
 const precision: Precision = flags.has("--f32") ? "f32" : "bf16";
 const SIZES = STANDARD_SIZES.map((size): SupernetConfig => ({ ...size, nodeNorm: normFlag as NodeNorm, precision }));
 
@@ -49,6 +59,7 @@ async function ours(config: SupernetConfig) {
   }
   const result: Record<string, unknown> = {
     adapter: gpu.name,
+    software: gpu.software,
     config: `C=${config.channels}, ${config.cells} cells, batch ${config.batch}, ` +
       `${config.height}x${config.width}x${config.inputChannels}, node norm ${config.nodeNorm}, ${config.precision}`,
     planMs: Math.round(planned - began),
@@ -59,11 +70,13 @@ async function ours(config: SupernetConfig) {
   };
   for (const name of ["weight_step", "alpha_step"]) {
     const spans: Span[] = [];
-    for (let i = 0; i < steps; i++) spans.push(await measure(() => runtime.run(name, inputs), () => runtime.idle()));
+    for (let i = 0; i < steps; i++) {
+      spans.push(await measure(() => runtime.run(name, inputs), () => runtime.idle(), repeatsOn(gpu)));
+    }
     const { macs, dispatches, traffic } = plan.plans.find((p) => p.name === name)!, span = medianSpan(spans);
     result[name] = {
-      ms: Math.round(span.milliseconds),
-      cpuMs: Math.round(span.cpuMilliseconds),
+      ms: +span.milliseconds.toPrecision(3),
+      cpuMs: +span.cpuMilliseconds.toPrecision(3),
       gflops: +(2 * macs / span.milliseconds / 1e6).toFixed(1),
       gmacs: +(macs / 1e9).toFixed(2),
       dispatches,
@@ -93,17 +106,17 @@ function report(name: string, times: Awaited<ReturnType<SearchEngine["runtime"][
     total += nanoseconds / 1e6;
     rows.set(key, row);
   }
-  console.error(`${name}: ${total.toFixed(0)} ms in ${times.length} dispatches`);
+  console.error(`${name}: ${total.toFixed(1)} ms in ${times.length} dispatches`);
   for (const [shader, { ms, count }] of [...rows].sort((a, b) => b[1].ms - a[1].ms)) {
     console.error(
-      `  ${shader.padEnd(24)} ${ms.toFixed(1).padStart(8)} ms ${(100 * ms / total).toFixed(1).padStart(5)} % ${
+      `  ${shader.padEnd(24)} ${ms.toFixed(2).padStart(9)} ms ${(100 * ms / total).toFixed(1).padStart(5)} % ${
         String(count).padStart(5)
       } x`,
     );
   }
 }
 
-async function torch(config: SupernetConfig): Promise<Record<string, unknown> | undefined> {
+async function torch(config: SupernetConfig, device: "cpu" | "cuda"): Promise<Record<string, unknown> | undefined> {
   const options = {
     channels: config.channels,
     cells: config.cells,
@@ -112,11 +125,15 @@ async function torch(config: SupernetConfig): Promise<Record<string, unknown> | 
     "in-channels": config.inputChannels,
     classes: config.classes,
     norm: config.nodeNorm,
+    device,
     steps,
   };
   const args = Object.entries(options).flatMap(([key, value]) => [`--${key}`, String(value)]);
   try {
-    const command = new Deno.Command("/usr/bin/python3", { args: ["bench/pytorch_supernet.py", ...args, "--json"] });
+    const command = new Deno.Command(python, {
+      args: ["bench/pytorch_supernet.py", ...args, "--json"],
+      stderr: "inherit",
+    });
     const { success, stdout } = await command.output();
     return success ? JSON.parse(new TextDecoder().decode(stdout)) : undefined;
   } catch {
@@ -158,7 +175,8 @@ if (flags.has("--scaling")) {
 
 const chosen = flags.has("--small") ? SIZES.slice(0, 1) : flags.has("--large") ? SIZES.slice(1) : SIZES;
 for (const config of chosen) {
-  const idarts = await ours(config), pytorch = flags.has("--no-torch") ? undefined : await torch(config);
+  const idarts = await ours(config);
+  const pytorch = flags.has("--no-torch") ? undefined : await torch(config, idarts.software ? "cpu" : "cuda");
   if (flags.has("--json")) {
     console.log(JSON.stringify({ idarts, pytorch }));
     continue;
