@@ -12,12 +12,12 @@
  *     deno task bench:networks --no-peers --json
  *     deno task bench:networks --python=PATH   the Python that has torch, where it is not /usr/bin/python3
  *
- * On a GPU each figure is the mean of 20 steps between two waits for the device; PyTorch's are on CUDA, and as a CUDA
- * graph too ("graphMs" with --json).
+ * Each figure of ours is the mean of the steps of half a second or more, which are waited for together, as trainings do.
+ * On a GPU PyTorch is on CUDA, 20 steps at a time, and as a CUDA graph too ("graphMs" with --json).
  * @module
  */
 import "../src/platform/deno.ts";
-import { measure, medianSpan, noiseBatch, type Span } from "../src/doctor/measure.ts";
+import { measure, medianSpan, noiseBatch, repeatsFor, type Span } from "../src/doctor/measure.ts";
 import { type Gpu, openGpu } from "../src/gpu/device.ts";
 import type { NetworkConfig } from "../src/space/derived.ts";
 import type { Genotype } from "../src/space/genotype.ts";
@@ -103,9 +103,6 @@ interface Timing {
   readonly graphMs?: number;
 }
 
-/** Steps between two waits for the device: the host looks only every few milliseconds whether a GPU is done. */
-const repeatsOn = ({ software }: Gpu): number => software ? 1 : 20;
-
 function report(name: string, times: readonly DispatchTime[]): void {
   const rows = new Map<string, { ms: number; count: number }>();
   let total = 0;
@@ -141,10 +138,12 @@ async function trainStep(gpu: Gpu, { network, batch, name }: Size): Promise<Timi
     engine.initialise(0);
     const data = noiseBatch({ ...network, batch }), { runtime } = engine, began = performance.now();
     const run = () => engine.step(data, 0.025), spans: Span[] = [];
+    let repeats = 1;
     for (let i = -2; i < steps; i++) {
-      const span = await measure(run, () => runtime.idle(), repeatsOn(gpu));
+      const span = await measure(run, () => runtime.idle(), repeats);
       if (i >= 0) spans.push(span);
-      else if (i === -2 && flags.has("--profile")) {
+      else if (i === -1) repeats = repeatsFor(span);
+      else if (flags.has("--profile")) {
         console.error(
           `first ${Math.round(performance.now() - began)} ms, GPU ${(plan.bytes / 2 ** 20).toFixed(0)} MiB`,
         );

@@ -9,13 +9,13 @@
  *     deno task bench --json          one JSON object per size
  *     deno task bench --python=PATH   the Python that has torch, where it is not /usr/bin/python3
  *
- * On a GPU each of the 5 figures is the mean of 20 steps between two waits for the device, and PyTorch's are on CUDA,
- * eager and as a CUDA graph.
+ * Each of the 5 figures is the mean of the steps of half a second or more, which are waited for together, as searches do.
+ * On a GPU PyTorch is on CUDA, eager and as a CUDA graph, 20 steps at a time.
  */
 import "../src/platform/deno.ts";
 import process from "node:process";
-import { measure, medianSpan, noiseBatch, type Span } from "../src/doctor/measure.ts";
-import { type Gpu, openGpu } from "../src/gpu/device.ts";
+import { measure, medianSpan, noiseBatch, repeatsFor, type Span } from "../src/doctor/measure.ts";
+import { openGpu } from "../src/gpu/device.ts";
 import type { Precision } from "../src/graph/tensor_type.ts";
 import { resolveSearchConfig } from "../src/search/config.ts";
 import { hyperValues } from "../src/nn/hyper.ts";
@@ -36,8 +36,6 @@ const flags = new Set(Deno.args), steps = 5;
 const value = (flag: string): string | undefined =>
   Deno.args.find((a) => a.startsWith(`--${flag}=`))?.slice(flag.length + 3);
 const normFlag = value("norm") ?? "rms", python = value("python") ?? "/usr/bin/python3";
-/** Steps between two waits for the device: the host looks only every few milliseconds whether a GPU is done. */
-const repeatsOn = ({ software }: Gpu): number => software ? 1 : 20;
 const precision: Precision = flags.has("--f32") ? "f32" : "bf16";
 const SIZES = STANDARD_SIZES.map((size): SupernetConfig => ({ ...size, nodeNorm: normFlag as NodeNorm, precision }));
 
@@ -70,9 +68,9 @@ async function ours(config: SupernetConfig) {
   };
   for (const name of ["weight_step", "alpha_step"]) {
     const spans: Span[] = [];
-    for (let i = 0; i < steps; i++) {
-      spans.push(await measure(() => runtime.run(name, inputs), () => runtime.idle(), repeatsOn(gpu)));
-    }
+    const step = (repeats?: number) => measure(() => runtime.run(name, inputs), () => runtime.idle(), repeats);
+    const repeats = repeatsFor(await step());
+    for (let i = 0; i < steps; i++) spans.push(await step(repeats));
     const { macs, dispatches, traffic } = plan.plans.find((p) => p.name === name)!, span = medianSpan(spans);
     result[name] = {
       ms: +span.milliseconds.toPrecision(3),

@@ -169,6 +169,8 @@ function permissionHints(gpu: Gpu): [string, string][] {
     ["--allow-write=<runs>", `${granted({ name: "write" })}  run folders`],
   ];
   if (gpu.software) {
+    const threads = granted({ name: "env", variable: "LP_NUM_THREADS" });
+    rows.push(["--allow-env=LP_NUM_THREADS", `${threads}  to keep all cores busy in virtual machines (optional)`]);
     const memory = granted({ name: "sys", kind: "systemMemoryInfo" });
     rows.push(["--allow-sys=systemMemoryInfo", `${memory}  to refuse what does not fit in memory (optional)`]);
   }

@@ -130,6 +130,9 @@ export function pairs(entries: readonly (readonly [string, string])[], indent = 
 /** Deno looks up a host to learn of newer versions unless told not to; Windows has no such short way to say it. */
 const QUIETLY = Deno.build.os === "windows" ? [] : ["DENO_NO_UPDATE_CHECK=1"];
 
+/** What a person may let the program set for Mesa's software driver; whoever did so will again. */
+const THREADS_VARIABLE = "LP_NUM_THREADS";
+
 /**
  * The command line that runs a verb with what it needs and nothing else, to be pasted into a shell.
  * @param args flags, words and paths; only paths may begin with a single dash
@@ -144,9 +147,10 @@ export function commandLine(
     readonly flags?: readonly string[];
   },
 ): string {
-  const { net = [] } = permissions;
+  const { net = [] } = permissions, threads = Deno.permissions.querySync({ name: "env", variable: THREADS_VARIABLE });
   const flags = [
     ...permissions.flags ?? [],
+    threads.state === "granted" ? `--allow-env=${THREADS_VARIABLE}` : "",
     net.length > 0 ? `--allow-net=${net.join(",")}` : "",
     permissions.read.length > 0 ? allowFlag("read", ...permissions.read) : "",
     permissions.write.length > 0 ? allowFlag("write", ...permissions.write) : "",

@@ -50,6 +50,17 @@ export async function measure(
   };
 }
 
+/** Milliseconds that runs should take which are waited for together, and most of them. */
+const TOGETHER = 500, MOST_TOGETHER = 50;
+
+/**
+ * How many runs to wait for together where one took so long: waiting for each would measure how often the host looks
+ * whether the device is done, every 10 ms or so, and leave the device without work meanwhile.
+ */
+export function repeatsFor({ milliseconds }: Span): number {
+  return Math.max(1, Math.min(MOST_TOGETHER, Math.ceil(TOGETHER / milliseconds)));
+}
+
 /** The median of each figure. */
 export function medianSpan(spans: readonly Span[]): Span {
   const of = (key: keyof Span) => median(spans.map((span) => span[key]));

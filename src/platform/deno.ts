@@ -26,6 +26,14 @@ function fault(error: unknown): FileFault | undefined {
   return undefined;
 }
 
+/** What Mesa's drivers are told by the environment, unless it says otherwise; see {@linkcode Platform.prepareDriver}. */
+const DRIVER_VARIABLES: readonly (readonly [variable: string, value: string])[] = [
+  ["XDG_RUNTIME_DIR", "/tmp"], // silences a harmless line that is printed where it is unset
+  // Threads of the software driver, which starts one for each core. In virtual machines idle cores look taken to Linux,
+  // and all threads are often woken on the same core: more of them spread (docs/performance.md).
+  ["LP_NUM_THREADS", String(3 * navigator.hardwareConcurrency)],
+];
+
 /** Deno. */
 export const DENO: Platform = {
   get name() {
@@ -58,10 +66,9 @@ export const DENO: Platform = {
     return (user + system) / 1e6;
   },
   prepareDriver() {
-    // Mesa prints a harmless line where XDG_RUNTIME_DIR is unset. Where the process may set that one variable, this
-    // gives it a value.
-    if (!granted({ name: "env", variable: "XDG_RUNTIME_DIR" })) return;
-    if (!Deno.env.get("XDG_RUNTIME_DIR")) Deno.env.set("XDG_RUNTIME_DIR", "/tmp");
+    for (const [variable, value] of DRIVER_VARIABLES) {
+      if (granted({ name: "env", variable }) && !Deno.env.get(variable)) Deno.env.set(variable, value);
+    }
   },
   threadsOf(module) {
     const folder = new URL("../", module);

@@ -109,7 +109,7 @@ export interface Platform {
   freeMemory(): number | undefined;
   /** CPU time of all threads of the process; undefined where that is not known. */
   cpuSeconds(): number | undefined;
-  /** Called before a graphics driver is loaded. */
+  /** Called before a graphics driver is loaded: sets what makes it quiet and quick, within the permissions. */
   prepareDriver(): void;
   /**
    * Whether the program may start threads of its modules: those below the folder above that of `module`, an address.
