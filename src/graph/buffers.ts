@@ -49,7 +49,8 @@ export class Buffers {
   readonly #arenas: ReadonlyMap<Arena, GPUBuffer>;
   readonly #inputs: ReadonlyMap<string, GPUBuffer>;
   readonly #params: GPUBuffer[] = [];
-  #staging?: GPUBuffer;
+  /** Of reads that are done, for the next ones. */
+  readonly #staging: GPUBuffer[] = [];
 
   private constructor(gpu: Gpu, plans: readonly Plan[], pool: Pool, guard: boolean) {
     this.#gpu = gpu;
@@ -172,14 +173,13 @@ export class Buffers {
     return copy;
   }
 
-  /** Copies parts of buffers with one wait: in Deno each takes about 10 ms. */
+  /**
+   * Copies parts of buffers with one wait: in Deno each takes about 10 ms. What is copied is what they hold now: programs
+   * may be run before it is there.
+   */
   async #read(parts: readonly Part[]): Promise<ArrayBuffer[]> {
     const { device } = this.#gpu, total = parts.reduce((sum, { bytes }) => sum + bytes, 0);
-    if (!this.#staging || this.#staging.size < total) {
-      this.#staging?.destroy();
-      this.#staging = device.createBuffer({ size: total, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-    }
-    const staging = this.#staging, encoder = device.createCommandEncoder();
+    const staging = this.#stagingFor(total), encoder = device.createCommandEncoder();
     let at = 0;
     for (const { buffer, offset, bytes } of parts) {
       encoder.copyBufferToBuffer(buffer, offset, staging, at, bytes);
@@ -197,7 +197,16 @@ export class Buffers {
     at = 0;
     const copies = parts.map(({ bytes }) => mapped.slice(at, at += bytes));
     staging.unmap();
+    this.#staging.push(staging);
     return copies;
+  }
+
+  /** A buffer to read from that nobody uses. */
+  #stagingFor(bytes: number): GPUBuffer {
+    const free = this.#staging.pop();
+    if (free && free.size >= bytes) return free;
+    free?.destroy();
+    return this.#gpu.device.createBuffer({ size: bytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
   }
 
   /** Frees them. */
@@ -205,7 +214,7 @@ export class Buffers {
     for (const buffer of [...this.#pool, ...this.#arenas.values(), ...this.#inputs.values(), ...this.#params]) {
       buffer.destroy();
     }
-    this.#staging?.destroy();
+    for (const buffer of this.#staging) buffer.destroy();
   }
 }
 

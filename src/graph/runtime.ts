@@ -188,7 +188,10 @@ export class Runtime {
     return (await this.#buffers.readArenas(arenas)).map((data) => new Float32Array(data));
   }
 
-  /** Reads a result of a program's last run, in storage order. Other programs must not have run since. */
+  /**
+   * Reads a result of a program's last run, in storage order. Other programs must not have run since; they may before it
+   * is there.
+   */
   async readResult(program: string, result: string): Promise<Float32Array<ArrayBuffer>> {
     return new Float32Array(await this.#buffers.readPlace(this.#plans.get(program)!.results.get(result)!));
   }

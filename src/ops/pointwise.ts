@@ -64,7 +64,7 @@ export const pointwise: OpSpec<PointwiseAttributes> = {
       { name: "plain", inputs: [image(8, 2, 3, 4), dense([8, 8])], attrs: plain },
       { name: "wide, ReLU, odd size", inputs: [image(4, 2, 3, 5), dense([32, 4])], attrs: relu },
       {
-        name: "more operands than are staged at once, ReLU",
+        name: "20 operands, wide, ReLU",
         inputs: [image(20, 1, 3, 5), dense([32, 20])],
         attrs: relu,
       },

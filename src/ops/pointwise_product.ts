@@ -2,12 +2,7 @@
  * Kernels of the product that a 1x1 convolution and the gradient of its input are.
  * @module
  */
-import {
-  pointwise as source,
-  pointwiseHeld as heldSource,
-  pointwiseLanes as lanesSource,
-  pointwiseTiled as tiledSource,
-} from "./shader_texts.ts";
+import { pointwise as source, pointwiseHeld as heldSource, pointwiseLanes as lanesSource } from "./shader_texts.ts";
 import type { GpuLimits } from "../gpu/device.ts";
 import { kernel, optional, type ParamValues, read, uniform, write } from "../gpu/kernel.ts";
 import {
@@ -38,11 +33,6 @@ const lanesShader = kernel("pointwise_lanes", lanesSource, {
   buffers: { x, w: read(["vec4f", "vec2f", "f32"]), y, u, partial: optional(write("vec4f")) },
   params: { ...sizes, share: "u32", relu: "u32", walks: "u32" },
 });
-const tiledShader = kernel("pointwise_tiled", tiledSource, {
-  buffers: { x, w: read("f32"), y, u },
-  params: { ...sizes, groups: "u32" },
-});
-
 /** Bytes of the uniform range that weights are bound as; arenas of weights have this much slack. */
 export const WEIGHT_UNIFORM_BYTES = 65536;
 
@@ -198,23 +188,6 @@ function lanes(product: Product, most: number): KernelVariant {
   };
 }
 
-/** Up to 32 results and as many vec4s of pixels for a workgroup, which shares operands and weights. */
-function tiled({ sizes: { GI, GROUPS, M4 }, transposed, outputs, settings, ...common }: Product): KernelVariant {
-  const OB = largestDivisor(outputs, 8), blocks = outputs / OB;
-  const ROWS = [4, 3, 2, 1].find((rows) => blocks % rows === 0)!;
-  return {
-    name: `tiled ${ROWS * OB}x32`,
-    plan: () => ({
-      dispatches: [dispatch(tiledShader, {
-        constants: { OB, ROWS, DEPTH: 8, ...settings },
-        buffers: { ...common.buffers, w: input(1) },
-        params: { ...common.params, groups: GROUPS },
-        workgroups: [Math.ceil(M4 / 32), (transposed ? GI : GROUPS) * outputs / (ROWS * OB), 1],
-      })],
-    }),
-  };
-}
-
 /**
  * Ways to multiply input 0 of `context` with the weights of type `w`, input 1; `transposed`: for the gradient of the
  * input, input 0 being that of the output and input 2, where there is a ReLU, the input.
@@ -243,8 +216,8 @@ export function product(
       block(all, 16, small && transposed ? 4 : 2),
       block(all, 8, 4),
     ]
-    : [
-      ...(outputs >= 32 ? [tiled(all), block(all, 8, 2)] : [block(all, 8, 2), tiled(all)]),
-      ...[block(all, 16, 2), block(all, 8, 1), block(all, 4, 4)],
-    ];
+    // On an H200 small blocks were quicker with many channels, larger ones with few (docs/performance.md).
+    : outputs >= 64
+    ? [block(all, 8, 1), block(all, 8, 2), block(all, 4, 4)]
+    : [block(all, 8, 2), block(all, 4, 4), block(all, 8, 1)];
 }

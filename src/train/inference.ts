@@ -16,7 +16,7 @@ import { buildInference, loadModel, type Model } from "./model_file.ts";
 
 /** Settings of a prediction or an evaluation; all optional. */
 export interface PredictOptions {
-  /** Images at a time, at most; if left out, 64, or fewer of a large network on a CPU. Changes memory and time only. */
+  /** Images at a time, at most; if left out, 64 on a CPU and 256 on a GPU, or fewer of a large network. Changes memory and time only. */
   readonly batch?: number;
   /** Told how many images are done, of how many. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -54,22 +54,29 @@ export interface Prediction {
   readonly probabilities: Float64Array;
 }
 
-/** Images at a time where nothing else is asked for. */
-const BATCH = 64, LEAST_BATCH = 8;
+/** Most images at a time, and bytes that the largest image of a batch may have, where nothing else is asked for. */
+interface BatchRule {
+  readonly most: number;
+  readonly bytes: number;
+}
 
-/** Bytes that the largest image of a batch may have on a CPU, whose caches hold about as much. */
-const CACHED_BYTES = 5 << 20, BF16_BYTES = 2;
+/** The caches of a CPU hold so much. A GPU must have work while the host does not look whether it is done, some 10 ms. */
+const CPU: BatchRule = { most: 64, bytes: 5 << 20 }, GPU: BatchRule = { most: 256, bytes: 32 << 20 };
+const LEAST_BATCH = 8, BF16_BYTES = 2;
 
-/** The largest power of two of images at a time whose largest activation fits into {@linkcode CACHED_BYTES}. */
-function cachedBatch(model: Model): number {
+/** Batches whose answers are not waited for while the device gets the next one. */
+const AHEAD = 3;
+
+/** The largest power of two of images at a time whose largest activation is small enough. */
+function suitableBatch(model: Model, { most, bytes }: BatchRule): number {
   const tensors = buildInference(model, 1).graph.nodes.flatMap(({ outputs }) => outputs);
-  const most = Math.max(1, ...tensors.map(({ type }) => storageLength(type))) * BF16_BYTES;
-  return Math.min(BATCH, Math.max(LEAST_BATCH, 2 ** Math.floor(Math.log2(CACHED_BYTES / most))));
+  const largest = Math.max(1, ...tensors.map(({ type }) => storageLength(type))) * BF16_BYTES;
+  return Math.min(most, Math.max(LEAST_BATCH, 2 ** Math.floor(Math.log2(bytes / largest))));
 }
 
 /**
- * A model on a device, made once and used often: what a batch of some size needs is compiled the first time. Calls at
- * the same time wait for each other.
+ * A model on a device, made once and used often: what a batch of some size needs is compiled the first time. Calls may
+ * be made at the same time.
  *
  * @example What a model takes a file and raw pixels (of a canvas, say) for
  * ```ts
@@ -84,10 +91,8 @@ function cachedBatch(model: Model): number {
 export class Predictor implements Disposable, AsyncDisposable {
   readonly #gpu: Gpu;
   readonly #ownsGpu: boolean;
-  readonly #programs = new Map<number, InferenceProgram>();
+  readonly #programs = new Map<number, Promise<InferenceProgram>>();
   #suitable: number | undefined;
-  /** Ends when the device has done what it was given last. */
-  #last: Promise<unknown> = Promise.resolve();
   /** Ends when all calls have. */
   #calls: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -226,54 +231,51 @@ export class Predictor implements Disposable, AsyncDisposable {
     // Images are normalised as in training, whatever the statistics of these are.
     const normalised = { ...data, mean, std };
     const batcher = new Batcher(normalised, { batch, seed: 0, stream: "inference", shuffle: false, last: "fill" });
-    const makeHost = () => ({ images: new Float32Array(batcher.imageElements), labels: new Int32Array(batch) });
-    const hosts = [makeHost(), makeHost()], steps = batcher.batchesPerEpoch;
-    // While the device has one batch, the next one is read.
-    let before: (() => Promise<void>) | undefined;
-    for (let step = 0; step < steps; step++) {
+    const images = new Float32Array(batcher.imageElements), ahead: Promise<void>[] = [];
+    const answers = async (logits: Promise<Float32Array>, step: number, labels: Int32Array): Promise<void> => {
+      const rows = await logits;
       signal?.throwIfAborted();
-      const { images, labels } = hosts[step % 2];
+      labels.forEach((label, n) => label >= 0 && visit(rows.subarray(n * classes, (n + 1) * classes), label));
+      onProgress?.(Math.min(data.count, (step + 1) * batch), data.count);
+    };
+    const program = await this.#program(batch);
+    for (let step = 0; step < batcher.batchesPerEpoch; step++) {
+      signal?.throwIfAborted();
+      const labels = new Int32Array(batch);
       await batcher.ready(0, step);
       batcher.fill(0, step, images, labels);
-      await before?.();
-      const running = this.#inTurn(async () => (await this.#program(batch)).logits(images, step));
-      running.catch(() => {}); // it is waited for below, unless something else fails first
-      before = async () => {
-        const logits = await running;
-        labels.forEach((label, n) => label >= 0 && visit(logits.subarray(n * classes, (n + 1) * classes), label));
-        onProgress?.(Math.min(data.count, (step + 1) * batch), data.count);
-      };
+      this.#checkOpen();
+      ahead.push(answers(program.logits(images, step), step, labels));
+      ahead.at(-1)!.catch(() => {}); // it is waited for below, unless something else fails first
+      if (ahead.length > AHEAD) await ahead.shift();
     }
-    await before?.();
+    for (const one of ahead) await one;
     signal?.throwIfAborted();
   }
 
   /** Images at a time where nobody says. */
   #suitableBatch(): number {
-    return this.#suitable ??= this.#gpu.limits.software ? cachedBatch(this.model) : BATCH;
+    return this.#suitable ??= suitableBatch(this.model, this.#gpu.limits.software ? CPU : GPU);
   }
 
-  /** Does something on the device when all that came before is done. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(work);
-    this.#last = done.catch(() => {});
-    return done;
-  }
-
-  async #program(batch: number): Promise<InferenceProgram> {
+  #checkOpen(): void {
     if (this.#freed) throw new TypeError("Cannot go on as the predictor was closed meanwhile: wait for what it does");
-    const known = this.#programs.get(batch);
-    if (known) return known;
-    const program = await InferenceProgram.create(this.#gpu, this.model, batch);
-    this.#programs.set(batch, program);
-    return program;
+  }
+
+  /** The program for batches of a size; made once, whoever asks meanwhile. */
+  #program(batch: number): Promise<InferenceProgram> {
+    this.#checkOpen();
+    const known = this.#programs.get(batch) ?? InferenceProgram.create(this.#gpu, this.model, batch);
+    this.#programs.set(batch, known);
+    known.catch(() => this.#programs.delete(batch));
+    return known;
   }
 
   /** Frees the memory on the device, and the device where it was opened for this. What still runs fails. */
   [Symbol.dispose](): void {
     if (this.#freed) return;
     this.#closed = this.#freed = true;
-    for (const program of this.#programs.values()) program.destroy();
+    for (const program of this.#programs.values()) program.then((made) => made.destroy(), () => {});
     if (this.#ownsGpu) this.#gpu.device.destroy();
   }
 

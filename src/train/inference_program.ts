@@ -41,7 +41,8 @@ export class InferenceProgram {
   }
 
   /**
-   * Logits `[batch, classes]` of normalised images in the layout of `Batcher`.
+   * Logits `[batch, classes]` of normalised images in the layout of `Batcher`. Submits at once: the next images may be
+   * given before these logits are there.
    * @param step number of the batch, which decides on noise
    * @throws {FailureError} where one is not finite: weights that have grown beyond all bounds mean nothing.
    */
