@@ -22,7 +22,7 @@ const SEARCH = { space: "darts", epochs: 4, stepsPerEpoch: 2 } as const;
 
 /** Tests by the name of their part: what `deno test` is called with. */
 const TESTS: Readonly<Record<string, readonly string[]>> = {
-  operations: ["tests/ops_test.ts"],
+  operations: ["tests/ops_test.ts", "tests/convolutions_test.ts"],
   golden: ["--allow-read=tests/golden", "tests/golden_test.ts", "tests/derived_golden_test.ts"],
   shaders: ["--no-lock", "--allow-read=.", "--allow-ffi", "tests/tint"],
 };
