@@ -103,7 +103,8 @@ async function ours(set: string, data: string, time: string, seed: number, searc
   Deno.removeSync(out, { recursive: true });
   const began = performance.now();
   await linesOf("deno", [
-    ...["run", "--no-prompt", `--allow-read=${data},src,.cache`, "--allow-write=.cache", "cli.ts", "auto", data],
+    ...["run", "--no-prompt", "--allow-env=LP_NUM_THREADS", `--allow-read=${data},src,.cache`, "--allow-write=.cache"],
+    ...["cli.ts", "auto", data],
     ...["--json", "--time", time, "--seed", String(seed), "--search", search, "--image-size", String(SIDE)],
     ...["--out", out],
   ]);
