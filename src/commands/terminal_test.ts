@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { commandLine } from "./terminal.ts";
 
-Deno.test("printed commands can be pasted whatever folders are called", () => {
+const NO_ENVIRONMENT = { env: false } as const, THREADS = { env: ["LP_NUM_THREADS"] };
+
+Deno.test("printed commands can be pasted whatever folders are called", { permissions: NO_ENVIRONMENT }, () => {
   const quiet = Deno.build.os === "windows" ? "" : "DENO_NO_UPDATE_CHECK=1 ";
   const line = (folder: string) =>
     commandLine(["train", folder, "--preset", "demo"], { read: [folder], write: [folder] });
@@ -11,4 +13,9 @@ Deno.test("printed commands can be pasted whatever folders are called", () => {
   assert.match(comma, /run --allow-read=runs --allow-write=runs cli.ts train runs\/a,b\/c --preset/);
   assert.match(quote, /run '--allow-read=it'\\''s' .* cli.ts train 'it'\\''s' --preset/);
   assert.match(dash, /run --allow-read=-x --allow-write=-x cli.ts train .\/-x --preset demo$/);
+});
+
+Deno.test("printed commands set the number of threads where this one may", { permissions: THREADS }, () => {
+  const command = commandLine(["doctor"], { read: [], write: [] });
+  assert.match(command, /deno run --allow-env=LP_NUM_THREADS \S+ doctor$/);
 });
