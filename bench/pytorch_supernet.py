@@ -369,7 +369,7 @@ def main() -> None:
         ("steps", 5),
         ("warmup", 2),
         ("threads", 2),
-        ("repeats", 20),
+        ("repeats", 5),
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--norm", choices=golden.NODE_NORMS, default="none")

@@ -10,7 +10,7 @@
  *     deno task bench --python=PATH   the Python that has torch, where it is not /usr/bin/python3
  *
  * Each of the 5 figures is the mean of the steps of half a second or more, which are waited for together, as searches do.
- * On a GPU PyTorch is on CUDA, eager and as a CUDA graph, 20 steps at a time.
+ * On a GPU PyTorch is on CUDA, eager and as a CUDA graph, 5 steps at a time.
  */
 import "../src/platform/deno.ts";
 import process from "node:process";

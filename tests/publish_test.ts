@@ -157,7 +157,8 @@ Deno.test("publish: what is sent is all of the program, and nothing of its tests
 
 Deno.test("jsr: a search on a folder of images with the README's permissions, as in a clone; its hints can be pasted", async () => {
   const [line] = README.match(/^deno run .* jsr:@idarts\/idarts\/cli auto my-images .*$/m) ?? [];
-  assert.equal(line, `deno run --allow-read=my-images,runs --allow-write=runs ${CLI} auto my-images --time 10m`);
+  const permissions = ["--allow-env=LP_NUM_THREADS", "--allow-read=my-images,runs", "--allow-write=runs"];
+  assert.equal(line, `deno run ${permissions.join(" ")} ${CLI} auto my-images --time 10m`);
   put({ "deno.json": "{}", "runs/.keep": "" }); // so that Deno does not find that of the clone above
   const side = 12, classes = ["left", "right"];
   put(
@@ -172,8 +173,7 @@ Deno.test("jsr: a search on a folder of images with the README's permissions, as
   );
   const options = ["--image-size=8", "--space=s3", "--cells=3", "--init-channels=2", "--batch-size=8", "--epochs=2"];
   const { code, out, err } = await deno(
-    ...["run", "--no-prompt", "--allow-read=my-images,runs", "--allow-write=runs", CLI],
-    ...["search", "--data=my-images", ...options, "--out=runs/a"],
+    ...["run", "--no-prompt", ...permissions, CLI, "search", "--data=my-images", ...options, "--out=runs/a"],
   );
   assert.equal(err, "");
   assert.equal(code, 0, out);
