@@ -13,7 +13,7 @@ import {
   supernetOutcomes,
 } from "../src/doctor/golden_networks.ts";
 import { goldenBatch, projected } from "../src/doctor/golden_values.ts";
-import { openGpu } from "../src/gpu/device.ts";
+import { type Gpu, openGpu, PORTABLE_LIMITS } from "../src/gpu/device.ts";
 import { elementCount, unpack } from "../src/graph/tensor_type.ts";
 import type { Arena, Variable } from "../src/graph/variables.ts";
 import type { SearchEngine } from "../src/search/engine.ts";
@@ -32,7 +32,7 @@ function readGolden(name: string): Golden {
 }
 
 const gpu = await openGpu();
-const start = (config: SupernetConfig, order?: number): Promise<SearchEngine> => startGoldenSearch(gpu, config, order);
+const start = (config: SupernetConfig): Promise<SearchEngine> => startGoldenSearch(gpu, config);
 
 /** Every variable of an arena against the golden tensors `prefix + name`. */
 async function compareArena(
@@ -133,9 +133,10 @@ Deno.test("ten steps of the search agree with PyTorch", async () => {
   }
 });
 
-Deno.test("three steps of the second-order search agree with PyTorch", async () => {
+/** Three steps of the second-order search on a device against PyTorch. */
+async function compareSecondOrder(device: Gpu): Promise<void> {
   const golden = readGolden("search_order2.safetensors"), { config } = golden;
-  const engine = await start(config, 2), { arenas, ahead: [, aheadArena] } = engine.plan;
+  const engine = await startGoldenSearch(device, config, 2), { arenas, ahead: [, aheadArena] } = engine.plan;
   const losses = { train: [0], val: [0] };
   const read = async (arena: Arena, { type, offset }: Variable) =>
     unpack(type, (await engine.runtime.readArena(arena)).subarray(offset));
@@ -163,6 +164,17 @@ Deno.test("three steps of the second-order search agree with PyTorch", async () 
     compare("validation losses", losses.val, golden.tensor("val_loss").data, 1e-4);
   } finally {
     engine.destroy();
+  }
+}
+
+Deno.test("three steps of the second-order search agree with PyTorch", () => compareSecondOrder(gpu));
+
+Deno.test("three steps of the second-order search agree with PyTorch, kernels for GPUs", async () => {
+  const portable = await openGpu({ limits: PORTABLE_LIMITS });
+  try {
+    await compareSecondOrder(portable);
+  } finally {
+    portable.device.destroy();
   }
 });
 
