@@ -279,13 +279,13 @@ class Auto {
   /** Trains the winner on, or anew, with all images; what came before is kept where that made it worse. */
   async #train(winner: Runner, fold: Fold): Promise<{ model: Model; steps: number | null }> {
     const { candidate, secondsPerStep, models: [before], standing } = winner,
-      { ledger, budget } = this.#context;
+      { ledger, budget, clocked } = this.#context;
     const told = ledger.knows("final"), { held } = fold, { train: data } = this.#context.data;
     const plan = ledger.plan("final", () => {
       const left = budget.left() - this.#context.reserve() - budget.overhead(TRIAL_SECONDS);
       const steps = Math.floor(left / budget.stepCost(secondsPerStep));
       const anew = steps >= ANEW_FROM * standing.steps / winner.models.length;
-      return steps < LEAST_STEPS ? null : trialPlan(steps, data.count, !anew);
+      return steps < LEAST_STEPS ? null : trialPlan(steps, data.count, !anew, clocked ? secondsPerStep : undefined);
     });
     if (!plan) {
       ledger.note("There was no time to train the winner on");

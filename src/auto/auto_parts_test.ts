@@ -114,6 +114,9 @@ Deno.test("a trial takes the steps that it was given, never more, in epochs of s
       assert.ok(stepsPerEpoch * epochs <= steps && stepsPerEpoch * (epochs + 1) > steps);
       assert.ok(batch >= 2 && batch <= images && warmup <= epochs / 4);
       assert.ok(stepsPerEpoch <= Math.max(60, steps / 50), "little is lost where the time is over");
+      const quick = trialPlan(steps, images, false, 0.002), seconds = 0.002 * quick.stepsPerEpoch;
+      assert.ok(seconds <= Math.max(0.6, 0.002 * steps / 50) && (steps < 2000 || seconds > 0.4), "nor between epochs");
+      assert.deepEqual(trialPlan(steps, images, false, 0.05), trialPlan(steps, images, false));
     }
   }
 });

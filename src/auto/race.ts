@@ -369,12 +369,12 @@ export class Race {
 
   /** What a trial does; null where there is no time left for it. @param needed whether it is the first of all */
   #trialPlan(speed: number, slice: number, { train }: Fold, again: boolean, needed: boolean): TrialPlan | null {
-    const { budget } = this.#context, overhead = budget.overhead(TRIAL_SECONDS);
+    const { budget, clocked } = this.#context, overhead = budget.overhead(TRIAL_SECONDS);
     const most = Math.floor((budget.left() - this.#context.reserve() - overhead) / budget.stepCost(speed));
     const wanted = Math.floor((slice - overhead) / budget.stepCost(speed));
     const steps = Math.min(most, Math.max(LEAST_STEPS, wanted));
     if (steps < LEAST_STEPS && !needed) return null;
-    return trialPlan(Math.max(1, steps), train.count, again);
+    return trialPlan(Math.max(1, steps), train.count, again, clocked ? speed : undefined);
   }
 
   /** Seconds in which a network answers one image here; undefined where that cannot be told. */

@@ -43,10 +43,10 @@ export function batchFor(images: number): number {
 }
 
 /**
- * Epochs of a trial, where its steps suffice, and steps of one: after each its network and a checkpoint are kept, which
- * takes about 0.05 s, and where the time is over the last whole epoch counts.
+ * Epochs of a trial, where its steps suffice, and steps and seconds of one: after each its network and a checkpoint are
+ * kept, which takes about 0.05 s, and where the time is over the last whole epoch counts.
  */
-const LEAST_EPOCHS = 6, MOST_EPOCHS = 60, EPOCH_STEPS = 50;
+const LEAST_EPOCHS = 6, MOST_EPOCHS = 60, EPOCH_STEPS = 50, EPOCH_SECONDS = 0.5;
 /** Share of the epochs in which the learning rate rises. */
 const WARMUP_SHARE = 1 / 6;
 
@@ -54,9 +54,11 @@ const WARMUP_SHARE = 1 / 6;
  * A schedule of about so many steps: one rise and one fall of the learning rate.
  * @param images that are trained on
  * @param again whether it goes on from trained weights, which a lower rate keeps
+ * @param secondsPerStep where the clock counts: quick steps make longer epochs
  */
-export function trialPlan(steps: number, images: number, again: boolean): TrialPlan {
-  const parts = Math.max(LEAST_EPOCHS, Math.min(MOST_EPOCHS, Math.round(steps / EPOCH_STEPS)));
+export function trialPlan(steps: number, images: number, again: boolean, secondsPerStep = Infinity): TrialPlan {
+  const epochSteps = Math.max(EPOCH_STEPS, EPOCH_SECONDS / secondsPerStep);
+  const parts = Math.max(LEAST_EPOCHS, Math.min(MOST_EPOCHS, Math.round(steps / epochSteps)));
   const stepsPerEpoch = Math.max(1, Math.floor(steps / parts)), epochs = Math.max(1, Math.floor(steps / stepsPerEpoch));
   const batch = batchFor(images), warmup = Math.floor(epochs * WARMUP_SHARE);
   return { batch, stepsPerEpoch, epochs, warmup, lr: again ? 0.06 : 0.1, again };
