@@ -117,6 +117,24 @@ Deno.test("predictor: programs are compiled once for a few sizes, with the bits 
   ]);
 });
 
+Deno.test("predictor: answers are told in the order of the images, whichever comes first", async () => {
+  const images = { images: data.images as Uint8Array, count: 48 }, map = GPUBuffer.prototype.mapAsync;
+  const expected = await predictImages(model, images, { gpu });
+  let calls = 0;
+  GPUBuffer.prototype.mapAsync = async function (...args): Promise<undefined> {
+    const late = calls++ % 2 === 0;
+    await map.apply(this, args);
+    if (late) await new Promise((resolve) => setTimeout(resolve, 50));
+    return undefined;
+  };
+  try {
+    assert.deepEqual(await predictImages(model, images, { gpu, batch: 8 }), expected);
+    assert.equal(calls, 6);
+  } finally {
+    GPUBuffer.prototype.mapAsync = map;
+  }
+});
+
 Deno.test("predictor: measures images in memory as evaluateModel does", async () => {
   await using predictor = await Predictor.open(model, { gpu });
   const seen: number[] = [];

@@ -16,7 +16,10 @@ import { buildInference, loadModel, type Model } from "./model_file.ts";
 
 /** Settings of a prediction or an evaluation; all optional. */
 export interface PredictOptions {
-  /** Images at a time, at most; if left out, 64 on a CPU and 256 on a GPU, or fewer of a large network. Changes memory and time only. */
+  /**
+   * Images at a time, at most; if left out, 64 on a CPU and 256 on a GPU, or fewer of a large network. Changes memory and
+   * time only.
+   */
   readonly batch?: number;
   /** Told how many images are done, of how many. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -231,26 +234,27 @@ export class Predictor implements Disposable, AsyncDisposable {
     // Images are normalised as in training, whatever the statistics of these are.
     const normalised = { ...data, mean, std };
     const batcher = new Batcher(normalised, { batch, seed: 0, stream: "inference", shuffle: false, last: "fill" });
-    const images = new Float32Array(batcher.imageElements), ahead: Promise<void>[] = [];
-    const answers = async (logits: Promise<Float32Array>, step: number, labels: Int32Array): Promise<void> => {
-      const rows = await logits;
-      signal?.throwIfAborted();
+    const images = new Float32Array(batcher.imageElements), program = await this.#program(batch);
+    const ahead: { readonly step: number; readonly labels: Int32Array; readonly logits: Promise<Float32Array> }[] = [];
+    /** Waits for the oldest batch: answers need not come in the order in which they were asked for. */
+    const visitNext = async (): Promise<void> => {
+      const { step, labels, logits } = ahead.shift()!, rows = await logits;
       labels.forEach((label, n) => label >= 0 && visit(rows.subarray(n * classes, (n + 1) * classes), label));
       onProgress?.(Math.min(data.count, (step + 1) * batch), data.count);
+      signal?.throwIfAborted();
     };
-    const program = await this.#program(batch);
     for (let step = 0; step < batcher.batchesPerEpoch; step++) {
       signal?.throwIfAborted();
       const labels = new Int32Array(batch);
       await batcher.ready(0, step);
       batcher.fill(0, step, images, labels);
       this.#checkOpen();
-      ahead.push(answers(program.logits(images, step), step, labels));
-      ahead.at(-1)!.catch(() => {}); // it is waited for below, unless something else fails first
-      if (ahead.length > AHEAD) await ahead.shift();
+      const logits = program.logits(images, step);
+      logits.catch(() => {}); // it is waited for, unless something else fails first
+      ahead.push({ step, labels, logits });
+      if (ahead.length > AHEAD) await visitNext();
     }
-    for (const one of ahead) await one;
-    signal?.throwIfAborted();
+    while (ahead.length > 0) await visitNext();
   }
 
   /** Images at a time where nobody says. */
