@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
+from pytorch_cuda import recorded
+
 Choices = List[Dict[str, Any]]
 
 
@@ -160,20 +162,6 @@ def timed(run: Callable[[], Any], steps: int, warmup: int, cuda: bool) -> Dict[s
             times.append(1e3 * (time.perf_counter() - start) / repeats)
             cpu.append(1e3 * (time.process_time() - busy) / repeats)
     return {"ms": statistics.median(times), "cpuMs": statistics.median(cpu)}
-
-
-def recorded(run: Callable[[], Any]) -> Callable[[], Any]:
-    """A run as a CUDA graph."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            run()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        run()
-    return graph.replay
 
 
 def timed_and_recorded(run: Callable[[], Any], steps: int, cuda: bool) -> Dict[str, Any]:

@@ -34,6 +34,7 @@ import torch.nn.functional as F
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/golden"))
 # The path has to be known first.
+from pytorch_cuda import recorded  # noqa: E402
 import supernet as golden  # noqa: E402
 from supernet import EDGES, EPS, NODES, PRIMITIVES, Cell, Config  # noqa: E402
 from supernet import plan_cells, targets_of  # noqa: E402
@@ -246,20 +247,6 @@ def count_macs(model: Supernet, images: Tensor) -> int:
 def wait(cuda: bool) -> None:
     if cuda:
         torch.cuda.synchronize()
-
-
-def recorded(run: Callable[[], None]) -> Callable[[], None]:
-    """The step as a CUDA graph."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            run()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        run()
-    return graph.replay
 
 
 def measure(options: argparse.Namespace) -> Dict[str, object]:

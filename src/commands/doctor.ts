@@ -11,6 +11,7 @@ import { fullCheck } from "../doctor/full_check.ts";
 import { fullCheckPage } from "../doctor/page.ts";
 import { softwareReason } from "../gpu/adapter.ts";
 import { type Gpu, LIMIT_NAMES, openGpu, PORTABLE_LIMITS } from "../gpu/device.ts";
+import { THREADS_VARIABLE } from "../platform/platform.ts";
 import { checkDevice, type OperationCheck, type StepCheck } from "../search/device_check.ts";
 import type { Parsed } from "./flags.ts";
 import { VERSION } from "../base/version.ts";
@@ -169,8 +170,8 @@ function permissionHints(gpu: Gpu): [string, string][] {
     ["--allow-write=<runs>", `${granted({ name: "write" })}  run folders`],
   ];
   if (gpu.software) {
-    const threads = granted({ name: "env", variable: "LP_NUM_THREADS" });
-    rows.push(["--allow-env=LP_NUM_THREADS", `${threads}  to keep all cores busy in virtual machines (optional)`]);
+    const threads = granted({ name: "env", variable: THREADS_VARIABLE });
+    rows.push([`--allow-env=${THREADS_VARIABLE}`, `${threads}  to keep all cores busy in virtual machines (optional)`]);
     const memory = granted({ name: "sys", kind: "systemMemoryInfo" });
     rows.push(["--allow-sys=systemMemoryInfo", `${memory}  to refuse what does not fit in memory (optional)`]);
   }

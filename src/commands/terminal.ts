@@ -7,6 +7,7 @@
 import { allowFlag } from "../base/files.ts";
 import { printable, printableJson } from "../base/printable.ts";
 import { shellQuote } from "../base/shell.ts";
+import { THREADS_VARIABLE } from "../platform/platform.ts";
 import { isLive, stderr, stdout } from "./output.ts";
 import { PROGRAM } from "./program.ts";
 
@@ -130,9 +131,6 @@ export function pairs(entries: readonly (readonly [string, string])[], indent = 
 /** Deno looks up a host to learn of newer versions unless told not to; Windows has no such short way to say it. */
 const QUIETLY = Deno.build.os === "windows" ? [] : ["DENO_NO_UPDATE_CHECK=1"];
 
-/** What a person may let the program set for Mesa's software driver; whoever did so will again. */
-const THREADS_VARIABLE = "LP_NUM_THREADS";
-
 /**
  * The command line that runs a verb with what it needs and nothing else, to be pasted into a shell.
  * @param args flags, words and paths; only paths may begin with a single dash
@@ -150,6 +148,7 @@ export function commandLine(
   const { net = [] } = permissions, threads = Deno.permissions.querySync({ name: "env", variable: THREADS_VARIABLE });
   const flags = [
     ...permissions.flags ?? [],
+    // Whoever lets the program set it will do so again.
     threads.state === "granted" ? `--allow-env=${THREADS_VARIABLE}` : "",
     net.length > 0 ? `--allow-net=${net.join(",")}` : "",
     permissions.read.length > 0 ? allowFlag("read", ...permissions.read) : "",

@@ -5,7 +5,7 @@
 import process from "node:process";
 import { constants, crc32, gunzipSync } from "node:zlib";
 import { fileURLToPath } from "node:url";
-import { type FileFault, type GunzipOptions, type Platform, usePlatform } from "./platform.ts";
+import { type FileFault, type GunzipOptions, type Platform, THREADS_VARIABLE, usePlatform } from "./platform.ts";
 
 function granted(query: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(query).state === "granted";
@@ -31,7 +31,7 @@ const DRIVER_VARIABLES: readonly (readonly [variable: string, value: string])[] 
   ["XDG_RUNTIME_DIR", "/tmp"], // silences a harmless line that is printed where it is unset
   // Threads of the software driver, which starts one for each core. In virtual machines idle cores look taken to Linux,
   // and all threads are often woken on the same core: more of them spread (docs/performance.md).
-  ["LP_NUM_THREADS", String(3 * navigator.hardwareConcurrency)],
+  [THREADS_VARIABLE, String(3 * navigator.hardwareConcurrency)],
 ];
 
 /** Deno. */

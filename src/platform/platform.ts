@@ -149,6 +149,9 @@ const NONE: Platform = {
   crc32: unknown,
 };
 
+/** Variable of the environment with the number of threads of Mesa's software driver. */
+export const THREADS_VARIABLE = "LP_NUM_THREADS";
+
 let chosen = NONE;
 
 /** Says which runtime the program is in: the modules of the runtimes do. */
