@@ -5,10 +5,12 @@ held out and answers. Test images are not looked at. One JSON line a training.
     deno task bench:outcome --sets=clipart,units,fashion-2000,icons --seeds=1 --time=30s --results=.cache/o.jsonl
     python3 bench/training_recipes.py '{"mean": {"C": 8}, "pyramid": {"C": 8, "head": "gap+grid4"}}' clipart,units 1500 0,1
 
-A recipe has any of C (channels), batch, steps, lr, wd, ls, flip and pad (0: none), mixup, cap (training images at the most),
-head (what the classifier sees: gap, gapmax, grid2, grid4, joined by +), half (1: the stem has stride 2).
+A recipe has any of C (channels), batch, steps, lr, wd, ls, flip and pad (0: none), mixup, cutmix (share of the steps), cap
+(training images at the most), head (what the classifier sees: gap, gapmax, grid2, grid4, joined by +), half (1: the stem has
+stride 2). A set with a colon is a folder of IDX files and how many of its training images are taken; of the others 6,000
+answer: /usr/share/datasets/fashion-mnist:2000, .cache/mnist:1000.
 """
-import json, sys, time
+import glob, gzip, json, sys, time
 import numpy as np
 import torch
 import torch.nn as nn
@@ -62,8 +64,23 @@ def network(inputs, classes, recipe):
     ).to(memory_format=LAST)
 
 
+def idx(pattern):
+    """The array of an IDX file of bytes."""
+    path = glob.glob(pattern)[0]
+    with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
+        raw = file.read()
+    dims = [int.from_bytes(raw[at:at + 4], "big") for at in range(4, 4 + 4 * raw[3], 4)]
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(dims)
+
+
 def held_out(name, seed, cap):
     """Images to train on, the others, number of classes, whether mirroring makes sense."""
+    if ":" in name:
+        folder, count = name.split(":")
+        x, y = idx(f"{folder}/train-images*")[:, None], idx(f"{folder}/train-labels*").astype(np.int64)
+        order, count = np.random.RandomState(100 + seed).permutation(len(x)), int(count)
+        t, v = order[:count], order[count:count + 6000]
+        return (x[t], y[t]), (x[v], y[v]), 10, "fashion" in name
     folder = f".cache/outcome/{name}"
     with open(f"{folder}/shape.json") as file:
         shape = json.load(file)
@@ -82,10 +99,12 @@ def train(name, seed, steps, recipe):
     prepare = lambda images: torch.from_numpy(((images / 255 - mean) / std).astype(np.float32))
     images, labels, held, answers = prepare(x), torch.from_numpy(y), prepare(vx), torch.from_numpy(vy)
     torch.manual_seed(seed)
+    np.random.seed(seed)
     net = network(images.shape[1], classes, recipe).train()
     size, batch, flip = images.shape[2], recipe.get("batch", 32), flip and recipe.get("flip", 1)
     pad, smooth = round(recipe.get("pad", 1 / 12) * size), recipe.get("ls", 0.1)
-    padded, order = F.pad(images, (pad,) * 4), torch.empty(0, dtype=torch.long)
+    black = torch.from_numpy((-mean / std).astype(np.float32))
+    padded, order = F.pad(images - black, (pad,) * 4) + black, torch.empty(0, dtype=torch.long)
     weight_decay = recipe.get("wd", 5e-4)
     optimizer = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=weight_decay)
     for step in range(steps):
@@ -101,6 +120,13 @@ def train(name, seed, steps, recipe):
         if recipe.get("mixup"):
             share, turn = float(np.random.beta(recipe["mixup"], recipe["mixup"])), torch.randperm(batch)
             b, other = share * b + (1 - share) * b[turn], mixed[turn]
+        if recipe.get("cutmix") and np.random.rand() < recipe["cutmix"]:
+            left, turn = float(np.random.rand()), torch.randperm(batch)
+            half, (row, column) = int(size * (1 - left) ** 0.5) // 2, np.random.randint(0, size, 2)
+            (top, low), (bottom, high) = np.maximum((row - half, column - half), 0), np.minimum((row + half, column + half), size)
+            b = b.clone()
+            b[:, :, top:bottom, low:high] = b[turn][:, :, top:bottom, low:high]
+            share, other = 1 - (bottom - top) * (high - low) / size / size, mixed[turn]
         done = step / steps
         for group in optimizer.param_groups:
             group["lr"] = recipe.get("lr", 0.1) * max(done / 0.2 if done < 0.2 else (1 - done) / 0.8, 1e-3)

@@ -1,7 +1,8 @@
 // Cross entropy of the rows of dense [N, K] with label smoothing E: of z = x - max(x),
 //   loss = log(sum exp z) - (1 - E) z[label] - E mean(z)
 // One workgroup does all rows and adds them up in a fixed order. A row with a number that is not finite, or with a
-// label of K or more, has the loss NaN; negative labels do not count.
+// label of K or more, has the loss NaN; negative labels do not count. Where targets are mixed, z[label] is a weighted
+// mean: `shares` of it from the label's own logit, the rest from that of `others`, where that is not negative.
 
 var<workgroup> parts: array<vec4f, LANES>;
 
@@ -12,7 +13,12 @@ fn row(r: u32) -> vec4f {
   let end = start + K;
   var most = x[start];
   var best = start;
+#if MIXED
+  let other = select(others[r], label, others[r] < 0);
+  var broken = u32(max(label, other)) >= K;
+#else
   var broken = label >= K;
+#endif
   for (var i = start; i < end; i++) {
     let v = x[i];
     if (v > most) {
@@ -31,7 +37,12 @@ fn row(r: u32) -> vec4f {
     sum += z;
   }
   let chosen = start + u32(label);
-  let value = log(exps) - (1.0 - SMOOTHING) * (x[chosen] - most) - SMOOTHING * (sum / f32(K));
+#if MIXED
+  let right = mix(x[start + u32(other)], x[chosen], shares[r]);
+#else
+  let right = x[chosen];
+#endif
+  let value = log(exps) - (1.0 - SMOOTHING) * (right - most) - SMOOTHING * (sum / f32(K));
   return vec4f(value, select(0.0, 1.0, best == chosen), 1, 0);
 }
 

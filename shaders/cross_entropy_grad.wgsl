@@ -1,5 +1,6 @@
 // Gradient of the mean cross entropy: gx = seed / count * (softmax(x) - (1 - E) [k = label] - E / K); zero for
-// negative labels. One invocation per row.
+// negative labels. Where targets are mixed, [k = label] is `shares` of it and the rest [k = other]. One invocation per
+// row.
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
@@ -23,9 +24,18 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   for (var i = start; i < end; i++) { most = max(most, x[i]); }
   var exps = 0.0;
   for (var i = start; i < end; i++) { exps += exp(x[i] - most); }
+  let own = start + u32(label);
+#if MIXED
+  let other = select(start + u32(others[r]), own, others[r] < 0);
+#endif
   for (var i = start; i < end; i++) {
     let p = exp(x[i] - most) / exps;
-    let target_p = SMOOTHING / f32(K) + select(0.0, 1.0 - SMOOTHING, i == start + u32(label));
+#if MIXED
+    let hit = mix(select(0.0, 1.0, i == other), select(0.0, 1.0, i == own), shares[r]);
+    let target_p = SMOOTHING / f32(K) + (1.0 - SMOOTHING) * hit;
+#else
+    let target_p = SMOOTHING / f32(K) + select(0.0, 1.0 - SMOOTHING, i == own);
+#endif
     gx[i] = scale * (p - target_p);
   }
 }

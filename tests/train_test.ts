@@ -159,6 +159,17 @@ Deno.test("train: stopped in the middle of an epoch, the same call goes on to th
   assert.deepEqual(await complete(folder), reference);
 });
 
+Deno.test("train: mixed images change what is learnt, and stay the same ones when it is resumed", async () => {
+  const lossOf = async (config: TrainConfig, run: TrainRunOptions = {}): Promise<number> =>
+    (await train(config, DARTS_V2, DATA, { gpu, ...run })).epochs.at(-1)!.trainLoss;
+  const shares = [0, 0.5, 1], losses: number[] = [];
+  for (const cutmix of shares) losses.push(await lossOf(tiny({ epochs: 2, cutmix })));
+  assert.equal(new Set(losses).size, shares.length, "none, some and all");
+  const path = `${temporary()}/run`, config = tiny({ epochs: 2, cutmix: 0.5, checkpointSteps: 1 });
+  await interrupted(path, (options) => train(config, DARTS_V2, DATA, { gpu, ...options }), 1, 2);
+  assert.equal(await lossOf(config, { folder: path }), losses[1]);
+});
+
 Deno.test("train: at the pace of a clock the schedule ends when it says so, resumed or not", async () => {
   const marks = [0.1, 0.5, 0.9, 1], config = tiny({ checkpointSteps: 1, valImages: 0 }), path = `${temporary()}/run`;
   const pace = (): Pace => ({ shares: [], next: (epoch) => marks[epoch] });

@@ -121,6 +121,12 @@ Deno.test("a trial takes the steps that it was given, never more, in epochs of s
   }
 });
 
+Deno.test("images are mixed where a training sees each of them often", () => {
+  const mixed = ([steps, images]: number[]): boolean => trialPlan(steps, images, false).cutmix > 0;
+  assert.ok([[6000, 636], [4000, 2000], [800, 490]].every(mixed), "small sets");
+  assert.ok(![[4000, 60_000], [2000, 4600], [500, 490]].some(mixed), "large ones, and short trainings");
+});
+
 Deno.test("the difference of two networks on the same images", () => {
   const of = (text: string): boolean[] => [...text].map((c) => c === "1");
   const { difference, interval: [low, high] } = pairedDifference(

@@ -20,8 +20,10 @@ export interface Schedule {
 
 /** Seconds from which on a search is worth its time where nobody says. */
 const SEARCH_FROM = 400;
-/** Share of what there is for the search, and of the rest for the halving; what remains is the winner's. */
-const SEARCH_SHARE = 0.22, HALVING_SHARE = 0.42;
+/** Share of what there is for the search. */
+const SEARCH_SHARE = 0.22;
+/** Share of the rest for the halving, for each candidate and in all; what remains is the winner's. */
+const CANDIDATE_SHARE = 0.12, HALVING_SHARE = 0.42;
 /**
  * What a candidate gets at the least in the first rung, as a share of the budget within some seconds: less tells
  * nothing, and lets only networks go on that learn fast and are too small for all the time that there is.
@@ -47,12 +49,13 @@ export function survivors(n: number): number {
  */
 export function schedule(usable: number, budget: Budget, wanted: "auto" | "on" | "off", splits: number): Schedule {
   const seconds = budget.inSeconds(usable), searches = wanted === "on" || (wanted === "auto" && seconds >= SEARCH_FROM);
-  const search = searches ? SEARCH_SHARE * usable : 0, halving = HALVING_SHARE * (usable - search);
+  const search = searches ? SEARCH_SHARE * usable : 0;
+  const halving = (n: number): number => Math.min(HALVING_SHARE, CANDIDATE_SHARE * n) * (usable - search);
   const least = Math.max(LEAST_SECONDS, Math.min(ENOUGH_SECONDS, LEAST_SHARE * seconds));
   let count = MOST_CANDIDATES;
-  const slice = (n: number): number => halving / rungsFor(n) / n / splits;
+  const slice = (n: number): number => halving(n) / rungsFor(n) / n / splits;
   const fewest = FEWEST_CANDIDATES + (seconds >= SEARCH_FROM ? 1 : 0);
   while (count > fewest && budget.inSeconds(slice(count)) < least) count--;
   const searched = searches ? Math.max(1, Math.min(3, Math.floor(count / 2))) : 0, rungs = rungsFor(count);
-  return { known: count - searched, searched, search, rungs, rung: halving / rungs };
+  return { known: count - searched, searched, search, rungs, rung: halving(count) / rungs };
 }

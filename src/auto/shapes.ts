@@ -80,6 +80,7 @@ const trialPlan = mapping<TrialPlan>({
   epochs: whole(1),
   warmup: whole(),
   lr: anAmount,
+  cutmix: aShare,
   again: aBoolean,
 });
 

@@ -33,6 +33,8 @@ export interface TrialPlan {
   readonly warmup: number;
   /** Highest learning rate. */
   readonly lr: number;
+  /** Share of the steps whose images are mixed. */
+  readonly cutmix: number;
   /** Whether it goes on from the weights of the trial before; otherwise it begins anew. */
   readonly again: boolean;
 }
@@ -49,6 +51,8 @@ export function batchFor(images: number): number {
 const LEAST_EPOCHS = 6, MOST_EPOCHS = 60, EPOCH_STEPS = 50, EPOCH_SECONDS = 0.5;
 /** Share of the epochs in which the learning rate rises. */
 const WARMUP_SHARE = 1 / 6;
+/** Share of the steps whose images are mixed where every image is seen often, and how often that is. */
+const CUTMIX = 0.5, MANY_PASSES = 50;
 
 /**
  * A schedule of about so many steps: one rise and one fall of the learning rate.
@@ -61,12 +65,13 @@ export function trialPlan(steps: number, images: number, again: boolean, seconds
   const parts = Math.max(LEAST_EPOCHS, Math.min(MOST_EPOCHS, Math.round(steps / epochSteps)));
   const stepsPerEpoch = Math.max(1, Math.floor(steps / parts)), epochs = Math.max(1, Math.floor(steps / stepsPerEpoch));
   const batch = batchFor(images), warmup = Math.floor(epochs * WARMUP_SHARE);
-  return { batch, stepsPerEpoch, epochs, warmup, lr: again ? 0.06 : 0.1, again };
+  const cutmix = steps * batch < MANY_PASSES * images ? 0 : CUTMIX;
+  return { batch, stepsPerEpoch, epochs, warmup, lr: again ? 0.06 : 0.1, cutmix, again };
 }
 
 /** The configuration of a training by a plan. */
 function configOf(
-  { batch, stepsPerEpoch, epochs, warmup, lr }: TrialPlan,
+  { batch, stepsPerEpoch, epochs, warmup, lr, cutmix }: TrialPlan,
   candidate: CandidateNetwork,
   data: Dataset,
   seed: number,
@@ -80,6 +85,7 @@ function configOf(
     epochs,
     warmupEpochs: warmup,
     lr,
+    cutmix,
     weightDecay: 5e-4,
     labelSmoothing: 0.1,
     auxiliaryWeight: 0,

@@ -890,7 +890,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 export const crossEntropy: string = `// Cross entropy of the rows of dense [N, K] with label smoothing E: of z = x - max(x),
 //   loss = log(sum exp z) - (1 - E) z[label] - E mean(z)
 // One workgroup does all rows and adds them up in a fixed order. A row with a number that is not finite, or with a
-// label of K or more, has the loss NaN; negative labels do not count.
+// label of K or more, has the loss NaN; negative labels do not count. Where targets are mixed, z[label] is a weighted
+// mean: \`shares\` of it from the label's own logit, the rest from that of \`others\`, where that is not negative.
 
 var<workgroup> parts: array<vec4f, LANES>;
 
@@ -901,7 +902,12 @@ fn row(r: u32) -> vec4f {
   let end = start + K;
   var most = x[start];
   var best = start;
+#if MIXED
+  let other = select(others[r], label, others[r] < 0);
+  var broken = u32(max(label, other)) >= K;
+#else
   var broken = label >= K;
+#endif
   for (var i = start; i < end; i++) {
     let v = x[i];
     if (v > most) {
@@ -920,7 +926,12 @@ fn row(r: u32) -> vec4f {
     sum += z;
   }
   let chosen = start + u32(label);
-  let value = log(exps) - (1.0 - SMOOTHING) * (x[chosen] - most) - SMOOTHING * (sum / f32(K));
+#if MIXED
+  let right = mix(x[start + u32(other)], x[chosen], shares[r]);
+#else
+  let right = x[chosen];
+#endif
+  let value = log(exps) - (1.0 - SMOOTHING) * (right - most) - SMOOTHING * (sum / f32(K));
   return vec4f(value, select(0.0, 1.0, best == chosen), 1, 0);
 }
 
@@ -943,7 +954,8 @@ fn main(@builtin(local_invocation_index) lane: u32) {
 
 /** `shaders/cross_entropy_grad.wgsl` */
 export const crossEntropyGrad: string = `// Gradient of the mean cross entropy: gx = seed / count * (softmax(x) - (1 - E) [k = label] - E / K); zero for
-// negative labels. One invocation per row.
+// negative labels. Where targets are mixed, [k = label] is \`shares\` of it and the rest [k = other]. One invocation per
+// row.
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
@@ -967,9 +979,18 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   for (var i = start; i < end; i++) { most = max(most, x[i]); }
   var exps = 0.0;
   for (var i = start; i < end; i++) { exps += exp(x[i] - most); }
+  let own = start + u32(label);
+#if MIXED
+  let other = select(start + u32(others[r]), own, others[r] < 0);
+#endif
   for (var i = start; i < end; i++) {
     let p = exp(x[i] - most) / exps;
-    let target_p = SMOOTHING / f32(K) + select(0.0, 1.0 - SMOOTHING, i == start + u32(label));
+#if MIXED
+    let hit = mix(select(0.0, 1.0, i == other), select(0.0, 1.0, i == own), shares[r]);
+    let target_p = SMOOTHING / f32(K) + (1.0 - SMOOTHING) * hit;
+#else
+    let target_p = SMOOTHING / f32(K) + select(0.0, 1.0 - SMOOTHING, i == own);
+#endif
     gx[i] = scale * (p - target_p);
   }
 }

@@ -71,6 +71,15 @@ export const TRAIN_OPTION_LIST = [
     group: "Data",
     help: "how far brightness, contrast and saturation change; 0 = not at all (default: as suits the data)",
   },
+  {
+    key: "cutmix",
+    kind: "number",
+    min: 0,
+    max: 1,
+    default: 0,
+    group: "Data",
+    help: "share of the steps whose images get a part of another one, and two classes (CutMix); 0 = none",
+  },
   { key: "form", kind: "choice", choices: NETWORK_FORMS, default: "cifar", group: "Network", help: "which stem" },
   {
     key: "pooling",

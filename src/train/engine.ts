@@ -5,6 +5,7 @@
  */
 import { optionError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
+import type { MixedLabels } from "../data/cutmix.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { dense, storageLength } from "../graph/tensor_type.ts";
 import { hyperValues } from "../nn/hyper.ts";
@@ -38,6 +39,11 @@ export class TrainEngine extends Engine<TrainPlan, "train_step", TrainMetric> {
   readonly dropMask: Float32Array<ArrayBuffer> = new Float32Array(
     storageLength(dense([this.plan.paths, this.plan.batch])),
   ).fill(1);
+  /** What images of the next step are of besides their labels, where they may be of two classes. */
+  readonly mixed: MixedLabels = {
+    others: new Int32Array(this.plan.batch),
+    shares: new Float32Array(this.plan.batch),
+  };
 
   /**
    * Allocates everything. Programs are compiled when they are first needed.
@@ -68,15 +74,16 @@ export class TrainEngine extends Engine<TrainPlan, "train_step", TrainMetric> {
   }
 
   /**
-   * One step with the current {@linkcode dropMask}. Waits for what has to be compiled, not for the device.
+   * One step with the current {@linkcode dropMask} and {@linkcode mixed}. Waits for what has to be compiled, not for the device.
    * @param step number of steps done before, which decides on noise
    */
   async step({ images, labels }: HostBatch, weightLr: number, step = 0): Promise<void> {
-    const { paths, auxiliaryWeight } = this.plan;
+    const { paths, mixed, auxiliaryWeight } = this.plan;
     await this.run("train_step", step, {
       images,
       labels,
       hyper: hyperValues({ weightLr }),
+      ...(mixed ? { others: this.mixed.others, shares: this.mixed.shares } : {}),
       ...(paths > 0 ? { drop_mask: this.dropMask } : {}),
       ...(auxiliaryWeight > 0 ? { auxiliary_weight: Float32Array.of(auxiliaryWeight, 0, 0, 0) } : {}),
     });

@@ -48,6 +48,11 @@ export interface TrainOptions {
    * 1.
    */
   readonly jitter?: number | null;
+  /**
+   * Share of the steps whose images get a part of another one, and two classes (CutMix); 0 = none. A number from 0 to
+   * 1. Default 0.
+   */
+  readonly cutmix?: number;
   /** Which stem. Default "cifar". */
   readonly form?: "cifar" | "imagenet";
   /**

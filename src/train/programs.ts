@@ -32,6 +32,8 @@ export interface TrainPlan extends EnginePlan {
   readonly batch: number;
   /** Weight of the auxiliary loss. */
   readonly auxiliaryWeight: number;
+  /** Whether images may be of two classes: there are the graph inputs `others` and `shares`. */
+  readonly mixed: boolean;
   /** Paths that may be dropped, rows of the graph input `drop_mask`; 0: there is no such input. */
   readonly paths: number;
   /** Weights without the auxiliary classifier: what the finished network has. */
@@ -53,23 +55,24 @@ export function planTraining(
   config: TrainConfig,
   limits: PlanTarget,
 ): TrainPlan {
-  const { labelSmoothing, auxiliaryWeight } = config, auxiliary = auxiliaryWeight > 0;
+  const { labelSmoothing, auxiliaryWeight, cutmix } = config, auxiliary = auxiliaryWeight > 0;
   checkNetwork(network, auxiliary);
   const variables = new NetworkVariables(), metrics = tallyArena(["train", "auxiliary", "eval"]), pool = new Pool();
   const paths = config.dropPath > 0 ? dropPathRows(network) : 0;
-  const lossOf = (graph: Graph, logits: Tensor, labels: Tensor, metric: string, smoothing: number) => {
-    const [loss, tally] = graph.apply(crossEntropy, [logits, labels], { labelSmoothing: smoothing }, `${metric}.loss`);
+  const lossOf = (graph: Graph, logits: Tensor, targets: Tensor[], metric: string, labelSmoothing: number) => {
+    const [loss, tally] = graph.apply(crossEntropy, [logits, ...targets], { labelSmoothing }, `${metric}.loss`);
     return { loss, tally: graph.apply1(accumulateTally, [tally, graph.variable(metrics.get(metric))], null, metric) };
   };
 
-  const graph = new Graph(config.precision), labels = networkLabels(graph, batch);
+  const graph = new Graph(config.precision), targets = [networkLabels(graph, batch)];
+  if (cutmix > 0) targets.push(graph.input("others", dense([batch], "i32")), graph.input("shares", dense([batch])));
   const dropMask = paths > 0 ? graph.input("drop_mask", dense([paths, batch])) : null;
   const images = networkImages(graph, network, batch), builder = new Builder(graph, variables, true);
   const net = buildNetwork(builder, network, images, { auxiliary, dropMask });
-  const main = lossOf(graph, net.logits, labels, "train", labelSmoothing);
+  const main = lossOf(graph, net.logits, targets, "train", labelSmoothing);
   const losses = [main.loss], seeds: (Tensor | null)[] = [null], roots = [main.tally];
   if (net.auxiliary) {
-    const side = lossOf(graph, net.auxiliary, labels, "auxiliary", labelSmoothing);
+    const side = lossOf(graph, net.auxiliary, targets, "auxiliary", labelSmoothing);
     losses.push(side.loss);
     seeds.push(graph.input("auxiliary_weight", dense([1])));
     roots.push(side.tally);
@@ -81,7 +84,7 @@ export function planTraining(
 
   const frozen = new Graph(config.precision), inference = new Builder(frozen, variables, false);
   const { logits } = buildNetwork(inference, network, networkImages(frozen, network, batch));
-  const { tally } = lossOf(frozen, logits, networkLabels(frozen, batch), "eval", 0);
+  const { tally } = lossOf(frozen, logits, [networkLabels(frozen, batch)], "eval", 0);
   const evaluate = finishProgram("evaluate", frozen, [tally], { logits }, limits, pool);
 
   const plans = [step.plan, evaluate.plan], { weights, statistics, running } = variables;
@@ -90,6 +93,7 @@ export function planTraining(
     network,
     batch,
     auxiliaryWeight,
+    mixed: cutmix > 0,
     paths,
     variables,
     parameters: weights.elements - spare.reduce((n, v) => n + v.type.shape.reduce((a, b) => a * b, 1), 0),

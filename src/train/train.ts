@@ -8,10 +8,12 @@
  * @module
  */
 import { FailureError, UsageError } from "../base/errors.ts";
+import { Random } from "../base/random.ts";
 import type { TensorEntry } from "../base/safetensors.ts";
 import { VERSION } from "../base/version.ts";
 import { checkShape, listOf, mapping, nullable, optional } from "../base/shape.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
+import { cutMix, type MixedLabels, mixNothing } from "../data/cutmix.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { LabelledImages } from "../data/labelled_images.ts";
 import { fingerprintOf } from "../data/statistics.ts";
@@ -172,7 +174,7 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
   }
 
   async step(engine: TrainEngine, epoch: number, at: number): Promise<void> {
-    const { config, stepsPerEpoch } = this, { seed } = config, { paths, batch: images } = engine.plan;
+    const { config, stepsPerEpoch } = this, { seed } = config, { paths, mixed, batch: images } = engine.plan;
     const step = epoch * stepsPerEpoch + at, position = this.#position(epoch, at);
     const share = dropShare(config, position, stepsPerEpoch);
     const { batchesPerEpoch: pass } = this.#steps,
@@ -181,8 +183,16 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
         : [epoch, at];
     await this.#steps.ready(over, batch);
     this.#steps.fill(over, batch, this.#host.images, this.#host.labels);
+    if (mixed) this.#mix(engine.mixed, step);
     if (paths > 0) drawDropMask(engine.dropMask, paths, images, seed, step, share);
     await engine.step(this.#host, learningRate(config, position, stepsPerEpoch), step);
+  }
+
+  /** Mixes the images of a step, or not: a pure function of the seed and the step. */
+  #mix(mixed: MixedLabels, step: number): void {
+    const { seed, cutmix } = this.config, random = new Random(seed, "train/cutmix", step);
+    if (random.uniform() < cutmix) cutMix(this.#host, mixed, this.data.train, random);
+    else mixNothing(this.#host, mixed);
   }
 
   /** Where step `at` of `epoch` stands in the schedule, in steps of it. */
