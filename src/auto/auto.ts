@@ -46,7 +46,7 @@ import { ClockPace, samePace } from "./pace.ts";
 import type { AutoOutcome, AutoResult, FinalOutcome, FinalTraining, TestOutcome } from "./records.ts";
 import { endedResult, writeAutoResult } from "./result_file.ts";
 import { type Fold, splitsOf, trivialOverSplits } from "./splits.ts";
-import { ranked, verdictOf } from "./standing.ts";
+import { ranked, trivialVerdict, verdictOf } from "./standing.ts";
 import { answersOf, hasModel, runTrial, trialFolder, trialPlan } from "./trial.ts";
 import { isTrial, joinTrials } from "./trials.ts";
 import { MOST_IMAGES, type TrivialResult } from "./trivial.ts";
@@ -233,6 +233,8 @@ class Auto {
       const winner = this.#race.best;
       if (!winner) throw this.#nothing();
       this.#context.secondsPerImage = winner.secondsPerImage;
+      const better = trivialVerdict(winner.standing, trivial);
+      if (better) this.#context.ledger.note(better);
       const { model, steps } = await this.#train(winner, folds[0]);
       stopClock();
       return await this.#finish(folds, trivial, winner, model, steps);

@@ -20,7 +20,7 @@ import {
 } from "./candidates.ts";
 import { ClockPace, samePace } from "./pace.ts";
 import type { Standing } from "./records.ts";
-import { ranked, standingOf, verdictOf } from "./standing.ts";
+import { ranked, standingOf, trivialVerdict, verdictOf } from "./standing.ts";
 import { END, type Entry, Ledger, LEDGER_FILE, readDecisions, readLedger, TimeOver } from "./ledger.ts";
 import { rungsFor, schedule, survivors } from "./schedule.ts";
 import { alphaRate } from "./search_cells.ts";
@@ -122,7 +122,7 @@ Deno.test("a trial takes the steps that it was given, never more, in epochs of s
 });
 
 Deno.test("images are mixed where a training sees each of them often", () => {
-  const mixed = ([steps, images]: number[]): boolean => trialPlan(steps, images, false).cutmix > 0;
+  const mixed = ([steps, images]: number[]): boolean => trialPlan(steps, images, false).cutmix !== undefined;
   assert.ok([[6000, 636], [4000, 2000], [800, 490]].every(mixed), "small sets");
   assert.ok(![[4000, 60_000], [2000, 4600], [500, 490]].some(mixed), "large ones, and short trainings");
 });
@@ -172,6 +172,15 @@ Deno.test("whether the search paid is asked after equal effort, on the same imag
   assert.deepEqual([further.rung, further.difference], [2, -0.25]);
   assert.equal(verdictOf([plain]), null);
   assert.equal(verdictOf([plain, standing("cell", "searched", "111")]), null, "other images");
+});
+
+Deno.test("where a trivial answer is right more often than the winner, that is said", () => {
+  const winner = { candidate: { name: "plain 8x3" }, accuracy: 0.5, steps: 70 } as Standing;
+  const trivial = [["the largest class", 1], ["a forest", 3], ["neighbours", 2]] as const;
+  const results = trivial.map(([name, correct]) => ({ name, correct, count: 4, seconds: 1 }));
+  const said = trivialVerdict(winner, results)!;
+  assert.match(said, /^a forest was right about 75.0 % .* plain 8x3 about 50.0 % .* after 70 steps: /);
+  assert.deepEqual([[results[2]], []].map((some) => trivialVerdict(winner, some)), [undefined, undefined]);
 });
 
 Deno.test("a search moves its architecture as far in many steps as in few, within bounds", () => {

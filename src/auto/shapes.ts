@@ -80,7 +80,7 @@ const trialPlan = mapping<TrialPlan>({
   epochs: whole(1),
   warmup: whole(),
   lr: anAmount,
-  cutmix: aShare,
+  cutmix: optional(aShare),
   again: aBoolean,
 });
 

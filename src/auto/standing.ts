@@ -5,6 +5,7 @@
 import type { CandidateNetwork } from "./candidates.ts";
 import { pairedDifference, shareInterval, Z95 } from "./interval.ts";
 import type { SearchVerdict, Standing, TrialResult } from "./records.ts";
+import type { TrivialResult } from "./trivial.ts";
 
 /** Orders candidates by what they reached: who got further, then who has more right answers, then the smaller loss. */
 function byResult(a: Standing, b: Standing): number {
@@ -71,4 +72,17 @@ export function verdictOf(leaderboard: readonly Standing[]): SearchVerdict | nul
   if (a.length !== b.length) return null;
   const names = { searched: searched.candidate.name, other: other.candidate.name };
   return { ...names, rung, ...pairedDifference(answers(a), answers(b)) };
+}
+
+/** What is to be said where a trivial answer to the held-out images was right more often than the best network. */
+export function trivialVerdict(
+  { candidate, accuracy, steps }: Standing,
+  trivial: readonly TrivialResult[],
+): string | undefined {
+  const share = ({ correct, count }: TrivialResult): number => correct / count;
+  const [best] = trivial.toSorted((a, b) => share(b) - share(a)), percent = (x: number): string => (100 * x).toFixed(1);
+  if (!best || share(best) <= accuracy) return undefined;
+  return `${best.name} was right about ${percent(share(best))} % of the held-out images, ${candidate.name} about ${
+    percent(accuracy)
+  } % when it was chosen, after ${steps} steps: without many more images, or a longer time, it may be the better answer`;
 }

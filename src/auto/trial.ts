@@ -33,8 +33,8 @@ export interface TrialPlan {
   readonly warmup: number;
   /** Highest learning rate. */
   readonly lr: number;
-  /** Share of the steps whose images are mixed. */
-  readonly cutmix: number;
+  /** Share of the steps whose images are mixed; none if left out. */
+  readonly cutmix?: number;
   /** Whether it goes on from the weights of the trial before; otherwise it begins anew. */
   readonly again: boolean;
 }
@@ -65,13 +65,13 @@ export function trialPlan(steps: number, images: number, again: boolean, seconds
   const parts = Math.max(LEAST_EPOCHS, Math.min(MOST_EPOCHS, Math.round(steps / epochSteps)));
   const stepsPerEpoch = Math.max(1, Math.floor(steps / parts)), epochs = Math.max(1, Math.floor(steps / stepsPerEpoch));
   const batch = batchFor(images), warmup = Math.floor(epochs * WARMUP_SHARE);
-  const cutmix = steps * batch < MANY_PASSES * images ? 0 : CUTMIX;
-  return { batch, stepsPerEpoch, epochs, warmup, lr: again ? 0.06 : 0.1, cutmix, again };
+  const mixes = steps * batch >= MANY_PASSES * images;
+  return { batch, stepsPerEpoch, epochs, warmup, lr: again ? 0.06 : 0.1, again, ...(mixes && { cutmix: CUTMIX }) };
 }
 
 /** The configuration of a training by a plan. */
 function configOf(
-  { batch, stepsPerEpoch, epochs, warmup, lr, cutmix }: TrialPlan,
+  { batch, stepsPerEpoch, epochs, warmup, lr, cutmix = 0 }: TrialPlan,
   candidate: CandidateNetwork,
   data: Dataset,
   seed: number,
