@@ -137,7 +137,9 @@ Deno.test("where the time is over at once there is a network nevertheless, and i
   const { leaderboard, notes, test, model } = await auto({ time: "30s" }, data, { gpu, folder: path, began });
   assert.deepEqual([leaderboard.length, leaderboard[0].steps, test!.count], [1, 1, 60]);
   assert.equal(leaderboard[0].right.length, 32, "as few are held out as there is time for");
-  assert.deepEqual(notes, ["There was no time to train the winner on"]);
+  const [behind, ...others] = notes;
+  assert.match(behind, / was right about 100.0 % of the held-out images, plain 8x3 about .* after 1 step: /);
+  assert.deepEqual(others, ["There was no time to train the winner on"]);
   assert.equal(model.notes.epoch, 1);
   await auto({}, data, { gpu, folder: again, repeat: path });
   assert.deepEqual(modelOf(again), modelOf(path));

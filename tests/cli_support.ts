@@ -145,11 +145,20 @@ export class Workplace {
 
   /** Waits until a running process has written a checkpoint that is not the one that was there. */
   readonly nextCheckpoint = async (run: string, child: Deno.ChildProcess): Promise<void> => {
-    const file = `${run}/checkpoint.safetensors`;
-    const stamp = (): number => this.exists(file) ? Deno.statSync(this.path(file)).ino ?? 0 : 0;
+    const stamp = (): number | undefined => { // there is none for a moment while one takes the place of another
+      try {
+        return Deno.statSync(this.path(`${run}/checkpoint.safetensors`)).ino ?? 0;
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return undefined;
+        throw error;
+      }
+    };
     const before = stamp();
-    let over = false;
+    let over = false, now = before;
     child.status.then(() => over = true);
-    while (!over && stamp() === before) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (!over && (now ?? before) === before) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      now = stamp();
+    }
   };
 }

@@ -84,5 +84,7 @@ export function trivialVerdict(
   if (!best || share(best) <= accuracy) return undefined;
   return `${best.name} was right about ${percent(share(best))} % of the held-out images, ${candidate.name} about ${
     percent(accuracy)
-  } % when it was chosen, after ${steps} steps: without many more images, or a longer time, it may be the better answer`;
+  } % when it was chosen, after ${steps} ${
+    steps === 1 ? "step" : "steps"
+  }: without many more images, or a longer time, it may be the better answer`;
 }
