@@ -53,8 +53,17 @@ export async function deno(args: readonly string[], env: Readonly<Record<string,
 export class Folder implements Disposable {
   readonly path: string = Deno.makeTempDirSync({ dir: new URL(".cache/", ROOT).pathname, prefix: "browser-" });
 
+  /** Tries for a while: processes of the browser that end after it still write. */
   [Symbol.dispose](): void {
-    Deno.removeSync(this.path, { recursive: true });
+    const clock = new Int32Array(new SharedArrayBuffer(4));
+    for (let tries = 1;; tries++) {
+      try {
+        return Deno.removeSync(this.path, { recursive: true });
+      } catch (error) {
+        if (tries === 200) throw error;
+        Atomics.wait(clock, 0, 0, 50);
+      }
+    }
   }
 }
 
