@@ -21,39 +21,50 @@ interface Images {
   readonly labels: Int32Array;
 }
 
-/** Nothing mixed: each image is of its own class alone. */
-export function mixNothing({ labels }: Pick<Images, "labels">, { others, shares }: MixedLabels): void {
-  others.set(labels);
-  shares.fill(1);
-}
+/** Mixes batches, and says what their images are of; allocates nothing after it was made. */
+export class CutMix implements MixedLabels {
+  readonly others: Int32Array<ArrayBuffer>;
+  readonly shares: Float32Array<ArrayBuffer>;
+  readonly #size: Pick<Dataset, "channels" | "height" | "width">;
+  /** What a row of the first image had. */
+  readonly #row: Float32Array;
 
-/**
- * Puts the same rectangle of the next image into each image of a batch, of the first into the last. Its sides are to
- * those of the images as the root of a share that is drawn evenly; what sticks out is cut off. Allocates one channel of
- * a part of an image.
- */
-export function cutMix(
-  { images, labels }: Images,
-  { others, shares }: MixedLabels,
-  { channels, height, width }: Pick<Dataset, "channels" | "height" | "width">,
-  random: Random,
-): void {
-  const count = labels.length, pitch = rowPitch(width), plane = height * pitch, side = Math.sqrt(random.uniform());
-  const [top, bottom] = spanOf(height, side, random), [left, right] = spanOf(width, side, random);
-  const first = new Float32Array((bottom - top) * (right - left));
-  for (let c = 0; c < channels; c++) {
-    for (let n = 0; n < count; n++) {
-      const own = (c * count + n) * plane;
+  /** @param batch number of images */
+  constructor(batch: number, size: Pick<Dataset, "channels" | "height" | "width">) {
+    this.others = new Int32Array(batch);
+    this.shares = new Float32Array(batch);
+    this.#size = size;
+    this.#row = new Float32Array(size.width);
+  }
+
+  /** Nothing mixed: each image is of its own class alone. */
+  leave({ labels }: Pick<Images, "labels">): void {
+    this.others.set(labels);
+    this.shares.fill(1);
+  }
+
+  /**
+   * Puts the same rectangle of the next image into each image of a batch, of the first into the last. Its sides are to
+   * those of the images as the root of a share that is drawn evenly; what sticks out is cut off.
+   */
+  mix({ images, labels }: Images, random: Random): void {
+    const { channels, height, width } = this.#size, count = labels.length, last = count - 1;
+    const pitch = rowPitch(width), plane = height * pitch, side = Math.sqrt(random.uniform());
+    const [top, bottom] = spanOf(height, side, random), [left, right] = spanOf(width, side, random);
+    const length = right - left;
+    for (let c = 0; c < channels; c++) {
       for (let y = top; y < bottom; y++) {
-        const row = own + y * pitch, kept = (y - top) * (right - left);
-        if (n === 0) first.set(images.subarray(row + left, row + right), kept);
-        if (n === count - 1) images.set(first.subarray(kept, kept + right - left), row + left);
-        else images.copyWithin(row + left, row + plane + left, row + plane + right);
+        const at = c * count * plane + y * pitch + left; // in the first image
+        for (let x = 0; x < length; x++) this.#row[x] = images[at + x];
+        for (let n = 0; n < last; n++) {
+          images.copyWithin(at + n * plane, at + (n + 1) * plane, at + (n + 1) * plane + length);
+        }
+        for (let x = 0; x < length; x++) images[at + last * plane + x] = this.#row[x];
       }
     }
+    for (let n = 0; n < count; n++) this.others[n] = labels[(n + 1) % count];
+    this.shares.fill(1 - (bottom - top) * length / (height * width));
   }
-  for (let n = 0; n < count; n++) others[n] = labels[(n + 1) % count];
-  shares.fill(1 - (bottom - top) * (right - left) / (height * width));
 }
 
 /** Where a span of a share of `size` around a random place begins and ends, cut to it. */

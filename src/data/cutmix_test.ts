@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Random } from "../base/random.ts";
 import { rowPitch } from "../graph/tensor_type.ts";
-import { cutMix, type MixedLabels, mixNothing } from "./cutmix.ts";
+import { CutMix } from "./cutmix.ts";
 
 /** A batch whose image n has the value 100 c + n everywhere in channel c, and NaN between its rows. */
 function batchOf(count: number, [channels, height, width]: readonly [number, number, number]) {
@@ -11,17 +11,16 @@ function batchOf(count: number, [channels, height, width]: readonly [number, num
     images.fill(100 * Math.floor(plane / count) + plane % count, row * pitch, row * pitch + width);
   }
   const labels = Int32Array.from({ length: count }, (_, n) => n + 5);
-  const mixed: MixedLabels = { others: new Int32Array(count), shares: new Float32Array(count) };
-  return { images, labels, mixed, pitch };
+  return { images, labels, mixed: new CutMix(count, { channels, height, width }), pitch };
 }
 
 Deno.test("cutmix: each image gets one rectangle of the next one, and says how much is its own", () => {
   const shares = new Set<number>();
   for (const [count, ...size] of [[4, 3, 8, 8], [3, 1, 5, 7], [1, 2, 6, 6]] as const) {
-    const [channels, height, width] = size;
+    const [, height, width] = size;
     for (let seed = 0; seed < 60; seed++) {
       const { images, labels, mixed, pitch } = batchOf(count, size);
-      cutMix({ images, labels }, mixed, { channels, height, width }, new Random(seed, "test"));
+      mixed.mix({ images, labels }, new Random(seed, "test"));
       const taken = new Set<number>();
       for (let i = 0; i < images.length; i++) {
         const row = Math.floor(i / pitch), plane = Math.floor(row / height), n = plane % count;
@@ -42,7 +41,7 @@ Deno.test("cutmix: each image gets one rectangle of the next one, and says how m
       }
       assert.deepEqual([...mixed.others], Array.from(labels, (_, n) => labels[(n + 1) % count]));
       const again = batchOf(count, size);
-      cutMix({ images: again.images, labels }, again.mixed, { channels, height, width }, new Random(seed, "test"));
+      again.mixed.mix(again, new Random(seed, "test"));
       assert.deepEqual(again.images, images);
     }
   }
@@ -51,6 +50,6 @@ Deno.test("cutmix: each image gets one rectangle of the next one, and says how m
 
 Deno.test("cutmix: a batch that is not mixed has its own labels alone", () => {
   const { labels, mixed } = batchOf(3, [1, 2, 2]);
-  mixNothing({ labels }, mixed);
+  mixed.leave({ labels });
   assert.deepEqual([[...mixed.others], [...mixed.shares]], [[5, 6, 7], [1, 1, 1]]);
 });

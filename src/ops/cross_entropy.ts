@@ -9,26 +9,13 @@ import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectInputs, expectShape } from "./expect.ts";
 import { grid } from "./launch.ts";
 
+/** What is right: the class of an image or, where it is of two, both and the share of the first. */
+const TARGETS = { labels: read("i32"), others: optional(read("i32")), shares: optional(read("f32")) };
 const shader = kernel("cross_entropy", source, {
-  buffers: {
-    x: read("f32"),
-    labels: read("i32"),
-    others: optional(read("i32")),
-    shares: optional(read("f32")),
-    loss: write("vec4f"),
-    tally: write("vec4f"),
-  },
+  buffers: { x: read("f32"), ...TARGETS, loss: write("vec4f"), tally: write("vec4f") },
 });
 const gradShader = kernel("cross_entropy_grad", gradSource, {
-  buffers: {
-    x: read("f32"),
-    labels: read("i32"),
-    others: optional(read("i32")),
-    shares: optional(read("f32")),
-    tally: read("vec4f"),
-    seed: optional(read("f32")),
-    gx: write("f32"),
-  },
+  buffers: { x: read("f32"), ...TARGETS, tally: read("vec4f"), seed: optional(read("f32")), gx: write("f32") },
 });
 
 /** Attributes of {@linkcode crossEntropy}. */
@@ -38,7 +25,7 @@ export interface CrossEntropyAttributes {
 }
 
 /** Names of the inputs that say what is right. @param mixed whether an image may be of two classes */
-const targets = (mixed: boolean): string[] => ["labels", ...(mixed ? ["others", "shares"] : [])];
+const targets = (mixed: boolean): string[] => (mixed ? Object.keys(TARGETS) : ["labels"]);
 
 function inferRows(
   [logits, labels, others, shares]: readonly TensorType[],

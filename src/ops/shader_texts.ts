@@ -987,11 +987,10 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
     let p = exp(x[i] - most) / exps;
 #if MIXED
     let hit = mix(select(0.0, 1.0, i == other), select(0.0, 1.0, i == own), shares[r]);
-    let target_p = SMOOTHING / f32(K) + (1.0 - SMOOTHING) * hit;
 #else
-    let target_p = SMOOTHING / f32(K) + select(0.0, 1.0 - SMOOTHING, i == own);
+    let hit = select(0.0, 1.0, i == own);
 #endif
-    gx[i] = scale * (p - target_p);
+    gx[i] = scale * (p - (SMOOTHING / f32(K) + (1.0 - SMOOTHING) * hit));
   }
 }
 `;

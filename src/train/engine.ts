@@ -39,11 +39,6 @@ export class TrainEngine extends Engine<TrainPlan, "train_step", TrainMetric> {
   readonly dropMask: Float32Array<ArrayBuffer> = new Float32Array(
     storageLength(dense([this.plan.paths, this.plan.batch])),
   ).fill(1);
-  /** What images of the next step are of besides their labels, where they may be of two classes. */
-  readonly mixed: MixedLabels = {
-    others: new Int32Array(this.plan.batch),
-    shares: new Float32Array(this.plan.batch),
-  };
 
   /**
    * Allocates everything. Programs are compiled when they are first needed.
@@ -74,16 +69,17 @@ export class TrainEngine extends Engine<TrainPlan, "train_step", TrainMetric> {
   }
 
   /**
-   * One step with the current {@linkcode dropMask} and {@linkcode mixed}. Waits for what has to be compiled, not for the device.
+   * One step with the current {@linkcode dropMask}. Waits for what has to be compiled, not for the device.
+   * @param batch images and labels, and the other classes where the plan has mixed images
    * @param step number of steps done before, which decides on noise
    */
-  async step({ images, labels }: HostBatch, weightLr: number, step = 0): Promise<void> {
-    const { paths, mixed, auxiliaryWeight } = this.plan;
+  async step(batch: HostBatch & Partial<MixedLabels>, weightLr: number, step = 0): Promise<void> {
+    const { paths, auxiliaryWeight } = this.plan, { images, labels, others, shares } = batch;
     await this.run("train_step", step, {
       images,
       labels,
       hyper: hyperValues({ weightLr }),
-      ...(mixed ? { others: this.mixed.others, shares: this.mixed.shares } : {}),
+      ...(others && shares ? { others, shares } : {}),
       ...(paths > 0 ? { drop_mask: this.dropMask } : {}),
       ...(auxiliaryWeight > 0 ? { auxiliary_weight: Float32Array.of(auxiliaryWeight, 0, 0, 0) } : {}),
     });

@@ -32,8 +32,6 @@ export interface TrainPlan extends EnginePlan {
   readonly batch: number;
   /** Weight of the auxiliary loss. */
   readonly auxiliaryWeight: number;
-  /** Whether images may be of two classes: there are the graph inputs `others` and `shares`. */
-  readonly mixed: boolean;
   /** Paths that may be dropped, rows of the graph input `drop_mask`; 0: there is no such input. */
   readonly paths: number;
   /** Weights without the auxiliary classifier: what the finished network has. */
@@ -93,7 +91,6 @@ export function planTraining(
     network,
     batch,
     auxiliaryWeight,
-    mixed: cutmix > 0,
     paths,
     variables,
     parameters: weights.elements - spare.reduce((n, v) => n + v.type.shape.reduce((a, b) => a * b, 1), 0),

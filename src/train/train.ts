@@ -13,7 +13,7 @@ import type { TensorEntry } from "../base/safetensors.ts";
 import { VERSION } from "../base/version.ts";
 import { checkShape, listOf, mapping, nullable, optional } from "../base/shape.ts";
 import { Batcher, splitHalves } from "../data/batches.ts";
-import { cutMix, type MixedLabels, mixNothing } from "../data/cutmix.ts";
+import { CutMix, type MixedLabels } from "../data/cutmix.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { LabelledImages } from "../data/labelled_images.ts";
 import { fingerprintOf } from "../data/statistics.ts";
@@ -125,7 +125,8 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
   readonly #steps: Batcher;
   /** Images that choose the best epoch. */
   readonly #validation: Batcher | undefined;
-  readonly #host: HostBatch;
+  readonly #cutmix: CutMix | undefined;
+  readonly #host: HostBatch & Partial<MixedLabels>;
   #best: BestEpoch | null = null;
   #bestModel: Model | null = null;
 
@@ -141,7 +142,8 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
     const { steps, validation } = trainBatchers(config, data);
     this.#steps = steps;
     this.#validation = validation;
-    this.#host = steps.host();
+    this.#cutmix = config.cutmix > 0 ? new CutMix(config.batchSize, train) : undefined;
+    this.#host = { ...steps.host(), others: this.#cutmix?.others, shares: this.#cutmix?.shares };
     this.stepsPerEpoch = config.stepsPerEpoch ?? steps.batchesPerEpoch;
     const print = val && validation ? val.fingerprint : null;
     this.beginnings = {
@@ -174,7 +176,7 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
   }
 
   async step(engine: TrainEngine, epoch: number, at: number): Promise<void> {
-    const { config, stepsPerEpoch } = this, { seed } = config, { paths, mixed, batch: images } = engine.plan;
+    const { config, stepsPerEpoch } = this, { seed } = config, { paths, batch: images } = engine.plan;
     const step = epoch * stepsPerEpoch + at, position = this.#position(epoch, at);
     const share = dropShare(config, position, stepsPerEpoch);
     const { batchesPerEpoch: pass } = this.#steps,
@@ -183,16 +185,16 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
         : [epoch, at];
     await this.#steps.ready(over, batch);
     this.#steps.fill(over, batch, this.#host.images, this.#host.labels);
-    if (mixed) this.#mix(engine.mixed, step);
+    if (this.#cutmix) this.#mix(this.#cutmix, step);
     if (paths > 0) drawDropMask(engine.dropMask, paths, images, seed, step, share);
     await engine.step(this.#host, learningRate(config, position, stepsPerEpoch), step);
   }
 
   /** Mixes the images of a step, or not: a pure function of the seed and the step. */
-  #mix(mixed: MixedLabels, step: number): void {
+  #mix(mixed: CutMix, step: number): void {
     const { seed, cutmix } = this.config, random = new Random(seed, "train/cutmix", step);
-    if (random.uniform() < cutmix) cutMix(this.#host, mixed, this.data.train, random);
-    else mixNothing(this.#host, mixed);
+    if (random.uniform() < cutmix) mixed.mix(this.#host, random);
+    else mixed.leave(this.#host);
   }
 
   /** Where step `at` of `epoch` stands in the schedule, in steps of it. */
