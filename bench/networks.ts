@@ -9,6 +9,7 @@
  *     deno task bench:networks --batch=32      images at a time, of training steps and of ours in predictions
  *     deno task bench:networks --threads=1     threads of the peers (ours: LP_NUM_THREADS)
  *     deno task bench:networks --profile       where the time goes, by shader (timestamp queries; --shapes: and by operands)
+ *     deno task bench:networks --roofline      the same by operation, beside the adapter's ceilings, measured on the spot
  *     deno task bench:networks --no-peers --json
  *     deno task bench:networks --python=PATH   the Python that has torch, where it is not /usr/bin/python3
  *
@@ -25,13 +26,14 @@ import { parseNasBenchCell } from "../src/space/nas_bench_cell.ts";
 import { DARTS_V2 } from "../src/space/published.ts";
 import { resolveTrainConfig } from "../src/train/config.ts";
 import { exportOnnx } from "../src/export/onnx.ts";
-import { Pool } from "../src/graph/plan.ts";
+import { type Plan, Pool } from "../src/graph/plan.ts";
 import { type DispatchTime, Runtime } from "../src/graph/runtime.ts";
 import { finishProgram } from "../src/nn/weight_step.ts";
 import { Predictor } from "../src/train/inference.ts";
 import { buildInference, type Model } from "../src/train/model_file.ts";
 import { TrainEngine } from "../src/train/engine.ts";
 import { planTraining } from "../src/train/programs.ts";
+import { measureCeilings, roofline } from "./roofline.ts";
 
 const nasBench = (text: string): Genotype => {
   const nodes = parseNasBenchCell(text, "the cell");
@@ -81,12 +83,13 @@ type What = typeof WHAT[number];
 const value = (flag: string): string | undefined =>
   Deno.args.find((a) => a.startsWith(`--${flag}=`))?.slice(flag.length + 3);
 const flags = new Set(Deno.args),
-  known = /^--(only=.+|what=(train|predict)|calls=\d+|batch=\d+|threads=\d+|python=.+|profile|shapes|no-peers|json)$/;
+  known =
+    /^--(only=.+|what=(train|predict)|calls=\d+|batch=\d+|threads=\d+|python=.+|profile|roofline|shapes|no-peers|json)$/;
 const unknown = Deno.args.find((a) => !known.test(a));
 if (unknown !== undefined) {
   console.error(
     `Cannot use '${unknown}' as a flag: use --only=NAME, --what=train|predict, --calls=N, --batch=N, --python=PATH, ` +
-      `--profile, --shapes, --no-peers, --json`,
+      `--profile, --shapes, --roofline, --no-peers, --json`,
   );
   Deno.exit(2);
 }
@@ -94,6 +97,9 @@ const steps = 5,
   calls = Number(value("calls") ?? 3),
   threads = Number(value("threads") ?? 2),
   python = value("python") ?? "/usr/bin/python3";
+
+/** Whether to say where the time goes. */
+const profiled = flags.has("--profile") || flags.has("--roofline");
 
 interface Timing {
   readonly ms: number;
@@ -103,7 +109,10 @@ interface Timing {
   readonly graphMs?: number;
 }
 
-function report(name: string, times: readonly DispatchTime[]): void {
+/** Says where the time of a program goes, as was asked for. */
+async function report(gpu: Gpu, name: string, plan: Plan, profile: () => Promise<DispatchTime[]>): Promise<void> {
+  const times = await leastOf(profile, 5);
+  if (flags.has("--roofline")) return console.error(roofline(name, plan, times, await measureCeilings(gpu)));
   const rows = new Map<string, { ms: number; count: number }>();
   let total = 0;
   for (const { shader, operands, nanoseconds } of times) {
@@ -143,15 +152,16 @@ async function trainStep(gpu: Gpu, { network, batch, name }: Size): Promise<Timi
       const span = await measure(run, () => runtime.idle(), repeats);
       if (i >= 0) spans.push(span);
       else if (i === -1) repeats = repeatsFor(span);
-      else if (flags.has("--profile")) {
+      else if (profiled) {
         console.error(
           `first ${Math.round(performance.now() - began)} ms, GPU ${(plan.bytes / 2 ** 20).toFixed(0)} MiB`,
         );
       }
     }
-    if (flags.has("--profile")) {
+    if (profiled) {
       const inputs = { ...data, hyper: new Float32Array([0.025, 0, 0, 0, 0, 0, 0, 0]) };
-      report(`${name}, training`, await leastOf(() => runtime.profile("train_step", inputs), 5));
+      const program = plan.plans.find((each) => each.name === "train_step")!;
+      await report(gpu, `${name}, training`, program, () => runtime.profile("train_step", inputs));
     }
     const { milliseconds, cpuMilliseconds } = medianSpan(spans);
     return { ms: milliseconds, cpuMs: cpuMilliseconds, parameters: plan.parameters };
@@ -189,15 +199,12 @@ async function prediction(gpu: Gpu, { network, name }: Size): Promise<Timing> {
     const span = await measure(run, () => Promise.resolve());
     if (i >= 0) spans.push(span);
   }
-  if (flags.has("--profile")) {
+  if (profiled) {
     const n = batch ?? 16, { graph, logits, values } = buildInference(model, n, name, "bf16"), pool = new Pool();
-    const runtime = await Runtime.create(
-      gpu,
-      [finishProgram("predict", graph, [], { logits }, gpu.limits, pool).plan],
-      pool,
-    );
+    const { plan } = finishProgram("predict", graph, [], { logits }, gpu.limits, pool);
+    const runtime = await Runtime.create(gpu, [plan], pool);
     for (const [arena, data] of values) runtime.write(arena, data);
-    report(`${name}, prediction of ${n} images`, await leastOf(() => runtime.profile("predict"), 5));
+    await report(gpu, `${name}, prediction of ${n} images`, plan, () => runtime.profile("predict"));
     runtime.destroy();
   }
   const { milliseconds, cpuMilliseconds } = medianSpan(spans);

@@ -7,6 +7,7 @@
  *     VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json deno task where "Deno 2.9.6, SwiftShader"
  *     DENO_WEBGPU_BACKEND=gl deno task where "Deno 2.9.6, Mesa 22.3.6, OpenGL" case golden    some parts only
  *     deno task where "Chromium 156, SwiftShader" chromium
+ *     deno task where "Chromium 156, SwiftShader" page    the page's search on its digits of MNIST, to its end (an hour)
  *     deno task where "Dawn's null backend" shaders
  *     deno task where                          the table alone
  *
@@ -27,6 +28,15 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   shaders: ["--no-lock", "--allow-read=.", "--allow-ffi", "tests/tint"],
 };
 
+/** Milliseconds after which the page's search is given up. */
+const PAGE_PATIENCE = 4 * 3600_000;
+
+/** What the page said in the end. */
+interface OnPage {
+  readonly news: string;
+  readonly minutes: number;
+}
+
 /** How tests came out. */
 interface Tests {
   readonly passed: number;
@@ -41,13 +51,14 @@ interface Row {
   readonly compiler?: string;
   readonly results?: Results;
   readonly tests: Readonly<Record<string, Tests>>;
+  readonly page?: OnPage;
 }
 
 /** Runs Deno, its output into a file. @returns what the file has in the end */
 async function deno(args: readonly string[], log: string): Promise<string> {
   const child = new Deno.Command("deno", { args: [...args], env: { NO_COLOR: "1" }, stdin: "null", stdout: "piped" });
-  const file = await Deno.open(log, { write: true, create: true, truncate: true });
-  await child.spawn().stdout.pipeTo(file.writable);
+  using file = await Deno.open(log, { write: true, create: true, truncate: true });
+  for await (const bytes of child.spawn().stdout) file.writeSync(bytes); // `pipeTo` would write all of it at the end
   return Deno.readTextFileSync(log);
 }
 
@@ -91,6 +102,30 @@ async function inChromium(): Promise<Results> {
   return await inCasePage(folder.path, (browser) => browser.evaluate(`work(${JSON.stringify(SEARCH)})`)) as Results;
 }
 
+/** The page's search and training on the digits that come with it, with the options that it offers. */
+async function onPage(): Promise<OnPage> {
+  const { Chromium, deno, Folder, serveFolder } = await import("../tests/browser/chromium.ts");
+  await deno(["task", "page"]);
+  using folder = new Folder();
+  await using server = serveFolder(".cache/page");
+  await using browser = await Chromium.open(`http://127.0.0.1:${server.addr.port}/`, folder.path, PAGE_PATIENCE);
+  const text = (id: string): string => `document.getElementById("${id}")?.textContent`;
+  const press = (id: string): Promise<unknown> => browser.evaluate(`document.getElementById("${id}").click()`);
+  const reach = async (stage: string): Promise<void> => {
+    await browser.until(`document.body?.dataset.stage === "${stage}" || !!${text("fault")}`);
+    const fault = await browser.evaluate(text("fault"));
+    if (fault) throw new Error(`The page says: ${fault}`);
+  };
+  await reach("empty");
+  await press("sample");
+  await reach("ready");
+  const began = performance.now();
+  await press("start");
+  await reach("running");
+  await reach("done");
+  return { news: await browser.evaluate(text("news")) as string, minutes: (performance.now() - began) / 60_000 };
+}
+
 /** Who compiles the shaders: what the runtime has, and what the driver says of itself. */
 function compilerOf({ adapter }: Results, runtime: "naga" | "Tint"): string {
   const driver = /\((.*)\)/.exec(adapter)?.[1];
@@ -102,6 +137,7 @@ async function run(name: string, part: string): Promise<Partial<Row>> {
   const log = `${WORK}/${name.replaceAll(/[^\w.]+/g, "-")}-${part}.log`;
   console.log(`${name}: ${part} (${log})`);
   if (part in TESTS) return { tests: { [part]: await runTests(part, log) } };
+  if (part === "page") return { page: await onPage() };
   const results = part === "case" ? await inDeno(log) : await inChromium();
   return { compiler: compilerOf(results, part === "case" ? "naga" : "Tint"), results };
 }
@@ -146,10 +182,8 @@ function table(rows: readonly Row[]): string {
 }
 
 const [name, ...parts] = Deno.args, all = ["case", "operations", "golden"];
-const unknown = parts.find((part) => part !== "case" && part !== "chromium" && !(part in TESTS));
-if (unknown !== undefined) {
-  throw new Error(`Cannot run part '${unknown}': there are case, chromium, ${Object.keys(TESTS)}`);
-}
+const known = [...all, "shaders", "chromium", "page"], unknown = parts.find((part) => !known.includes(part));
+if (unknown !== undefined) throw new Error(`Cannot run part '${unknown}': there are ${known.join(", ")}`);
 Deno.mkdirSync(`${WORK}/images`, { recursive: true });
 for (const part of name === undefined ? [] : parts.length > 0 ? parts : all) keep(name, await run(name, part));
 const text = table(readRows()), page = Deno.readTextFileSync(PAGE);

@@ -10,7 +10,7 @@ export const ROOT: URL = new URL("../../", import.meta.url);
 const CHROMIUM = "/usr/lib/chromium/chromium"; // not its start script, which a signal ends alone
 /** Its own driver, SwiftShader, as Vulkan's loader finds it. */
 export const DRIVER = "/usr/lib/chromium/vk_swiftshader_icd.json";
-/** Milliseconds after which the browser is given up. */
+/** Milliseconds after which the browser is given up, where nothing else is said. */
 const PATIENCE = 900_000;
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -88,7 +88,7 @@ export class Chromium implements AsyncDisposable {
   #count = 0;
   #ended: string | undefined;
 
-  private constructor(process: Deno.ChildProcess, socket: WebSocket) {
+  private constructor(process: Deno.ChildProcess, socket: WebSocket, patience: number) {
     this.#process = process;
     this.#socket = socket;
     socket.addEventListener("message", ({ data }) => {
@@ -102,11 +102,11 @@ export class Chromium implements AsyncDisposable {
       this.#calls.forEach((call) => call.reject(new Error(why)));
     };
     socket.addEventListener("close", () => end("The browser ended by itself"));
-    this.#given = setTimeout(() => end("The browser did not answer in time"), PATIENCE);
+    this.#given = setTimeout(() => end("The browser did not answer in time"), patience);
   }
 
   /** Opens a page. @param profile a folder for what the browser keeps */
-  static async open(address: string, profile: string): Promise<Chromium> {
+  static async open(address: string, profile: string, patience: number = PATIENCE): Promise<Chromium> {
     const process = new Deno.Command(CHROMIUM, {
       args: [
         "--headless=new",
@@ -129,7 +129,7 @@ export class Chromium implements AsyncDisposable {
       if (port === undefined) continue;
       const socket = new WebSocket(await tabOf(port, address));
       await new Promise((open) => socket.addEventListener("open", open, { once: true }));
-      return new Chromium(process, socket);
+      return new Chromium(process, socket, patience);
     }
     throw new Error(`The browser ended by itself: ${said}`);
   }
