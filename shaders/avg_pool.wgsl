@@ -23,13 +23,12 @@ fn store(row: i32, q: i32, v: vec4f) {
 
 // Vec4 q of row r; with GRADIENT divided by the windows' counts.
 fn load(row: i32, r: i32, q: i32) -> vec4f {
-#if TILES > 1 || S == 2
-  if (q < 0 || q >= QX) { return vec4f(0); }
-#endif
+  let inside = (q >= 0) & (q < QX);
+  let v = load_x(u32(select(0, row + q, inside)));
 #if GRADIENT
-  return load_x(u32(row + q)) / pixels(r, q);
+  return select(vec4f(0), v / pixels(r, q), inside);
 #else
-  return load_x(u32(row + q));
+  return select(vec4f(0), v, inside);
 #endif
 }
 

@@ -3,14 +3,14 @@
 // taps needs NQ vec4s of an input row from vec4 S * q + FIRST on; pixel j sees column OFF + S * j + kx of them.
 // The padding of the pitch holds zeros, as do the rows and vec4s outside of the image.
 
-fn load(row: i32, q: i32, inside: bool) -> vec4f {
-  if (!inside || q < 0 || q >= Q) { return vec4f(0); }
+fn load(row: i32, q: i32, is_row: bool) -> vec4f {
+  let inside = is_row & (q >= 0) & (q < Q);
+  let a = select(vec4f(0), load_x(u32(select(0, row + q, inside))), inside);
 #if RELU
-  let a = load_x(u32(row + q));
   // Written so that a NaN stays one.
   return select(a, vec4f(0), a <= vec4f(0));
 #else
-  return load_x(u32(row + q));
+  return a;
 #endif
 }
 
@@ -31,10 +31,10 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   for (var c = 0; c < CI; c++) {
     for (var ky = 0; ky < K; ky++) {
       let iy = r * S + ky - PAD;
-      let inside = iy >= 0 && iy < H;
+      let is_row = (iy >= 0) & (iy < H);
       let row = ((c * N + n) * H + iy) * Q;
 #for j in 0..NQ
-      let x$j = load(row, S * q0 + $(FIRST + j), inside);
+      let x$j = load(row, S * q0 + $(FIRST + j), is_row);
 #endfor
 #for kx in 0..K
 #for o in 0..OB/4

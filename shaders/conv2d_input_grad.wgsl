@@ -4,8 +4,8 @@
 // It reads the NQ vec4s of gy from q + FIRST on; tap kx of pixel l, where it exists, is column (l + PAD - kx) / S - 4 FIRST.
 
 fn load(row: i32, q: i32) -> vec4f {
-  if (q < 0 || q >= QO) { return vec4f(0); }
-  return load_gy(u32(row + q));
+  let inside = (q >= 0) & (q < QO);
+  return select(vec4f(0), load_gy(u32(select(0, row + q, inside))), inside);
 }
 
 @compute @workgroup_size(64)

@@ -2,14 +2,14 @@
 // for OB output channels, one input channel and KG rows of taps. Along a row it keeps the NQ vec4s of x that the taps
 // see and loads the next S. Geometry as in conv2d.wgsl. Partial blocks lie as reduce_partials.wgsl reads them.
 
-fn load(row: i32, q: i32, inside: bool) -> vec4f {
-  if (!inside || q < 0 || q >= Q) { return vec4f(0); }
+fn load(row: i32, q: i32, is_row: bool) -> vec4f {
+  let inside = is_row & (q >= 0) & (q < Q);
+  let a = select(vec4f(0), load_x(u32(select(0, row + q, inside))), inside);
 #if RELU
-  let a = load_x(u32(row + q));
   // Written so that a NaN stays one.
   return select(a, vec4f(0), a <= vec4f(0));
 #else
-  return load_x(u32(row + q));
+  return a;
 #endif
 }
 

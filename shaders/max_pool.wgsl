@@ -10,8 +10,8 @@ fn load(row: i32, q: i32) -> vec4i {
 #if TILES == 1 && S == 1
   let k = key(load_x(u32(row + q)));
 #else
-  if (q < 0 || q >= Q) { return vec4i(LOWEST); }
-  let k = key(load_x(u32(row + q)));
+  let inside = (q >= 0) & (q < Q);
+  let k = select(vec4i(LOWEST), key(load_x(u32(select(0, row + q, inside)))), inside);
 #endif
 #if W % 4 == 0
   return k;

@@ -21,8 +21,8 @@ fn load(row: i32, q: i32) -> vec4i {
 #if TILES == 1 && S == 1
   let k = key(load_x(u32(row + q)));
 #else
-  if (q < 0 || q >= Q) { return vec4i(LOWEST); }
-  let k = key(load_x(u32(row + q)));
+  let inside = (q >= 0) & (q < Q);
+  let k = select(vec4i(LOWEST), key(load_x(u32(select(0, row + q, inside)))), inside);
 #endif
 #if W % 4 == 0
   return k;
@@ -157,16 +157,16 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 #endif
     var bottom = across(plane, S * o + 1, w0);
     var bottom_part: Part;
-    let inside = o >= 0 && o < HO;
+    let inside = (o >= 0) & (o < HO);
     let row = (plane * HO + o) * QO;
 #for t in 0..NW
     {
-      var g = vec4f(0);
 #if TILES == 1
-      if (inside) { g = load_gy(u32(row + w0 + $t)); }
+      let is = inside;
 #else
-      if (inside && w0 + $t >= 0 && w0 + $t < QO) { g = load_gy(u32(row + w0 + $t)); }
+      let is = inside & (w0 + $t >= 0) & (w0 + $t < QO);
 #endif
+      let g = select(vec4f(0), load_gy(u32(select(0, row + w0 + $t, is))), is);
       let later = max(middle.key[$t], bottom.key[$t]);
       let in_top = top.key[$t] >= later;
       let in_bottom = bottom.key[$t] > middle.key[$t];

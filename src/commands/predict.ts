@@ -7,6 +7,7 @@ import { FailureError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import { defineOptions } from "../base/options.ts";
 import { printable } from "../base/printable.ts";
+import { openCodec } from "../data/codec.ts";
 import { rangeSuspicions } from "../data/image_checks.ts";
 import { FORMAT_NAMES } from "../data/image_format.ts";
 import { Predictor } from "../train/inference.ts";
@@ -87,6 +88,7 @@ async function predictFiles(
   done: (prediction: Prediction) => void,
   warn: (message: string) => void = () => {},
 ): Promise<void> {
+  openCodec().catch(() => {}); // compiled while the device is opened; preparing an image says what was wrong with it
   await using predictor = await Predictor.open(model);
   for (let start = 0; start < files.length; start += CHUNK) {
     const names: string[] = [], samples: Uint8Array[] = [];

@@ -94,13 +94,12 @@ fn store(row: i32, q: i32, v: vec4f) {
 
 // Vec4 q of row r; with GRADIENT divided by the windows' counts.
 fn load(row: i32, r: i32, q: i32) -> vec4f {
-#if TILES > 1 || S == 2
-  if (q < 0 || q >= QX) { return vec4f(0); }
-#endif
+  let inside = (q >= 0) & (q < QX);
+  let v = load_x(u32(select(0, row + q, inside)));
 #if GRADIENT
-  return load_x(u32(row + q)) / pixels(r, q);
+  return select(vec4f(0), v / pixels(r, q), inside);
 #else
-  return load_x(u32(row + q));
+  return select(vec4f(0), v, inside);
 #endif
 }
 
@@ -649,14 +648,14 @@ export const conv2d: string = `// Convolution K x K, stride S, padding PAD, of a
 // taps needs NQ vec4s of an input row from vec4 S * q + FIRST on; pixel j sees column OFF + S * j + kx of them.
 // The padding of the pitch holds zeros, as do the rows and vec4s outside of the image.
 
-fn load(row: i32, q: i32, inside: bool) -> vec4f {
-  if (!inside || q < 0 || q >= Q) { return vec4f(0); }
+fn load(row: i32, q: i32, is_row: bool) -> vec4f {
+  let inside = is_row & (q >= 0) & (q < Q);
+  let a = select(vec4f(0), load_x(u32(select(0, row + q, inside))), inside);
 #if RELU
-  let a = load_x(u32(row + q));
   // Written so that a NaN stays one.
   return select(a, vec4f(0), a <= vec4f(0));
 #else
-  return load_x(u32(row + q));
+  return a;
 #endif
 }
 
@@ -677,10 +676,10 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   for (var c = 0; c < CI; c++) {
     for (var ky = 0; ky < K; ky++) {
       let iy = r * S + ky - PAD;
-      let inside = iy >= 0 && iy < H;
+      let is_row = (iy >= 0) & (iy < H);
       let row = ((c * N + n) * H + iy) * Q;
 #for j in 0..NQ
-      let x$j = load(row, S * q0 + $(FIRST + j), inside);
+      let x$j = load(row, S * q0 + $(FIRST + j), is_row);
 #endfor
 #for kx in 0..K
 #for o in 0..OB/4
@@ -725,8 +724,8 @@ export const conv2dInputGrad: string = `// Gradient of conv2d.wgsl for its input
 // It reads the NQ vec4s of gy from q + FIRST on; tap kx of pixel l, where it exists, is column (l + PAD - kx) / S - 4 FIRST.
 
 fn load(row: i32, q: i32) -> vec4f {
-  if (q < 0 || q >= QO) { return vec4f(0); }
-  return load_gy(u32(row + q));
+  let inside = (q >= 0) & (q < QO);
+  return select(vec4f(0), load_gy(u32(select(0, row + q, inside))), inside);
 }
 
 @compute @workgroup_size(64)
@@ -792,14 +791,14 @@ export const conv2dWeightGrad: string = `// Gradient of conv2d.wgsl for its weig
 // for OB output channels, one input channel and KG rows of taps. Along a row it keeps the NQ vec4s of x that the taps
 // see and loads the next S. Geometry as in conv2d.wgsl. Partial blocks lie as reduce_partials.wgsl reads them.
 
-fn load(row: i32, q: i32, inside: bool) -> vec4f {
-  if (!inside || q < 0 || q >= Q) { return vec4f(0); }
+fn load(row: i32, q: i32, is_row: bool) -> vec4f {
+  let inside = is_row & (q >= 0) & (q < Q);
+  let a = select(vec4f(0), load_x(u32(select(0, row + q, inside))), inside);
 #if RELU
-  let a = load_x(u32(row + q));
   // Written so that a NaN stays one.
   return select(a, vec4f(0), a <= vec4f(0));
 #else
-  return load_x(u32(row + q));
+  return a;
 #endif
 }
 
@@ -2059,8 +2058,8 @@ fn load(row: i32, q: i32) -> vec4i {
 #if TILES == 1 && S == 1
   let k = key(load_x(u32(row + q)));
 #else
-  if (q < 0 || q >= Q) { return vec4i(LOWEST); }
-  let k = key(load_x(u32(row + q)));
+  let inside = (q >= 0) & (q < Q);
+  let k = select(vec4i(LOWEST), key(load_x(u32(select(0, row + q, inside)))), inside);
 #endif
 #if W % 4 == 0
   return k;
@@ -2241,8 +2240,8 @@ fn load(row: i32, q: i32) -> vec4i {
 #if TILES == 1 && S == 1
   let k = key(load_x(u32(row + q)));
 #else
-  if (q < 0 || q >= Q) { return vec4i(LOWEST); }
-  let k = key(load_x(u32(row + q)));
+  let inside = (q >= 0) & (q < Q);
+  let k = select(vec4i(LOWEST), key(load_x(u32(select(0, row + q, inside)))), inside);
 #endif
 #if W % 4 == 0
   return k;
@@ -2377,16 +2376,16 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 #endif
     var bottom = across(plane, S * o + 1, w0);
     var bottom_part: Part;
-    let inside = o >= 0 && o < HO;
+    let inside = (o >= 0) & (o < HO);
     let row = (plane * HO + o) * QO;
 #for t in 0..NW
     {
-      var g = vec4f(0);
 #if TILES == 1
-      if (inside) { g = load_gy(u32(row + w0 + $t)); }
+      let is = inside;
 #else
-      if (inside && w0 + $t >= 0 && w0 + $t < QO) { g = load_gy(u32(row + w0 + $t)); }
+      let is = inside & (w0 + $t >= 0) & (w0 + $t < QO);
 #endif
+      let g = select(vec4f(0), load_gy(u32(select(0, row + w0 + $t, is))), is);
       let later = max(middle.key[$t], bottom.key[$t]);
       let in_top = top.key[$t] >= later;
       let in_bottom = bottom.key[$t] > middle.key[$t];
