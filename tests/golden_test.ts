@@ -13,7 +13,8 @@ import {
   supernetOutcomes,
 } from "../src/doctor/golden_networks.ts";
 import { goldenBatch, projected } from "../src/doctor/golden_values.ts";
-import { type Gpu, openGpu, PORTABLE_LIMITS } from "../src/gpu/device.ts";
+import { openForms } from "../src/doctor/forms.ts";
+import type { Gpu } from "../src/gpu/device.ts";
 import { elementCount, unpack } from "../src/graph/tensor_type.ts";
 import type { Arena, Variable } from "../src/graph/variables.ts";
 import type { SearchEngine } from "../src/search/engine.ts";
@@ -31,7 +32,7 @@ function readGolden(name: string): Golden {
   return { ...file, config: goldenSupernet(file.metadata) };
 }
 
-const gpu = await openGpu();
+const forms = await openForms(), [{ gpu }] = forms;
 const start = (config: SupernetConfig): Promise<SearchEngine> => startGoldenSearch(gpu, config);
 
 /** Every variable of an arena against the golden tensors `prefix + name`. */
@@ -62,12 +63,14 @@ async function compareArena(
 
 for (const variant of ["none", "batch", "sample", "rms", "pcdarts"]) {
   const what = variant === "pcdarts" ? "partial channels and edge weights" : `node normalisation ${variant}`;
-  Deno.test(`supernet with ${what} agrees with PyTorch`, async () => {
-    const golden = readGolden(`supernet_${variant}.safetensors`), { config } = golden;
-    if (variant === "pcdarts") assert.deepEqual([config.edgeWeights, config.partialChannels], [true, 4]);
-    else assert.equal(config.nodeNorm, variant);
-    compareOutcomes(await supernetOutcomes(gpu, golden.metadata), golden);
-  });
+  for (const { name, gpu } of forms) {
+    Deno.test(`supernet with ${what} agrees with PyTorch, kernels: ${name}`, async () => {
+      const golden = readGolden(`supernet_${variant}.safetensors`), { config } = golden;
+      if (variant === "pcdarts") assert.deepEqual([config.edgeWeights, config.partialChannels], [true, 4]);
+      else assert.equal(config.nodeNorm, variant);
+      compareOutcomes(await supernetOutcomes(gpu, golden.metadata), golden);
+    });
+  }
 }
 
 /** Distance of an arena from the golden tensors `prefix + name`, relative to their length, over all of its variables. */
@@ -167,16 +170,10 @@ async function compareSecondOrder(device: Gpu): Promise<void> {
   }
 }
 
-Deno.test("three steps of the second-order search agree with PyTorch", () => compareSecondOrder(gpu));
-
-Deno.test("three steps of the second-order search agree with PyTorch, kernels for GPUs", async () => {
-  const portable = await openGpu({ limits: PORTABLE_LIMITS });
-  try {
-    await compareSecondOrder(portable);
-  } finally {
-    portable.device.destroy();
-  }
-});
+for (const { name, gpu } of forms) {
+  Deno.test(`three steps of the second-order search agree with PyTorch, kernels: ${name}`, () =>
+    compareSecondOrder(gpu));
+}
 
 Deno.test("the DARTS supernet for CIFAR-10 has 1,930,618 weights", () => {
   const config: SupernetConfig = {

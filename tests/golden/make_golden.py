@@ -50,12 +50,13 @@ CASES = [
     Config(norm="sample", in_channels=2, height=9, width=9),
     Config(norm="rms", in_channels=3, height=9, width=9),
 ]
+# With 9x9 pixels a value lies so near to a kink that kernels without subgroups put it on the other side.
 PC_DARTS = Config(
     norm="rms",
     channels=8,
     in_channels=2,
-    height=9,
-    width=9,
+    height=10,
+    width=10,
     edge_weights=True,
     partial_channels=4,
 )
