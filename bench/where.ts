@@ -7,7 +7,7 @@
  *     VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json deno task where "Deno 2.9.6, SwiftShader"
  *     DENO_WEBGPU_BACKEND=gl deno task where "Deno 2.9.6, Mesa 22.3.6, OpenGL" case golden    some parts only
  *     deno task where "Chromium 156, SwiftShader" chromium
- *     deno task where "Chromium 156, SwiftShader" page    the page's search on its digits of MNIST, to its end (an hour)
+ *     deno task where "Chromium 156, SwiftShader" page    the page's search on its digits of MNIST, to its end (takes long)
  *     deno task where "Dawn's null backend" shaders
  *     deno task where                          the table alone
  *
