@@ -19,6 +19,7 @@
  */
 import "../src/platform/deno.ts";
 import { measure, medianSpan, noiseBatch, repeatsFor, type Span } from "../src/doctor/measure.ts";
+import { measureCeilings } from "../src/doctor/speed.ts";
 import { type Gpu, openGpu } from "../src/gpu/device.ts";
 import type { NetworkConfig } from "../src/space/derived.ts";
 import type { Genotype } from "../src/space/genotype.ts";
@@ -33,7 +34,7 @@ import { Predictor } from "../src/train/inference.ts";
 import { buildInference, type Model } from "../src/train/model_file.ts";
 import { TrainEngine } from "../src/train/engine.ts";
 import { planTraining } from "../src/train/programs.ts";
-import { measureCeilings, roofline } from "./roofline.ts";
+import { roofline } from "./roofline.ts";
 
 const nasBench = (text: string): Genotype => {
   const nodes = parseNasBenchCell(text, "the cell");

@@ -82,10 +82,10 @@ function byOperation(plans: readonly Plan[], times: readonly DispatchTime[]): [s
 }
 
 /**
- * Elements that are computed with and that are copied, and runs before the clock is read, since the host looks only
- * every few milliseconds whether the device is done: as much as keeps a CPU, or a GPU, busy for a while.
+ * Elements that are computed with and that are copied, runs before the clock is read, since the host looks only every 10
+ * ms or so whether the device is done, and rounds of arithmetic: as much as keeps a CPU, or a GPU, busy for long enough.
  */
-const CPU_WORK = [1 << 16, 8 << 20, 8], GPU_WORK = [1 << 22, 16 << 20, 64], ROUNDS = 64;
+const CPU_WORK = [1 << 16, 8 << 20, 8, 256], GPU_WORK = [1 << 22, 16 << 20, 64, 24];
 
 /** What an adapter can do. */
 export interface Ceilings {
@@ -95,7 +95,7 @@ export interface Ceilings {
 
 /** What the adapter reaches when it does nothing but compute, or nothing but copy. */
 export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
-  const [computed, copied, repeats] = gpu.software ? CPU_WORK : GPU_WORK;
+  const [computed, copied, repeats, rounds] = gpu.software ? CPU_WORK : GPU_WORK;
   const reach = async (add: (graph: Graph) => Tensor): Promise<Rate> => {
     const graph = new Graph(), trial = await startTrial(gpu, graph, { y: add(graph) });
     try {
@@ -106,9 +106,7 @@ export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
       trial.destroy();
     }
   };
-  const compute = await reach((graph) =>
-    graph.apply1(multiplyAdd, [graph.input("x", dense([computed]))], { rounds: ROUNDS })
-  );
+  const compute = await reach((graph) => graph.apply1(multiplyAdd, [graph.input("x", dense([computed]))], { rounds }));
   const copy = await reach((graph) => graph.apply1(addN, [graph.input("x", image(64, 1, 32, copied / 64 / 32))], null));
   return { gflops: gflops(compute), gigabytes: gigabytes(copy) };
 }

@@ -15,17 +15,17 @@ const shader = kernel("multiply_add", source, {
 });
 
 /** Chains of multiply-adds in an invocation, and steps of each in a round. */
-const CHAINS = 2, STEPS = 16;
+const CHAINS = 3, STEPS = 32;
 
 /** Attributes of {@linkcode multiplyAdd}. */
 export interface MultiplyAddAttributes {
-  /** Rounds of 16 multiply-adds of each chain. */
+  /** Rounds of 32 multiply-adds of each chain; at least 1. */
   readonly rounds: number;
 }
 
 const vectors = ([x]: readonly TensorType[]): number => storageLength(x) / 4;
 
-/** `y = sum over k < 2 of f(f(...f(x + k)))`, f(s) = s / 2 + 1 / 4, 16 times `rounds`; x dense `[n]`, n a multiple of 4. */
+/** `y = sum over k < 3 of f(f(...f(x + k)))`, f(s) = s / 2 + 1 / 4, 32 times `rounds`; x dense `[n]`, n a multiple of 4. */
 export const multiplyAdd: OpSpec<MultiplyAddAttributes> = {
   name: "multiply_add",
   infer([x]) {
