@@ -2898,26 +2898,26 @@ fn main(@builtin(local_invocation_index) lane: u32) {
 `;
 
 /** `shaders/multiply_add.wgsl` */
-export const multiplyAdd: string = `// Nothing but arithmetic: y = sum over k < CHAINS of x + k after STEPS * rounds times s = s / 2 + 1 / 4. What a device
-// can compute at most, when nothing waits for memory. llvmpipe copies at the end of a round what the round changes, so a
-// round has many steps; and three chains are as many as stay in the 16 registers of a CPU. The factors are not known when
-// it is compiled, which would take more registers (70 GFLOP/s instead of 180 on two cores). Params: length in vec4s,
-// rounds.
+export const multiplyAdd: string = `// Nothing but arithmetic: y = sum over k < CHAINS of x + k after STEPS * rounds times s = s a + (1 - a) / 2, a =
+// 255 / 256. What a device can compute at most, when nothing waits for memory. llvmpipe copies at the end of a round what
+// the round changes, so a round has many steps; and three chains are as many as stay in the 16 registers of a CPU. The
+// factors are not known when it is compiled, which would take more registers (70 GFLOP/s instead of 180 on two cores).
+// Params: length in vec4s, rounds.
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let i = gid.x;
   if (i >= params.length) { return; }
   let start = load_x(i);
-  let half = min(0.5, f32(params.rounds));
-  let quarter = half * half;
+  let factor = min(0.99609375, f32(params.rounds));
+  let term = 0.5 - 0.5 * factor;
 #for k in 0..CHAINS
   var s$k = start + vec4f($k);
 #endfor
   for (var r = 0u; r < params.rounds; r++) {
 #for step in 0..STEPS
 #for k in 0..CHAINS
-    s$k = s$k * half + quarter;
+    s$k = s$k * factor + term;
 #endfor
 #endfor
   }
