@@ -10,7 +10,7 @@ import { multiplyAdd } from "../src/ops/multiply_add.ts";
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.device.destroy());
 
-/** Two programs of one pool: `once` and `twice` bring their input nearer to a half 32 or 64 times. */
+/** Two programs of one pool: `once` and `twice` multiply their input and add to it, 32 or 64 times. */
 function programs() {
   const pool = new Pool();
   const plans = ["once", "twice"].map((name, i) => {

@@ -27,7 +27,7 @@ export interface MultiplyAddAttributes {
 
 const vectors = ([x]: readonly TensorType[]): number => storageLength(x) / 4;
 
-/** `y = sum over k < 3 of f(f(...f(x + k)))`, f(s) = a s + (1 - a) / 2, a = 255 / 256, 32 times `rounds`; x dense `[n]`, n a multiple of 4. */
+/** `y = sum over k < 3 of f(f(...f(x + k)))`, f(s) = a s + a a, a = 255 / 256, 32 times `rounds`; x dense `[n]`, n a multiple of 4. */
 export const multiplyAdd: OpSpec<MultiplyAddAttributes> = {
   name: "multiply_add",
   infer([x]) {
@@ -46,7 +46,7 @@ export const multiplyAdd: OpSpec<MultiplyAddAttributes> = {
     let sum = 0;
     for (let k = 0; k < CHAINS; k++) {
       let s = v + k;
-      for (let r = 0; r < STEPS * rounds; r++) s = s * FACTOR + (1 - FACTOR) / 2;
+      for (let r = 0; r < STEPS * rounds; r++) s = s * FACTOR + FACTOR ** 2;
       sum += s;
     }
     return sum;
