@@ -6,7 +6,7 @@
 import type { Ceilings } from "../src/doctor/speed.ts";
 import type { Plan, PlannedNode } from "../src/graph/plan.ts";
 import type { DispatchTime } from "../src/graph/runtime.ts";
-import { workOf } from "../src/search/field_cost.ts";
+import { rooflineSeconds, workOf } from "../src/search/field_cost.ts";
 
 /** How many times less Winograd's kernels multiply than the direct sum: F(2x4, 3x3), and F(2x2, 3x3) for weights. */
 function savingOf({ dispatches }: PlannedNode): number {
@@ -32,18 +32,19 @@ interface Row {
  */
 export function roofline(name: string, plan: Plan, times: readonly DispatchTime[], ceilings: Ceilings): string {
   const rows = new Map<string, Row>(), work = workOf(plan), { gflops, gigabytes } = ceilings;
+  const rates = { name, teraflops: gflops / 1000, gigabytes };
   let at = 0;
   plan.nodes.forEach((node, i) => {
     const { op } = node.node, launches = node.dispatches.length, saving = savingOf(node);
     const key = saving > 1 ? `${op.name}, Winograd` : op.name;
     const row = rows.get(key) ?? { name: key, ms: 0, launches: 0, flops: 0, bytes: 0, least: 0 };
     const nanoseconds = times.slice(at, at += launches).reduce((sum, time) => sum + time.nanoseconds, 0);
-    const flops = 2 * work[i].macs / saving, { bytes } = work[i];
+    const macs = work[i].macs / saving, { bytes } = work[i];
     row.ms += nanoseconds / 1e6;
     row.launches += launches;
-    row.flops += flops;
+    row.flops += 2 * macs;
     row.bytes += bytes;
-    row.least += Math.max(flops / gflops, bytes / gigabytes) / 1e6;
+    row.least += 1000 * rooflineSeconds([{ macs, bytes }], rates);
     rows.set(key, row);
   });
   const all = [...rows.values()].sort((a, b) => b.ms - a.ms);

@@ -99,8 +99,8 @@ async function inChromium(): Promise<Results> {
 
 /** The page's search and training on the digits that come with it, with the options that it offers. */
 async function onPage(): Promise<string> {
-  const { Chromium, deno, Folder, serveFolder } = await import("../tests/browser/chromium.ts");
-  await deno(["task", "page"]);
+  const { Chromium, Folder, serveFolder, ...chromium } = await import("../tests/browser/chromium.ts");
+  await chromium.deno(["task", "page"]);
   using folder = new Folder();
   await using server = serveFolder(".cache/page");
   await using browser = await Chromium.open(`http://127.0.0.1:${server.addr.port}/`, folder.path, PAGE_PATIENCE);
