@@ -7,7 +7,7 @@ export type { AutoData, AutoRunOptions } from "./src/auto/auto.ts";
 export type { CandidateNetwork, Origin } from "./src/auto/candidates.ts";
 export type { Interval, PairedDifference } from "./src/auto/interval.ts";
 export type { Entry } from "./src/auto/ledger.ts";
-export type { AutoEvent, AutoOutcome, SearchVerdict, Standing, WrongImage } from "./src/auto/records.ts";
+export type { AutoEvent, AutoOutcome, Ensemble, SearchVerdict, Standing, WrongImage } from "./src/auto/records.ts";
 export type { TrivialResult } from "./src/auto/trivial.ts";
 export type { Action, IdartsError, Remedy, Text, Wording } from "./src/base/errors.ts";
 export type { TensorData, TensorEntry } from "./src/base/safetensors.ts";

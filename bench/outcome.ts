@@ -110,11 +110,18 @@ async function ours(set: string, data: string, time: string, seed: number, searc
   ]);
   const seconds = (performance.now() - began) / 1000, outcome = JSON.parse(Deno.readTextFileSync(`${out}/result.json`));
   if (!outcome.test) throw new Error(`'${set}' has no test images to compare on`);
-  const { winner, test, search: verdict, leaderboard, steps } = outcome as Outcome;
+  const { winner, test, search: verdict, leaderboard, steps, ensemble } = outcome as Outcome;
   const network = leaderboard.find(({ candidate }) => candidate.name === winner)!.candidate;
-  const who = search === "off" ? WITHOUT_SEARCH : "auto", { parameters, macs } = network;
-  const note = { winner, parameters, macs, steps, verdict };
+  const who = search === "off" ? WITHOUT_SEARCH : "auto", { parameters, macs, members } = ensemble ?? network;
+  const note = { winner, members, parameters, macs, steps, verdict };
   return { set, time, seed, who, accuracy: test.accuracy, seconds, note };
+}
+
+/** What a network costs, and of how many it is made where that is known. */
+interface Size {
+  readonly members?: number;
+  readonly parameters: number;
+  readonly macs: number;
 }
 
 /** What `auto` says in the end, as far as it is used here. */
@@ -123,9 +130,8 @@ interface Outcome {
   readonly test: { readonly accuracy: number };
   readonly search: unknown;
   readonly steps: number;
-  readonly leaderboard: readonly {
-    readonly candidate: { readonly name: string; readonly parameters: number; readonly macs: number };
-  }[];
+  readonly ensemble?: Size;
+  readonly leaderboard: readonly { readonly candidate: Size & { readonly name: string } }[];
 }
 
 /** Runs what is missing of a set and a seed. */

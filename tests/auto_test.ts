@@ -6,15 +6,21 @@
 import "../src/platform/deno.ts";
 import assert from "node:assert/strict";
 import { auto, AUTO_MODEL, AUTO_ONNX } from "../src/auto/auto.ts";
+import { resolveAutoConfig } from "../src/auto/config.ts";
 import { type Entry, LEDGER_FILE, readDecisions, readLedger } from "../src/auto/ledger.ts";
+import type { AutoOptions } from "../src/auto/options.ts";
 import type { AutoEvent, FinalTraining } from "../src/auto/records.ts";
 import type { TrialPlan } from "../src/auto/trial.ts";
+import { mostMembers, type MostOf } from "../src/auto/winner.ts";
 import { FailureError, UsageError } from "../src/base/errors.ts";
 import { exists } from "../src/base/files.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { datasetOf, type LabelledImages } from "../src/data/labelled_images.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import { RunFolder } from "../src/run/run_folder.ts";
+import { exportOnnx } from "../src/export/onnx.ts";
+import { evaluateModel } from "../src/train/inference.ts";
+import { encodeModel, loadModel } from "../src/train/model_file.ts";
 import { DATA, stripes } from "./auto_support.ts";
 
 const gpu = await openGpu();
@@ -112,6 +118,61 @@ Deno.test("stopped in the middle, the same call goes on to the same bits, and so
   assert.match(one.notes.at(-1)!, /training was cut short after \d+ steps/);
   assert.deepEqual(one.leaderboard.map(({ candidate }) => candidate.origin), ["published"]);
   assert.match(one.notes.join(), /plain \d+x\d is out: .*loss/);
+});
+
+Deno.test("several networks answer together, to the same bits after a stop in the second", async () => {
+  const options = { steps: 40, search: "off" } as const, single = fresh(), whole = fresh(), cut = fresh();
+  const first = await auto(options, DATA, { gpu, folder: single });
+  assert.deepEqual([first.ensemble, first.model.network.members], [undefined, undefined]);
+  const repeat = decisionsOf(single).flatMap((entry) => { // as if there had been time for three
+    if (entry.id !== "final") return [entry];
+    const { result } = entry, members = [2, 3].map((member) => ({ id: `final ${member}`, plan: null, result }));
+    return [{ ...entry, plan: { ...entry.plan as TrialPlan, members: 3 } }, ...members];
+  });
+  const events: AutoEvent[] = [], onEvent = (event: AutoEvent) => void events.push(event);
+  const { ensemble, model, winner, leaderboard, steps, test } = await auto(options, DATA, {
+    ...{ gpu, folder: whole, repeat, onEvent },
+  });
+  const { candidate } = leaderboard.find(({ candidate: { name } }) => name === winner)!;
+  const { parameters, macs } = candidate, trained = events.at(-1) as Extract<AutoEvent, { event: "final" }>;
+  assert.deepEqual(ensemble, { members: 3, parameters: 3 * parameters, macs: 3 * macs });
+  assert.equal(model.network.members, 3);
+  assert.deepEqual([trained.event, trained.members, trained.kept], ["final", 3, true]);
+  assert.equal(steps - first.steps, 2 * trained.steps / 3, "steps of all members count");
+  const loaded = loadModel(`${whole}/${AUTO_MODEL}`), data = await datasetOf(DATA.test!);
+  assert.deepEqual((await evaluateModel(loaded, data, { gpu })).confusion, test!.confusion);
+  const [one, two, three] = [0, 1, 2].map((member) => {
+    const name = [...model.tensors.keys()].find((each) => each.startsWith(`weights/members.${member}.`))!;
+    return [...model.tensors.get(name)!.data];
+  });
+  for (const other of [two, three]) assert.notDeepEqual(other, one, "each begins with weights of its own");
+
+  const reason = new Error("enough"), controller = new AbortController();
+  const stopped = auto(options, DATA, {
+    ...{ gpu, folder: cut, repeat, signal: controller.signal },
+    onProgress: (what, share) => what.includes("(2 of 3)") && share > 0.5 && controller.abort(reason),
+  });
+  await assert.rejects(stopped, (error) => error === reason);
+  await auto(options, DATA, { gpu, folder: cut, repeat });
+  assert.deepEqual(modelOf(cut), modelOf(whole));
+
+  // The clock left too little for the second one.
+  const late = repeat.map((entry) => entry.id === "final 2" ? { ...entry, result: { failed: "it was late" } } : entry);
+  const alone = await auto(options, DATA, { gpu, repeat: late });
+  assert.deepEqual(encodeModel(alone.model), modelOf(single));
+  assert.match(alone.notes.at(-1)!, /^Network 2 of the ensemble was not trained: it was late$/);
+
+  const runner: MostOf = { candidate, standing: { latency: 0.01 }, models: [first.model] };
+  const most = (limits: AutoOptions): number => mostMembers(resolveAutoConfig(limits), runner);
+  assert.deepEqual([{}, { members: 1 }, { params: `${3 * parameters}` }, { macs: `${2 * macs - 1}` }].map(most), [
+    4,
+    1,
+    3,
+    1,
+  ]);
+  assert.deepEqual([{ latency: "25ms" }, { latency: "9ms" }].map(most), [2, 1]);
+  const bytes = exportOnnx(model).length;
+  assert.deepEqual([bytes + 40_000, bytes - 1].map((size) => most({ size: `${size / 1000}KB` })), [3, 2]);
 });
 
 Deno.test("few images, one alone in its class, of a size that cannot be halved twice, and a device that is lost", async () => {

@@ -166,7 +166,8 @@ const entries = [
   { id: "rung 0/IDARTS 8x3/split 0", plan, result: { failed: "its loss is no number" } },
   { id: "search", plan: null, result: { cells: [{ rule: "alpha", genotype: network.genotype }], steps: 40 } },
   { id: "searched", plan: candidates },
-  { id: "final", plan, result: { epochs: 2, steps: 6, kept: true } },
+  { id: "final", plan: { ...plan, members: 2 }, result: { epochs: 2, steps: 6, kept: true } },
+  { id: "final 2", plan: null, result: { epochs: 2, steps: 6, kept: true, shares: [0.5, 1] } },
   { id: "test", plan: 4, result: { evaluation: evaluation.test, wrong } },
   { id: "end", plan: null, result: { seconds: 60.5 } },
 ];
@@ -184,6 +185,7 @@ const result = {
     ...{ candidate, rungs: 1, steps: 6, seconds: 1.5, right: "1101", accuracy: 0.75, interval: [0.3, 0.95], loss: 0.5 },
   })),
   ...{ trivial, held: 4, splits: 1, winner: "plain 8x3", trainedOn: true },
+  ensemble: { members: 2, parameters: 102_000, macs: 10_000_000, latency: 0.02 },
   search: { searched: "a", other: "b", difference: -0.25, interval: [-0.5, 0.1] },
   test: { ...evaluation.test, interval: [0.2, 0.8] },
   ...{ wrong, steps: 12, seconds: 60.5, notes: [] },

@@ -14,6 +14,9 @@ import {
 } from "../mod.ts";
 import { DARTS_V2 } from "../src/space/published.ts";
 import { loadImage } from "../src/data/load.ts";
+import { costOf } from "../src/space/cost.ts";
+import { ensembleOf } from "../src/train/ensemble.ts";
+import { loadModel } from "../src/train/model_file.ts";
 import { encodePng, sampleJpeg } from "../src/data/testing.ts";
 import { halves, message, predictImages } from "./search_support.ts";
 
@@ -21,7 +24,7 @@ const gpu = await openGpu();
 const folder = Deno.makeTempDirSync({ prefix: "predictor-" });
 
 /** A model of `channels` x `height` x `width` after two steps. */
-async function modelOf(channels: number, height: number, width: number) {
+async function modelOf(channels: number, height: number, width: number, seed = 0) {
   const { images, labels } = halves(48, [channels, height, width]), classNames = ["above", "below"];
   const size = {
     cells: 3,
@@ -31,6 +34,7 @@ async function modelOf(channels: number, height: number, width: number) {
     stepsPerEpoch: 2,
     auxiliaryWeight: 0,
     valImages: 0,
+    seed,
   };
   const data: LabelledImages = { images, labels, classNames, channels, height, width, name: "halves" };
   return { data, model: (await train(size, DARTS_V2, { train: data }, { gpu })).model };
@@ -63,6 +67,31 @@ async function modules(work: () => Promise<unknown>): Promise<number> {
   }
   return count;
 }
+
+Deno.test("predictor: an ensemble says the mean of its members' logits, from its file too, and takes no other members", async () => {
+  const second = await modelOf(3, 8, 8, 1), third = await modelOf(3, 8, 8, 2), path = `${folder}/ensemble.safetensors`;
+  const members = [model, second.model, third.model], ensemble = ensembleOf(members), all: number[][] = [];
+  for (const each of [...members, ensemble]) {
+    const logits: number[] = [];
+    await evaluateModel(each, data, { gpu, onImage: (row) => void logits.push(...row) });
+    all.push(logits);
+  }
+  const said = all.pop()!, scale = Math.max(...said.map(Math.abs));
+  said.forEach((value, i) => {
+    const mean = all.reduce((sum, logits) => sum + logits[i], 0) / 3;
+    assert.ok(Math.abs(value - mean) < 1e-2 * scale, `${value} is not ${mean}`); // activations are stored as bf16
+  });
+  assert.notDeepEqual(all[0], all[1]);
+  saveModel(path, ensemble);
+  const { network, tensors } = loadModel(path);
+  assert.deepEqual([network, tensors], [ensemble.network, ensemble.tensors]);
+  assert.equal(costOf(network).parameters, 3 * costOf(model.network).parameters);
+  assert.equal(ensembleOf([model]), model);
+  const odd = await modelOf(1, 8, 8);
+  for (const wrong of [[], [model, odd.model], [ensemble, ensemble]]) {
+    assert.throws(() => ensembleOf(wrong), RangeError);
+  }
+});
 
 Deno.test("predictor: a file, its bytes and its pixels are one image, prepared as data sets are", async () => {
   const path = `${folder}/image.png`, photo = `${folder}/photo.jpg`, jpeg = sampleJpeg(3, 33, 21);

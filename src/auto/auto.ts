@@ -10,7 +10,7 @@
  * @module
  */
 import { FailureError, type IdartsError } from "../base/errors.ts";
-import { exists, joinPath } from "../base/files.ts";
+import { exists } from "../base/files.ts";
 import { Random } from "../base/random.ts";
 import { checkLearnable, type Dataset } from "../data/dataset.ts";
 import type { LabelledImages } from "../data/labelled_images.ts";
@@ -23,10 +23,8 @@ import type { Beginnings } from "../run/phase.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { checkRecord, writeRecord } from "../run/run_record.ts";
 import { checkMeasurable } from "../train/evaluation.ts";
-import { encodeModel, loadModel, type Model } from "../train/model_file.ts";
-import type { Pace } from "../train/records.ts";
+import { encodeModel, type Model } from "../train/model_file.ts";
 import { type TrainData, trainDataOf } from "../train/setup.ts";
-import { LAST_MODEL } from "../train/train.ts";
 import { knownCandidates, POOLING } from "./candidates.ts";
 import {
   AUTO_OPTIONS,
@@ -41,15 +39,15 @@ import { help } from "./help.ts";
 import { shareInterval } from "./interval.ts";
 import { END, type Entry, readDecisions } from "./ledger.ts";
 import type { AutoOptions } from "./options.ts";
-import { LEAST_STEPS, Race, type Runner, TRIAL_SECONDS } from "./race.ts";
-import { ClockPace, samePace } from "./pace.ts";
-import type { AutoOutcome, AutoResult, FinalOutcome, FinalTraining, TestOutcome } from "./records.ts";
+import { Race, type Runner } from "./race.ts";
+import type { AutoOutcome, AutoResult, TestOutcome } from "./records.ts";
 import { endedResult, writeAutoResult } from "./result_file.ts";
 import { type Fold, splitsOf, trivialOverSplits } from "./splits.ts";
 import { ranked, trivialVerdict, verdictOf } from "./standing.ts";
-import { answersOf, hasModel, runTrial, trialFolder, trialPlan } from "./trial.ts";
+import { answersOf } from "./trial.ts";
 import { isTrial, joinTrials } from "./trials.ts";
 import { MOST_IMAGES, type TrivialResult } from "./trivial.ts";
+import { ensembleRecord, trainWinner } from "./winner.ts";
 
 export { AUTO_MODEL, AUTO_ONNX, type AutoRunOptions } from "./context.ts";
 export { AUTO_RESULT } from "./result_file.ts";
@@ -57,14 +55,6 @@ export { AUTO_RESULT } from "./result_file.ts";
 /** The images of a run: candidates are compared on `val`, or on a part of `train` that is held out. */
 export type AutoData<D = Dataset> = TrainData<D>;
 
-/** Share of the winner's schedule from which on nothing is said where the time is over: the learning rate is low then. */
-const ENOUGH_SHARE = 0.9;
-/**
- * Where the winner has at least so many times the steps that it had in the halving, its training begins anew: to go on from
- * weights that were trained shortly is worse in the end than not to have them (Ash and Adams 2020, arXiv 1910.08475, and
- * docs/results.md).
- */
-const ANEW_FROM = 2;
 /** Images that the network is most wrong about which are shown. */
 const WRONG_SHOWN = 12;
 /** Share of the time that trivial answers may take, the most seconds, and how many pixels a second are compared, about. */
@@ -235,7 +225,7 @@ class Auto {
       this.#context.secondsPerImage = winner.secondsPerImage;
       const better = trivialVerdict(winner.standing, trivial);
       if (better) this.#context.ledger.note(better);
-      const { model, steps } = await this.#train(winner, folds[0]);
+      const { model, steps } = await trainWinner(this.#context, winner, folds[0]);
       stopClock();
       return await this.#finish(folds, trivial, winner, model, steps);
     } finally {
@@ -278,65 +268,6 @@ class Auto {
     }
   }
 
-  /** Trains the winner on, or anew, with all images; what came before is kept where that made it worse. */
-  async #train(winner: Runner, fold: Fold): Promise<{ model: Model; steps: number | null }> {
-    const { candidate, secondsPerStep, models: [before], standing } = winner,
-      { ledger, budget, clocked } = this.#context;
-    const told = ledger.knows("final"), { held } = fold, { train: data } = this.#context.data;
-    const plan = ledger.plan("final", () => {
-      const left = budget.left() - this.#context.reserve() - budget.overhead(TRIAL_SECONDS);
-      const steps = Math.floor(left / budget.stepCost(secondsPerStep));
-      const anew = steps >= ANEW_FROM * standing.steps / winner.models.length;
-      return steps < LEAST_STEPS ? null : trialPlan(steps, data.count, !anew, clocked ? secondsPerStep : undefined);
-    });
-    if (!plan) {
-      ledger.note("There was no time to train the winner on");
-      return { model: before, steps: null };
-    }
-    const folder = this.#context.folder && trialFolder(this.#context.folder.path, "final");
-    let model: Model | undefined;
-    const done = await ledger.result("final", async (): Promise<FinalOutcome> => {
-      const again = ledger.repeated("final") as FinalOutcome | undefined;
-      if (again && "failed" in again) return again;
-      try {
-        const gpu = await this.#context.device(), { signal, userSignal, warn, config: { seed } } = this.#context;
-        const pace = this.#pace(secondsPerStep * plan.stepsPerEpoch, again);
-        const trained = await runTrial({
-          ...{ candidate, plan, data, gpu, folder, from: before, signal, seed, warn, pace, stopAfter: again?.epochs },
-          onProgress: (share) => this.#context.tell(`training the winner, ${candidate.name}`, share),
-        });
-        model = trained.model;
-        const { epochs, steps } = trained, shares = pace?.shares.slice(0, epochs);
-        const { correct } = await answersOf(model, held, await this.#context.device(), { signal: userSignal });
-        const spread = Math.sqrt(standing.accuracy * (1 - standing.accuracy) / held.count);
-        return { epochs, steps, kept: correct / held.count >= standing.accuracy - 2 * spread, shares };
-      } catch (error) {
-        if (this.#context.isTimeOver(error)) return { failed: "the time was over before its first epoch" };
-        if (this.#context.isFatal(error)) throw error;
-        return { failed: (error as IdartsError).message };
-      }
-    }, (known) => "failed" in known || !known.kept || hasModel(folder));
-    if ("failed" in done) {
-      ledger.note(`The winner was not trained on: ${done.failed}`);
-      return { model: before, steps: null };
-    }
-    const { epochs, steps, kept, shares } = done;
-    budget.took(steps);
-    if ((shares?.[epochs - 1] ?? epochs / plan.epochs) < ENOUGH_SHARE) {
-      ledger.note(`The winner's training was cut short after ${steps} steps: the time was over`);
-    }
-    if (!kept) ledger.note("Training on made the winner worse: the network from before is kept");
-    if (!told) this.#context.event({ event: "final", candidate, steps, kept });
-    return kept ? { model: model ?? loadModel(joinPath(folder!, LAST_MODEL)), steps } : { model: before, steps: null };
-  }
-
-  /** How the winner's training goes through its schedule: by the clock, or as in the run that is repeated. */
-  #pace(secondsPerEpoch: number, again: FinalTraining | undefined): Pace | undefined {
-    if (again) return again.shares && samePace(again.shares);
-    const { budget, clocked } = this.#context;
-    return clocked ? new ClockPace(() => budget.left() - this.#context.reserve(), secondsPerEpoch) : undefined;
-  }
-
   /** Measures the winner, once, and writes everything down. */
   async #finish(
     folds: readonly Fold[],
@@ -349,9 +280,11 @@ class Auto {
     folder?.writeFile(AUTO_MODEL, encodeModel(model));
     folder?.writeFile(AUTO_ONNX, exportOnnx(model));
     const measured = await this.#test(model), leaderboard = ranked([...this.#race.reached.values()]);
+    const ensemble = await ensembleRecord(this.#context, model, folds[0]);
     await ledger.result(END, () => Promise.resolve({ seconds: this.#context.seconds }));
     const outcome: AutoOutcome = {
       ...{ leaderboard, trivial, splits: folds.length, winner: candidate.name, trainedOn: trainedOn !== null },
+      ...(ensemble && { ensemble }),
       held: folds.reduce((sum, { held }) => sum + held.count, 0),
       search: verdictOf(leaderboard),
       test: measured && {

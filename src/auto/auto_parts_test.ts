@@ -27,6 +27,7 @@ import { alphaRate } from "./search_cells.ts";
 import { fewerOf, splitsOf } from "./splits.ts";
 import { trialPlan } from "./trial.ts";
 import { type TrivialResult, trivialResults } from "./trivial.ts";
+import { membersFor } from "./winner.ts";
 
 Deno.test("times are read, and what is none is refused with the remedy", () => {
   assert.deepEqual(["90s", "90", "2m", "1h30m", "1.5h", "2 h"].map((text) => parseTime(text, "time")), [
@@ -125,6 +126,12 @@ Deno.test("images are mixed where a training sees each of them often", () => {
   const mixed = ([steps, images]: number[]): boolean => trialPlan(steps, images, false).cutmix !== undefined;
   assert.ok([[6000, 636], [4000, 2000], [800, 490]].every(mixed), "small sets");
   assert.ok(![[4000, 60_000], [2000, 4600], [500, 490]].some(mixed), "large ones, and short trainings");
+});
+
+Deno.test("several networks are trained where each sees every image often, as many as may be", () => {
+  const members = ([steps, images, most]: number[]): number => membersFor(steps, images, most);
+  assert.deepEqual([[7800, 636, 4], [50_000, 636, 4], [50_000, 636, 2], [50_000, 636, 1]].map(members), [3, 4, 2, 1]);
+  assert.deepEqual([[4, 636, 4], [4600, 2000, 4], [20_000, 60_000, 4]].map(members), [1, 1, 1]);
 });
 
 Deno.test("the difference of two networks on the same images", () => {

@@ -65,6 +65,15 @@ export const AUTO_OPTION_LIST = [
     help: "whether cells are searched on these images; auto: where there are seven minutes or more",
   },
   {
+    key: "members",
+    kind: "int",
+    min: 1,
+    max: 16,
+    default: 4,
+    group: "Candidates",
+    help: "most networks, trained apart, that answer together where there is time to train each of them well",
+  },
+  {
     key: "seed",
     kind: "int",
     min: 0,

@@ -37,6 +37,11 @@ export interface AutoOptions {
   readonly latency?: string | null;
   /** Whether cells are searched on these images; auto: where there are seven minutes or more. Default "auto". */
   readonly search?: "auto" | "on" | "off";
+  /**
+   * Most networks, trained apart, that answer together where there is time to train each of them well. A whole number
+   * from 1 to 16. Default 4.
+   */
+  readonly members?: number;
   /** Of everything drawn at random. A whole number from 0 to 4503599627370496. Default 0. */
   readonly seed?: number;
 }

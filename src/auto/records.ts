@@ -6,6 +6,7 @@ import type { Evaluation } from "../train/evaluation.ts";
 import type { Model } from "../train/model_file.ts";
 import type { CandidateNetwork } from "./candidates.ts";
 import type { Interval, PairedDifference } from "./interval.ts";
+import type { TrialPlan } from "./trial.ts";
 import type { TrivialResult } from "./trivial.ts";
 
 /** Why something came to nothing, in a sentence. */
@@ -91,6 +92,8 @@ export interface AutoOutcome {
   readonly winner: string;
   /** Whether it was trained on with the held-out images among its own, and that was kept. */
   readonly trainedOn: boolean;
+  /** What the network is where it is an ensemble of the winner's; absent for a single one. */
+  readonly ensemble?: Ensemble;
   /** Whether the search paid; null without a search. */
   readonly search: SearchVerdict | null;
   /** How well the winner does on the test images (on some of very many), looked at once; null without any. */
@@ -105,13 +108,31 @@ export interface AutoOutcome {
   readonly notes: readonly string[];
 }
 
-/** What came of training the winner on. */
+/** Networks that were trained apart and whose answers are averaged, as one network. */
+export interface Ensemble {
+  /** How many. */
+  readonly members: number;
+  /** All weights. */
+  readonly parameters: number;
+  /** Multiply-accumulates for one image. */
+  readonly macs: number;
+  /** Seconds in which it answers one image on this machine; absent where that was not measured. */
+  readonly latency?: number;
+}
+
+/** How the winner is trained with all images. */
+export interface FinalPlan extends TrialPlan {
+  /** Networks that are trained so, one after the other; 1 if left out. */
+  readonly members?: number;
+}
+
+/** What came of training the winner on: of one network, or of one member. */
 export interface FinalTraining {
   /** Epochs that were done. */
   readonly epochs: number;
   /** Training steps that were taken. */
   readonly steps: number;
-  /** Whether its network is kept. */
+  /** Whether its network, with those of the members before it, is kept. */
   readonly kept: boolean;
   /** Share of its schedule after each epoch, where the clock had a say. */
   readonly shares?: readonly number[];
@@ -162,4 +183,10 @@ export type AutoEvent =
     readonly seconds: number;
     readonly candidates: readonly CandidateNetwork[];
   }
-  | { readonly event: "final"; readonly candidate: CandidateNetwork; readonly steps: number; readonly kept: boolean };
+  | {
+    readonly event: "final";
+    readonly candidate: CandidateNetwork;
+    readonly members: number;
+    readonly steps: number;
+    readonly kept: boolean;
+  };

@@ -27,7 +27,9 @@ import type { Interval } from "./interval.ts";
 import type { Entry, LedgerRecord } from "./ledger.ts";
 import type {
   AutoOutcome,
+  Ensemble,
   Failed,
+  FinalPlan,
   FinalTraining,
   SearchVerdict,
   Standing,
@@ -74,7 +76,7 @@ const candidate = mapping<CandidateNetwork>({
   macs: whole(1),
 });
 
-const trialPlan = mapping<TrialPlan>({
+const TRIAL_PLAN_FIELDS = {
   batch: whole(1),
   stepsPerEpoch: whole(1),
   epochs: whole(1),
@@ -82,7 +84,8 @@ const trialPlan = mapping<TrialPlan>({
   lr: anAmount,
   cutmix: optional(aShare),
   again: aBoolean,
-});
+};
+const trialPlan = mapping<TrialPlan>(TRIAL_PLAN_FIELDS);
 
 const trialResult = mapping<TrialResult>({
   epochs: whole(1),
@@ -126,6 +129,13 @@ interface EntryShape {
   readonly result: Shape<unknown>;
 }
 
+const finalOutcome = orFailed(mapping<FinalTraining>({
+  epochs: whole(1),
+  steps: whole(1),
+  kept: aBoolean,
+  shares: optional(listOf(SHARE_SHAPE)),
+}));
+
 /** Entries whose id is one word. */
 const ENTRIES: Readonly<Record<string, EntryShape>> = {
   rate: { plan: nothing, result: optional(anAmount) },
@@ -150,15 +160,8 @@ const ENTRIES: Readonly<Record<string, EntryShape>> = {
   "search/options": { plan: mapping({}), result: anything }, // the search checks them
   searched: { plan: listOf(candidate), result: anything },
   final: {
-    plan: nullable(trialPlan),
-    result: optional(
-      orFailed(mapping<FinalTraining>({
-        epochs: whole(1),
-        steps: whole(1),
-        kept: aBoolean,
-        shares: optional(listOf(SHARE_SHAPE)),
-      })),
-    ),
+    plan: nullable(mapping<FinalPlan>({ ...TRIAL_PLAN_FIELDS, members: optional(whole(1)) })),
+    result: optional(finalOutcome),
   },
   test: {
     plan: whole(1),
@@ -171,6 +174,7 @@ const ENTRIES: Readonly<Record<string, EntryShape>> = {
 const FAMILIES: readonly (readonly [begins: string, shape: EntryShape])[] = [
   ["speed/", ofSpeed],
   ["latency/", ofSpeed],
+  ["final ", { plan: nothing, result: optional(finalOutcome) }],
   ["rung ", { plan: nullable(trialPlan), result: optional(orFailed(trialResult)) }],
 ];
 
@@ -229,6 +233,12 @@ export const OUTCOME_SHAPE: Shape<AutoOutcome> = also(
     splits: whole(1),
     winner: aText,
     trainedOn: aBoolean,
+    ensemble: optional(mapping<Ensemble>({
+      members: whole(1),
+      parameters: whole(1),
+      macs: whole(1),
+      latency: optional(anAmount),
+    })),
     search: nullable(verdict),
     test: nullable(measured),
     wrong: listOf(wrongImage),

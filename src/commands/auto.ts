@@ -6,7 +6,7 @@ import { type Command, Option as Flag } from "commander";
 import { auto, AUTO_MODEL, AUTO_ONNX, AUTO_RESULT, type AutoData } from "../auto/auto.ts";
 import { AUTO_OPTIONS, type AutoConfig, resolveAutoLayers } from "../auto/config.ts";
 import { type Interval, shareInterval } from "../auto/interval.ts";
-import type { AutoEvent, AutoResult, SearchVerdict } from "../auto/records.ts";
+import type { AutoEvent, AutoResult, Ensemble, SearchVerdict } from "../auto/records.ts";
 import { UsageError } from "../base/errors.ts";
 import { folderOf, joinPath, writeAtomic } from "../base/files.ts";
 import { VERSION } from "../base/version.ts";
@@ -180,10 +180,16 @@ function tellEvent(event: AutoEvent, { time, steps }: AutoConfig, sets: AutoData
       );
       break;
     }
-    case "final":
-      terminal.event({ event: "final", name: event.candidate.name, steps: event.steps, kept: event.kept });
-      terminal.line(`  ${event.candidate.name} was trained on for ${count(event.steps)} steps`);
+    case "final": {
+      const { candidate: { name }, members, steps, kept } = event;
+      terminal.event({ event: "final", name, members, steps, kept });
+      terminal.line(
+        members > 1
+          ? `  ${name} was trained ${members} times, ${count(steps)} steps in all: they answer together`
+          : `  ${name} was trained on for ${count(steps)} steps`,
+      );
       break;
+    }
   }
 }
 
@@ -204,15 +210,22 @@ function costlyOf(leaderboard: AutoResult["leaderboard"]): StandingPart[] {
   return leaderboard.map(({ candidate, ...rest }) => ({ ...candidate, ...rest }));
 }
 
+/** What an ensemble is and costs. */
+function ensembleText({ members, parameters, macs, latency }: Ensemble): string {
+  const time = latency === undefined ? "" : `, ${latencyText(latency)}`;
+  return `of ${members} such networks: ${magnitude(parameters)} weights, ${magnitude(macs)} MACs${time}`;
+}
+
 /** Says what came out. */
 function tellResult(result: AutoResult, path: string, terminal: Terminal): void {
-  const { leaderboard, test, model, winner, search, notes, seconds, steps } = result,
+  const { leaderboard, test, model, winner, ensemble, search, notes, seconds, steps } = result,
     file = (name: string) => joinPath(path, name),
     costly = costlyOf(leaderboard);
   terminal.event({
     event: "result",
     folder: path,
     winner,
+    ensemble,
     test,
     search,
     seconds,
@@ -244,6 +257,7 @@ function tellResult(result: AutoResult, path: string, terminal: Terminal): void 
     ...(search ? [`  ${verdictText(search)}`] : []),
     ...pairs([
       ["winner", `${winner}${result.trainedOn ? ", trained on with all images" : ""}`],
+      ...(ensemble ? [["ensemble", ensembleText(ensemble)] as [string, string]] : []),
       ...(test
         ? [[
           "test accuracy",
@@ -301,6 +315,7 @@ async function reportOf(
       accuracy: correct / count,
       interval: shareInterval(correct, count),
     })),
+    ensemble: result.ensemble,
     ...{ held: result.held, splits: result.splits, notes: result.notes, seconds: result.seconds },
     genotype: network.genotype,
     verdict: search ? verdictText(search) : undefined,

@@ -54,12 +54,20 @@ export interface ClassifierOptions {
 
 /** Builds layers into a graph: names weights and decides between batch and running statistics. */
 export class Builder {
-  /** `training` selects the batch's statistics, inference the running ones. */
-  constructor(readonly graph: Graph, readonly variables: NetworkVariables, readonly training: boolean) {}
+  /**
+   * `training` selects the batch's statistics, inference the running ones.
+   * @param prefix what the names of weights, statistics and noise begin with
+   */
+  constructor(
+    readonly graph: Graph,
+    readonly variables: NetworkVariables,
+    readonly training: boolean,
+    readonly prefix: string = "",
+  ) {}
 
   /** The weight `name`, uniform in +-1/sqrt(fanIn) at the start. */
   weight(name: string, shape: readonly number[], fanIn: number): Tensor {
-    return this.graph.variable(this.variables.weight(name, shape, { uniform: 1 / Math.sqrt(fanIn) }));
+    return this.graph.variable(this.variables.weight(this.prefix + name, shape, { uniform: 1 / Math.sqrt(fanIn) }));
   }
 
   /** Statistics `[2, C]` with which batch norm `name` normalises `z`. */
@@ -70,7 +78,9 @@ export class Builder {
   /** Statistics `[2, C]` of several batch norms, whose channels follow each other in `z`. */
   #statistics(z: Tensor, norms: readonly { readonly name: string; readonly channels: number }[]): Tensor[] {
     const [, n, h, w] = z.type.shape;
-    const variables = norms.map(({ name, channels }) => this.variables.batchNorm(name, channels, n * h * w));
+    const variables = norms.map(({ name, channels }) =>
+      this.variables.batchNorm(this.prefix + name, channels, n * h * w)
+    );
     if (!this.training) return variables.map(({ running }) => this.graph.variable(running));
     const sizes = norms.map(({ channels }) => channels), label = `${norms.map(({ name }) => name).join("+")}/stats`;
     const stats = this.graph.apply(bnStats, [z], { sizes }, label);
@@ -85,9 +95,9 @@ export class Builder {
 
   /** Batch norm with scale `name.gamma` and shift `name.beta`. */
   affineBatchNorm(z: Tensor, name: string): Tensor {
-    const c = z.type.shape[0], { graph, variables } = this;
-    const gamma = graph.variable(variables.weight(`${name}.gamma`, [c], { constant: 1 }));
-    const beta = graph.variable(variables.weight(`${name}.beta`, [c], { constant: 0 }));
+    const c = z.type.shape[0], { graph, variables, prefix } = this;
+    const gamma = graph.variable(variables.weight(`${prefix}${name}.gamma`, [c], { constant: 1 }));
+    const beta = graph.variable(variables.weight(`${prefix}${name}.beta`, [c], { constant: 0 }));
     const stats = this.statistics(z, name);
     return graph.apply1(normalize, [z, stats, gamma, beta], { eps: BN_EPS, batch: this.training }, name);
   }
@@ -144,8 +154,8 @@ export class Builder {
 
   #pointwiseBlock(layers: readonly (ToNorm & { weight: string })[], channels: number, name: string) {
     const sizes = layers.map(({ x }) => x.type.shape[0]), x = this.#sideBySide(layers.map(({ x }) => x), `${name}/in`);
-    const parts = layers.map(({ weight }, i) => ({ name: weight, rows: sizes[i] }));
-    const w = this.variables.weightBlock(name, parts, channels, { uniform: 1 / Math.sqrt(channels) });
+    const parts = layers.map(({ weight }, i) => ({ name: this.prefix + weight, rows: sizes[i] }));
+    const w = this.variables.weightBlock(this.prefix + name, parts, channels, { uniform: 1 / Math.sqrt(channels) });
     const groups = x.type.shape[0] / channels, attrs = { groups, inputGroups: groups, relu: false };
     const y = this.graph.apply1(pointwise, [x, this.graph.variable(w)], attrs, name);
     return { whole: [y], parts: layers.length === 1 ? [y] : this.graph.apply(split, [y], { sizes }, `${name}/out`) };
@@ -184,7 +194,7 @@ export class Builder {
   /** Normal noise of shape `[C, N, H, W]`, drawn anew in each step (see `noise_key.ts`). */
   noise(name: string, shape: readonly [number, number, number, number]): Tensor {
     const key = this.graph.input(NOISE_INPUT, dense([4], "i32"));
-    return this.graph.apply1(noise, [key], { shape, stream: hashName(name) }, name);
+    return this.graph.apply1(noise, [key], { shape, stream: hashName(this.prefix + name) }, name);
   }
 
   /** Pooling, behind a ReLU if wanted, and a linear layer: logits `[N, classes]`. */

@@ -53,6 +53,18 @@ export interface PicturePart {
   readonly rightProbability: number;
 }
 
+/** Networks that answer together. */
+export interface EnsemblePart {
+  /** How many. */
+  readonly members: number;
+  /** Weights of them all. */
+  readonly parameters: number;
+  /** Multiply-accumulates of them all for one image. */
+  readonly macs: number;
+  /** Seconds in which they answer one image. */
+  readonly latency?: number;
+}
+
 /** Everything that the report shows. */
 export interface AutoReportInput {
   /** Where and with what it was run. */
@@ -73,8 +85,10 @@ export interface AutoReportInput {
   readonly genotype: Genotype;
   /** Whether the search paid, in a sentence; nothing without a search. */
   readonly verdict?: string;
-  /** Size of the winner. */
+  /** Size of the network that came out. */
   readonly cost?: CostPart;
+  /** What that is where it is an ensemble of the winner's. */
+  readonly ensemble?: EnsemblePart;
   /** The winner on the test images, and the interval of its accuracy. */
   readonly test?: EvaluationPart & SharePart;
   /** Test images that it is most wrong about. */
@@ -111,7 +125,9 @@ export async function autoReportHtml(input: AutoReportInput): Promise<string> {
   ]);
 }
 
-function summary({ leaderboard: [winner], data, verdict, notes, seconds, test, held }: AutoReportInput): Html {
+function summary(
+  { leaderboard: [winner], ensemble, data, verdict, notes, seconds, test, held }: AutoReportInput,
+): Html {
   const size = `${count(data.count)} images of ${data.channels}×${data.height}×${data.width}, ${
     plural(data.classes, "class", "classes")
   }`;
@@ -121,21 +137,24 @@ function summary({ leaderboard: [winner], data, verdict, notes, seconds, test, h
   return html`
     <p class="lead">
     In ${duration(seconds)} the best network for <bdi>${data.name}</bdi> (${size}) was
-    <bdi>${winner.name}</bdi>. ${measured}${verdict && ` ${verdict}`}
+    <bdi>${winner.name}</bdi>${ensemble &&
+      `, an ensemble of ${ensemble.members}: they were trained apart, and the mean of their logits counts`}. ${measured}${verdict &&
+      ` ${verdict}`}
     </p>
     ${notes.map((note) => html`<p class="note"><bdi>${note}</bdi></p>`)}
   `;
 }
 
-function tiles({ leaderboard: [winner], test, trivial, seconds }: AutoReportInput): Html {
+function tiles({ leaderboard: [winner], ensemble, test, trivial, seconds }: AutoReportInput): Html {
+  const { parameters, macs, latency } = ensemble ?? winner;
   const best = trivial.reduce<SharePart | undefined>((a, b) => a && a.accuracy >= b.accuracy ? a : b, undefined);
   return tileList([
     ["accuracy on test images", test && percent(test.accuracy, 2)],
     ["accuracy on held-out images", percent(winner.accuracy)],
     ["best trivial answer there", best && percent(best.accuracy)],
-    ["parameters", magnitude(winner.parameters)],
-    ["MACs for an image", magnitude(winner.macs)],
-    ["time for an image", known(winner.latency) ? latencyText(winner.latency) : undefined],
+    ["parameters", magnitude(parameters)],
+    ["MACs for an image", magnitude(macs)],
+    ["time for an image", known(latency) ? latencyText(latency) : undefined],
     ["time", known(seconds) ? duration(seconds) : undefined],
   ]);
 }

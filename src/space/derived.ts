@@ -9,7 +9,7 @@
 import { option, optionError, text, UsageError } from "../base/errors.ts";
 import type { Graph, Tensor } from "../graph/graph.ts";
 import { dense, image } from "../graph/tensor_type.ts";
-import type { Builder } from "../nn/layers.ts";
+import { Builder } from "../nn/layers.ts";
 import { sum } from "../ops/add_n.ts";
 import { concat, zeros } from "../ops/concat.ts";
 import { conv2d } from "../ops/conv2d.ts";
@@ -52,6 +52,13 @@ export interface NetworkConfig {
   readonly width: number;
   /** What the classifier sees; left out: `global`. */
   readonly pooling?: Pooling;
+  /** Networks of this kind whose logits are added up, each with weights of its own: an ensemble. Left out: 1. */
+  readonly members?: number;
+}
+
+/** What the names of a member's weights and statistics begin with. */
+export function memberPrefix(member: number): string {
+  return `members.${member}.`;
 }
 
 /**
@@ -166,12 +173,32 @@ export function networkLabels(graph: Graph, batch: number): Tensor {
   return graph.input("labels", dense([batch], "i32"));
 }
 
-/** Builds the network on `images` `[inputChannels, N, H, W]`; `training` is null for inference. */
+/**
+ * Builds the network on `images` `[inputChannels, N, H, W]`; `training` is null for inference. An ensemble is built for
+ * inference only: its members are trained apart.
+ */
 export function buildNetwork(
   builder: Builder,
   config: NetworkConfig,
   images: Tensor,
   training: TrainingParts | null = null,
+): BuiltNetwork {
+  const { members = 1 } = config;
+  if (members === 1) return buildMember(builder, config, images, training);
+  if (training) throw new RangeError(`Cannot train the ${members} members of an ensemble together`);
+  const { graph, variables } = builder,
+    logits = Array.from({ length: members }, (_, member) => {
+      const own = new Builder(graph, variables, builder.training, memberPrefix(member));
+      return graph.scope(`members.${member}`, () => buildMember(own, config, images, null).logits);
+    });
+  return { logits: sum(graph, logits, "members"), auxiliary: null };
+}
+
+function buildMember(
+  builder: Builder,
+  config: NetworkConfig,
+  images: Tensor,
+  training: TrainingParts | null,
 ): BuiltNetwork {
   const { genotype, cells, classes, form } = config, stack = { ...config, reduceAt: genotype.reduceAt };
   const paths = new Paths(builder.graph, training?.dropMask ?? null);

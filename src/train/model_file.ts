@@ -58,7 +58,9 @@ export interface Model {
 const MODEL_FORMAT = "idarts-model/1";
 
 /** Largest values that a reader accepts; a real model has less of everything. */
-const LIMITS = { channels: 4096, cells: 256, classes: 100_000, inputChannels: 64, height: 8192, width: 8192 } as const;
+const LIMITS = {
+  ...{ channels: 4096, cells: 256, classes: 100_000, inputChannels: 64, height: 8192, width: 8192, members: 64 },
+} as const;
 const MAX_METADATA = 16 << 20;
 
 /** A model's graph for a batch: logits `[batch, classes]` of normalised images `[channels, batch, height, width]`. */
@@ -95,15 +97,21 @@ export function buildInference(
   return { graph, images, logits, variables, values: new Map(arenas.map((arena, i) => [arena, filled[i]])) };
 }
 
+/** A network as text, cells and sizes: equal networks give equal texts. */
+export function networkTexts({ genotype, ...network }: NetworkConfig): { genotype: string; sizes: string } {
+  const { form, channels, cells, classes, inputChannels, height, width, pooling, members } = network;
+  const sizes: Sizes = { form, channels, cells, classes, inputChannels, height, width, pooling, members };
+  return { genotype: JSON.stringify(genotype), sizes: JSON.stringify(sizes) };
+}
+
 /** The bytes of a model file; equal models give equal bytes. */
 export function encodeModel(model: Model): Uint8Array<ArrayBuffer> {
-  const { network, classNames, mean, std, version, notes } = model, { genotype, form, channels, cells } = network;
-  const { classes, inputChannels, height, width, pooling } = network;
+  const { network, classNames, mean, std, version, notes } = model, { genotype, sizes } = networkTexts(network);
   return encodeTensors([...model.tensors], [
     ["format", MODEL_FORMAT],
     ["version", version],
-    ["genotype", JSON.stringify(genotype)],
-    ["network", JSON.stringify({ form, channels, cells, classes, inputChannels, height, width, pooling })],
+    ["genotype", genotype],
+    ["network", sizes],
     ["classes", JSON.stringify(classNames)],
     ["preprocessing", JSON.stringify({ scale: 1 / 255, mean, std })],
     ["notes", JSON.stringify(notes)],
@@ -122,6 +130,7 @@ const SIZES_SHAPE: Shape<Sizes> = mapping<Sizes>({
   height: whole(1, LIMITS.height),
   width: whole(1, LIMITS.width),
   pooling: optional(oneOf(...POOLINGS)),
+  members: optional(whole(1, LIMITS.members)),
 });
 
 interface Preprocessing extends Pick<Model, "mean" | "std"> {
@@ -170,11 +179,11 @@ function readMetadata(metadata: ReadonlyMap<string, string>, file: string): Omit
   }
   if (version === undefined) throw damaged(file, "its metadata must have 'version'");
   const sizes = field(metadata, "network", SIZES_SHAPE, file), anything = shape<unknown>("a value", () => true);
-  const { form, channels, cells, classes, inputChannels, height, width, pooling } = sizes;
+  const { pooling, members, ...rest } = sizes, { classes, inputChannels } = rest;
   const genotype = checkGenotype(field(metadata, "genotype", anything, file), `the genotype in '${file}'`);
   const { mean, std } = field(metadata, "preprocessing", preprocessingShape(inputChannels), file);
   return {
-    network: { genotype, form, channels, cells, classes, inputChannels, height, width, ...(pooling && { pooling }) },
+    network: { genotype, ...rest, ...(pooling && { pooling }), ...(members && { members }) },
     classNames: field(metadata, "classes", listOf(aText, classes), file),
     mean,
     std,
@@ -196,8 +205,8 @@ export function decodeModel(bytes: Uint8Array<ArrayBuffer>, file: string): Model
     throw damaged(file, `its network cannot be built (${error.message})`, error);
   }
   // Every cell has weights: a file with fewer tensors cannot be that deep, and need not be built to find out.
-  const { cells } = model.network;
-  if (tensors.size < cells) throw damaged(file, `it must hold the tensors of ${cells} cells`);
+  const { cells, members = 1 } = model.network, all = cells * members;
+  if (tensors.size < all) throw damaged(file, `it must hold the tensors of ${all} cells`);
   for (const [name, { data }] of tensors) {
     if (!(data instanceof Float32Array) || !data.every(Number.isFinite)) {
       throw damaged(file, `tensor '${name.slice(0, 60)}' must be finite numbers of type F32`);

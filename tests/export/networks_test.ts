@@ -48,12 +48,12 @@ async function spread(net: Inference, normalized: Float64Array): Promise<void> {
   });
   const most = data.reduce((m, v, i) => Math.max(m, Math.abs(v - means[i % classes])), 0),
     all = net.values.get(weights)!;
-  const part = (name: string) => {
-    const { offset, type } = weights.get(`classifier.${name}`);
-    return all.subarray(offset, offset + elementCount(type));
-  };
-  part("weight").forEach((w, i, to) => to[i] = w / most);
-  part("bias").forEach((b, k, to) => to[k] = (b - means[k]) / most);
+  const classifiers = weights.variables.filter(({ name }) => /^(members\.\d+\.)?classifier\.(weight|bias)$/.test(name));
+  const members = classifiers.length / 2;
+  for (const { name, offset, type } of classifiers) {
+    const part = all.subarray(offset, offset + elementCount(type)), bias = name.endsWith("bias");
+    part.forEach((value, k) => part[k] = (value - (bias ? means[k] / members : 0)) / most);
+  }
 }
 
 /** Pixels of 0..1 as a network takes them, both in logical order `[C, N, H, W]`. */
@@ -187,17 +187,28 @@ Deno.test({
 });
 
 for (
-  const [what, genotype, pooling] of [
+  const [what, genotype, pooling, members] of [
     ["NAS-Bench-201's kind", parseGenotype(NAS_BENCH, "cell"), "global"],
     ["iDARTS, two operations of one source in a node", IDARTS, "global"],
     ["iDARTS, pooled in parts of sizes that do not divide", IDARTS, "pyramid"],
+    ["iDARTS, an ensemble of three", IDARTS, "pyramid", 3],
   ] as const
 ) {
   Deno.test({
     name: `ONNX model of a network of ${what}`,
     ignore: withoutRuntime,
     async fn() {
-      const net = { ...MNIST_NET, genotype, channels: 8, cells: 3, inputChannels: 3, height: 20, width: 24, pooling };
+      const net = {
+        ...MNIST_NET,
+        genotype,
+        channels: 8,
+        cells: 3,
+        inputChannels: 3,
+        height: 20,
+        width: 24,
+        pooling,
+        members,
+      };
       const model = randomModel(net, info3.mean, info3.std), built = buildInference(model, 4);
       await compareSpread(built, describeModel(model), noise(built));
     },

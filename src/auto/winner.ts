@@ -1,0 +1,200 @@
+/**
+ * The training of an `auto` run's winner with all images: of one network or, where each would see every image very often,
+ * of several that are trained apart and answer together. Not responsible for who wins.
+ * @module
+ */
+import type { IdartsError } from "../base/errors.ts";
+import { joinPath } from "../base/files.ts";
+import { Random } from "../base/random.ts";
+import { exportOnnx } from "../export/onnx.ts";
+import { costOf } from "../space/cost.ts";
+import { ensembleOf } from "../train/ensemble.ts";
+import { loadModel, type Model } from "../train/model_file.ts";
+import type { Pace } from "../train/records.ts";
+import { LAST_MODEL } from "../train/train.ts";
+import { type AutoConfig, limitsOf } from "./config.ts";
+import type { Context } from "./context.ts";
+import { ClockPace, samePace } from "./pace.ts";
+import { LEAST_STEPS, type Runner, TRIAL_SECONDS } from "./race.ts";
+import type { Ensemble, FinalOutcome, FinalPlan, FinalTraining, Standing } from "./records.ts";
+import type { Fold } from "./splits.ts";
+import { answersOf, batchFor, hasModel, measureLatency, runTrial, trialFolder, trialPlan } from "./trial.ts";
+
+/** Share of a schedule from which on nothing is said where the time is over: the learning rate is low then. */
+const ENOUGH_SHARE = 0.9;
+/**
+ * Where the winner has at least so many times the steps that it had in the halving, its training begins anew: to go on from
+ * weights that were trained shortly is worse in the end than not to have them (Ash and Adams 2020, arXiv 1910.08475, and
+ * docs/results.md).
+ */
+const ANEW_FROM = 2;
+/** How often each member of an ensemble sees every image at the least: from there on another one brings more than steps. */
+const MEMBER_PASSES = 120;
+
+/** What came out. */
+export interface TrainedWinner {
+  /** The network. */
+  readonly model: Model;
+  /** Training steps, of all members; null where the network from before is kept. */
+  readonly steps: number | null;
+}
+
+/** How many networks so many steps are best spent on. @param most that there may be */
+export function membersFor(steps: number, images: number, most: number): number {
+  return Math.max(1, Math.min(most, Math.floor(steps * batchFor(images) / images / MEMBER_PASSES)));
+}
+
+/** What {@linkcode mostMembers} asks of a candidate. */
+export interface MostOf extends Pick<Runner, "candidate" | "models"> {
+  readonly standing: Pick<Standing, "latency">;
+}
+
+/** Members that the user and what the network may cost allow, one at the least. */
+export function mostMembers(
+  config: AutoConfig,
+  { candidate, standing: { latency = 0 }, models: [model] }: MostOf,
+): number {
+  const { size: { parameters = Infinity, macs = Infinity } = {}, bytes = Infinity, latency: longest = Infinity } =
+    limitsOf(config);
+  const shares = [parameters / candidate.parameters, macs / candidate.macs, latency > 0 ? longest / latency : Infinity];
+  let most = Math.max(1, Math.floor(Math.min(config.members, ...shares)));
+  if (bytes < Infinity) {
+    while (most > 1 && exportOnnx(ensembleOf(Array<Model>(most).fill(model))).length > bytes) most--;
+  }
+  return most;
+}
+
+/** Trains the winner on, or anew, with all images; what came before is kept where that made it worse. */
+export async function trainWinner(context: Context, winner: Runner, fold: Fold): Promise<TrainedWinner> {
+  const { candidate, secondsPerStep, models: [before], standing } = winner, { ledger, budget, clocked } = context;
+  const { train: data } = context.data, told = ledger.knows("final");
+  const plan = ledger.plan("final", (): FinalPlan | null => {
+    const left = budget.left() - context.reserve() - budget.overhead(TRIAL_SECONDS);
+    const steps = Math.floor(left / budget.stepCost(secondsPerStep));
+    if (steps < LEAST_STEPS) return null;
+    const members = membersFor(steps, data.count, mostMembers(context.config, winner)),
+      each = Math.floor(steps / members);
+    const anew = members > 1 || each >= ANEW_FROM * standing.steps / winner.models.length;
+    const trial = trialPlan(each, data.count, !anew, clocked ? secondsPerStep : undefined);
+    return members > 1 ? { ...trial, members } : trial;
+  });
+  if (!plan) {
+    ledger.note("There was no time to train the winner on");
+    return { model: before, steps: null };
+  }
+  const training = new Training(context, winner, plan, fold), { members = 1 } = plan;
+  context.secondsPerImage *= members;
+  while (training.models.length < members && await training.next());
+  const { models, kept, steps } = training;
+  if (models.length === 0) return { model: before, steps: null };
+  if (!kept) ledger.note("Training on made the winner worse: the network from before is kept");
+  if (!told) context.event({ event: "final", candidate, members: models.length, steps, kept });
+  return kept ? { model: ensembleOf(models), steps } : { model: before, steps: null };
+}
+
+/** What an ensemble is and costs; undefined for a single network. */
+export async function ensembleRecord(context: Context, model: Model, fold: Fold): Promise<Ensemble | undefined> {
+  const { members = 1 } = model.network, { ledger, userSignal } = context;
+  if (members === 1) return undefined;
+  const { parameters, macs } = costOf(model.network);
+  const latency = context.clocked || ledger.knows(ENSEMBLE_LATENCY)
+    ? await ledger.result(
+      ENSEMBLE_LATENCY,
+      async () => await measureLatency(model, fold.held, await context.device(), userSignal),
+    )
+    : undefined;
+  return { members, parameters, macs, ...(latency !== undefined && { latency }) };
+}
+
+const ENSEMBLE_LATENCY = "latency/ensemble";
+
+/** The networks that are trained, one after the other. */
+class Training {
+  readonly #context: Context;
+  readonly #winner: Runner;
+  readonly #plan: FinalPlan;
+  readonly #fold: Fold;
+  /** Those that were trained. */
+  readonly models: Model[] = [];
+  /** Their steps. */
+  steps = 0;
+  /** Whether together they are as good on the held-out images as the network from before. */
+  kept = false;
+
+  constructor(context: Context, winner: Runner, plan: FinalPlan, fold: Fold) {
+    this.#context = context;
+    this.#winner = winner;
+    this.#plan = plan;
+    this.#fold = fold;
+  }
+
+  /** Trains one more. @returns whether it came to something */
+  async next(): Promise<boolean> {
+    const { ledger, budget, folder: run } = this.#context, { models } = this, member = models.length;
+    const id = member === 0 ? "final" : `final ${member + 1}`, folder = run && trialFolder(run.path, id);
+    let model: Model | undefined;
+    const done = await ledger.result(id, async (): Promise<FinalOutcome> => {
+      const again = ledger.repeated(id) as FinalOutcome | undefined;
+      if (again && "failed" in again) return again;
+      try {
+        const trained = await this.#train(folder, again);
+        model = trained.model;
+        return { ...trained.done, kept: await this.#isAsGood(ensembleOf([...models, model])) };
+      } catch (error) {
+        if (this.#context.isTimeOver(error)) return { failed: "the time was over before its first epoch" };
+        if (this.#context.isFatal(error)) throw error;
+        return { failed: (error as IdartsError).message };
+      }
+    }, (known) => "failed" in known || hasModel(folder));
+    if ("failed" in done) {
+      ledger.note(`${this.#name(member)} was not trained${member === 0 ? " on" : ""}: ${done.failed}`);
+      return false;
+    }
+    const { epochs, steps, kept, shares } = done;
+    budget.took(steps);
+    if ((shares?.[epochs - 1] ?? epochs / this.#plan.epochs) < ENOUGH_SHARE) {
+      ledger.note(`${this.#name(member)}'s training was cut short after ${steps} steps: the time was over`);
+      if (member > 0) return false; // its learning rate was high: the others are better without it
+    }
+    models.push(model ?? loadModel(joinPath(folder!, LAST_MODEL)));
+    this.steps += steps;
+    this.kept = kept;
+    return true;
+  }
+
+  #name(member: number): string {
+    return member === 0 ? "The winner" : `Network ${member + 1} of the ensemble`;
+  }
+
+  async #train(
+    folder: string | undefined,
+    again: FinalTraining | undefined,
+  ): Promise<{ model: Model; done: Omit<FinalTraining, "kept"> }> {
+    const context = this.#context, { candidate, models: [from] } = this.#winner, plan = this.#plan;
+    const { signal, warn, config: { seed }, data: { train: data } } = context, { members = 1 } = plan;
+    const member = this.models.length, pace = this.#pace(again), gpu = await context.device();
+    const which = members > 1 ? ` (${member + 1} of ${members})` : "";
+    const { model, epochs, steps } = await runTrial({
+      ...{ candidate, plan, data, gpu, folder, from, signal, warn, pace, stopAfter: again?.epochs },
+      seed: member === 0 ? seed : new Random(seed, "auto/members", member).word(),
+      onProgress: (share) => context.tell(`training the winner, ${candidate.name}${which}`, (member + share) / members),
+    });
+    return { model, done: { epochs, steps, shares: pace?.shares.slice(0, epochs) } };
+  }
+
+  /** How a training goes through its schedule: by the clock, each in an equal part, or as in the run that is repeated. */
+  #pace(again: FinalTraining | undefined): Pace | undefined {
+    const { budget, clocked } = this.#context, { members = 1, stepsPerEpoch } = this.#plan;
+    if (again) return again.shares && samePace(again.shares);
+    if (!clocked) return undefined;
+    const left = (): number => budget.left() - this.#context.reserve(), others = members - this.models.length - 1;
+    const kept = left() * others / (others + 1);
+    return new ClockPace(() => left() - kept, this.#winner.secondsPerStep * stepsPerEpoch);
+  }
+
+  async #isAsGood(model: Model): Promise<boolean> {
+    const { held } = this.#fold, { accuracy } = this.#winner.standing, { userSignal: signal } = this.#context;
+    const { correct } = await answersOf(model, held, await this.#context.device(), { signal });
+    return correct / held.count >= accuracy - 2 * Math.sqrt(accuracy * (1 - accuracy) / held.count);
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * An ensemble: networks of one kind that were trained apart, as one model that answers with the mean of their logits
+ * (deep ensembles, arXiv 1612.01474, which take the mean of the probabilities). Not responsible for training them.
+ * @module
+ */
+import type { TensorEntry } from "../base/safetensors.ts";
+import { memberPrefix } from "../space/derived.ts";
+import { type Model, networkTexts } from "./model_file.ts";
+
+/** Weights that are the last ones before the logits. */
+const LAST_WEIGHTS: ReadonlySet<string> = new Set(["weights/classifier.weight", "weights/classifier.bias"]);
+
+/**
+ * The ensemble of some models. The network adds logits up: each member's classifier is divided by how many there are.
+ * Class names, preprocessing and notes are those of the first one; a single model is returned as it is.
+ * @throws {RangeError} for none, for networks of two kinds, and for ensembles.
+ */
+export function ensembleOf(models: readonly Model[]): Model {
+  const [first, ...others] = models, members = models.length;
+  if (members === 0) throw new RangeError("Cannot make an ensemble of no models");
+  const kind = ({ network }: Model): string => Object.values(networkTexts(network)).join();
+  const odd = others.some((other) => kind(other) !== kind(first));
+  if (odd || models.some(({ network }) => (network.members ?? 1) > 1)) {
+    throw new RangeError("Cannot make an ensemble of these models as they must be single networks of one kind");
+  }
+  if (members === 1) return first;
+  const tensors = models.flatMap((model, member) =>
+    [...model.tensors].map(([path, tensor]): [string, TensorEntry] => {
+      const slash = path.indexOf("/") + 1, shared = LAST_WEIGHTS.has(path);
+      const data = shared ? (tensor.data as Float32Array<ArrayBuffer>).map((value) => value / members) : tensor.data;
+      return [path.slice(0, slash) + memberPrefix(member) + path.slice(slash), { ...tensor, data }];
+    })
+  );
+  return { ...first, network: { ...first.network, members }, tensors: new Map(tensors) };
+}
