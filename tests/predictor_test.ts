@@ -14,6 +14,7 @@ import {
 } from "../mod.ts";
 import { DARTS_V2 } from "../src/space/published.ts";
 import { loadImage } from "../src/data/load.ts";
+import { partCosts } from "../src/report/run_report.ts";
 import { costOf } from "../src/space/cost.ts";
 import { ensembleOf } from "../src/train/ensemble.ts";
 import { loadModel } from "../src/train/model_file.ts";
@@ -85,7 +86,11 @@ Deno.test("predictor: an ensemble says the mean of its members' logits, from its
   saveModel(path, ensemble);
   const { network, tensors } = loadModel(path);
   assert.deepEqual([network, tensors], [ensemble.network, ensemble.tensors]);
-  assert.equal(costOf(network).parameters, 3 * costOf(model.network).parameters);
+  const [whole, one] = [network, model.network].map((each) => costOf(each));
+  assert.deepEqual([whole.parameters, whole.macs], [3 * one.parameters, 3 * one.macs]);
+  const [stem, ...parts] = partCosts(whole.layers), [stemOfOne, ...partsOfOne] = partCosts(one.layers);
+  assert.deepEqual([stem.name, stem.parameters], [stemOfOne.name, 3 * stemOfOne.parameters]);
+  assert.deepEqual(parts.map(({ name }) => name), [...partsOfOne.map(({ name }) => name), "members"]);
   assert.equal(ensembleOf([model]), model);
   const odd = await modelOf(1, 8, 8);
   for (const wrong of [[], [model, odd.model], [ensemble, ensemble]]) {

@@ -35,13 +35,13 @@ export const COST_CONVENTION =
   "convolutions and linear layers for one image; batch norms, pools, activations and sums are not counted. Activation " +
   "memory is that of the results of all layers for one image, in 32-bit floats.";
 
-/** Costs of the parts of a network: stems, cells, classifier. */
+/** Costs of the parts of a network: stems, cells, classifier; of an ensemble those of all members together. */
 export function partCosts(
   layers: NetworkCost["layers"],
 ): { name: string; parameters: number; macs: number; activationBytes: number }[] {
   const parts = new Map<string, { name: string; parameters: number; macs: number; activationBytes: number }>();
   for (const { name, parameters, macs, activationBytes } of layers) {
-    const part = /^cells\.\d+|^[^./]+/.exec(name)?.[0] ?? name;
+    const part = /^(?:members\.\d+\/)?(cells\.\d+|[^./]+)/.exec(name)?.[1] ?? name;
     const sum = parts.get(part) ?? { name: part, parameters: 0, macs: 0, activationBytes: 0 };
     sum.parameters += parameters;
     sum.macs += macs;
