@@ -16,7 +16,7 @@ import { type AutoConfig, limitsOf } from "./config.ts";
 import type { Context } from "./context.ts";
 import { ClockPace, samePace } from "./pace.ts";
 import { LEAST_STEPS, type Runner, TRIAL_SECONDS } from "./race.ts";
-import type { Ensemble, FinalOutcome, FinalPlan, FinalTraining, Standing } from "./records.ts";
+import type { Ensemble, Failed, FinalOutcome, FinalPlan, FinalTraining, Standing } from "./records.ts";
 import type { Fold } from "./splits.ts";
 import { answersOf, batchFor, hasModel, measureLatency, runTrial, trialFolder, trialPlan } from "./trial.ts";
 
@@ -67,7 +67,7 @@ export function mostMembers(
 /** Trains the winner on, or anew, with all images; what came before is kept where that made it worse. */
 export async function trainWinner(context: Context, winner: Runner, fold: Fold): Promise<TrainedWinner> {
   const { candidate, secondsPerStep, models: [before], standing } = winner, { ledger, budget, clocked } = context;
-  const { train: data } = context.data, told = ledger.knows("final");
+  const { train: data } = context.data;
   const plan = ledger.plan("final", (): FinalPlan | null => {
     const left = budget.left() - context.reserve() - budget.overhead(TRIAL_SECONDS);
     const steps = Math.floor(left / budget.stepCost(secondsPerStep));
@@ -85,7 +85,7 @@ export async function trainWinner(context: Context, winner: Runner, fold: Fold):
   const training = new Training(context, winner, plan, fold), { members = 1 } = plan;
   context.secondsPerImage *= members;
   while (training.models.length < members && await training.next());
-  const { models, kept, steps } = training;
+  const { models, kept, steps, told } = training;
   if (models.length === 0) return { model: before, steps: null };
   if (!kept) ledger.note("Training on made the winner worse: the network from before is kept");
   if (!told) context.event({ event: "final", candidate, members: models.length, steps, kept });
@@ -97,16 +97,16 @@ export async function ensembleRecord(context: Context, model: Model, fold: Fold)
   const { members = 1 } = model.network, { ledger, userSignal } = context;
   if (members === 1) return undefined;
   const { parameters, macs } = costOf(model.network);
-  const latency = context.clocked || ledger.knows(ENSEMBLE_LATENCY)
-    ? await ledger.result(
-      ENSEMBLE_LATENCY,
-      async () => await measureLatency(model, fold.held, await context.device(), userSignal),
-    )
-    : undefined;
-  return { members, parameters, macs, ...(latency !== undefined && { latency }) };
+  const latency = await ledger.result("latency/ensemble", async (): Promise<number | Failed> => {
+    try {
+      return await measureLatency(model, fold.held, await context.device(), userSignal);
+    } catch (error) {
+      if (context.isFatal(error)) throw error;
+      return { failed: (error as IdartsError).message };
+    }
+  });
+  return { members, parameters, macs, ...(typeof latency === "number" && { latency }) };
 }
-
-const ENSEMBLE_LATENCY = "latency/ensemble";
 
 /** The networks that are trained, one after the other. */
 class Training {
@@ -120,6 +120,8 @@ class Training {
   steps = 0;
   /** Whether together they are as good on the held-out images as the network from before. */
   kept = false;
+  /** Whether an earlier process came to the end of it, and told. */
+  told = true;
 
   constructor(context: Context, winner: Runner, plan: FinalPlan, fold: Fold) {
     this.#context = context;
@@ -133,6 +135,7 @@ class Training {
     const { ledger, budget, folder: run } = this.#context, { models } = this, member = models.length;
     const id = member === 0 ? "final" : `final ${member + 1}`, folder = run && trialFolder(run.path, id);
     let model: Model | undefined;
+    this.told &&= ledger.knows(id);
     const done = await ledger.result(id, async (): Promise<FinalOutcome> => {
       const again = ledger.repeated(id) as FinalOutcome | undefined;
       if (again && "failed" in again) return again;
