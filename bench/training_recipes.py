@@ -7,7 +7,7 @@ held out and answers. Test images are not looked at. One JSON line a training.
 
 A recipe has any of C (channels), batch, steps, lr, wd, ls, flip and pad (0: none), mixup, cutmix (share of the steps), cap
 (training images at the most), head (what the classifier sees: gap, gapmax, grid2, grid4, joined by +), half (1: the stem has
-stride 2). A set with a colon is a folder of IDX files and how many of its training images are taken; of the others 6,000
+stride 2), members (networks of so many steps each, the mean of whose logits counts). A set with a colon is a folder of IDX files and how many of its training images are taken; of the others 6,000
 answer: /usr/share/datasets/fashion-mnist:2000, .cache/mnist:1000.
 """
 import glob, gzip, json, sys, time
@@ -92,14 +92,14 @@ def held_out(name, seed, cap):
     return (x[t], y[t]), (x[v], y[v]), shape["classes"], name != "mnist-1000"
 
 
-def train(name, seed, steps, recipe):
-    """Accuracy on the held-out images."""
+def train(name, seed, steps, recipe, member=0):
+    """Logits of the held-out images, and their classes."""
     (x, y), (vx, vy), classes, flip = held_out(name, seed, recipe.get("cap", 2000))
     mean, std = x.mean((0, 2, 3), keepdims=True) / 255, x.std((0, 2, 3), keepdims=True) / 255 + 1e-6
     prepare = lambda images: torch.from_numpy(((images / 255 - mean) / std).astype(np.float32))
     images, labels, held, answers = prepare(x), torch.from_numpy(y), prepare(vx), torch.from_numpy(vy)
-    torch.manual_seed(seed)
-    np.random.seed(seed)
+    torch.manual_seed(seed + 1000 * member)
+    np.random.seed(seed + 1000 * member)
     net = network(images.shape[1], classes, recipe).train()
     size, batch, flip = images.shape[2], recipe.get("batch", 32), flip and recipe.get("flip", 1)
     pad, smooth = round(recipe.get("pad", 1 / 12) * size), recipe.get("ls", 0.1)
@@ -139,8 +139,12 @@ def train(name, seed, steps, recipe):
         optimizer.step()
     net.eval()
     with torch.no_grad():
-        said = torch.cat([net(part.contiguous(memory_format=LAST)).argmax(1) for part in held.split(256)])
-    return float((said == answers).float().mean())
+        return torch.cat([net(part.contiguous(memory_format=LAST)) for part in held.split(256)]), answers
+
+
+def share_right(logits, answers):
+    """Percent."""
+    return round(100 * float((logits.argmax(1) == answers).float().mean()), 2)
 
 
 recipes, sets, usual, seeds = json.loads(sys.argv[1]), sys.argv[2].split(","), int(sys.argv[3]), sys.argv[4].split(",")
@@ -148,6 +152,8 @@ for seed in map(int, seeds):
     for name in sets:
         for what, recipe in recipes.items():
             began, steps = time.time(), recipe.get("steps", usual)
-            right = round(100 * train(name, seed, steps, recipe), 2)
-            line = {"set": name, "seed": seed, "recipe": what, "steps": steps, "accuracy": right}
+            members = [train(name, seed, steps, recipe, member) for member in range(recipe.get("members", 1))]
+            answers, each = members[0][1], [share_right(logits, answers) for logits, answers in members]
+            right = share_right(sum(logits for logits, _ in members), answers)
+            line = {"set": name, "seed": seed, "recipe": what, "steps": steps, "accuracy": right, "members": each}
             print(json.dumps({**line, "seconds": round(time.time() - began, 1)}), flush=True)
