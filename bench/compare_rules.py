@@ -10,13 +10,11 @@ from collections import defaultdict
 from itertools import groupby
 
 import numpy as np
-
-T95 = [12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11]
-T95 += [2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06]
+from scipy.stats import t
 
 
 def text(mean, error, freedom):
-    reach = T95[max(1, min(int(freedom), len(T95))) - 1] * error
+    reach = t.ppf(0.975, max(1, int(freedom))) * error
     return f"{mean:6.2f} ± {error:.2f} ({mean - reach:.2f} to {mean + reach:.2f})"
 
 

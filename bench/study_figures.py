@@ -10,7 +10,7 @@ import json
 import statistics
 import sys
 
-T = [0, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201]  # 97.5 %, by degrees of freedom
+from scipy.stats import t
 
 
 def estimate(values):
@@ -18,7 +18,8 @@ def estimate(values):
     if n < 2:
         return f"{mean:.3f} (n = {n})"
     error = statistics.stdev(values) / n**0.5
-    return f"{mean:.3f} ± {error:.3f}, {mean - T[n - 1] * error:.3f} to {mean + T[n - 1] * error:.3f} (n = {n})"
+    reach = t.ppf(0.975, n - 1) * error
+    return f"{mean:.3f} ± {error:.3f}, {mean - reach:.3f} to {mean + reach:.3f} (n = {n})"
 
 
 def operations(cell):

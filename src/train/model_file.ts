@@ -50,7 +50,10 @@ export interface Model {
   readonly version: string;
   /** How it came about (data, epoch, accuracy, ...), for people: not needed for inference. */
   readonly notes: Readonly<Record<string, unknown>>;
-  /** `weights/<name>` and `running/<name>` (rows: mean, variance), by name. */
+  /**
+   * `weights/<name>` and `running/<name>` (rows: mean, variance), by name; names of an ensemble's begin with
+   * `members.0.`, `members.1.`, ...
+   */
   readonly tensors: ReadonlyMap<string, TensorEntry>;
 }
 
