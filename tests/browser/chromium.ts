@@ -1,7 +1,7 @@
 /**
  * Debian's Chromium without a window, on its software adapter, and a file server on this machine alone. Tests that need
  * it are left out where it is missing, and say so. It is led by its DevTools protocol: `playwright-core` 1.64 starts in
- * Deno with `--allow-all` only, as it looks at files of /proc that no narrower permission covers.
+ * Deno only where everything is permitted, as it looks at files of /proc that no narrower permission covers.
  * @module
  */
 import assert from "node:assert/strict";
