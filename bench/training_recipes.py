@@ -7,8 +7,9 @@ held out and answers. Test images are not looked at. One JSON line a training.
 
 A recipe has any of C (channels), batch, steps, lr, wd, ls, flip and pad (0: none), mixup, cutmix (share of the steps), cap
 (training images at the most), head (what the classifier sees: gap, gapmax, grid2, grid4, joined by +), half (1: the stem has
-stride 2), members (networks of so many steps each, the mean of whose logits counts). A set with a colon is a folder of IDX files and how many of its training images are taken; of the others 6,000
-answer: /usr/share/datasets/fashion-mnist:2000, .cache/mnist:1000.
+stride 2), members (networks of so many steps each, the mean of whose logits counts). A set with a colon is a folder of IDX
+files and how many of its training images are taken; of the others 6,000 answer: /usr/share/datasets/fashion-mnist:2000,
+.cache/mnist:1000.
 """
 import glob, gzip, json, sys, time
 import numpy as np

@@ -25,6 +25,7 @@ import {
   percent,
   significant,
 } from "../src/report/numbers.ts";
+import { autoReportHtml, type AutoReportInput, latencyText } from "../src/report/auto_report.ts";
 import { reportHtml } from "../src/report/html_report.ts";
 import type { EvaluationPart, ReportInput } from "../src/report/report_input.ts";
 import type { TrainingReportInput } from "../src/report/report_input.ts";
@@ -148,6 +149,23 @@ function trained(name: (what: string) => string = (what) => what): TrainingRepor
     name,
   );
   return { ...shared, training: training!, cell: { genotype: DARTS_V2, name: name("cell") } };
+}
+
+/** The report of an `auto` run of two candidates, without pictures. */
+function raced(name: (what: string) => string = (what) => what): AutoReportInput {
+  const { environment, data, config, cost, evaluation, commands } = complete(name);
+  const shared = { origin: "plain", rungs: 2, steps: 2300, seconds: 61, accuracy: 0.75, interval: [0.7, 0.8] } as const;
+  return {
+    ...{ environment, data, config, cost, commands: commands! },
+    leaderboard: [
+      { ...shared, name: name("plain 8x3"), parameters: 51_544, macs: 5_603_840, latency: 0.0131 },
+      { ...shared, name: name("plain 16x3"), parameters: 187_296, macs: 21_955_584, accuracy: 0.74 },
+    ],
+    trivial: [{ name: name("the largest class"), accuracy: 0.25, interval: [0.2, 0.3] }],
+    ...{ held: 160, splits: 1, genotype: DARTS_V2, verdict: name("It paid."), seconds: 297 },
+    test: { ...evaluation!, accuracy: 0.74, interval: [0.67, 0.8] },
+    ...{ wrong: [], notes: [name("a note")] },
+  };
 }
 
 /** The elements of a document in order, `name` and `/name`; fails where it is not well-formed or an id is not unique. */
@@ -277,6 +295,24 @@ Deno.test("report of a training alone: the same with hostile names, and for titl
   ) {
     assert(found.includes(part), part);
   }
+});
+
+Deno.test("report of auto: hostile names are harmless, and of an ensemble all members count", async () => {
+  await expectHarmless((name) => autoReportHtml(raced(name)));
+  const ensemble = { members: 3, parameters: 154_632, macs: 16_811_520, latency: 0.0178 };
+  const [single, three] = await Promise.all([autoReportHtml(raced()), autoReportHtml({ ...raced(), ensemble })]);
+  for (const document of [single, three]) {
+    elements(document);
+    expectSelfContained(document);
+    assert.doesNotMatch(document.replace(/<style>[^]*?<\/style>/g, ""), /undefined|NaN|\[object|Infinity/);
+  }
+  const tile = (value: string): string => `<dd>${value}</dd>`;
+  for (const text of [magnitude(154_632), magnitude(16_811_520), latencyText(0.0178)].map(tile)) {
+    assert.deepEqual([single.includes(text), three.includes(text)], [false, true], text);
+  }
+  for (const text of [magnitude(51_544), latencyText(0.0131)].map(tile)) assert(single.includes(text), text);
+  assert.match(three, /plain 8x3<\/bdi>, an ensemble of 3: /);
+  assert.doesNotMatch(single, /ensemble/);
 });
 
 Deno.test("report: charts hold the values that were measured", async () => {
