@@ -12,22 +12,25 @@ const LAST_WEIGHTS: ReadonlySet<string> = new Set(["weights/classifier.weight", 
 
 /**
  * The ensemble of some models. The network adds logits up: each member's classifier is divided by how many there are.
- * Class names, preprocessing and notes are those of the first one; a single model is returned as it is.
- * @throws {RangeError} for none, for networks of two kinds, and for ensembles.
+ * Its notes are those of the first one; a single model is returned as it is.
+ * @throws {RangeError} for none, for ensembles, and where network, class names or preprocessing are not the same.
  */
 export function ensembleOf(models: readonly Model[]): Model {
   const [first, ...others] = models, members = models.length;
   if (members === 0) throw new RangeError("Cannot make an ensemble of no models");
-  const kind = ({ network }: Model): string => Object.values(networkTexts(network)).join();
+  const kind = ({ network, classNames, mean, std }: Model): string =>
+    JSON.stringify([networkTexts(network), classNames, mean, std]);
   const odd = others.some((other) => kind(other) !== kind(first));
   if (odd || models.some(({ network }) => (network.members ?? 1) > 1)) {
-    throw new RangeError("Cannot make an ensemble of these models as they must be single networks of one kind");
+    throw new RangeError(
+      "Cannot make an ensemble of these models as they must be single networks of one kind for the same classes and preprocessing",
+    );
   }
   if (members === 1) return first;
   const tensors = models.flatMap((model, member) =>
     [...model.tensors].map(([path, tensor]): [string, TensorEntry] => {
-      const slash = path.indexOf("/") + 1, shared = LAST_WEIGHTS.has(path);
-      const data = shared ? (tensor.data as Float32Array<ArrayBuffer>).map((value) => value / members) : tensor.data;
+      const slash = path.indexOf("/") + 1, last = LAST_WEIGHTS.has(path);
+      const data = last ? (tensor.data as Float32Array<ArrayBuffer>).map((value) => value / members) : tensor.data;
       return [path.slice(0, slash) + memberPrefix(member) + path.slice(slash), { ...tensor, data }];
     })
   );
