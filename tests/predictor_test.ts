@@ -93,7 +93,8 @@ Deno.test("predictor: an ensemble says the mean of its members' logits, from its
   assert.deepEqual(parts.map(({ name }) => name), [...partsOfOne.map(({ name }) => name), "members"]);
   assert.equal(ensembleOf([model]), model);
   const odd = await modelOf(1, 8, 8);
-  for (const wrong of [[], [model, odd.model], [ensemble, ensemble]]) {
+  const turned = { ...second.model, classNames: [...model.classNames].reverse() };
+  for (const wrong of [[], [model, odd.model], [model, turned], [ensemble, ensemble]]) {
     assert.throws(() => ensembleOf(wrong), RangeError);
   }
 });
