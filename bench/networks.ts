@@ -19,7 +19,6 @@
  */
 import "../src/platform/deno.ts";
 import { measure, medianSpan, noiseBatch, repeatsFor, type Span } from "../src/doctor/measure.ts";
-import { measureCeilings } from "../src/doctor/speed.ts";
 import { type Gpu, openGpu } from "../src/gpu/device.ts";
 import type { NetworkConfig } from "../src/space/derived.ts";
 import type { Genotype } from "../src/space/genotype.ts";
@@ -27,14 +26,14 @@ import { parseNasBenchCell } from "../src/space/nas_bench_cell.ts";
 import { DARTS_V2 } from "../src/space/published.ts";
 import { resolveTrainConfig } from "../src/train/config.ts";
 import { exportOnnx } from "../src/export/onnx.ts";
-import { type Plan, Pool } from "../src/graph/plan.ts";
-import { type DispatchTime, Runtime } from "../src/graph/runtime.ts";
+import { Pool } from "../src/graph/plan.ts";
+import { Runtime } from "../src/graph/runtime.ts";
 import { finishProgram } from "../src/nn/weight_step.ts";
 import { Predictor } from "../src/train/inference.ts";
 import { buildInference, type Model } from "../src/train/model_file.ts";
 import { TrainEngine } from "../src/train/engine.ts";
 import { planTraining } from "../src/train/programs.ts";
-import { roofline } from "./roofline.ts";
+import { isProfiled, printProfile } from "./profile.ts";
 
 const nasBench = (text: string): Genotype => {
   const nodes = parseNasBenchCell(text, "the cell");
@@ -100,7 +99,7 @@ const steps = 5,
   python = value("python") ?? "/usr/bin/python3";
 
 /** Whether to say where the time goes. */
-const profiled = flags.has("--profile") || flags.has("--roofline");
+const profiled = isProfiled(flags);
 
 interface Timing {
   readonly ms: number;
@@ -108,36 +107,6 @@ interface Timing {
   readonly parameters: number;
   /** As a CUDA graph. */
   readonly graphMs?: number;
-}
-
-/** Says where the time of a program goes, as was asked for. */
-async function report(gpu: Gpu, name: string, plan: Plan, profile: () => Promise<DispatchTime[]>): Promise<void> {
-  const times = await leastOf(profile, 5);
-  if (flags.has("--roofline")) return console.error(roofline(name, plan, times, await measureCeilings(gpu)));
-  const rows = new Map<string, { ms: number; count: number }>();
-  let total = 0;
-  for (const { shader, operands, nanoseconds } of times) {
-    const key = flags.has("--shapes") ? `${shader} ${operands}` : shader, row = rows.get(key) ?? { ms: 0, count: 0 };
-    row.ms += nanoseconds / 1e6;
-    row.count++;
-    total += nanoseconds / 1e6;
-    rows.set(key, row);
-  }
-  console.error(`${name}: ${total.toFixed(1)} ms in ${times.length} dispatches`);
-  for (const [shader, { ms, count }] of [...rows].sort((a, b) => b[1].ms - a[1].ms).slice(0, 40)) {
-    const share = (100 * ms / total).toFixed(1).padStart(5);
-    console.error(`  ${shader.padEnd(24)} ${ms.toFixed(2).padStart(9)} ms ${share} % ${String(count).padStart(5)} x`);
-  }
-}
-
-/** The least time of each dispatch in several profiles. */
-async function leastOf(profile: () => Promise<DispatchTime[]>, repeats: number): Promise<DispatchTime[]> {
-  let least = await profile();
-  for (let i = 1; i < repeats; i++) {
-    const other = await profile();
-    least = least.map((time, k) => time.nanoseconds <= other[k].nanoseconds ? time : other[k]);
-  }
-  return least;
 }
 
 /** A training step. */
@@ -162,7 +131,7 @@ async function trainStep(gpu: Gpu, { network, batch, name }: Size): Promise<Timi
     if (profiled) {
       const inputs = { ...data, hyper: new Float32Array([0.025, 0, 0, 0, 0, 0, 0, 0]) };
       const program = plan.plans.find((each) => each.name === "train_step")!;
-      await report(gpu, `${name}, training`, program, () => runtime.profile("train_step", inputs));
+      await printProfile(gpu, `${name}, training`, program, () => runtime.profile("train_step", inputs), flags);
     }
     const { milliseconds, cpuMilliseconds } = medianSpan(spans);
     return { ms: milliseconds, cpuMs: cpuMilliseconds, parameters: plan.parameters };
@@ -205,7 +174,7 @@ async function prediction(gpu: Gpu, { network, name }: Size): Promise<Timing> {
     const { plan } = finishProgram("predict", graph, [], { logits }, gpu.limits, pool);
     const runtime = await Runtime.create(gpu, [plan], pool);
     for (const [arena, data] of values) runtime.write(arena, data);
-    await report(gpu, `${name}, prediction of ${n} images`, plan, () => runtime.profile("predict"));
+    await printProfile(gpu, `${name}, prediction of ${n} images`, plan, () => runtime.profile("predict"), flags);
     runtime.destroy();
   }
   const { milliseconds, cpuMilliseconds } = medianSpan(spans);

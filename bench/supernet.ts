@@ -4,6 +4,7 @@
  *     deno task bench                 both sizes, 5 steps each
  *     deno task bench --small         the first size only (--large: the second)
  *     deno task bench --profile       where the time goes, by shader (timestamp queries; --shapes: and by operands)
+ *     deno task bench --roofline      the same by operation, beside the adapter's ceilings, measured on the spot
  *     deno task bench --f32           activations as f32 instead of bf16
  *     deno task bench --scaling       instead: the first size with other batches, channels and numbers of cells
  *     deno task bench --json          one JSON object per size
@@ -22,9 +23,20 @@ import { hyperValues } from "../src/nn/hyper.ts";
 import { SearchEngine } from "../src/search/engine.ts";
 import { planSearch } from "../src/search/programs.ts";
 import type { NodeNorm, SupernetConfig } from "../src/space/supernet.ts";
+import { isProfiled, printProfile } from "./profile.ts";
 import { SIZES as STANDARD_SIZES } from "./step_costs.ts";
 
-const FLAGS = ["--small", "--large", "--profile", "--shapes", "--f32", "--scaling", "--json", "--no-torch"];
+const FLAGS = [
+  "--small",
+  "--large",
+  "--profile",
+  "--shapes",
+  "--roofline",
+  "--f32",
+  "--scaling",
+  "--json",
+  "--no-torch",
+];
 const unknown = Deno.args.find((a) => !FLAGS.includes(a) && !/^--(norm=(rms|batch|sample|none)|python=.+)$/.test(a));
 if (unknown !== undefined) {
   console.error(
@@ -83,35 +95,15 @@ async function ours(config: SupernetConfig) {
     };
   }
   result.peakRssMb = Math.round(process.resourceUsage().maxRSS * 1024 / 1e6);
-  if (flags.has("--profile")) {
+  if (isProfiled(flags)) {
     for (const name of ["weight_step", "alpha_step"]) {
-      await runtime.profile(name, inputs);
-      report(name, await runtime.profile(name, inputs));
+      const program = plan.plans.find((p) => p.name === name)!;
+      await printProfile(gpu, name, program, () => runtime.profile(name, inputs), flags);
     }
   }
   engine.destroy();
   gpu.device.destroy();
   return result;
-}
-
-function report(name: string, times: Awaited<ReturnType<SearchEngine["runtime"]["profile"]>>): void {
-  const rows = new Map<string, { ms: number; count: number }>();
-  let total = 0;
-  for (const { shader, operands, nanoseconds } of times) {
-    const key = flags.has("--shapes") ? `${shader} ${operands}` : shader, row = rows.get(key) ?? { ms: 0, count: 0 };
-    row.ms += nanoseconds / 1e6;
-    row.count++;
-    total += nanoseconds / 1e6;
-    rows.set(key, row);
-  }
-  console.error(`${name}: ${total.toFixed(1)} ms in ${times.length} dispatches`);
-  for (const [shader, { ms, count }] of [...rows].sort((a, b) => b[1].ms - a[1].ms)) {
-    console.error(
-      `  ${shader.padEnd(24)} ${ms.toFixed(2).padStart(9)} ms ${(100 * ms / total).toFixed(1).padStart(5)} % ${
-        String(count).padStart(5)
-      } x`,
-    );
-  }
 }
 
 async function torch(config: SupernetConfig, device: "cpu" | "cuda"): Promise<Record<string, unknown> | undefined> {

@@ -12,7 +12,10 @@ export const STUDY_FILE = "study.yaml";
 /** Name of the file of what was done elsewhere. */
 const KEPT_FILE = "kept.jsonl";
 
-function parseLine(line: string): Readonly<Record<string, unknown>> | null {
+/** What a line says of a finished run; its shape is checked where it is used. */
+type Line = Readonly<Record<string, unknown>>;
+
+function parseLine(line: string): Line | null {
   try {
     return JSON.parse(line);
   } catch {
@@ -20,19 +23,29 @@ function parseLine(line: string): Readonly<Record<string, unknown>> | null {
   }
 }
 
-/** The lines of a file of finished tasks by their names; none where there is no file. */
-function readKept(path: string): Map<string, unknown> {
+/** Adds the lines of a file of finished tasks by their names; none where there is no file. */
+function readKept(path: string, kept = new Map<string, Line>()): Map<string, Line> {
   const lines = exists(path) ? readText(path).split("\n").filter((line) => line !== "") : [];
-  return new Map(lines.map((line, i) => {
+  for (const [i, line] of lines.entries()) {
     const value = parseLine(line);
-    if (typeof value?.name === "string") return [value.name, value];
-    throw new FailureError(`Cannot use line ${i + 1} of '${path}' as it must be a finished run with its name`);
-  }));
+    if (typeof value?.name !== "string") {
+      throw new FailureError(`Cannot use line ${i + 1} of '${path}' as it must be a finished run with its name`);
+    }
+    kept.set(value.name, merged(kept.get(value.name), value));
+  }
+  return kept;
+}
+
+/** Two lines about one run: of a search, each may have the cells of epochs that the other study did not read off. */
+function merged(known: Line | undefined, line: Line): Line {
+  const { epochs } = line, before = known?.epochs;
+  if (!Array.isArray(epochs) || !Array.isArray(before)) return line;
+  return { ...line, epochs: epochs.map((each, i) => ({ ...each, cells: { ...before[i]?.cells, ...each?.cells } })) };
 }
 
 /** The parts of a study's folder. */
 export class StudyFolder extends SharedFolder {
-  #kept?: ReadonlyMap<string, unknown>;
+  #kept?: ReadonlyMap<string, Line>;
 
   /** @param path the folder */
   constructor(path: string) {
@@ -74,7 +87,7 @@ export class StudyFolder extends SharedFolder {
    * @throws {FailureError} where it is no such file.
    */
   keep(path: string): void {
-    const all = new Map([...readKept(this.file(KEPT_FILE)), ...readKept(path)]);
+    const all = readKept(path, readKept(this.file(KEPT_FILE)));
     writeAtomic(this.file(KEPT_FILE), [...all.values()].map((each) => JSON.stringify(each) + "\n").join(""));
     this.#kept = undefined;
   }

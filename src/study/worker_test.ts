@@ -104,6 +104,20 @@ Deno.test("worker: what was done elsewhere is done", async () => {
   assert.deepEqual([folder.events, folder.states], [["begin 1", "done 1"], ["done", "done"]]);
 });
 
+Deno.test("worker: of a search that several studies know, the cells of every epoch that one of them read off are kept", () => {
+  using folder = new Temporary();
+  const known = `${folder.path}/known.jsonl`;
+  const line = (...cells: readonly Record<string, string>[]): string =>
+    JSON.stringify({ name: "search-1", epochs: cells.map((each, i) => ({ epoch: i + 1, cells: each })) }) + "\n";
+  const kept = (): unknown => (folder.kept("search-1") as { epochs: { cells: unknown }[] }).epochs.map((e) => e.cells);
+  Deno.writeTextFileSync(known, line({ alpha: "a" }, { alpha: "b" }) + line({}, { zca: "c" }));
+  folder.keep(known);
+  assert.deepEqual(kept(), [{ alpha: "a" }, { alpha: "b", zca: "c" }]);
+  Deno.writeTextFileSync(known, line({}, { similarity: "d" }));
+  folder.keep(known);
+  assert.deepEqual(kept(), [{ alpha: "a" }, { alpha: "b", zca: "c", similarity: "d" }]);
+});
+
 Deno.test("worker: a run that fails by itself is marked, and not tried again unasked", async () => {
   using folder = new Temporary();
   await folder.go(({ task }) => {
