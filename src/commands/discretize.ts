@@ -3,11 +3,11 @@
  * @module
  */
 import { type Command, Option as Flag } from "commander";
-import { FailureError, UsageError } from "../base/errors.ts";
+import { FailureError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import { defineOptions } from "../base/options.ts";
 import { VERSION } from "../base/version.ts";
-import { type Dataset, MNIST_FOLDER } from "../data/dataset.ts";
+import { MNIST_FOLDER } from "../data/dataset.ts";
 import type { DiscretizationReport } from "../discretize/discretize.ts";
 import type { DecorrelationOptions } from "../discretize/scope.ts";
 import { RULES, rulesOf } from "../discretize/registry.ts";
@@ -15,9 +15,8 @@ import { type Gpu, openGpu } from "../gpu/device.ts";
 import { methodReport, writePictured } from "../report/run_pictures.ts";
 import { KEEP_OPTION } from "../search/config.ts";
 import { RunFolder } from "../run/run_folder.ts";
-import type { DataRecord } from "../run/run_record.ts";
 import { rediscretize } from "../search/rediscretize.ts";
-import { readSearch } from "../search/run_record.ts";
+import { checkImages, readSearch } from "../search/run_record.ts";
 import { resolveSpace } from "../space/definition.ts";
 import type { Keep } from "../space/space.ts";
 import { openConfigured } from "./data_sets.ts";
@@ -123,7 +122,7 @@ export async function runDiscretize(parsed: Parsed, [path]: readonly string[]): 
     );
   }
   const data = await openConfigured({ ...config, data: options.data ?? config.data }, "train", terminal);
-  checkData(data, expected, options.data !== null);
+  checkImages(data, expected, options.data === null ? "name the data with --data if that is what you want" : null);
   const images = options.statisticsImages ?? config.statisticsImages;
   terminal.progress(() => "opening the GPU and taking statistics ...");
   if (out !== undefined) expectFresh(out);
@@ -172,20 +171,4 @@ function tell(
     ...varianceLines(report),
     ...(out === undefined ? [] : ["", ...pairs([["picture", joinPath(out, "cells.svg")], ["written to", out]])]),
   ].forEach((line) => terminal.line(line));
-}
-
-function checkData(data: Dataset, expected: DataRecord, other: boolean): void {
-  const shape = (d: Pick<Dataset, "channels" | "height" | "width">): string => `${d.channels}x${d.height}x${d.width}`;
-  if (shape(data) !== shape(expected)) {
-    throw new UsageError(
-      `Cannot take statistics of '${data.name}' as its images must be ${shape(expected)} like those of the run: ` +
-        `current shape is ${shape(data)}`,
-    );
-  }
-  if (!other && data.fingerprint !== expected.fingerprint) {
-    throw new UsageError(
-      `Cannot discretise on '${data.name}' as its images must be those that the run began with: they differ, so name ` +
-        `the data with --data if that is what you want`,
-    );
-  }
 }

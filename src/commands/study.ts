@@ -15,7 +15,7 @@ import { type Observers, performTask } from "../study/perform.ts";
 import { writeStudyReport } from "../study/report.ts";
 import { parseStudy, type Study } from "../study/study_file.ts";
 import { describeTasks } from "../study/tasks.ts";
-import { type Assignment, knownTasks, type Shard, work, type WorkEvent } from "../study/worker.ts";
+import { type Assignment, knownTasks, type Left, type Shard, work, type WorkEvent } from "../study/worker.ts";
 import { telling } from "./data_sets.ts";
 import { OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { writeReport } from "./report_files.ts";
@@ -131,7 +131,8 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
 }
 
 /** The study that a user named, and its folder: made, with a copy of the file. */
-function openStudy(named: string, out: string | undefined): { study: Study; folder: StudyFolder } {
+function openStudy(named: string, parsed: Parsed): { study: Study; folder: StudyFolder } {
+  const [out, known] = [parsed.out, parsed.known] as (string | undefined)[];
   const isFolder = exists(named) && Deno.statSync(named).isDirectory;
   if (isFolder && out !== undefined && out !== named) {
     throw new UsageError(`Cannot use --out together with a study's folder: '${named}' is it, so leave --out away`);
@@ -141,7 +142,7 @@ function openStudy(named: string, out: string | undefined): { study: Study; fold
   const text = readText(file, { maxBytes: MAX_YAML_BYTES }), study = parseStudy(file, text);
   const name = baseName(named).replace(/\.[^.]*$/, "") || "study";
   const folder = new StudyFolder(isFolder ? named : out ?? `runs/${name}`);
-  folder.begin(text);
+  folder.begin(text, known);
   return { study, folder };
 }
 
@@ -200,15 +201,14 @@ function observersOf({ task }: Assignment, terminal: Terminal): Observers {
 /** Runs `study run`. @returns the exit code */
 export async function runStudy(parsed: Parsed, [named]: readonly string[]): Promise<number> {
   const part = shardOf(parsed), every = heartbeatOf(parsed), terminal = new Terminal(parsed.json === true);
-  const { study, folder } = openStudy(named, parsed.out as string | undefined), host = hostName();
-  if (typeof parsed.known === "string") folder.keep(parsed.known);
+  const { study, folder } = openStudy(named, parsed), host = hostName();
   using stop = listenForStop(() => terminal.note("stopping after the current step; Ctrl-C again quits at once"));
   const shard = part.count === undefined ? undefined : `${part.index}/${part.count}`;
   const { tasks } = knownTasks(study, folder), open = tasks.filter(({ name }) => !folder.done(name)).length;
   terminal.event({ event: "study", version: VERSION, folder: folder.path, known: tasks.length, open, shard });
   terminal.line(`idarts ${VERSION}: study in ${folder.path}`);
   terminal.line(`  ${tasks.length} runs known, ${open} to be done${shard ? `; shard ${shard}` : ""}`);
-  const notBegun = await work(study, folder, {
+  const left = await work(study, folder, {
     part,
     every,
     shard,
@@ -236,7 +236,7 @@ export async function runStudy(parsed: Parsed, [named]: readonly string[]): Prom
     terminal.line("Stopped; the same command goes on with it");
     return stop.exitCode();
   }
-  return await conclude(study, folder, notBegun, terminal);
+  return await conclude(study, folder, left, terminal);
 }
 
 const TROUBLE = {
@@ -266,13 +266,13 @@ function tell(event: WorkEvent, names: ReadonlyMap<string, string>, terminal: Te
 async function conclude(
   study: Study,
   folder: StudyFolder,
-  notBegun: ReadonlyMap<string, string>,
+  { notBegun, unseen }: Left,
   terminal: Terminal,
 ): Promise<number> {
   const { results, progress, files } = await writeStudyReport(study, folder, VERSION);
   terminal.event({ event: "result", folder: folder.path, ...results.progress, notBegun: [...notBegun.keys()], files });
   [progress, ...pairs(Object.entries(files))].forEach((line) => terminal.line(line));
-  if (results.failures.length === 0 && notBegun.size === 0) return 0;
+  if (results.failures.length === 0 && notBegun.size === 0 && !unseen) return 0;
   if (results.failures.length > 0) {
     terminal.warn("Some runs failed: look at their messages, and try again with --retry");
   }

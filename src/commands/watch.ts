@@ -59,8 +59,10 @@ export function openLive(
     terminal.line(`Watch it at ${server.address}`);
     return server;
   } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    throw new UsageError(`Cannot use ${flag} ${port} as another program listens there: take another port, or 0`);
+    const refused = error instanceof Deno.errors.PermissionDenied;
+    if (!refused && !(error instanceof Deno.errors.AddrInUse)) throw error;
+    const why = refused ? "the system lets no program of yours listen there" : "another program listens there";
+    throw new UsageError(`Cannot use ${flag} ${port} as ${why}: take another port, or 0`);
   }
 }
 

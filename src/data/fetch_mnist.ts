@@ -61,11 +61,12 @@ export interface FetchMnistOptions {
  * all of its files; nothing is fetched where they are. Needs the flag `--unstable-raw-imports`, and reading and writing
  * of the folder above.
  *
- * @throws {FailureError} offline, without the flag or a permission, or for files that are not the published ones
+ * @throws {FailureError} for a folder with anything else in it; offline, without the flag or a permission, or for files that are not the published ones
  */
 export async function fetchMnist(folder: string, options: FetchMnistOptions = {}): Promise<void> {
   const { onFetch, source = importFile } = options;
   if (await isComplete(folder)) return;
+  await expectOwn(folder);
   onFetch?.();
   const fresh = `${folder}-${crypto.randomUUID()}.tmp`;
   makeFolder(fresh);
@@ -82,6 +83,22 @@ export async function fetchMnist(folder: string, options: FetchMnistOptions = {}
     await put(fresh, folder);
   } finally {
     await remove(fresh);
+  }
+}
+
+/** Refuses a folder with anything but files of the data set, which is to be replaced. */
+async function expectOwn(folder: string): Promise<void> {
+  try {
+    for await (const { name } of Deno.readDir(folder)) {
+      if (MNIST_FILES.some((file) => file.name === name)) continue;
+      throw new FailureError(
+        `Cannot put MNIST into '${folder}' as it must be new or hold files of MNIST alone: it holds '${name}'`,
+        { remedies: [{ kind: "other-folder" }] },
+      );
+    }
+  } catch (error) {
+    if (error instanceof FailureError) throw error;
+    if (!(error instanceof Deno.errors.NotFound)) throw fileError(error, "read", folder);
   }
 }
 

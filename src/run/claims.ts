@@ -299,7 +299,12 @@ export class Claim {
   /** Looks every few seconds whether another worker has taken the task over, which raises the signal. */
   watch(every: number): { readonly signal: AbortSignal } & Disposable {
     const taken = new AbortController();
-    const looking = setInterval(() => this.lost() && taken.abort(), every * 1000);
+    const look = (): void => {
+      try {
+        if (this.lost()) taken.abort();
+      } catch { /* a drive that does not answer at the moment: the next look will tell, or what the run writes */ }
+    };
+    const looking = setInterval(look, every * 1000);
     return { signal: taken.signal, [Symbol.dispose]: () => clearInterval(looking) };
   }
 

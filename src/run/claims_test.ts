@@ -35,6 +35,20 @@ Deno.test("claims: one of two has the task, finishes it, and nobody has it again
   assert.deepEqual([a.take("t"), b.take("t")], [undefined, undefined]);
 });
 
+Deno.test("claims: a drive that does not answer for a while does not end a run", async () => {
+  using folder = new Temporary();
+  using claims = await Claims.join(folder);
+  const claim = claims.take("t")!, looked = Promise.withResolvers<void>();
+  claim.lost = () => {
+    looked.resolve();
+    throw new Error("EIO");
+  };
+  using watch = claim.watch(0.01);
+  await looked.promise;
+  await new Promise((resolve) => setTimeout(resolve, 30)); // an error that nobody catches would end the process
+  assert.equal(watch.signal.aborted, false);
+});
+
 Deno.test("claims: who left or died is taken over, once; who wakes up can write no more", async () => {
   using folder = new Temporary();
   const a = await Claims.join(folder);

@@ -152,7 +152,7 @@ class Run<
         `The run began on adapter '${this.#adapter}' and goes on on '${gpu.name}': the bits may differ`,
       );
     }
-    if (folder && !folder.begun) writeRecord(folder, beginnings, gpu.name);
+    if (folder) writeRecord(folder, beginnings, gpu.name);
     this.#options.onStart?.(plan, gpu, stepsPerEpoch);
     const engine = await phase.create(gpu, plan);
     try {

@@ -4,7 +4,7 @@
  * @module
  */
 import { FailureError, option, text, UsageError } from "../base/errors.ts";
-import { joinPath } from "../base/files.ts";
+import { exists, joinPath } from "../base/files.ts";
 import { formatYaml, nameOf } from "../base/options.ts";
 import { aText, listOf, mappingOf, optional, type Shape, shape } from "../base/shape.ts";
 import { VERSION } from "../base/version.ts";
@@ -61,20 +61,25 @@ export function runKind(folder: RunFolder): RunKind | undefined {
   return (Object.keys(KINDS) as RunKind[]).find((kind) => isRecord(value) && value.format === KINDS[kind].format);
 }
 
-/** Writes `config.json`, which makes a folder a run, and before it each definition among the options as YAML. */
+/**
+ * Writes what is not there yet (the process may have been killed meanwhile): `config.json`, which makes a folder a run,
+ * and each definition among the options as YAML.
+ */
 export function writeRecord(folder: RunFolder, { kind, options, data, notes }: Beginnings, adapter: string): void {
   const { name, fingerprint, count, channels, height, width, classes, classNames } = data;
-  for (const [key, value] of Object.entries(options)) {
-    if (isRecord(value)) folder.writeFile(`${key}.yaml`, formatYaml(value));
+  if (!folder.begun) {
+    folder.writeJson(CONFIG_FILE, {
+      format: KINDS[kind].format,
+      version: VERSION,
+      adapter,
+      data: { name, fingerprint, count, channels, height, width, classes, classNames },
+      ...notes,
+      config: options,
+    });
   }
-  folder.writeJson(CONFIG_FILE, {
-    format: KINDS[kind].format,
-    version: VERSION,
-    adapter,
-    data: { name, fingerprint, count, channels, height, width, classes, classNames },
-    ...notes,
-    config: options,
-  });
+  for (const [key, value] of Object.entries(options)) {
+    if (isRecord(value) && !exists(folder.file(`${key}.yaml`))) folder.writeFile(`${key}.yaml`, formatYaml(value));
+  }
 }
 
 /** Says that a file of a run is not what it should be. */

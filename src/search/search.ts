@@ -108,7 +108,13 @@ export async function search(
 /** Options that have no effect on what a search computes. */
 export function harmlessSearchOptions({ stopSkips, stopStableEpochs }: SearchConfig): readonly string[] {
   const watched = stopSkips !== null || stopStableEpochs !== null; // then its choice decides when the search ends
-  return ["data", "checkpoint-steps", "memory-limit", ...(watched ? [] : ["discretizer", "keep"])];
+  return [
+    "data",
+    "checkpoint-steps",
+    "memory-limit",
+    "perturbation-images",
+    ...(watched ? [] : ["discretizer", "keep"]),
+  ];
 }
 
 /** The two disjoint halves of the images of a search: for its weights and for its architecture. */

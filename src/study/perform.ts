@@ -7,13 +7,13 @@ import { FailureError } from "../base/errors.ts";
 import { baseName, exists, fileError } from "../base/files.ts";
 import { VERSION } from "../base/version.ts";
 import { rulesOf } from "../discretize/registry.ts";
-import { openGpu } from "../gpu/device.ts";
+import { type Gpu, openGpu } from "../gpu/device.ts";
 import { finishSearch, finishTraining, writePictured } from "../report/run_pictures.ts";
 import { stopwatch } from "../run/result_file.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { resolveSpace } from "../space/definition.ts";
 import { rediscretize } from "../search/rediscretize.ts";
-import { readSearch } from "../search/run_record.ts";
+import { checkImages, readSearch } from "../search/run_record.ts";
 import { search, type SearchRunOptions } from "../search/search.ts";
 import type { TrainRunOptions } from "../train/records.ts";
 import { openPart, openTrainData, type OpenTrainOptions } from "../train/open_data.ts";
@@ -91,11 +91,14 @@ async function discretizeTask(
   observers: Observers,
 ): Promise<void> {
   removeFolder(path);
-  const searched = RunFolder.view(source!), { config, data: { classes } } = readSearch(searched);
+  const searched = RunFolder.view(source!), { config, data: expected } = readSearch(searched), { classes } = expected;
   const checkpoint = searched.readCheckpoint(), images = config.statisticsImages;
   if (!checkpoint) throw new FailureError(`Cannot discretise '${source}' as it must hold a checkpoint`);
-  const data = await openPart(config, "train", stoppedBy(observers, signal)), gpu = await openGpu();
+  const data = await openPart(config, "train", stoppedBy(observers, signal));
+  let gpu: Gpu | undefined;
   try {
+    checkImages(data, expected, "put them back");
+    gpu = await openGpu();
     const report = await rediscretize(config, data, checkpoint, {
       ...{ gpu, perturbationImages, classes, source, signal, warn: observers.warn },
       methods: rulesOf(undefined, rule, resolveSpace(config.space)),
@@ -107,7 +110,7 @@ async function discretizeTask(
     const context = { adapter: gpu.name, run: source, step: checkpoint.step, data: data.name, images };
     await writePictured(path, report, rule, { version: VERSION, ...context });
   } finally {
-    gpu.device.destroy();
+    gpu?.device.destroy();
     data.stream?.close();
   }
 }

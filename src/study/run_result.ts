@@ -4,7 +4,7 @@
  * @module
  */
 import { FailureError, text } from "../base/errors.ts";
-import { joinPath, readJson } from "../base/files.ts";
+import { exists, joinPath, readJson } from "../base/files.ts";
 import {
   aMeasurement,
   aText,
@@ -139,7 +139,8 @@ export function readRun<K extends Task["kind"]>(
   kind: K,
   name: string,
 ): Extract<RunResult, { kind: K }> {
-  const known = RESULTS.get(folder) ?? new Map<string, RunResult>(), line = folder.kept(name);
+  const known = RESULTS.get(folder) ?? new Map<string, RunResult>();
+  const line = exists(folder.run(name)) ? undefined : folder.kept(name); // which may say less than the run
   RESULTS.set(folder, known);
   const read = (): RunResult =>
     line === undefined ? READERS[kind](folder, name) : checkShape(SHAPES[kind], line, `the line of ${name}`);

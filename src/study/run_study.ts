@@ -70,15 +70,15 @@ export interface StudyOutcome {
  * @param path its folder, which must be new or hold this study
  * @returns where what has been found so far was written
  * @throws {UsageError} for what is no study, and a folder with something else in it.
+ * @throws {FailureError} where its sign of life could not be written, so that others take it for dead.
  * @throws the reason of `signal` when that was raised; the same call goes on.
  */
 export async function runStudy(text: string, path: string, options: StudyRunOptions = {}): Promise<StudyOutcome> {
   options.signal?.throwIfAborted();
   const study = parseStudy("the study", text), folder = new StudyFolder(path);
-  folder.begin(text);
-  if (options.known !== undefined) folder.keep(options.known);
+  folder.begin(text, options.known);
   const { onEvent, ...rest } = options;
-  const notBegun = await work(study, folder, {
+  const { notBegun, unseen } = await work(study, folder, {
     ...rest,
     onEvent: (event) => onEvent?.(eventOf(event)),
     perform: (assignment) => performTask(assignment, { warn: options.warn }),
@@ -88,6 +88,7 @@ export async function runStudy(text: string, path: string, options: StudyRunOpti
   });
   options.signal?.throwIfAborted();
   const { progress, files } = await writeStudyReport(study, folder, VERSION);
+  if (unseen) throw unseen;
   return { progress, files, notBegun };
 }
 

@@ -58,8 +58,13 @@ export function studentT95(df: number): number {
 
 const meanOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
-/** Sample variance over n: the square of the standard error. */
+/** Values that differ by less than this share of the largest are equal but for rounding. */
+const ROUNDING = 1e-12;
+
+/** Sample variance over n: the square of the standard error; 0 where the values are equal but for rounding. */
 function squaredError(values: readonly number[]): number {
+  const least = Math.min(...values), most = Math.max(...values);
+  if (most - least <= ROUNDING * Math.max(1, Math.abs(least), Math.abs(most))) return 0;
   const mean = meanOf(values), n = values.length;
   return values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (n - 1) / n;
 }

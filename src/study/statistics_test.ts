@@ -33,4 +33,11 @@ Deno.test("differences: Welch's degrees of freedom; equal values; what is called
   assert.equal(verdictOf(difference([3, 4, 5], [3, 4, 6])), "not told apart");
   assert.equal(verdictOf(difference([3], [1, 2])), "too few");
   assert.equal(verdictOf(difference([1, 1], [2, 2])), "too few", "equal values say nothing about their spread");
+  assert.equal(
+    verdictOf(estimate([0.83 - 0.82, 0.12 - 0.11])),
+    "too few",
+    "nor do values that rounding alone tells apart",
+  );
+  assert.equal(estimate([0.9012, 0.9012, 0.9012]).interval, null);
+  assert.equal(verdictOf(estimate([1e-6, 1.1e-6, 1.05e-6])), "higher", "small ones do");
 });

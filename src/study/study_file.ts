@@ -235,10 +235,13 @@ function product(lists: Readonly<Record<string, readonly Value[]>>): Values[] {
   return points;
 }
 
-/** What random cells are a control for: one space and one data set. */
+/** Keys that say what random cells are a control for: a space, and a data set as it is read. */
+export const CONTROL_KEYS: readonly string[] = ["space", ...DATA_OPTION_LIST.map(({ key }) => key)];
+
+/** What random cells are a control for. */
 function controlKey(config: SearchConfig): string {
-  const values = ownValues(config, "search");
-  return JSON.stringify([config.space, ...DATA_OPTION_LIST.map(({ key }) => values[key] ?? null)]);
+  const values: Readonly<Record<string, unknown>> = { ...ownValues(config, "search"), space: config.space };
+  return JSON.stringify(CONTROL_KEYS.map((key) => values[key] ?? null));
 }
 
 /** What the searches of a setting are called, whenever they are read off. */

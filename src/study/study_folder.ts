@@ -3,7 +3,7 @@
  * @module
  */
 import { FailureError, UsageError } from "../base/errors.ts";
-import { exists, readText, writeAtomic } from "../base/files.ts";
+import { exists, fileError, readText, writeAtomic } from "../base/files.ts";
 import { SharedFolder } from "../run/claims.ts";
 
 /** The copy of a study's file in its folder. */
@@ -23,9 +23,9 @@ function parseLine(line: string): Line | null {
   }
 }
 
-/** Adds the lines of a file of finished tasks by their names; none where there is no file. */
+/** Adds the lines of a file of finished tasks by their names. */
 function readKept(path: string, kept = new Map<string, Line>()): Map<string, Line> {
-  const lines = exists(path) ? readText(path).split("\n").filter((line) => line !== "") : [];
+  const lines = readText(path).split("\n").filter((line) => line !== "");
   for (const [i, line] of lines.entries()) {
     const value = parseLine(line);
     if (typeof value?.name !== "string") {
@@ -55,20 +55,42 @@ export class StudyFolder extends SharedFolder {
   /**
    * Makes the folder, with a copy of the study that it is for.
    * @param text the study
+   * @param known a file with a line for each of tasks that were done elsewhere: they count as done
    * @throws {UsageError} where something else is in it.
+   * @throws {FailureError} where `known` is no such file.
    */
-  begin(text: string): void {
-    const copy = this.file(STUDY_FILE), known = [STUDY_FILE, "claims"].some((name) => exists(this.file(name)));
-    const [entry] = known || !exists(this.path) ? [] : Deno.readDirSync(this.path);
-    if (entry !== undefined) {
+  begin(text: string, known?: string): void {
+    const copy = this.file(STUDY_FILE), other = this.#other();
+    if (other !== undefined) {
       throw new UsageError(
-        `Cannot use '${this.path}' as the folder of a study as it must be new or hold '${STUDY_FILE}': it holds ` +
-          `'${entry.name}'`,
+        `Cannot use '${this.path}' as the folder of a study as it must be new or hold '${STUDY_FILE}': it ${other}`,
         { remedies: [{ kind: "other-folder" }] },
       );
     }
+    const kept = known === undefined ? undefined : readKept(known, this.#readKept());
     this.make();
     if (!exists(copy) || readText(copy) !== text) writeAtomic(copy, text);
+    if (!kept) return;
+    writeAtomic(this.file(KEPT_FILE), [...kept.values()].map((each) => JSON.stringify(each) + "\n").join(""));
+    this.#kept = undefined;
+  }
+
+  /** What is in the way of a study here. */
+  #other(): string | undefined {
+    if (!exists(this.path)) return undefined;
+    try {
+      if (!Deno.statSync(this.path).isDirectory) return "is a file";
+      if ([STUDY_FILE, "claims"].some((name) => exists(this.file(name)))) return undefined;
+      const [entry] = Deno.readDirSync(this.path);
+      return entry && `holds '${entry.name}'`;
+    } catch (error) {
+      throw fileError(error, "read", this.path);
+    }
+  }
+
+  #readKept(): Map<string, Line> {
+    const file = this.file(KEPT_FILE);
+    return exists(file) ? readKept(file) : new Map();
   }
 
   /** Whether the task is done, here or elsewhere. */
@@ -78,18 +100,7 @@ export class StudyFolder extends SharedFolder {
 
   /** What is known of a task that was done elsewhere. */
   kept(task: string): unknown {
-    return (this.#kept ??= readKept(this.file(KEPT_FILE))).get(task);
-  }
-
-  /**
-   * Adds what is known of tasks that were done elsewhere; they count as done.
-   * @param path a file with a line for each
-   * @throws {FailureError} where it is no such file.
-   */
-  keep(path: string): void {
-    const all = readKept(path, readKept(this.file(KEPT_FILE)));
-    writeAtomic(this.file(KEPT_FILE), [...all.values()].map((each) => JSON.stringify(each) + "\n").join(""));
-    this.#kept = undefined;
+    return (this.#kept ??= this.#readKept()).get(task);
   }
 }
 

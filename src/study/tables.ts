@@ -2,13 +2,14 @@
  * The tables of a study's report, once as data, and written as Markdown and CSV. Not responsible for the page.
  * @module
  */
+import { type Named, nameOf } from "../base/options.ts";
 import { findPrimitive } from "../space/primitives.ts";
 import { CELL_KINDS, type CellKind, edgesOf, skeletonOf } from "../space/space.ts";
 import { count, fixed, plural } from "../report/numbers.ts";
 import { KIND_NAMES } from "../report/search_section.ts";
 import type { Count, Results, SearchResult } from "./results.ts";
 import type { Estimate, Verdict } from "./statistics.ts";
-import { searchLabel, spaceOfSetting, type Study } from "./study_file.ts";
+import { CONTROL_KEYS, searchLabel, spaceOfSetting, type Study } from "./study_file.ts";
 import type { Comparison, Summary } from "./summary.ts";
 
 /** A table for people. */
@@ -116,9 +117,9 @@ function alikeTable(searches: Summary["searches"]): Table {
 function agreementTable(study: Study, agreements: Summary["agreements"]): Table {
   const share = (value: number): string => fixed(value * POINTS, 1);
   const inputs = new Map(study.settings.map(({ label }, i) => [label, skeletonOf(spaceOfSetting(study, i)).inputs]));
-  const nameOf = ({ kind, node }: { readonly kind: CellKind; readonly node: number }, setting: string): string =>
+  const nodeName = ({ kind, node }: { readonly kind: CellKind; readonly node: number }, setting: string): string =>
     `${kind} ${node + inputs.get(setting)!}`;
-  const nodes = [...new Set(agreements.flatMap((a) => a.nodes.map((node) => nameOf(node, a.setting))))];
+  const nodes = [...new Set(agreements.flatMap((a) => a.nodes.map((node) => nodeName(node, a.setting))))];
   return {
     title: "Agreement of the cells of several searches",
     note:
@@ -142,7 +143,7 @@ function agreementTable(study: Study, agreements: Summary["agreements"]): Table 
     ],
     texts: 2,
     rows: agreements.map((a) => {
-      const byNode = new Map(a.nodes.map((node) => [nameOf(node, a.setting), node.beyond]));
+      const byNode = new Map(a.nodes.map((node) => [nodeName(node, a.setting), node.beyond]));
       return [
         a.setting,
         a.rule,
@@ -307,7 +308,7 @@ export function csv(study: Study, { trainings, searches }: Results): string {
   const keys = [...new Set(study.settings.flatMap(({ values }) => Object.keys(values)))];
   const seeds = new Map(searches.map(({ name, seed }) => [name, seed]));
   const quote = (value: unknown): string => {
-    const text = String(value ?? "");
+    const text = nameOf((value ?? "") as string | number | Named);
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   const header = [
@@ -325,9 +326,7 @@ export function csv(study: Study, { trainings, searches }: Results): string {
   ];
   const rows = trainings.map((t) => [
     // Random cells belong to a space and a data set, not to the setting that stands for these.
-    ...keys.map((key) =>
-      t.rule === null && key !== "space" && key !== "data" ? "" : study.settings[t.setting].values[key]
-    ),
+    ...keys.map((key) => t.rule === null && !CONTROL_KEYS.includes(key) ? "" : study.settings[t.setting].values[key]),
     t.rule ?? "random",
     t.unit,
     seeds.get(t.unit),

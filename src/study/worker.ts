@@ -5,11 +5,11 @@
  */
 import { IdartsError } from "../base/errors.ts";
 import { exists, joinPath, lacksSpace, systemCode, writeAtomic } from "../base/files.ts";
-import { formatGenotypeJson, parseGenotype } from "../space/genotype.ts";
+import { formatGenotypeJson, type Genotype, genotypeOf, parseGenotype } from "../space/genotype.ts";
 import { type Claim, type ClaimOptions, Claims, type SharedFolder } from "../run/claims.ts";
 import type { StudyFolder } from "./study_folder.ts";
 import { type DecidedCell, decidedCell } from "./run_result.ts";
-import type { Study } from "./study_file.ts";
+import { spaceOfSetting, type Study } from "./study_file.ts";
 import {
   cellName,
   cellRun,
@@ -94,6 +94,12 @@ export function foundCell(
   return decidedCell(folder, { search: search.name, run: cellRun(search, rule), rule, after });
 }
 
+/** A cell that is kept as a text, which has no place for where its space puts reductions. */
+function inSpace(study: Study, setting: number, cell: string, name: string): Genotype {
+  const { normal, reduce } = parseGenotype(cell, name);
+  return genotypeOf(spaceOfSetting(study, setting), { normal: normal.nodes, reduce: reduce.nodes });
+}
+
 /** Searches, what is measured after those that have finished, trainings of the cells found, and of random cells. */
 export function knownTasks(study: Study, folder: StudyFolder): Known {
   const searches = searchTasks(study), finished = new Set(searches.map((s) => s.name).filter((n) => folder.done(n)));
@@ -107,7 +113,7 @@ export function knownTasks(study: Study, folder: StudyFolder): Known {
         decisions.flatMap((rule) => {
           const found = foundCell(folder, search, rule, after);
           return found
-            ? cellUses(study, setting, search, rule, parseGenotype(found.cell, `a cell of ${search.name}`))
+            ? cellUses(study, setting, search, rule, inSpace(study, setting, found.cell, `a cell of ${search.name}`))
             : [];
         })
       )
@@ -124,17 +130,24 @@ function shardOrder<T>(tasks: readonly T[], { index, count = Infinity }: Shard):
   return [...tasks.filter(own), ...tasks.filter((task, at) => !own(task, at))];
 }
 
-/**
- * Works at a study until all of it is done, or nothing is left that this process can do.
- * @returns tasks that this worker could not begin or go on with, and why
- */
-export async function work(study: Study, folder: StudyFolder, options: WorkOptions): Promise<Map<string, string>> {
+/** What is left where a worker leaves. */
+export interface Left {
+  /** Tasks that it could not begin or go on with, and why. */
+  readonly notBegun: ReadonlyMap<string, string>;
+  /** Why it left though there may be more to do: its sign of life could not be written. */
+  readonly unseen?: Error;
+}
+
+/** Works at a study until all of it is done, or nothing is left that this process can do. */
+export async function work(study: Study, folder: StudyFolder, options: WorkOptions): Promise<Left> {
   const { signal = new AbortController().signal, wait = true, part = { index: 0 }, onEvent = () => {} } = options;
   const broken = new AbortController(), notBegun = new Map<string, string>(), retried = new Set<string>();
+  let unseen: Error | undefined;
   using claims = await Claims.join(folder, {
     ...options,
     onFailure: (error) => {
       options.onFailure?.(error);
+      unseen = error;
       broken.abort();
     },
   });
@@ -163,7 +176,7 @@ export async function work(study: Study, folder: StudyFolder, options: WorkOptio
     waited = true;
     await pause(claims.every, stop);
   }
-  return notBegun;
+  return { notBegun, unseen: signal.aborted ? undefined : unseen };
 }
 
 /** Does one claimed task to its end, whatever that is. @param leave called where nothing else can be done either */

@@ -1,8 +1,10 @@
 /** A worker's way through a study of two searches, with runs that are no more than a file: what becomes of trouble. */
 import "../platform/deno.ts";
 import assert from "node:assert/strict";
-import { FailureError } from "../base/errors.ts";
+import { FailureError, UsageError } from "../base/errors.ts";
 import { fileError } from "../base/files.ts";
+import { harmlessSearchOptions } from "../search/search.ts";
+import { readRun } from "./run_result.ts";
 import { expectStudy, StudyFolder } from "./study_folder.ts";
 import { parseStudy } from "./study_file.ts";
 import { searchTasks } from "./tasks.ts";
@@ -14,6 +16,7 @@ class Temporary extends StudyFolder implements Disposable {
   readonly names: string[];
   readonly study = parseStudy("study.yaml", "search: { seed: [0, 1] }");
   notBegun: string[] = [];
+  unseen?: Error;
 
   constructor() {
     super(Deno.makeTempDirSync({ prefix: "worker-" }));
@@ -35,8 +38,15 @@ class Temporary extends StudyFolder implements Disposable {
       this.events.push(event.event === "wait" ? "wait" : `${event.event} ${this.names.indexOf(event.task.name)}`);
       if ("message" in event) this.messages.push(event.message);
     };
-    const notBegun = await work(this.study, this, { every: 0.1, wait: false, perform, onEvent, ...options });
+    const { notBegun, unseen } = await work(this.study, this, {
+      every: 0.1,
+      wait: false,
+      perform,
+      onEvent,
+      ...options,
+    });
     this.notBegun = [...notBegun.keys()];
+    this.unseen = unseen;
   }
 
   get states(): string[] {
@@ -99,7 +109,7 @@ Deno.test("worker: what was done elsewhere is done", async () => {
   using folder = new Temporary();
   const known = `${folder.path}/known.jsonl`;
   Deno.writeTextFileSync(known, `${JSON.stringify({ name: folder.names[0] })}\n`);
-  folder.keep(known);
+  folder.begin("", known);
   await folder.go(() => {});
   assert.deepEqual([folder.events, folder.states], [["begin 1", "done 1"], ["done", "done"]]);
 });
@@ -111,11 +121,86 @@ Deno.test("worker: of a search that several studies know, the cells of every epo
     JSON.stringify({ name: "search-1", epochs: cells.map((each, i) => ({ epoch: i + 1, cells: each })) }) + "\n";
   const kept = (): unknown => (folder.kept("search-1") as { epochs: { cells: unknown }[] }).epochs.map((e) => e.cells);
   Deno.writeTextFileSync(known, line({ alpha: "a" }, { alpha: "b" }) + line({}, { zca: "c" }));
-  folder.keep(known);
+  folder.begin("", known);
   assert.deepEqual(kept(), [{ alpha: "a" }, { alpha: "b", zca: "c" }]);
   Deno.writeTextFileSync(known, line({}, { similarity: "d" }));
-  folder.keep(known);
+  folder.begin("", known);
   assert.deepEqual(kept(), [{ alpha: "a" }, { alpha: "b", zca: "c", similarity: "d" }]);
+});
+
+Deno.test("worker: a run that is here says more than what another study knows of it", () => {
+  using folder = new Temporary();
+  const [name] = folder.names, known = `${folder.path}/known.jsonl`;
+  Deno.writeTextFileSync(known, JSON.stringify({ name }) + "\n");
+  folder.begin("", known);
+  assert.throws(() => readRun(folder, "search", name), new RegExp(`the line of ${name}`));
+  Deno.mkdirSync(folder.run(name), { recursive: true });
+  assert.throws(() => readRun(folder, "search", name), /^(?!.*the line of).*search-/);
+});
+
+Deno.test("worker: cells are trained with the reductions of their space, as random ones are", () => {
+  using folder = new Temporary();
+  const study = parseStudy(
+    "x.yaml",
+    "search: { space: { name: mine, nodes: 1, primitives: [skip_connect, sep_conv_3x3], reduce-at: [0.5] }, cells: 4, " +
+      "discretizer: alpha }\ntrain: { cells: 4 }\nrandom: 1",
+  );
+  const [{ name }] = searchTasks(study), known = `${folder.path}/known.jsonl`;
+  const cell = "Genotype(normal=[('skip_connect', 0), ('sep_conv_3x3', 1)], normal_concat=[2], " +
+    "reduce=[('skip_connect', 0), ('sep_conv_3x3', 1)], reduce_concat=[2])";
+  const found = { rule: "alpha", cell, skips: 2, parameterFree: 2, ranks: null, same: null };
+  const line = {
+    kind: "search",
+    name,
+    adapter: "a",
+    epochs: [],
+    cells: [found],
+    correlations: { normal: [], reduce: [] },
+  };
+  Deno.writeTextFileSync(known, JSON.stringify(line) + "\n");
+  folder.begin("", known);
+  const trained = knownTasks(study, folder).tasks.flatMap((task) => task.kind === "train" ? [task.genotype] : []);
+  assert.deepEqual(trained.map(({ reduceAt }) => reduceAt), [[0.5], [0.5]]);
+});
+
+Deno.test("worker: a search that is under way may be measured with other images in the end", () => {
+  const names = [128, 512].map((images) => {
+    const study = parseStudy("x.yaml", `search: { perturbation-images: ${images} }`);
+    assert.ok(harmlessSearchOptions(study.settings[0].configs[0]).includes("perturbation-images"));
+    return searchTasks(study)[0].name;
+  });
+  assert.equal(names[0], names[1]);
+});
+
+Deno.test("worker: who cannot show that it is alive leaves, and says why", async () => {
+  using folder = new Temporary();
+  await folder.go(() => {}, {
+    perform: async ({ signal }) => {
+      Deno.removeSync(`${folder.path}/workers`, { recursive: true });
+      const { promise, resolve } = Promise.withResolvers<void>();
+      signal.addEventListener("abort", () => resolve());
+      await promise;
+      return false;
+    },
+  });
+  assert.match(folder.unseen!.message, /workers/);
+  assert.deepEqual([folder.events, folder.states], [["begin 0", "stopped 0"], ["open", "open"]]);
+});
+
+Deno.test("study: what is in its way, or not there, is named before anything is made", () => {
+  using folder = new Temporary();
+  const file = `${folder.path}/notes.txt`, fresh = `${folder.path}/fresh`;
+  Deno.writeTextFileSync(file, "mine");
+  assert.throws(() => new StudyFolder(file).begin("x"), (error) => {
+    assert.ok(error instanceof UsageError);
+    assert.match(error.message, /must be new or hold 'study.yaml': it is a file/);
+    return true;
+  });
+  assert.throws(
+    () => new StudyFolder(fresh).begin("x", `${folder.path}/none.jsonl`),
+    /none.jsonl' as it does not exist/,
+  );
+  assert.throws(() => Deno.statSync(fresh), Deno.errors.NotFound);
 });
 
 Deno.test("worker: a run that fails by itself is marked, and not tried again unasked", async () => {
