@@ -166,6 +166,14 @@ Deno.test("several networks answer together, to the same bits after a stop in th
   assert.deepEqual(encodeModel(alone.model), modelOf(single));
   assert.match(alone.notes.at(-1)!, /^Network 2 of the ensemble was not trained: it was late$/);
 
+  // Together three took longer than an image may, two did not.
+  const timed = repeat.map((entry) => entry.id.startsWith("latency/") ? { ...entry, result: 0.001 } : entry);
+  const latencies = [[2, 0.015], [3, 0.03]].map(([n, result]) => ({ id: `latency/${n} networks`, plan: null, result }));
+  const limited = { time: "1h", search: "off", latency: "20ms" } as const;
+  const quick = await auto(limited, DATA, { gpu, repeat: [...timed, ...latencies] });
+  assert.deepEqual([quick.ensemble!.members, quick.ensemble!.latency], [2, 0.015]);
+  assert.match(quick.notes.at(-1)!, /^3 networks together take longer than an image may: 2 answer$/);
+
   const runner: MostOf = { candidate, standing: { latency: 0.01 }, models: [first.model] };
   const most = (limits: AutoOptions): number => mostMembers(resolveAutoConfig(limits), runner);
   assert.deepEqual([{}, { members: 1 }, { params: `${3 * parameters}` }, { macs: `${2 * macs - 1}` }].map(most), [
@@ -177,6 +185,27 @@ Deno.test("several networks answer together, to the same bits after a stop in th
   assert.deepEqual([{ latency: "25ms" }, { latency: "9ms" }].map(most), [2, 1]);
   const bytes = exportOnnx(model).length;
   assert.deepEqual([bytes + 40_000, bytes - 1].map((size) => most({ size: `${size / 1000}KB` })), [3, 2]);
+});
+
+Deno.test("there is a network as soon as one has gone through an epoch; one that failed is not tried again by who repeats", async () => {
+  const options = { steps: 150, search: "off" } as const, early = fresh(), whole = fresh();
+  const reason = new Error("enough"), controller = new AbortController(), events: AutoEvent[] = [];
+  const stopped = auto(options, DATA, {
+    ...{ gpu, folder: early, signal: controller.signal, onEvent: (event: AutoEvent) => void events.push(event) },
+    onProgress: (what, share) => what.startsWith("training ") && share > 0.5 && controller.abort(reason),
+  });
+  await assert.rejects(stopped, (error) => error === reason);
+  assert.ok(events.every(({ event }) => event !== "trial"));
+  assert.equal(loadModel(`${early}/${AUTO_MODEL}`).network.height, 16);
+
+  const { leaderboard, winner } = await auto(options, DATA, { gpu, folder: whole });
+  const { candidate: { name } } = leaderboard.find(({ candidate }) => candidate.name !== winner)!;
+  const repeat = decisionsOf(whole).map((entry) =>
+    entry.id === `rung 0/${name}/split 0` ? { ...entry, result: { failed: "the device was lost" } } : entry
+  );
+  const again = await auto(options, DATA, { gpu, repeat });
+  assert.deepEqual([again.winner, again.leaderboard.map(({ candidate }) => candidate.name)], [winner, [winner]]);
+  assert.ok(again.notes.includes(`${name} is out: the device was lost`), again.notes.join());
 });
 
 Deno.test("few images, one alone in its class, of a size that cannot be halved twice, and a device that is lost", async () => {

@@ -13,6 +13,8 @@ import {
   UsageError,
 } from "../mod.ts";
 import { DARTS_V2 } from "../src/space/published.ts";
+import { answersOf } from "../src/auto/trial.ts";
+import { datasetOf } from "../src/data/labelled_images.ts";
 import { loadImage } from "../src/data/load.ts";
 import { partCosts } from "../src/report/run_report.ts";
 import { costOf } from "../src/space/cost.ts";
@@ -68,6 +70,22 @@ async function modules(work: () => Promise<unknown>): Promise<number> {
   }
   return count;
 }
+
+Deno.test("predictor: an image that cannot be read is left out, and the others keep their places", async () => {
+  const { images, count, ...rest } = await datasetOf(data), seen: number[] = [];
+  const stream = {
+    load: (index: number) => Promise.resolve(index === 2 ? null : images.slice(index * size, (index + 1) * size)),
+    close: () => {},
+  };
+  const streamed = { ...rest, images: new Uint8Array(), count, stream };
+  const { predicted, rightProbability, correct, evaluation } = await answersOf(model, streamed, gpu);
+  await evaluateModel(model, streamed, { gpu, batch: 5, onImage: (_row, _label, index) => void seen.push(index) });
+  assert.deepEqual(seen, Array.from({ length: count }, (_, i) => i).filter((i) => i !== 2));
+  const whole = await answersOf(model, { ...rest, images, count }, gpu);
+  assert.deepEqual(predicted, whole.predicted.with(2, -1));
+  assert.deepEqual(rightProbability, whole.rightProbability.with(2, NaN));
+  assert.deepEqual([correct, evaluation.count], [Math.round(evaluation.accuracy * (count - 1)), count - 1]);
+});
 
 Deno.test("predictor: an ensemble says the mean of its members' logits, from its file too, and takes no other members", async () => {
   const second = await modelOf(3, 8, 8, 1), third = await modelOf(3, 8, 8, 2), path = `${folder}/ensemble.safetensors`;

@@ -47,7 +47,7 @@ import { ranked, trivialVerdict, verdictOf } from "./standing.ts";
 import { answersOf } from "./trial.ts";
 import { isTrial, joinTrials } from "./trials.ts";
 import { MOST_IMAGES, type TrivialResult } from "./trivial.ts";
-import { ensembleRecord, trainWinner } from "./winner.ts";
+import { ensembleRecord, type TrainedWinner, trainWinner } from "./winner.ts";
 
 export { AUTO_MODEL, AUTO_ONNX, type AutoRunOptions } from "./context.ts";
 export { AUTO_RESULT } from "./result_file.ts";
@@ -225,9 +225,9 @@ class Auto {
       this.#context.secondsPerImage = winner.secondsPerImage;
       const better = trivialVerdict(winner.standing, trivial);
       if (better) this.#context.ledger.note(better);
-      const { model, steps } = await trainWinner(this.#context, winner, folds[0]);
+      const trained = await trainWinner(this.#context, winner, folds[0]);
       stopClock();
-      return await this.#finish(folds, trivial, winner, model, steps);
+      return await this.#finish(folds[0], trivial, winner, trained);
     } finally {
       stopClock();
     }
@@ -270,22 +270,21 @@ class Auto {
 
   /** Measures the winner, once, and writes everything down. */
   async #finish(
-    folds: readonly Fold[],
+    fold: Fold,
     trivial: readonly TrivialResult[],
-    { candidate }: Runner,
-    model: Model,
-    trainedOn: number | null,
+    { candidate, models, standing }: Runner,
+    { model, trainedOn }: TrainedWinner,
   ): Promise<AutoResult> {
     const { ledger, folder } = this.#context;
     folder?.writeFile(AUTO_MODEL, encodeModel(model));
     folder?.writeFile(AUTO_ONNX, exportOnnx(model));
     const measured = await this.#test(model), leaderboard = ranked([...this.#race.reached.values()]);
-    const ensemble = await ensembleRecord(this.#context, model, folds[0]);
+    const ensemble = await ensembleRecord(this.#context, model, fold);
     await ledger.result(END, () => Promise.resolve({ seconds: this.#context.seconds }));
     const outcome: AutoOutcome = {
-      ...{ leaderboard, trivial, splits: folds.length, winner: candidate.name, trainedOn: trainedOn !== null },
+      ...{ leaderboard, trivial, splits: models.length, winner: candidate.name, trainedOn },
       ...(ensemble && { ensemble }),
-      held: folds.reduce((sum, { held }) => sum + held.count, 0),
+      held: standing.right.length,
       search: verdictOf(leaderboard),
       test: measured && {
         ...measured.evaluation,
@@ -295,7 +294,7 @@ class Auto {
         ),
       },
       wrong: measured?.wrong ?? [],
-      steps: leaderboard.reduce((sum, each) => sum + each.steps, trainedOn ?? 0),
+      steps: ledger.entries.reduce((sum, { result }) => sum + ((result as { steps?: number } | null)?.steps ?? 0), 0),
       seconds: (ledger.entries.find(({ id }) => id === END)!.result as { seconds: number }).seconds,
       notes: ledger.notes,
     };
@@ -320,7 +319,9 @@ class Auto {
       });
       const wrong = predicted.flatMap((said, at) => {
         const index = some ? some[at] : at, label = set.labels[at];
-        return said === label ? [] : [{ index, label, predicted: said, rightProbability: rightProbability[at] }];
+        return said === label || said < 0
+          ? []
+          : [{ index, label, predicted: said, rightProbability: rightProbability[at] }];
       }).toSorted((a, b) => a.rightProbability - b.rightProbability || a.index - b.index).slice(0, WRONG_SHOWN);
       return { evaluation, wrong };
     });

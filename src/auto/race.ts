@@ -19,16 +19,7 @@ import type { Failed, Standing, TrialResult } from "./records.ts";
 import { type Schedule, schedule, survivors } from "./schedule.ts";
 import { fewerOf, type Fold } from "./splits.ts";
 import { ranked, standingOf } from "./standing.ts";
-import {
-  batchFor,
-  hasModel,
-  measureLatency,
-  measureStep,
-  runTrial,
-  trialFolder,
-  type TrialPlan,
-  trialPlan,
-} from "./trial.ts";
+import { batchFor, hasModel, measureLatency, measureStep, trialFolder, type TrialPlan, trialPlan } from "./trial.ts";
 import { type DoneTrial, isTrial, type PlannedTrial, trialId, Trials } from "./trials.ts";
 
 /** Multiply-accumulates of forward passes, trained with, that a second pays for where nothing may be measured. */
@@ -43,8 +34,6 @@ export const TRIAL_SECONDS = 1.5;
 export const LEAST_STEPS = 4;
 /** Share of the time that the smallest network may take to answer all held-out images once, and fewest of them. */
 const HELD_SHARE = 0.01, LEAST_HELD = 32;
-/** Seconds of a trial from which on a smaller network is trained first, and for how long. */
-const LONG_SECONDS = 40, START_SECONDS = 8;
 /** How much longer than planned a search may take before it is given up. */
 const SEARCH_PATIENCE = 1.5;
 
@@ -130,7 +119,6 @@ export class Race {
   /** Known candidates, then searched ones, then rungs until one is left. */
   async run({ schedule: plan, known, folds }: RacePlan): Promise<void> {
     const slice = plan.rung / (plan.known + plan.searched);
-    if (this.#context.clocked && slice / folds.length > LONG_SECONDS) await this.#start(folds[0]);
     let found: Promise<readonly CandidateNetwork[]> | undefined;
     const search = () => found ??= this.#search(plan, folds[0]);
     await this.#rung(0, known, slice, folds, plan.searched > 0 ? search : undefined);
@@ -142,25 +130,6 @@ export class Race {
       this.#runners = going;
       await this.#rung(rung, going.map(({ candidate }) => candidate), plan.rung / going.length, folds);
     }
-  }
-
-  /** Leaves a network in the folder within the first minute, where the first trial takes longer. */
-  async #start({ train }: Fold): Promise<void> {
-    const { ledger, folder, config: { seed }, signal } = this.#context;
-    if (!folder || ledger.knows("start")) return;
-    const [candidate] = knownCandidates(1, this.#question(train, 0, 0)), rate = await this.#rate();
-    await ledger.result("start", async () => {
-      const steps = Math.max(LEAST_STEPS, Math.floor(START_SECONDS * rate / candidate.macs / batchFor(train.count)));
-      const plan = trialPlan(steps, train.count, false), gpu = await this.#context.device();
-      this.#context.tell("training a small network to begin with");
-      try {
-        const { model } = await runTrial({ candidate, plan, data: train, gpu, seed, signal });
-        folder.writeFile(AUTO_MODEL, encodeModel(model));
-        return { steps };
-      } catch (error) {
-        return this.#failed(error);
-      }
-    });
   }
 
   #planText({ rungs, searched }: Schedule, known: readonly CandidateNetwork[], folds: readonly Fold[]): string[] {
@@ -308,6 +277,7 @@ export class Race {
     const { ledger } = this.#context;
     ledger.note(`${candidate.name} is out: ${failed}`);
     this.#runners = this.#runners.filter((runner) => runner.candidate.name !== candidate.name);
+    if (!this.best) this.#context.hasNetwork = false;
     for (const id of [...folds.keys()].map((i) => trialId(rung, candidate, i))) {
       this.#trials.forget(id);
       if (this.#plans.has(id)) await ledger.result(id, () => Promise.resolve<Failed>({ failed }));
@@ -346,7 +316,7 @@ export class Race {
     }
     const standing = { ...standingOf(candidate, rung, results, known?.standing), latency };
     const secondsPerStep = Math.max(...results.map((result) => result.secondsPerStep)) || speed,
-      secondsPerImage = Math.max(...results.map((result) => result.secondsPerImage));
+      secondsPerImage = Math.max(...results.map((result) => result.secondsPerImage)) || this.#context.secondsPerImage;
     this.#stands({ candidate, secondsPerStep, secondsPerImage, models, standing }, known, fresh);
     return undefined;
   }
@@ -359,8 +329,8 @@ export class Race {
     const first = this.#ranked()[0];
     if (first !== this.best) {
       this.best = first;
-      if (fresh) folder?.writeFile(AUTO_MODEL, encodeModel(this.best.models[0]));
-      this.#context.hasNetwork = true; // of an earlier process, perhaps
+      folder?.writeFile(AUTO_MODEL, encodeModel(this.best.models[0])); // an earlier process may not have come to it
+      this.#context.hasNetwork = true;
     }
     if (fresh) {
       this.#context.event({ event: "trial", candidate, rung: standing.rungs - 1, standing, best: first === runner });
@@ -423,6 +393,8 @@ export class Race {
     const { ledger, folder: run } = this.#context, folder = run && trialFolder(run.path, trial.id);
     let model: Model | undefined;
     const result = await ledger.result(trial.id, async (): Promise<TrialResult | Failed> => {
+      const before = ledger.repeated(trial.id) as TrialResult | Failed | undefined;
+      if (before && "failed" in before) return before;
       try {
         const done = await this.#trials.outcome(trial, !this.best);
         model = done.model;

@@ -148,7 +148,6 @@ const ENTRIES: Readonly<Record<string, EntryShape>> = {
     result: anything,
   },
   candidates: { plan: listOf(candidate), result: anything },
-  start: { plan: nothing, result: optional(orFailed(mapping<{ steps: number }>({ steps: whole(1) }))) },
   trivial: { plan: nothing, result: optional(listOf(trivial)) },
   search: {
     plan: nothing,

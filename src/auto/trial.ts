@@ -9,6 +9,7 @@ import { Batcher } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { planWithin } from "../run/memory.ts";
+import { RunFolder } from "../run/run_folder.ts";
 import { resolveTrainConfig, type TrainConfig } from "../train/config.ts";
 import { TrainEngine } from "../train/engine.ts";
 import { type Evaluation, logSoftmax } from "../train/evaluation.ts";
@@ -46,9 +47,10 @@ export function batchFor(images: number): number {
 
 /**
  * Epochs of a trial, where its steps suffice, and steps and seconds of one: after each its network and a checkpoint are
- * kept, which takes about 0.05 s, and where the time is over the last whole epoch counts.
+ * kept, which takes about 0.05 s, and where the time is over the last whole epoch counts. So slow steps make epochs of few,
+ * about as many as there are parts, which are short beside the whole and long beside what is kept after each.
  */
-const LEAST_EPOCHS = 6, MOST_EPOCHS = 60, EPOCH_STEPS = 50, EPOCH_SECONDS = 0.5;
+const LEAST_EPOCHS = 6, MOST_EPOCHS = 60, EPOCH_STEPS = 50, EPOCH_SECONDS = 0.5, SLOW_PARTS = 30, SLOW_SECONDS = 2;
 /** Share of the epochs in which the learning rate rises. */
 const WARMUP_SHARE = 1 / 6;
 /** Share of the steps whose images are mixed where every image is seen often, and how often that is. */
@@ -58,10 +60,11 @@ const CUTMIX = 0.5, MANY_PASSES = 50;
  * A schedule of about so many steps: one rise and one fall of the learning rate.
  * @param images that are trained on
  * @param again whether it goes on from trained weights, which a lower rate keeps
- * @param secondsPerStep where the clock counts: quick steps make longer epochs
+ * @param secondsPerStep where the clock counts: quick steps make longer epochs, slow ones shorter ones
  */
 export function trialPlan(steps: number, images: number, again: boolean, secondsPerStep = Infinity): TrialPlan {
-  const epochSteps = Math.max(EPOCH_STEPS, EPOCH_SECONDS / secondsPerStep);
+  const few = secondsPerStep < Infinity ? Math.max(steps / SLOW_PARTS, SLOW_SECONDS / secondsPerStep) : Infinity;
+  const epochSteps = Math.max(Math.min(EPOCH_STEPS, few), EPOCH_SECONDS / secondsPerStep);
   const parts = Math.max(LEAST_EPOCHS, Math.min(MOST_EPOCHS, Math.round(steps / epochSteps)));
   const stepsPerEpoch = Math.max(1, Math.floor(steps / parts)), epochs = Math.max(1, Math.floor(steps / stepsPerEpoch));
   const batch = batchFor(images), warmup = Math.floor(epochs * WARMUP_SHARE);
@@ -146,6 +149,21 @@ export async function runTrial(trial: Trial): Promise<Trained> {
     const epochs = Number(model.notes.epoch);
     return { model, epochs, steps: epochs * plan.stepsPerEpoch, secondsPerStep };
   };
+  /** The network of an earlier process; what its pace was stands in the checkpoint. */
+  const kept = (): Model => {
+    const model = loadModel(joinPath(folder!, LAST_MODEL));
+    if (pace && pace.shares.length < Number(model.notes.epoch)) {
+      const state = RunFolder.view(folder!).readCheckpoint()?.state as
+        | { readonly shares?: readonly number[] }
+        | undefined;
+      if (state?.shares) pace.shares.splice(0, Infinity, ...state.shares);
+    }
+    return model;
+  };
+  if (stopAfter < Infinity && hasModel(folder)) { // it was killed right before it would have stopped
+    const model = kept();
+    if (Number(model.notes.epoch) >= stopAfter) return trained(model);
+  }
   try {
     const { model } = await train(configOf(plan, candidate, data, seed), candidate.genotype, { train: data }, {
       ...{
@@ -175,7 +193,7 @@ export async function runTrial(trial: Trial): Promise<Trained> {
     return trained(model);
   } catch (error) {
     if (!(error instanceof TimeOver)) throw error;
-    if (!last && hasModel(folder)) last = loadModel(joinPath(folder!, LAST_MODEL));
+    if (!last && hasModel(folder)) last = kept();
     if (!last) throw error;
     return trained(last);
   }
@@ -229,9 +247,9 @@ export async function measureStep(
 export interface Answers {
   /** All in all. */
   readonly evaluation: Evaluation;
-  /** Class that it says; -1 where its answer is no number. */
+  /** Class that it says; -1 where the image cannot be read. */
   readonly predicted: readonly number[];
-  /** Probability of the right class. */
+  /** Probability of the right class; NaN likewise. */
   readonly rightProbability: readonly number[];
   /** Right answers. */
   readonly correct: number;
@@ -250,16 +268,17 @@ export async function answersOf(
   { signal, onProgress }: { readonly signal?: AbortSignal; readonly onProgress?: (share: number) => void } = {},
 ): Promise<Answers> {
   await using predictor = await Predictor.open(model, { gpu, signal });
-  const predicted: number[] = [], rightProbability: number[] = [], clock: { done: number; at: number }[] = [];
+  const predicted = Array<number>(data.count).fill(-1), rightProbability = Array<number>(data.count).fill(NaN);
+  const clock: { done: number; at: number }[] = [];
   const evaluation = await predictor.evaluate(data, {
     signal,
     onProgress: (done, all) => {
       clock.push({ done, at: performance.now() });
       onProgress?.(done / all);
     },
-    onImage: (row, label) => {
-      predicted.push(row.indexOf(row.reduce((a, b) => Math.max(a, b))));
-      rightProbability.push(Math.exp(logSoftmax(row)[label]));
+    onImage: (row, label, index) => {
+      predicted[index] = row.indexOf(row.reduce((a, b) => Math.max(a, b)));
+      rightProbability[index] = Math.exp(logSoftmax(row)[label]);
     },
   });
   if (!Number.isFinite(evaluation.loss)) throw new FailureError("Cannot use its answers as they are no numbers");

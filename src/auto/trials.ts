@@ -7,10 +7,10 @@
 import { exists, fileError, joinPath, readJson, writeAtomic } from "../base/files.ts";
 import { checkShape } from "../base/shape.ts";
 import { Claims, SharedFolder } from "../run/claims.ts";
-import { loadModel, type Model } from "../train/model_file.ts";
+import { encodeModel, loadModel, type Model } from "../train/model_file.ts";
 import { LAST_MODEL } from "../train/train.ts";
 import type { CandidateNetwork } from "./candidates.ts";
-import type { Context } from "./context.ts";
+import { AUTO_MODEL, type Context } from "./context.ts";
 import { type Entry, TimeOver } from "./ledger.ts";
 import type { Failed, TrialResult } from "./records.ts";
 import { TRIAL_SHAPE } from "./shapes.ts";
@@ -127,10 +127,10 @@ export class Trials {
       return undefined;
     }
     const { format: _, owner: by, ...result } = checkShape(TRIAL_SHAPE, readJson(file), `'${file}'`);
-    // How fast another machine is says nothing about this one.
+    // How fast another process is, on another machine perhaps, says nothing about this one.
     return {
       model: loadModel(joinPath(path, LAST_MODEL)),
-      result: by === owner ? result : { ...result, secondsPerStep: 0 },
+      result: by === owner ? result : { ...result, secondsPerStep: 0, secondsPerImage: 0 },
     };
   }
 
@@ -179,7 +179,11 @@ export class Trials {
       AbortSignal.any([...signals, ...stops].filter((each) => each !== undefined));
     const trained = await runTrial({
       ...{ candidate, plan, data: train, gpu, folder, from: from(), seed, warn, stopAfter, signal: within(signal) },
-      onModel: () => context.hasNetwork ||= first,
+      onModel: (model) => {
+        // Until a candidate stands, so that there is a network early.
+        if (!context.hasNetwork) context.folder?.writeFile(AUTO_MODEL, encodeModel(model));
+        context.hasNetwork ||= first;
+      },
       onProgress: (share) => context.tell(`training ${candidate.name}`, share),
     });
     if (trained.epochs < (stopAfter ?? plan.epochs) && !first) throw new TimeOver();

@@ -35,8 +35,8 @@ const MEMBER_PASSES = 120;
 export interface TrainedWinner {
   /** The network. */
   readonly model: Model;
-  /** Training steps, of all members; null where the network from before is kept. */
-  readonly steps: number | null;
+  /** Whether it was trained with all images; false where the network from before is kept. */
+  readonly trainedOn: boolean;
 }
 
 /** How many networks so many steps are best spent on. @param most that there may be */
@@ -80,32 +80,53 @@ export async function trainWinner(context: Context, winner: Runner, fold: Fold):
   });
   if (!plan) {
     ledger.note("There was no time to train the winner on");
-    return { model: before, steps: null };
+    return { model: before, trainedOn: false };
   }
   const training = new Training(context, winner, plan, fold), { members = 1 } = plan;
   context.secondsPerImage *= members;
   while (training.models.length < members && await training.next());
-  const { models, kept, steps, told } = training;
-  if (models.length === 0) return { model: before, steps: null };
+  const { models, steps, told } = training;
+  if (models.length === 0) return { model: before, trainedOn: false };
+  const count = await quickEnough(context, models, fold), kept = training.kept[count - 1];
   if (!kept) ledger.note("Training on made the winner worse: the network from before is kept");
-  if (!told) context.event({ event: "final", candidate, members: models.length, steps, kept });
-  return kept ? { model: ensembleOf(models), steps } : { model: before, steps: null };
+  if (!told) context.event({ event: "final", candidate, members: count, steps, kept });
+  return kept ? { model: ensembleOf(models.slice(0, count)), trainedOn: true } : { model: before, trainedOn: false };
 }
 
-/** What an ensemble is and costs; undefined for a single network. */
-export async function ensembleRecord(context: Context, model: Model, fold: Fold): Promise<Ensemble | undefined> {
-  const { members = 1 } = model.network, { ledger, userSignal } = context;
-  if (members === 1) return undefined;
-  const { parameters, macs } = costOf(model.network);
-  const latency = await ledger.result("latency/ensemble", async (): Promise<number | Failed> => {
+/** How many of the networks answer together within what an image may take: what one takes was within it. */
+async function quickEnough(context: Context, models: readonly Model[], fold: Fold): Promise<number> {
+  const { latency: longest } = limitsOf(context.config);
+  let count = models.length;
+  for (; longest !== undefined && count > 1; count--) {
+    const seconds = await ensembleLatency(context, ensembleOf(models.slice(0, count)), fold);
+    if (seconds !== undefined && seconds <= longest) break;
+    context.ledger.note(`${count} networks together take longer than an image may: ${count - 1} answer`);
+  }
+  return count;
+}
+
+/** Seconds in which an ensemble answers one image; undefined where that cannot be told. */
+async function ensembleLatency(context: Context, model: Model, { held }: Fold): Promise<number | undefined> {
+  const { ledger, userSignal, config } = context, id = `latency/${model.network.members} networks`;
+  const measure = async (): Promise<number | Failed> => {
     try {
-      return await measureLatency(model, fold.held, await context.device(), userSignal);
+      return await measureLatency(model, held, await context.device(), userSignal);
     } catch (error) {
       if (context.isFatal(error)) throw error;
       return { failed: (error as IdartsError).message };
     }
-  });
-  return { members, parameters, macs, ...(typeof latency === "number" && { latency }) };
+  };
+  const decides = limitsOf(config).latency !== undefined;
+  const latency = decides ? await ledger.measured(id, measure) : await ledger.result(id, measure);
+  return typeof latency === "number" ? latency : undefined;
+}
+
+/** What an ensemble is and costs; undefined for a single network. */
+export async function ensembleRecord(context: Context, model: Model, fold: Fold): Promise<Ensemble | undefined> {
+  const { members = 1 } = model.network;
+  if (members === 1) return undefined;
+  const { parameters, macs } = costOf(model.network), latency = await ensembleLatency(context, model, fold);
+  return { members, parameters, macs, ...(latency !== undefined && { latency }) };
 }
 
 /** The networks that are trained, one after the other. */
@@ -118,8 +139,8 @@ class Training {
   readonly models: Model[] = [];
   /** Their steps. */
   steps = 0;
-  /** Whether together they are as good on the held-out images as the network from before. */
-  kept = false;
+  /** Whether the first one, the first two ... together are as good on the held-out images as the network from before. */
+  readonly kept: boolean[] = [];
   /** Whether an earlier process came to the end of it, and told. */
   told = true;
 
@@ -161,7 +182,7 @@ class Training {
     }
     models.push(model ?? loadModel(joinPath(folder!, LAST_MODEL)));
     this.steps += steps;
-    this.kept = kept;
+    this.kept.push(kept);
     return true;
   }
 
@@ -182,7 +203,7 @@ class Training {
       seed: member === 0 ? seed : new Random(seed, "auto/members", member).word(),
       onProgress: (share) => context.tell(`training the winner, ${candidate.name}${which}`, (member + share) / members),
     });
-    return { model, done: { epochs, steps, shares: pace?.shares.slice(0, epochs) } };
+    return { model, done: { epochs, steps, shares: again?.shares ?? pace?.shares.slice(0, epochs) } };
   }
 
   /** How a training goes through its schedule: by the clock, each in an equal part, or as in the run that is repeated. */

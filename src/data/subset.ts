@@ -17,22 +17,23 @@ export async function subsetOf(data: Dataset, indices: Uint32Array, name: string
 }
 
 /**
- * Like {@linkcode subsetOf}, with all images in memory.
- * @throws {UsageError} where an image of a streamed data set cannot be read any more.
+ * Like {@linkcode subsetOf}, with all images in memory. Those of a streamed data set that cannot be read are left out, as
+ * they are where all are in memory.
+ * @throws {UsageError} where none of them can be read.
  */
 export async function subsetInMemory(data: Dataset, indices: Uint32Array, name: string): Promise<Dataset> {
   const { stream, channels, height, width } = data;
   if (!stream) return await subsetOf(data, indices, name);
-  const size = channels * height * width, images = new Uint8Array(indices.length * size);
+  const size = channels * height * width, images = new Uint8Array(indices.length * size), read: number[] = [];
   for (let begin = 0; begin < indices.length; begin += AT_ONCE) {
-    await Promise.all(Array.from(indices.subarray(begin, begin + AT_ONCE), async (index, k) => {
-      const pixels = await stream.load(index);
-      if (!pixels) throw new UsageError(`Cannot read image ${index} of '${data.name}' any more: restore its file`);
-      images.set(pixels, (begin + k) * size);
-    }));
+    const some = Array.from(indices.subarray(begin, begin + AT_ONCE));
+    (await Promise.all(some.map((index) => stream.load(index)))).forEach((pixels, k) => {
+      if (pixels) images.set(pixels, (read.push(some[k]) - 1) * size);
+    });
   }
+  if (read.length === 0) throw new UsageError(`Cannot read any of ${indices.length} images of '${data.name}'`);
   const { stream: _, ...kept } = data;
-  return { ...await part(kept, indices, name), images };
+  return { ...await part(kept, Uint32Array.from(read), name), images: images.subarray(0, read.length * size) };
 }
 
 /** What a part has besides images. */

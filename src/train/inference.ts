@@ -30,7 +30,7 @@ export interface PredictOptions {
 /** {@linkcode PredictOptions}, and who is told of every image. */
 export interface EvaluateOptions extends PredictOptions {
   /** Told of each image, in order: the network's logits, which are only there for the call, and the image's class. */
-  readonly onImage?: (logits: Float32Array, label: number) => void;
+  readonly onImage?: (logits: Float32Array, label: number, index: number) => void;
 }
 
 /** {@linkcode EvaluateOptions}, and the device. */
@@ -206,9 +206,9 @@ export class Predictor implements Disposable, AsyncDisposable {
       const data = await datasetOf(images), tally = new Tally(this.model.network.classes);
       checkMeasurable(this.model, data);
       const batch = Math.min(options.batch ?? this.#suitableBatch(), data.count);
-      await this.#forEachRow(data, batch, options, (row, label) => {
+      await this.#forEachRow(data, batch, options, (row, label, index) => {
         tally.add(row, label);
-        options.onImage?.(row, label);
+        options.onImage?.(row, label, index);
       });
       return tally.result();
     });
@@ -222,12 +222,12 @@ export class Predictor implements Disposable, AsyncDisposable {
     return await done;
   }
 
-  /** Visits the logits of every image of a data set, in order, with its label. */
+  /** Visits the logits of every image of a data set that can be read, in order, with its label and its index. */
   async #forEachRow(
     data: Dataset,
     batch: number,
     { signal, onProgress }: PredictOptions,
-    visit: (row: Float32Array, label: number) => void,
+    visit: (row: Float32Array, label: number, index: number) => void,
   ): Promise<void> {
     const { mean, std, network: { classes } } = this.model;
     signal?.throwIfAborted();
@@ -239,7 +239,9 @@ export class Predictor implements Disposable, AsyncDisposable {
     /** Waits for the oldest batch: answers need not come in the order in which they were asked for. */
     const visitNext = async (): Promise<void> => {
       const { step, labels, logits } = ahead.shift()!, rows = await logits;
-      labels.forEach((label, n) => label >= 0 && visit(rows.subarray(n * classes, (n + 1) * classes), label));
+      labels.forEach((label, n) => {
+        if (label >= 0) visit(rows.subarray(n * classes, (n + 1) * classes), label, step * batch + n);
+      });
       onProgress?.(Math.min(data.count, (step + 1) * batch), data.count);
       signal?.throwIfAborted();
     };
