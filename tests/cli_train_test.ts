@@ -310,6 +310,49 @@ Deno.test("cli train: val/ chooses the epoch; without test/ it is measured only 
   assert.match(err, /^warning: 'parts' has no test\/, so its val\/ images stand in: [^\n]+\n$/);
   const last = await works(["train", "DARTS_V1", ...args, "--val-images", "0", "--out", path("kept")], reads);
   assert.match(last, /validation +no images: the last epoch is kept\n +test +16 images, looked at once/);
+  const kept = await idarts(["train", "--resume", path("kept")], reads);
+  assert.match(kept.err, /'parts' has no test\/, so its val\/ images are measured as test images/);
+});
+
+Deno.test("cli evaluate: says where test images that were drawn from a folder may be ones that were trained on", async () => {
+  for (let i = 0, kept = 0; kept < 40; i++) {
+    if (testLabels[i] > 1) continue;
+    const folder = `drawn/${["zero", "one"][testLabels[i]]}`;
+    Deno.mkdirSync(path(folder), { recursive: true });
+    writePng(`${folder}/${kept++}.png`, i);
+  }
+  const reads = { read: [TEMPORARY, new URL("src/", ROOT).pathname] };
+  const said = async (model: string, ...flags: string[]): Promise<string> => {
+    const { code, err } = await idarts(["evaluate", path(model), ...flags], { ...reads, write: [] });
+    assert.equal(code, 0, err);
+    return err;
+  };
+  const small = [
+    "--init-channels",
+    "4",
+    "--cells",
+    "3",
+    "--batch-size",
+    "8",
+    "--epochs",
+    "1",
+    "--auxiliary-weight",
+    "0",
+  ];
+  const args = ["--data", path("drawn"), "--image-size", "16", "--val-images", "0", "--test-fraction", "0.3", ...small];
+  await works(["train", "DARTS_V1", ...args, "--out", path("on-drawn")], reads);
+  const { data: { shared } } = JSON.parse(read("on-drawn/config.json"));
+  assert.deepEqual([shared.train + shared.test, shared.test], [40, 12]);
+  assert.equal(await said("on-drawn"), "", "the same images, by the same share");
+  const otherwise = /^warning: 'drawn' is shared out otherwise than when the model was trained \(now [^\n]+flatter\n$/;
+  assert.match(await said("on-drawn", "--test-fraction", "0.5"), otherwise);
+  Deno.copyFileSync(path("on-drawn/last.safetensors"), path("alone.safetensors"));
+  assert.match(
+    await said("alone.safetensors", "--data", path("drawn")),
+    /^warning: Nothing says which images of 'drawn'/,
+  );
+  writePng(`drawn/zero/another.png`, 55);
+  assert.match(await said("on-drawn"), otherwise);
 });
 
 Deno.test("cli: models, genotypes and runs that cannot be used are refused in one sentence, by file", async () => {

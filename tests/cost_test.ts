@@ -40,6 +40,8 @@ Deno.test("cost: budgets pick the deepest network of at least 16 channels, then 
   assert.deepEqual(check(scaleNetwork(base, { macs: 50e6 }), "macs", 50e6), [16, 8]);
   assert.deepEqual(check(scaleNetwork(base, { parameters: 50_000 }), "parameters", 50_000), [8, 5]);
   assert.equal(check(scaleNetwork(base, { parameters: 1e6 }, 8), "parameters", 1e6)[1], 8);
+  const close = { ...base, genotype: { ...DARTS_V2, reduceAt: [0.4, 0.45, 0.5] } }; // which 11 cells cannot have
+  assert.deepEqual([scaleNetwork(close, { macs: 20e6 }).cells, scaleNetwork(close, { macs: 20e6 }).channels], [14, 6]);
   assert.throws(() => scaleNetwork(base, { parameters: 100 }), message(/within the budget: the smallest/, UsageError));
   assert.deepEqual(["1M", "600k", "2.5e6", "1.5 G"].map((t) => parseCount(t, "x")), [1e6, 6e5, 2.5e6, 1.5e9]);
   for (const bad of ["", "M", "1MB", "-1", "0", "1e99", "0x10"]) {

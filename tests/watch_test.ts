@@ -130,6 +130,8 @@ Deno.test("watch: the page can be read and nothing else, by pages of its own add
   assert.match(page, /content-security-policy|Content-Security-Policy/i);
   assert.doesNotMatch(page, /access-control-allow/i);
 
+  assert.equal(await status("GET", "/", "Host: 127.0.0.1:99999"), 403, "an address that there cannot be");
+
   // What was seen is not sent again; what this process tells is.
   const [, first] = await send(port, "GET", "/live.json", host), [etag] = /"-1\.0"/.exec(first)!;
   assert.equal(await status("GET", "/live.json", host, `If-None-Match: ${etag}`), 304);
@@ -145,6 +147,12 @@ Deno.test("watch: refusals name what is wrong", async () => {
   Deno.writeTextFileSync(path("known/config.json"), "{}");
   await refused(2, /Cannot use --port as it must be a port.*'x'/, ["watch", path("known"), "--port", "x"]);
   await refused(1, /add --allow-net=127\.0\.0\.1/, ["watch", path("known"), "--port", "0"]);
+  Deno.writeTextFileSync(path("known/config.json"), '{"format":"idarts-auto/1"}');
+  await refused(2, /it is a run of auto, so name one of its trials, a folder in '.*known\/trials'/, [
+    "watch",
+    path("known"),
+  ]);
+  Deno.writeTextFileSync(path("known/config.json"), "{}");
   using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = other.addr, net = "127.0.0.1";
   await refused(2, /another program listens there/, ["watch", path("known"), "--port", String(port)], { net });

@@ -21,7 +21,7 @@ import { openGpu } from "../gpu/device.ts";
 import type { Claims } from "../run/claims.ts";
 import type { Beginnings } from "../run/phase.ts";
 import { RunFolder } from "../run/run_folder.ts";
-import { checkRecord, writeRecord } from "../run/run_record.ts";
+import { checkRecord, readChecked, type RunRecord, writeRecord } from "../run/run_record.ts";
 import { checkMeasurable } from "../train/evaluation.ts";
 import { encodeModel, type Model } from "../train/model_file.ts";
 import { type TrainData, trainDataOf } from "../train/setup.ts";
@@ -180,6 +180,13 @@ function discard(folder: RunFolder): void {
   if (parts.every((gone) => gone) && !exists(folder.file(AUTO_MODEL)) && remove("claims", true)) {
     folder.discardIfEmpty();
   }
+}
+
+/** What the `config.json` of a run of `auto` says. @throws {FailureError} where it is damaged. */
+export function readAuto(folder: RunFolder): RunRecord & { readonly config: AutoConfig } {
+  return readChecked(folder, "auto", ({ options: values }, file) => ({
+    config: resolveAutoLayers([{ source: `'${file}'`, values }]),
+  }));
 }
 
 async function beginningsOf(

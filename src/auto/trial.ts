@@ -5,6 +5,7 @@
  */
 import { FailureError } from "../base/errors.ts";
 import { exists, joinPath } from "../base/files.ts";
+import { MOST_PAD } from "../data/augment.ts";
 import { Batcher } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -94,7 +95,7 @@ function configOf(
     auxiliaryWeight: 0,
     dropPath: 0,
     ...{ cutout: 0, resizedCrop: 1, jitter: 0 }, // what suits long trainings of a folder is too much for short ones
-    pad: Math.max(1, Math.round(Math.min(data.height, data.width) / 12)),
+    pad: Math.min(MOST_PAD, Math.max(1, Math.round(Math.min(data.height, data.width) / 12))),
     valImages: 0,
     checkpointSteps: 1_000_000,
     seed,

@@ -47,7 +47,7 @@ export function benchCommand(program: Command): Command {
     .description(
       "Runs steps of a search on noise and prints their median time, what the adapter reaches in arithmetic and in " +
         "copying at the same moment, and the share, GFLOP/s and GB/s of every operation (where the adapter can time " +
-        "them). Takes the options of 'search'.",
+        "them). Takes the options of 'search' but --data.",
     );
   addOptions(command, OPTIONS.options);
   command.addOption(new Flag("--json", "everything as one JSON line").helpGroup("Bench:"));

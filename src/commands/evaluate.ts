@@ -5,7 +5,7 @@
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
 import { defineOptions } from "../base/options.ts";
-import { type Dataset, MNIST_FOLDER, partsOf } from "../data/dataset.ts";
+import { type Dataset, MNIST_FOLDER, partsOf, type SharedOut } from "../data/dataset.ts";
 import { DATA_HELP } from "../data/config.ts";
 import { evaluateModel } from "../train/inference.ts";
 import type { Model } from "../train/model_file.ts";
@@ -13,7 +13,7 @@ import { openForNetwork } from "./data_sets.ts";
 import { evaluationLines, finePercent } from "./evaluation_text.ts";
 import { addOptions, OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { VERSION } from "../base/version.ts";
-import { MODEL_HELP, openModel } from "./sources.ts";
+import { MODEL_HELP, openModel, type TrainedOn } from "./sources.ts";
 import { commandLine, count, duration, pairs, Terminal } from "./terminal.ts";
 
 const OPTIONS = defineOptions([
@@ -22,7 +22,7 @@ const OPTIONS = defineOptions([
     kind: "string",
     default: null,
     group: "Data",
-    help: `${DATA_HELP} (default: the training's)`,
+    help: `${DATA_HELP} (default: those that the model was trained on)`,
   },
   {
     key: "split",
@@ -47,8 +47,7 @@ const OPTIONS = defineOptions([
     max: 0.9,
     default: null,
     group: "Data",
-    help:
-      "folders of images without train/ and test/: share of each class that is for testing (default: the training's)",
+    help: "folders of images without test/ and val/: share of each class that is for testing (default: the training's)",
   },
   {
     key: "batch-size",
@@ -57,7 +56,8 @@ const OPTIONS = defineOptions([
     max: 4096,
     default: null,
     group: "Run",
-    help: "images at a time; changes nothing but memory and time (default: as suits network and adapter, at most 64)",
+    help:
+      "images at a time; changes nothing but memory and time (default: as suits the network, at most 64 on a CPU and 256 on a GPU)",
   },
 ]);
 
@@ -88,6 +88,26 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
   return command;
 }
 
+/** About test images that were drawn from a folder: the model may have been trained on some of them. */
+function shareWarnings({ notes }: Model, { shared, name }: Dataset, training: TrainedOn | undefined): string[] {
+  if (!shared) return [];
+  const before = training?.data.name === name ? training.data.shared : undefined;
+  if (before) {
+    if (before.train === shared.train && before.test === shared.test) return [];
+    const count = ({ train, test }: SharedOut): string => `${train} files to train on and ${test} to test on`;
+    return [
+      `'${name}' is shared out otherwise than when the model was trained (now ${count(shared)}, then ${
+        count(before)
+      }): ` +
+      "images for testing may be ones that it was trained on, so the figures flatter",
+    ];
+  }
+  return notes.data !== name ? [] : [
+    `Nothing says which images of '${name}' the model was trained on: where files were added since, or the share was ` +
+    "another one, it knows some of those for testing, so the figures flatter",
+  ];
+}
+
 /** Runs the verb. @returns the exit code */
 export async function runEvaluate(parsed: Parsed, [path]: readonly string[]): Promise<number> {
   const terminal = new Terminal(parsed.json === true), options = OPTIONS.resolve([OPTIONS.flagLayer(parsed)]);
@@ -106,6 +126,7 @@ export async function runEvaluate(parsed: Parsed, [path]: readonly string[]): Pr
       testFraction: options.testFraction ?? training?.config.testFraction,
     }, terminal);
     warnOfClasses(model, data, terminal);
+    if (split === "test") shareWarnings(model, data, training).forEach((each) => terminal.warn(each));
     if (split === "test" && !partsOf(spec).includes("test")) {
       terminal.warn(
         `'${data.name}' has no test/, so its val/ images stand in: where they chose the best epoch, they flatter`,

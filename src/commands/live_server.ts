@@ -61,8 +61,9 @@ export class LiveServer implements AsyncDisposable {
   }
 
   async #serve(request: Request): Promise<Response> {
-    const refused = refusal(request, this.#server.addr.port), { pathname } = new URL(request.url);
+    const refused = refusal(request, this.#server.addr.port);
     if (refused) return refused;
+    const { pathname } = new URL(request.url);
     if (pathname === "/") return answer(200, livePage(this.folder.path, VERSION), "text/html");
     if (pathname === "/live.js") return answer(200, liveScript(), "text/javascript");
     if (pathname === "/live.json") return await this.#update(request.headers.get("if-none-match"));

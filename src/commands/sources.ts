@@ -3,7 +3,7 @@
  * run). Not responsible for what is done with it.
  * @module
  */
-import { AUTO_MODEL } from "../auto/auto.ts";
+import { AUTO_MODEL, readAuto } from "../auto/auto.ts";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { baseName, exists, folderOf, joinPath, readText } from "../base/files.ts";
 import { nearest } from "../base/options.ts";
@@ -11,11 +11,11 @@ import { RunFolder } from "../run/run_folder.ts";
 import type { NetworkConfig } from "../space/derived.ts";
 import { type Genotype, parseGenotype } from "../space/genotype.ts";
 import { PUBLISHED_GENOTYPES, PUBLISHED_ORIGINS } from "../space/published.ts";
-import { type RunKind, runKind } from "../run/run_record.ts";
+import { type DataRecord, type RunKind, runKind } from "../run/run_record.ts";
 import { readSearch, type SearchRecord } from "../search/run_record.ts";
 import { modelFile } from "../train/open_run.ts";
 import { loadModel, type Model } from "../train/model_file.ts";
-import { type GenotypeOrigin, readTraining, type TrainingRecord } from "../train/run_record.ts";
+import { type GenotypeOrigin, readTraining } from "../train/run_record.ts";
 import { wrapText } from "./terminal.ts";
 
 /** What a genotype may be named by, for help texts. */
@@ -53,8 +53,16 @@ export interface ModelSource {
   readonly file: string;
   /** The model. */
   readonly model: Model;
-  /** Its training, if it lies in the run folder of one that may be read. */
-  readonly training?: TrainingRecord;
+  /** What it was trained on, if it lies in a run folder that may be read. */
+  readonly training?: TrainedOn;
+}
+
+/** What a model was trained on. */
+export interface TrainedOn {
+  /** The data, as they were named, and the share of each class that was for testing. */
+  readonly config: { readonly data: string; readonly testFraction: number };
+  /** The images. */
+  readonly data: DataRecord;
 }
 
 /** Whether `path` is a folder. Throws FailureError where that cannot be told. */
@@ -138,7 +146,7 @@ export function openModel(text: string): ModelSource {
   if (!isFolder(text)) return { file: text, model: loadModel(text), training: trainingBeside(text) };
   if (isRun(text) && runKind(RunFolder.view(text)) === "auto") {
     const file = joinPath(text, AUTO_MODEL);
-    if (exists(file)) return { file, model: loadModel(file) };
+    if (exists(file)) return { file, model: loadModel(file), training: trainingBeside(file) };
     throw new FailureError(`Cannot find a model in '${text}' as it has none yet: go on with 'auto' first`);
   }
   const folder = openTraining(text), training = readTraining(folder), file = modelFile(folder);
@@ -166,11 +174,13 @@ function openTraining(path: string): RunFolder {
   throw new UsageError(`Cannot find a model in '${path}' as it is a search: train its cell first with 'train ${path}'`);
 }
 
-/** The training whose folder a model file lies in; none where that may not be read, as it is not needed. */
-function trainingBeside(file: string): TrainingRecord | undefined {
-  const folder = folderOf(file);
+/** What a model was trained on whose file lies in a run folder; none where that may not be read, as it is not needed. */
+function trainingBeside(file: string): TrainedOn | undefined {
+  const path = folderOf(file);
   try {
-    return isRun(folder) ? readTraining(RunFolder.view(folder)) : undefined;
+    if (!isRun(path)) return undefined;
+    const folder = RunFolder.view(path);
+    return runKind(folder) === "auto" ? readAuto(folder) : readTraining(folder);
   } catch (error) {
     if (error instanceof FailureError || error instanceof UsageError) return undefined;
     throw error;

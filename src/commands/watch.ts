@@ -4,7 +4,9 @@
  */
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../base/errors.ts";
+import { joinPath } from "../base/files.ts";
 import { RunFolder } from "../run/run_folder.ts";
+import { runKind } from "../run/run_record.ts";
 import { OUTPUT_GROUP, type Parsed } from "./flags.ts";
 import { LIVE_HOST, LiveServer } from "./live_server.ts";
 import { listenForStop } from "./stop.ts";
@@ -70,6 +72,12 @@ export function openLive(
 export async function runWatch(parsed: Parsed, [path]: readonly string[]): Promise<number> {
   const terminal = new Terminal(parsed.json === true);
   const folder = RunFolder.view(path, { warn: (message) => terminal.warn(message) });
+  if (folder.begun && runKind(folder) === "auto") {
+    throw new UsageError(
+      `Cannot watch '${path}' as it must be a search or a training: it is a run of auto, so name one of its trials, a ` +
+        `folder in '${joinPath(path, "trials")}'`,
+    );
+  }
   const ended = Promise.withResolvers<void>();
   using _stop = listenForStop(ended.resolve);
   await using _server = openLive(folder, parsed.port, terminal, "--port");

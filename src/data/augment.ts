@@ -21,6 +21,9 @@ export interface Augment {
   readonly jitter?: number;
 }
 
+/** Most padding that options take, and data sets and plans choose. */
+export const MOST_PAD = 64;
+
 /** No changes: what evaluation uses. */
 export const NO_AUGMENT: Augment = Object.freeze({ pad: 0, flip: false });
 

@@ -144,10 +144,23 @@ function screenOf(bytes: Uint8Array): { readonly width: number; readonly height:
   return { width: bytes[6] + 256 * bytes[7], height: bytes[8] + 256 * bytes[9] };
 }
 
+/** Scans of a JPEG up to its end: phones put whole films behind it. */
+function scansOf(bytes: Uint8Array): number {
+  let scans = 0;
+  for (let at = bytes.indexOf(0xff, 2); at >= 0;) {
+    const marker = bytes[at + 1];
+    if (marker === 0xd9) break;
+    if (marker === 0xda) scans++;
+    // Stuffed bytes and restarts within a scan, and fill bytes, have no segment behind them.
+    const bare = marker === 0xff || marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8);
+    at = bytes.indexOf(0xff, bare ? at + 1 : at + 2 + Math.max(2, 256 * bytes[at + 2] + bytes[at + 3]));
+  }
+  return scans;
+}
+
 /** Refuses a JPEG that goes over its pixels so often that it would take minutes: a scan takes a few bytes. */
 function checkScans(bytes: Uint8Array, file: string, width: number, height: number): void {
-  let scans = 0;
-  for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at + 1)) if (bytes[at + 1] === 0xda) scans++;
+  const scans = scansOf(bytes);
   if (scans > MAX_SCANS || scans * Math.ceil(width / 8) * Math.ceil(height / 8) > MAX_VISITS) {
     throw imageError(file, `${scans} passes are too many for a JPEG of ${width} x ${height}: save it again`);
   }
@@ -187,7 +200,7 @@ export function readHeader(bytes: Uint8Array, file: string): Header {
 }
 
 /**
- * Bytes that decoding takes at most: measured at 12 megapixels for every kind (docs/images.md), with a margin.
+ * Bytes that decoding takes at most: measured at 12 megapixels for every kind (docs/data.md), with a margin.
  * @param reduction as in {@linkcode decode}
  */
 export function memoryNeed({ format: { name }, width, height, passes }: Header, bytes: number, reduction = 1): number {

@@ -32,7 +32,7 @@ export const DATA_OPTION_LIST = [
     max: 1024,
     default: null,
     group: "Data",
-    help: "folders of images: side of the square that each is cropped and resized to (default: 64)",
+    help: "folders of images: side of the square that each is cropped and resized to (default: 64, of auto 32)",
   },
   {
     key: "colours",
@@ -40,7 +40,7 @@ export const DATA_OPTION_LIST = [
     choices: ["auto", "grey", "rgb"],
     default: "auto",
     group: "Data",
-    help: "folders of images: what they are taken as; auto: grey if all are",
+    help: "folders of images: what they are taken as; auto: grey if all of up to 2,048 that are looked at are",
   },
   {
     key: "test-fraction",
@@ -49,7 +49,7 @@ export const DATA_OPTION_LIST = [
     max: 0.9,
     default: 0.2,
     group: "Data",
-    help: "folders of images without train/ and test/: share of each class that is kept for testing",
+    help: "folders of images without test/ and val/: share of each class that is kept for testing",
   },
 ] as const;
 

@@ -34,9 +34,9 @@ export interface Dataset {
   readonly classes: number;
   /** Name of each class, in the order of the labels. */
   readonly classNames: readonly string[];
-  /** Mean of each channel over all training pixels, in 0..1 units. */
+  /** Mean of each channel over all training pixels (of a folder: of 2,048 of its images at most), in 0..1 units. */
   readonly mean: readonly number[];
-  /** Standard deviation of each channel over all training pixels, in 0..1 units. */
+  /** Standard deviation of each channel over the same pixels, in 0..1 units. */
   readonly std: readonly number[];
   /**
    * SHA-256 (hex) of the shape, pixels and labels; a resumed run compares it. For a streamed data set, names and
@@ -49,6 +49,16 @@ export interface Dataset {
   readonly stream?: ImageStream;
   /** Files that were left out, and why. */
   readonly skipped?: readonly SkippedFile[];
+  /** Of a folder whose test images were shared out: how many of its files are for what, damaged ones included. */
+  readonly shared?: SharedOut;
+}
+
+/** Numbers of files that a folder without parts was shared out into. */
+export interface SharedOut {
+  /** For training. */
+  readonly train: number;
+  /** For testing. */
+  readonly test: number;
 }
 
 /**

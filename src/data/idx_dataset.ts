@@ -4,6 +4,7 @@
  */
 import { FailureError } from "../base/errors.ts";
 import { baseName, exists, joinPath, readText } from "../base/files.ts";
+import { MOST_PAD } from "./augment.ts";
 import type { Dataset, OpenDataOptions } from "./dataset.ts";
 import type { DataFormat, DataPlace } from "./format.ts";
 import { readIdxImages, readIdxLabels } from "./idx.ts";
@@ -168,5 +169,5 @@ export const IDX: DataFormat = {
       (["images", "labels"] as const).some((what) => candidates(split, what).some((n) => exists(joinPath(path, n))))
     ),
   open,
-  augment: ({ name, height }) => ({ pad: Math.round(height / 8), flip: MIRRORED.includes(name) }),
+  augment: ({ name, height }) => ({ pad: Math.min(MOST_PAD, Math.round(height / 8)), flip: MIRRORED.includes(name) }),
 };

@@ -141,9 +141,15 @@ function twice(name: string, { parts }: ImageList, copies: Copies): string[] {
     const pairs = some(groups.map((group) => group.map((file) => `'${file.name}'`).slice(0, 3).join(" = ")));
     return [`Images of '${name}' are in more than one ${what} (${groups.length})${harm}: ${pairs}`];
   };
+  const within = copies.filter((group) => new Set(group.map((file) => `${partOf.get(file)} ${file.label}`)).size === 1);
+  const again = within.reduce((sum, group) => sum + group.length - 1, 0);
   return [
     ...apart("part", (file) => partOf.get(file), ", which flatters tests"),
     ...apart("class", (file) => file.label),
+    ...(again === 0 ? [] : [
+      `${again} images of '${name}' are copies of others in their class, as '${within[0][0].name}' = ` +
+      `'${within[0][1].name}': held-out images may be copies of ones that are trained on, which flatters them`,
+    ]),
   ];
 }
 

@@ -5,7 +5,7 @@
  */
 import { FailureError, UsageError } from "../base/errors.ts";
 import { baseName } from "../base/files.ts";
-import type { Dataset, ImageStream, OpenDataOptions, SkippedFile, Split } from "./dataset.ts";
+import type { Dataset, ImageStream, OpenDataOptions, SharedOut, SkippedFile, Split } from "./dataset.ts";
 import { DecodePool, missingThreadPermission } from "./decode_threads.ts";
 import { ImagesLostError, PATIENCE, patiently } from "./lost_images.ts";
 import type { DataFormat, DataPlace } from "./format.ts";
@@ -121,7 +121,8 @@ async function study(
   wanted: 1 | 3 | undefined,
   keep: boolean,
 ): Promise<Facts> {
-  const sample = [...evenly(Math.min(SAMPLE, train.length), train.length)].map((i) => train[i]);
+  const most = Math.min(SAMPLE, Math.floor(MEMORY_BUDGET / 2 / (3 * size * size))); // they are in memory twice
+  const sample = [...evenly(Math.min(most, train.length), train.length)].map((i) => train[i]);
   const decoded: (Uint8Array | null)[] = [], plane = size * size, from = wanted ?? 3;
   await decoder.all(sample, size, from, (data, i) => decoded[i] = data, undefined, keep);
   const good = decoded.filter((data) => data !== null);
@@ -154,7 +155,7 @@ function choose(
   split: Split,
   fraction: number,
   copies: readonly (readonly ImageFile[])[],
-): { train: readonly ImageFile[]; chosen: readonly ImageFile[] } {
+): { train: readonly ImageFile[]; chosen: readonly ImageFile[]; shared?: SharedOut } {
   const train = list.parts.get("train")!;
   if (!list.split) {
     if (split === "val") {
@@ -166,7 +167,8 @@ function choose(
         `Cannot keep images of '${place.path}' for testing as no class has two different ones: add images`,
       );
     }
-    return { train: shared.train, chosen: shared[split] };
+    const { train: { length: training }, test: { length: testing } } = shared;
+    return { train: shared.train, chosen: shared[split], shared: { train: training, test: testing } };
   }
   const chosen = list.parts.get(split) ?? (split === "test" ? list.parts.get("val") : undefined);
   if (chosen === undefined || chosen.length === 0) {
@@ -234,7 +236,7 @@ async function open(place: DataPlace, options: OpenDataOptions): Promise<Dataset
   const name = place.name ?? baseName(place.path), list = scanImages(place.path), { classNames } = list;
   const copies = await findCopies([...list.parts.values()].flat());
   for (const sentence of suspicions(name, list, copies)) warn?.(sentence);
-  const { train, chosen } = choose(place, list, split, testFraction, copies ?? []);
+  const { train, chosen, shared } = choose(place, list, split, testFraction, copies ?? []);
 
   const flag = missingThreadPermission();
   if (flag !== undefined) {
@@ -263,7 +265,7 @@ async function open(place: DataPlace, options: OpenDataOptions): Promise<Dataset
     const total = list.skipped.length + [...list.parts.values()].reduce((sum, part) => sum + part.length, 0);
     const sentence = skippedSentence(name, skipped, total);
     if (sentence !== undefined) warn?.(sentence);
-    return { ...common, ...images, skipped };
+    return { ...common, ...images, skipped, ...(shared && { shared }) };
   } finally {
     decoder.close();
   }

@@ -123,6 +123,7 @@ Deno.test("images: suspicious sets get a sentence, impossible ones an error", as
         said.some((s) => /more than one part \(\d\), which flatters tests: .*'test\/b\/copy.png'/.test(s)),
         said.join(),
       );
+      assert.ok(said.every((s) => !/copies of others in their class/.test(s)), said.join());
       assert.ok(said.some((s) => /more than one class \(\d\): .*'train\/b\/copy.png'/.test(s)), said.join());
       assert.ok(said.some((s) => /unequal: 'a' has 9 training images, 'b' has 3,/.test(s)), said.join());
       Deno.removeSync(`${folder}/test/b`, { recursive: true });
@@ -171,6 +172,11 @@ Deno.test("images: copies of a file stay on one side, grey sets have one channel
   await withFiles(files, async (folder) => {
     const train = (await openAll(folder)).data, test = (await openAll(folder, { split: "test" })).data;
     assert.deepEqual([train.channels, train.mean.length, test.channels], [1, 1, 1]);
+    assert.deepEqual([train.shared, test.shared], Array(2).fill({ train: 32, test: 8 }));
+    const { said } = await openAll(folder);
+    assert.ok(
+      said.some((s) => /^20 images of '.*' are copies of others in their class, as '0\/0.png' = '0\/1.png'/.test(s)),
+    );
     assert.deepEqual([train.count, test.count], [32, 8]);
     const first = (d: Dataset): Set<number> => new Set(Array.from({ length: d.count }, (_, i) => d.images[i * 256]));
     assert.equal(first(train).intersection(first(test)).size, 0);

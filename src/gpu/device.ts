@@ -30,6 +30,9 @@ export const LIMIT_NAMES = [
   "maxBufferSize",
 ] as const;
 
+/** Largest number of workgroups in one dimension that WebGPU guarantees. */
+export const MOST_WORKGROUPS = 65535;
+
 /** What WebGPU guarantees everywhere; plans made for these limits run on every adapter. */
 export const PORTABLE_LIMITS: GpuLimits = {
   maxStorageBuffersPerShaderStage: 8,

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { kernel } from "../gpu/kernel.ts";
-import { dispatch } from "./dispatch.ts";
+import { kernel, uniform } from "../gpu/kernel.ts";
+import { dispatch, uniformInput } from "./dispatch.ts";
 import { FailureError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
-import { PORTABLE_LIMITS } from "../gpu/device.ts";
+import { BOUNDLESS_LIMITS, type GpuLimits, PORTABLE_LIMITS } from "../gpu/device.ts";
 import { gradients } from "./autodiff.ts";
 import { Graph, type Tensor } from "./graph.ts";
 import type { OpSpec } from "./op.ts";
@@ -365,6 +365,35 @@ Deno.test("variables of an arena start at multiples of 256 bytes and its twin ha
   assert.throws(() => arena.add("a", dense([1])), /twice/);
   assert.throws(() => arena.addBlock("block", [["b", dense([1, 1])]]), /twice/);
   assert.throws(() => arena.get("c"), /Cannot find variable 'c'/);
+});
+
+Deno.test("what an adapter cannot run at once gives way to another kernel, or is refused", () => {
+  const large = (workgroups: readonly [number, number, number], bytes = 16) =>
+    dispatch(kernel("large", "", { buffers: { x: uniform("vec4f") } }), {
+      buffers: { x: uniformInput(0, bytes) },
+      workgroups,
+    });
+  const op = (...plans: ReturnType<typeof large>[]): OpSpec<null> => ({
+    name: "many",
+    infer: (inputs) => [inputs[0]],
+    kernels: () => plans.map((each, i) => ({ name: `${i}`, plan: () => ({ dispatches: [each] }) })),
+  });
+  const plan = (spec: OpSpec<null>, limits: GpuLimits = PORTABLE_LIMITS) => {
+    const graph = new Graph(), result = graph.apply1(spec, [graph.input("x", dense([4]))], null, "cell");
+    return planProgram("train_step", graph, { result }, limits, new Pool()).nodes[0].dispatches[0].workgroups;
+  };
+  assert.deepEqual(plan(op(large([1, 65536, 1]), large([2, 1, 1]))), [2, 1, 1]);
+  assert.deepEqual(plan(op(large([1, 1, 1], 65552), large([3, 1, 1]))), [3, 1, 1]);
+  const refused = (part: RegExp) => (error: Error) => error instanceof FailureError && part.test(error.message);
+  const most =
+    /^Cannot plan train_step: 'cell' would need 65536 workgroups side by side: WebGPU allows 65535; use a smaller /;
+  assert.throws(() => plan(op(large([65536, 1, 1]))), refused(most));
+  assert.throws(() => plan(op(large([1, 1, 1], 65552))), refused(/'cell' would need a uniform range of 65552 bytes: /));
+  assert.deepEqual(
+    plan(op(large([65536, 1, 1])), BOUNDLESS_LIMITS),
+    [65536, 1, 1],
+    "what is only counted has no limit",
+  );
 });
 
 Deno.test("a block has its parts side by side, and its twin too", () => {

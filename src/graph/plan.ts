@@ -4,7 +4,7 @@
  * which tensors lie in others) and says what everything costs.
  * @module
  */
-import type { GpuLimits } from "../gpu/device.ts";
+import { type GpuLimits, MOST_WORKGROUPS } from "../gpu/device.ts";
 import { FailureError } from "../base/errors.ts";
 import type { Graph, Node, Tensor } from "./graph.ts";
 import type { Dispatch, KernelContext, KernelPlan, KernelVariant, OpSpec } from "./op.ts";
@@ -131,9 +131,18 @@ export class Pool {
 const bindable = ({ maxStorageBufferBindingSize: range, maxBufferSize: whole }: GpuLimits): number =>
   Math.min(range, whole);
 
-/** Whether the adapter can bind what kernels keep between their dispatches. */
-const fits = ({ scratch = [] }: KernelPlan, limits: GpuLimits): boolean =>
-  scratch.every((length) => length * 4 <= bindable(limits));
+/** What of a dispatch exceeds what the adapter allows, in words; undefined where nothing does. */
+function excess({ workgroups, bindings }: Dispatch, limits: GpuLimits): string | undefined {
+  if (bindable(limits) === Number.MAX_SAFE_INTEGER) return undefined; // a plan of the work, for no adapter
+  const groups = Math.max(...workgroups), range = Math.max(0, ...bindings.map(({ uniform = 0 }) => uniform));
+  if (groups > MOST_WORKGROUPS) return `${groups} workgroups side by side: WebGPU allows ${MOST_WORKGROUPS}`;
+  const most = limits.maxUniformBufferBindingSize;
+  return range > most ? `a uniform range of ${range} bytes: the adapter allows ${most}` : undefined;
+}
+
+/** Whether the adapter can bind what kernels keep between their dispatches, and run these. */
+const fits = ({ scratch = [], dispatches }: KernelPlan, limits: GpuLimits): boolean =>
+  scratch.every((length) => length * 4 <= bindable(limits)) && dispatches.every((each) => !excess(each, limits));
 
 /**
  * Ways to run an operation, that without a tuning first; none if there is one way only. Variants that small sizes make
@@ -165,7 +174,7 @@ function chosen(op: OpSpec, context: KernelContext, choose: ChooseVariant | unde
     const plan = variant.plan();
     if (fits(plan, context.limits)) return plan;
   }
-  return kernels[0].plan(); // which is refused when its scratch buffers get their places
+  return kernels[0].plan(); // which is refused
 }
 
 const MIN_BYTES = 16;
@@ -297,6 +306,14 @@ export function planProgram(
     const kernels = inRanges(node, ranges)
       ? { dispatches: [] }
       : chosen(op, { inputs, outputs, attrs, limits }, limits.choose);
+    for (const dispatch of kernels.dispatches) {
+      const what = excess(dispatch, limits);
+      if (what) {
+        throw new FailureError(`Cannot plan ${name}: '${node.label}' would need ${what}`, {
+          remedies: [{ kind: "lower", options: ["init-channels", "batch-size"] }, "take smaller images"],
+        });
+      }
+    }
     const at = places.ofNode(node, i, op.inPlace?.(inputs, attrs) ?? {}, kernels.scratch ?? []);
     return {
       node,

@@ -2,8 +2,7 @@
  * Launch geometry shared by the operations.
  * @module
  */
-/** Largest number of workgroups in one dimension that WebGPU guarantees. */
-const MAX_GROUPS = 65535;
+import { MOST_WORKGROUPS } from "../gpu/device.ts";
 
 /**
  * Workgroups for `count` independent invocations in workgroups of `size`: folded into x and y, with the constant
@@ -11,7 +10,7 @@ const MAX_GROUPS = 65535;
  */
 export function grid(count: number, size: number): { workgroups: [number, number, number]; GRID_X: number } {
   const groups = Math.max(1, Math.ceil(count / size));
-  const x = Math.min(groups, MAX_GROUPS), y = Math.ceil(groups / x);
+  const x = Math.min(groups, MOST_WORKGROUPS), y = Math.ceil(groups / x);
   return { workgroups: [x, y, 1], GRID_X: x * size };
 }
 

@@ -106,7 +106,8 @@ function tiles(input: ReportInput): Html {
 }
 
 /** What the search took in the field's terms, where that is known. */
-function fieldCost({ supernet, environment: { adapter } }: ReportInput): string | undefined {
+function fieldCost({ supernet, environment }: ReportInput): string | undefined {
+  const { adapter = environment.adapter } = supernet ?? {}; // a training may be on another machine
   const software = softwareReason({ info: { description: adapter } }) !== undefined;
   const seconds = software ? supernet?.cpuSeconds : supernet?.seconds;
   return known(seconds) ? fieldTime(seconds, software) : undefined;

@@ -45,7 +45,7 @@ export function count(value: Measured): string {
 export function magnitude(value: Measured): string {
   if (!known(value)) return MISSING;
   for (const [unit, size] of [["T", 1e12], ["G", 1e9], ["M", 1e6], ["k", 1e3]] as const) {
-    if (value >= size) return `${(value / size).toPrecision(3)} ${unit}`;
+    if (value >= 0.9995 * size) return `${(value / size).toPrecision(3)} ${unit}`; // else "1.00e+3" of the next
   }
   return String(value);
 }

@@ -39,7 +39,7 @@ export interface ReportInput {
   /** What `discretization.json` holds. */
   readonly discretization: Outcome;
   /** What the search took. */
-  readonly supernet?: Partial<RunResult>;
+  readonly supernet?: Partial<RunResult> & { readonly adapter?: string };
   /** Training of the derived network. */
   readonly training?: TrainingPart;
   /** Size of the derived network. */

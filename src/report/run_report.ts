@@ -80,7 +80,7 @@ function searchPart(folder: RunFolder, run: SearchRecord): SearchPart {
     config: SEARCH_OPTIONS.toRecord(run.config),
     epochs: readRecords(folder, EPOCH_SHAPE),
     discretization: readOutcome(folder.path),
-    supernet: readResult(folder),
+    supernet: { ...readResult(folder), adapter: run.adapter },
   };
 }
 
@@ -139,7 +139,10 @@ async function trainingReport(folder: RunFolder, path: string, commands?: RunCom
     ...(evaluation && test ? { evaluation: { split: "test", classNames: evaluation.classNames, ...test } } : {}),
     commands: commands?.({ ...(found ? { search: [found[0].path, found[1]] } : {}), training: [path, record] }),
   };
-  if (found) return await reportHtml({ ...searchPart(...found), ...shared });
+  // A search on other images would say that it is their accuracy.
+  if (found && found[1].data.fingerprint === data.fingerprint) {
+    return await reportHtml({ ...searchPart(...found), ...shared });
+  }
   return await trainingReportHtml({ ...shared, data, cell: { genotype, name } });
 }
 
@@ -167,6 +170,7 @@ export interface RunReportOptions {
  * found its cell where that can still be read.
  * @param folder a run folder, or its path
  * @throws {FailureError} for a search that has not finished, and for damaged files.
+ * @throws {UsageError} where there is no run, or one of `auto`.
  */
 export async function runReport(folder: RunFolder | string, options: RunReportOptions = {}): Promise<string> {
   const run = typeof folder === "string" ? RunFolder.view(folder) : folder, { path = run.path, commands } = options;

@@ -24,7 +24,7 @@ export type RunKind = "search" | "train" | "auto";
 
 /** Shape and identity of a data set. */
 export interface DataRecord
-  extends Pick<Dataset, "name" | "fingerprint" | "count" | "channels" | "height" | "width" | "classes"> {
+  extends Pick<Dataset, "name" | "fingerprint" | "count" | "channels" | "height" | "width" | "classes" | "shared"> {
   /** Name of each class; absent in runs of older versions. */
   readonly classNames?: readonly string[];
 }
@@ -66,13 +66,13 @@ export function runKind(folder: RunFolder): RunKind | undefined {
  * and each definition among the options as YAML.
  */
 export function writeRecord(folder: RunFolder, { kind, options, data, notes }: Beginnings, adapter: string): void {
-  const { name, fingerprint, count, channels, height, width, classes, classNames } = data;
+  const { name, fingerprint, count, channels, height, width, classes, classNames, shared } = data;
   if (!folder.begun) {
     folder.writeJson(CONFIG_FILE, {
       format: KINDS[kind].format,
       version: VERSION,
       adapter,
-      data: { name, fingerprint, count, channels, height, width, classes, classNames },
+      data: { name, fingerprint, count, channels, height, width, classes, classNames, shared },
       ...notes,
       config: options,
     });
@@ -111,8 +111,9 @@ function readRecord(folder: RunFolder, kind: RunKind): RawRecord {
 
 function isDataRecord(data: unknown): data is DataRecord {
   if (!isRecord(data) || typeof data.name !== "string" || typeof data.fingerprint !== "string") return false;
-  const { classNames } = data, numbers = ["count", "channels", "height", "width", "classes"] as const;
+  const { classNames, shared } = data, numbers = ["count", "channels", "height", "width", "classes"] as const;
   return numbers.every((key) => Number.isSafeInteger(data[key]) && (data[key] as number) > 0) &&
+    (shared === undefined || isRecord(shared) && [shared.train, shared.test].every(Number.isSafeInteger)) &&
     (classNames === undefined ||
       Array.isArray(classNames) && classNames.length === data.classes &&
         classNames.every((name) => typeof name === "string"));

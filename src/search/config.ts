@@ -5,6 +5,7 @@
  */
 import { defineOptions, type Layer, type Option, type OptionSet } from "../base/options.ts";
 import { option, optionError, text, UsageError } from "../base/errors.ts";
+import { MOST_PAD } from "../data/augment.ts";
 import { DATA_OPTION_LIST, FLIP_OPTION } from "../data/config.ts";
 import { checkKeep } from "../discretize/choice.ts";
 import { RULES } from "../discretize/registry.ts";
@@ -42,8 +43,16 @@ export const SEARCH_OPTION_LIST = [
     group: "Data",
     help: "training images to use in all; half of them train the weights, half the architecture (default: all)",
   },
-  { key: "pad", kind: "int", min: 0, max: 64, default: 4, group: "Data", help: "pixels of padding for random crops" },
-  { ...FLIP_OPTION, default: "off" },
+  {
+    key: "pad",
+    kind: "int",
+    min: 0,
+    max: MOST_PAD,
+    default: 4,
+    group: "Data",
+    help: "pixels of padding for random crops",
+  },
+  { ...FLIP_OPTION, default: "auto" },
   {
     key: "space",
     kind: "named",

@@ -12,15 +12,17 @@ export interface SearchOptions {
    */
   readonly data?: string;
   /**
-   * Folders of images: side of the square that each is cropped and resized to (default: 64). A whole number from 8 to
-   * 1024.
+   * Folders of images: side of the square that each is cropped and resized to (default: 64, of auto 32). A whole number
+   * from 8 to 1024.
    */
   readonly imageSize?: number | null;
-  /** Folders of images: what they are taken as; auto: grey if all are. Default "auto". */
+  /**
+   * Folders of images: what they are taken as; auto: grey if all of up to 2,048 that are looked at are. Default "auto".
+   */
   readonly colours?: "auto" | "grey" | "rgb";
   /**
-   * Folders of images without train/ and test/: share of each class that is kept for testing. A number from 0.01 to
-   * 0.9. Default 0.2.
+   * Folders of images without test/ and val/: share of each class that is kept for testing. A number from 0.01 to 0.9.
+   * Default 0.2.
    */
   readonly testFraction?: number;
   /**
@@ -30,7 +32,7 @@ export interface SearchOptions {
   readonly images?: number | null;
   /** Pixels of padding for random crops. A whole number from 0 to 64. Default 4. */
   readonly pad?: number;
-  /** Whether images are flipped at random; auto: as suits the data (not for digits). Default "off". */
+  /** Whether images are flipped at random; auto: as suits the data (not for digits). Default "auto". */
   readonly flip?: "auto" | "on" | "off";
   /** Search space, or the definition of one's own. Default "darts". */
   readonly space?: "darts" | "s1" | "s2" | "s3" | "s4" | "nas-bench-201" | SpaceDefinition;

@@ -17,6 +17,7 @@ import { planProgram, Pool } from "../graph/plan.ts";
 import { elementCount } from "../graph/tensor_type.ts";
 import { Builder } from "../nn/layers.ts";
 import { NetworkVariables } from "../nn/variables.ts";
+import { reductionProblem } from "./reductions.ts";
 import { buildNetwork, checkNetwork, type NetworkConfig, type NetworkForm, networkImages } from "./derived.ts";
 
 /** Cost of a layer: one operation of the graph with its weights. */
@@ -146,7 +147,9 @@ export function scaleNetwork(
   cells?: number,
 ): NetworkConfig {
   const { parameters = Infinity, macs = Infinity } = budget;
-  const depths = cells === undefined ? DEPTHS[network.form] : [cells];
+  const { form, genotype: { reduceAt } } = network;
+  const possible = DEPTHS[form].filter((depth) => !reduceAt || reductionProblem(depth, reduceAt) === undefined);
+  const depths = cells !== undefined ? [cells] : possible.length > 0 ? possible : DEPTHS[form];
   let least: { parameters: number; macs: number } | undefined;
   const fits = (channels: number, depth: number): boolean => {
     const cost = count({ ...network, channels, cells: depth });

@@ -75,6 +75,24 @@ Deno.test("Python text may be spread over lines, commented and written with othe
   assert.deepEqual(parseGenotypePython(text, "file"), DARTS_V2);
 });
 
+Deno.test("Python text of AutoDL-Projects: pairs by node, and fields that say nothing", () => {
+  const nested = PUBLISHED.replace(
+    /\[\('sep_conv_3x3', 0\), \('sep_conv_3x3', 1\), /,
+    "[[('sep_conv_3x3', 0), ('sep_conv_3x3', 1)], ",
+  );
+  assert.notEqual(nested, PUBLISHED);
+  for (const ending of [", connectN=None, connects=None)", ",\n  connectN = None, connects=[]\n)"]) {
+    assert.deepEqual(parseGenotypePython(PUBLISHED.replace(/\)$/, ending), "file"), DARTS_V2);
+    assert.deepEqual(parseGenotypePython(nested.replace(/\)$/, ending), "file"), DARTS_V2);
+  }
+  const [pair] = ["('sep_conv_3x3', 0)"],
+    said = (text: string): () => Genotype => () => parseGenotypePython(text, "g.py");
+  refuses(said(PUBLISHED.replace(/\)$/, `, connects=[${pair}])`)), /must be None/);
+  for (const node of [`[${pair}]`, `[${pair}, ${pair}, ${pair}]`]) {
+    refuses(said(PUBLISHED.replace("normal=[", `normal=[${node}, `)), /two operations for each node/);
+  }
+});
+
 Deno.test("a node may read one source twice and be left out of the output, as in AmoebaNet", () => {
   const text =
     "Genotype(normal=[('avg_pool_3x3', 0), ('max_pool_3x3', 1), ('sep_conv_3x3', 1), ('skip_connect', 1)], normal_concat=[3], " +

@@ -26,6 +26,9 @@ export interface PythonFields {
 
 const FIELDS = ["normal", "normal_concat", "reduce", "reduce_concat"] as const;
 
+/** Keyword arguments of AutoDL-Projects' genotypes, where they say nothing. */
+const FOREIGN: readonly string[] = ["connectN", "connects"];
+
 /** Longest `range(...)` that is written out; a cell has far fewer nodes. */
 const MAX_RANGE = 64;
 
@@ -81,6 +84,7 @@ class Parser {
 
   /** Adds a keyword argument that is not there yet. */
   #field(found: Partial<PythonFields>): void {
+    if (FOREIGN.includes(this.#token.text)) return this.#empty();
     const missing = FIELDS.filter((name) => !found[name]);
     const name = missing.find((each) => each === this.#token.text) ?? this.#fail(missing.join(", ") || '")"');
     this.#next++;
@@ -92,7 +96,19 @@ class Parser {
   /** A pair, or those of a node, as some repositories write them. */
   #pairs(): { op: string; from: number }[] {
     const nested = (this.#at("[") || this.#at("(")) && this.#tokens[this.#next + 1].kind === "sign";
-    return nested ? this.#list(() => this.#pair()) : [this.#pair()];
+    if (!nested) return [this.#pair()];
+    const pairs = this.#list(() => this.#pair());
+    if (pairs.length === 2) return pairs;
+    this.#next--;
+    return this.#fail("two operations for each node");
+  }
+
+  /** A keyword argument of another repository that must say nothing. */
+  #empty(): void {
+    this.#next++;
+    this.#expect("=");
+    if (this.#token.text === "None") this.#next++;
+    else if (this.#list(() => this.#pair()).length > 0) this.#fail("None");
   }
 
   #pair(): { op: string; from: number } {

@@ -6,6 +6,7 @@
  */
 import { option, optionError, text } from "../base/errors.ts";
 import { defineOptions, type Layer, type OptionSet } from "../base/options.ts";
+import { MOST_PAD } from "../data/augment.ts";
 import { DATA_OPTION_LIST, FLIP_OPTION } from "../data/config.ts";
 import { TUNING_OPTION } from "../graph/tuning.ts";
 import { MEMORY_LIMIT_OPTION } from "../run/memory.ts";
@@ -38,7 +39,7 @@ export const TRAIN_OPTION_LIST = [
     key: "pad",
     kind: "int",
     min: 0,
-    max: 64,
+    max: MOST_PAD,
     default: null,
     group: "Data",
     help: "pixels of padding for random crops (default: as suits the data)",
@@ -151,7 +152,9 @@ export const TRAIN_OPTION_LIST = [
     choices: ["bf16", "f32"],
     default: "bf16",
     group: "Training",
-    help: "how a training step stores activations and their gradients; weights, sums and evaluation are f32 always",
+    help:
+      "how training steps and the validation after each epoch store activations and gradients; weights and sums are " +
+      "f32 always, and test images are measured with activations as bf16, as predict does",
   },
   {
     key: "clip",
@@ -222,6 +225,7 @@ export const TRAIN_PRESETS: Readonly<Record<"demo" | "imagenet", TrainOptions>> 
   /** DARTS' published recipe for ImageNet. */
   imagenet: {
     form: "imagenet",
+    imageSize: 224,
     batchSize: 128,
     epochs: 250,
     lr: 0.1,

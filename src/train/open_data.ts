@@ -37,6 +37,9 @@ export async function openTrainData(config: TrainConfig, options: OpenTrainOptio
   const train = await openPart(config, "train", options);
   const val = own ? await openPart(config, "val", options) : undefined;
   if (val && !parts.includes("test")) return { train, val };
+  if (parts.includes("val") && !parts.includes("test")) {
+    options.warn?.(`'${train.name}' has no test/, so its val/ images are measured as test images`);
+  }
   try {
     return { train, val, test: await openPart(config, "test", options) };
   } catch (error) {

@@ -71,7 +71,7 @@ export function modelFile(folder: RunFolder): string {
  * }
  * console.assert(typeof tell === "function");
  * ```
- * @throws {UsageError} where there is no run.
+ * @throws {UsageError} where there is no run, or one of `auto`.
  * @throws {FailureError} where a file is damaged or of another program.
  */
 export function openRun(path: string, options: RunFolderOptions = {}): OpenedRun {

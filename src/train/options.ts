@@ -11,15 +11,17 @@ export interface TrainOptions {
    */
   readonly data?: string;
   /**
-   * Folders of images: side of the square that each is cropped and resized to (default: 64). A whole number from 8 to
-   * 1024.
+   * Folders of images: side of the square that each is cropped and resized to (default: 64, of auto 32). A whole number
+   * from 8 to 1024.
    */
   readonly imageSize?: number | null;
-  /** Folders of images: what they are taken as; auto: grey if all are. Default "auto". */
+  /**
+   * Folders of images: what they are taken as; auto: grey if all of up to 2,048 that are looked at are. Default "auto".
+   */
   readonly colours?: "auto" | "grey" | "rgb";
   /**
-   * Folders of images without train/ and test/: share of each class that is kept for testing. A number from 0.01 to
-   * 0.9. Default 0.2.
+   * Folders of images without test/ and val/: share of each class that is kept for testing. A number from 0.01 to 0.9.
+   * Default 0.2.
    */
   readonly testFraction?: number;
   /** Training images to use in all, those held out for validation among them (default: all). A whole number from 2. */
@@ -93,8 +95,8 @@ export interface TrainOptions {
   /** Weight decay. A number from 0. Default 0.0003. */
   readonly weightDecay?: number;
   /**
-   * How a training step stores activations and their gradients; weights, sums and evaluation are f32 always. Default
-   * "bf16".
+   * How training steps and the validation after each epoch store activations and gradients; weights and sums are f32
+   * always, and test images are measured with activations as bf16, as predict does. Default "bf16".
    */
   readonly precision?: "bf16" | "f32";
   /** Largest global norm of the gradient; 0 = no clipping. A number from 0. Default 5. */

@@ -18,7 +18,7 @@ export function learningRate(
   stepsPerEpoch: number,
 ): number {
   const { schedule, lr, lrMin, lrDecay, warmupEpochs, epochs } = config, warmup = warmupEpochs * stepsPerEpoch;
-  if (step < warmup) return lr * (step + 1) / warmup;
+  if (step < warmup) return lr * Math.min(1, (step + 1) / warmup);
   const share = (step - warmup) / Math.max(1, epochs * stepsPerEpoch - warmup);
   switch (schedule) {
     case "linear":

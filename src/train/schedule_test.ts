@@ -8,6 +8,7 @@ Deno.test("schedules: warm-up, cosine, line, powers, and drop path", () => {
     Math.round(learningRate({ ...base, schedule }, step, 4) * 1e6) / 1e6;
   assert.deepEqual([0, 3, 7, 8].map((s) => rate("cosine", s)), [0.125, 0.5, 1, 1]);
   assert.deepEqual([24, 40].map((s) => rate("cosine", s)), [0.55, 0.1]);
+  assert.equal(rate("cosine", 7.6), 1, "where a clock has a say, the warm-up ends between two steps");
   assert.deepEqual([24, 40].map((s) => rate("linear", s)), [0.55, 0.1]);
   assert.deepEqual([8, 12, 16].map((s) => rate("exponential", s)), [1, 0.5, 0.25]);
   assert.deepEqual([0, 20, 40].map((s) => dropShare(base, s, 4)), [0, 0.1, 0.2]);

@@ -24,7 +24,7 @@ import type { Beginnings, Finished, Phase, RunProgress } from "../run/phase.ts";
 import { runPhase } from "../run/run.ts";
 import type { RunFolder } from "../run/run_folder.ts";
 import type { NetworkConfig } from "../space/derived.ts";
-import type { Genotype } from "../space/genotype.ts";
+import { checkGenotype, type Genotype } from "../space/genotype.ts";
 import { resolveTrainConfig, resolveTrainLayers, TRAIN_OPTIONS, type TrainConfig } from "./config.ts";
 import { drawDropMask, TrainEngine, type TrainMetric } from "./engine.ts";
 import { checkMeasurable } from "./evaluation.ts";
@@ -266,7 +266,7 @@ class TrainPhase implements Phase<TrainPlan, TrainMetric, TrainEngine, TrainProg
       const model = loadModel(file), { notes, network: { genotype } } = model;
       // A kill between an epoch's model and its checkpoint leaves the model of an epoch that is trained again.
       const own = Number(notes.epoch) >= epoch && notes.seed === this.config.seed &&
-        JSON.stringify(genotype) === JSON.stringify(this.network.genotype);
+        JSON.stringify(genotype) === JSON.stringify(checkGenotype(this.network.genotype, "the genotype"));
       if (!own) throw new FailureError(`Cannot use '${file}' as it must be the model of epoch ${epoch} of this run`);
       this.#bestModel = model;
       this.#best = best;

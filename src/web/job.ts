@@ -87,6 +87,11 @@ export function beginJob(job: Job): void {
   writeAtomic(JOB, JSON.stringify(job));
 }
 
+/** Whether the job at hand is past its search: its training has begun. */
+export function trainingBegun(): boolean {
+  return exists(`${TRAINING}/config.json`);
+}
+
 /** Takes a job back of which nothing was done. */
 export function tidyRuns(): void {
   if (!exists(`${SEARCH}/config.json`)) removeFiles(RUNS);

@@ -34,6 +34,8 @@ export interface PageUpdate extends LiveUpdate {
   readonly adapter?: string;
   /** Which images there are. */
   readonly images?: string;
+  /** Whether the training has begun, with a stage. */
+  readonly training?: boolean;
   /** The options of the job that there is. */
   readonly options?: Choices;
   /** What went wrong; empty: nothing. */

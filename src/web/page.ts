@@ -28,7 +28,7 @@ function wish(wish: Wish): void {
   worker.postMessage(wish);
 }
 
-function showStage(stage: Stage): void {
+function showStage(stage: Stage, training: boolean): void {
   const idle = stage === "empty" || stage === "ready";
   element("live").hidden = idle || stage === "waiting";
   element("results").hidden = stage !== "done";
@@ -37,7 +37,8 @@ function showStage(stage: Stage): void {
   button("stop").disabled = stage !== "running";
   button("forget").disabled = !["ready", "stopped", "done"].includes(stage);
   for (const id of ["folder", "sample"]) element<HTMLInputElement>(id).disabled = !idle;
-  for (const id of ["search-options", "train-options"]) field(id).disabled = !idle;
+  field("search-options").disabled = !idle;
+  field("train-options").disabled = !idle && (stage !== "stopped" || training);
   if (idle) element("warnings").replaceChildren();
   if (stage === "empty") element("images").textContent = "No images yet.";
   // Whoever pressed a button that can no longer be pressed is at the next one.
@@ -69,7 +70,7 @@ function show(update: PageUpdate): void {
     element("warnings").append(item);
   }
   if (downloads !== undefined) element("downloads").replaceChildren(...downloads.map(offer));
-  if (stage !== undefined) showStage(stage);
+  if (stage !== undefined) showStage(stage, update.training ?? false);
 }
 
 /** Files with their paths below the folder that they came with. */

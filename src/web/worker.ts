@@ -6,7 +6,18 @@
 import { addFiles, listFiles, removeFiles, useCodec } from "../platform/browser.ts";
 import { FailureError, UsageError } from "../base/errors.ts";
 import { openGpu } from "../gpu/device.ts";
-import { beginJob, begunJob, type Choices, downloads, IMAGES, perform, RUNS, shownJob, tidyRuns } from "./job.ts";
+import {
+  beginJob,
+  begunJob,
+  type Choices,
+  downloads,
+  IMAGES,
+  perform,
+  RUNS,
+  shownJob,
+  tidyRuns,
+  trainingBegun,
+} from "./job.ts";
 import { Keeper } from "./keep.ts";
 import type { PageUpdate, Wish } from "./messages.ts";
 import { SAMPLE_FILES, SAMPLE_FOLDER } from "./sample.ts";
@@ -23,7 +34,7 @@ function tellStage(): void {
   if (adapter === "") return tell({ stage: "waiting" });
   const made = downloads();
   if (made) return tell({ stage: "done", downloads: made });
-  tell({ stage: begunJob() ? "stopped" : data === "" ? "empty" : "ready" });
+  tell({ stage: begunJob() ? "stopped" : data === "" ? "empty" : "ready", training: trainingBegun() });
 }
 
 /** Keeps the files. Where that cannot be done it says so once and goes on without. */
@@ -60,10 +71,10 @@ function tellImages(): void {
 
 async function begin(): Promise<void> {
   useCodec(new URL("magick.wasm", base));
-  await recall();
-  if (navigator.gpu === undefined) {
+  if (navigator.gpu === undefined) { // as on plain http, where there are no locks either
     throw new FailureError("Cannot search here as this browser has no WebGPU: take a newer one, on https or localhost");
   }
+  await recall();
   const { device, name, software } = await openGpu();
   device.destroy();
   adapter = software ? `${name}: software, so the processor does the work, which takes long` : name;
@@ -74,7 +85,13 @@ async function begin(): Promise<void> {
 async function takeImages(name: string, files: readonly { path: string; blob: Blob }[]): Promise<void> {
   removeFiles(IMAGES);
   data = `${IMAGES}/${name}`;
-  await addFiles(data, files);
+  try {
+    await addFiles(data, files);
+  } catch (error) {
+    removeFiles(IMAGES);
+    data = "";
+    throw new FailureError(`Cannot read all files of '${name}' (${error}): choose the folder again`, { cause: error });
+  }
   tellImages();
   await keep();
   tell({ stage: "ready", fault: "" });
@@ -90,7 +107,9 @@ async function takeSample(): Promise<void> {
 }
 
 async function start(options: Choices): Promise<void> {
-  if (!begunJob()) beginJob({ data, ...options });
+  const job = begunJob();
+  if (!job) beginJob({ data, ...options });
+  else if (!trainingBegun()) beginJob({ ...job, train: options.train }); // what could not begin may be chosen again
   stop = new AbortController();
   tell({ stage: "running", fault: "" });
   const warn = (warning: string): void => tell({ warning });
@@ -139,4 +158,9 @@ async function listen({ data: wish }: MessageEvent<Wish>): Promise<void> {
   }
 }
 
-addEventListener("message", listen);
+/** Wishes are fulfilled one after the other, but for the one to stop. */
+let last: Promise<void> = Promise.resolve();
+addEventListener("message", (event: MessageEvent<Wish>) => {
+  if (event.data.kind === "stop") listen(event);
+  else last = last.then(() => listen(event));
+});
