@@ -196,7 +196,7 @@ Deno.test("there is a network as soon as one has gone through an epoch; one that
   });
   await assert.rejects(stopped, (error) => error === reason);
   assert.ok(events.every(({ event }) => event !== "trial"));
-  assert.equal(loadModel(`${early}/${AUTO_MODEL}`).network.height, 16);
+  assert.equal(loadModel(`${early}/${AUTO_MODEL}`).network.height, DATA.train.height);
 
   const { leaderboard, winner } = await auto(options, DATA, { gpu, folder: whole });
   const { candidate: { name } } = leaderboard.find(({ candidate }) => candidate.name !== winner)!;

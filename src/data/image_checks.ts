@@ -147,8 +147,8 @@ function twice(name: string, { parts }: ImageList, copies: Copies): string[] {
     ...apart("part", (file) => partOf.get(file), ", which flatters tests"),
     ...apart("class", (file) => file.label),
     ...(again === 0 ? [] : [
-      `${again} images of '${name}' are copies of others in their class, as '${within[0][0].name}' = ` +
-      `'${within[0][1].name}': held-out images may be copies of ones that are trained on, which flatters them`,
+      `Images of '${name}' are copies of others in their class (${again}), which flatters what is held out: ` +
+      some(within.map(([first, second]) => `'${first.name}' = '${second.name}'`)),
     ]),
   ];
 }
