@@ -29,6 +29,7 @@ const SEARCH = {
   epochs: 4,
   stepsPerEpoch: 40,
   pad: 2,
+  flip: "off" as const,
   weightLr: 0.05,
   alphaLr: 6e-3,
   evalImages: 512,

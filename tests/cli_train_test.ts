@@ -348,7 +348,7 @@ Deno.test("cli evaluate: says where test images that were drawn from a folder ma
   Deno.copyFileSync(path("on-drawn/last.safetensors"), path("alone.safetensors"));
   assert.match(
     await said("alone.safetensors", "--data", path("drawn")),
-    /^warning: Nothing says which images of 'drawn'/,
+    /^warning: Nothing says how 'drawn' was shared out/,
   );
   const unused = testLabels.findLastIndex((label) => label === 0);
   writePng("drawn/zero/another.png", unused);

@@ -228,7 +228,10 @@ class Auto {
         await this.#race.run(plan);
       });
       const winner = this.#race.best;
-      if (!winner) throw this.#nothing();
+      if (!winner) {
+        this.#context.folder?.removeFile(AUTO_MODEL); // that of a candidate that is out
+        throw this.#nothing();
+      }
       this.#context.secondsPerImage = winner.secondsPerImage;
       const better = trivialVerdict(winner.standing, trivial);
       if (better) this.#context.ledger.note(better);

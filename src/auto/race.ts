@@ -138,7 +138,9 @@ export class Race {
     return [
       `${splits}${train.count} images to train on, ${held.count} held out to compare by`,
       `${known.map(({ name }) => name).join(", ")}${search}`,
-      `${rungs} ${rungs === 1 ? "rung" : "rungs"} of halving at equal effort; the winner trains on with all images`,
+      `${rungs} ${
+        rungs === 1 ? "rung" : "rungs"
+      } of halving at equal effort; the winner trains on with all training images`,
     ];
   }
 

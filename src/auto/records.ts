@@ -90,7 +90,7 @@ export interface AutoOutcome {
   readonly splits: number;
   /** Name of the winner. */
   readonly winner: string;
-  /** Whether it was trained on with the held-out images among its own, and that was kept. */
+  /** Whether it was trained on with all training images, and that was kept. */
   readonly trainedOn: boolean;
   /** What the network is where it is an ensemble of the winner's; absent for a single one. */
   readonly ensemble?: Ensemble;

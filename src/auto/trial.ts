@@ -48,8 +48,8 @@ export function batchFor(images: number): number {
 
 /**
  * Epochs of a trial, where its steps suffice, and steps and seconds of one: after each its network and a checkpoint are
- * kept, which takes about 0.05 s, and where the time is over the last whole epoch counts. So slow steps make epochs of few,
- * about as many as there are parts, which are short beside the whole and long beside what is kept after each.
+ * kept, which takes about 0.05 s, and where the time is over the last whole epoch counts. Where steps are slow, an epoch has
+ * few of them: it is short beside the whole training, and long beside what is kept after it.
  */
 const LEAST_EPOCHS = 6, MOST_EPOCHS = 60, EPOCH_STEPS = 50, EPOCH_SECONDS = 0.5, SLOW_PARTS = 30, SLOW_SECONDS = 2;
 /** Share of the epochs in which the learning rate rises. */

@@ -180,9 +180,9 @@ export class Trials {
     const trained = await runTrial({
       ...{ candidate, plan, data: train, gpu, folder, from: from(), seed, warn, stopAfter, signal: within(signal) },
       onModel: (model) => {
-        // Until a candidate stands, so that there is a network early.
-        if (!context.hasNetwork) context.folder?.writeFile(AUTO_MODEL, encodeModel(model));
-        context.hasNetwork ||= first;
+        if (!first) return;
+        context.hasNetwork = true;
+        if (trialParts(id)!.split === 0) context.folder?.writeFile(AUTO_MODEL, encodeModel(model)); // until one stands
       },
       onProgress: (share) => context.tell(`training ${candidate.name}`, share),
     });

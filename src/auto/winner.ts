@@ -87,9 +87,9 @@ export async function trainWinner(context: Context, winner: Runner, fold: Fold):
   while (training.models.length < members && await training.next());
   const { models, steps, told } = training;
   if (models.length === 0) return { model: before, trainedOn: false };
+  if (!told) context.event({ event: "final", candidate, members: models.length, steps, kept: training.kept.at(-1)! });
   const count = await quickEnough(context, models, fold), kept = training.kept[count - 1];
   if (!kept) ledger.note("Training on made the winner worse: the network from before is kept");
-  if (!told) context.event({ event: "final", candidate, members: count, steps, kept });
   return kept ? { model: ensembleOf(models.slice(0, count)), trainedOn: true } : { model: before, trainedOn: false };
 }
 
@@ -100,7 +100,8 @@ async function quickEnough(context: Context, models: readonly Model[], fold: Fol
   for (; longest !== undefined && count > 1; count--) {
     const seconds = await ensembleLatency(context, ensembleOf(models.slice(0, count)), fold);
     if (seconds !== undefined && seconds <= longest) break;
-    context.ledger.note(`${count} networks together take longer than an image may: ${count - 1} answer`);
+    const what = seconds === undefined ? "could not be timed" : "take longer than an image may";
+    context.ledger.note(`${count} networks together ${what}: ${count - 1} ${count > 2 ? "answer" : "answers"}`);
   }
   return count;
 }
@@ -117,7 +118,13 @@ async function ensembleLatency(context: Context, model: Model, { held }: Fold): 
     }
   };
   const decides = limitsOf(config).latency !== undefined;
-  const latency = decides ? await ledger.measured(id, measure) : await ledger.result(id, measure);
+  const known = (): Promise<number | Failed> => ledger.result(id, measure);
+  const latency = decides
+    ? await ledger.measured(id, measure).catch((error) => {
+      if (!context.isTimeOver(error)) throw error;
+      return known(); // the run that is repeated had no such limit, or was of an earlier version
+    })
+    : await known();
   return typeof latency === "number" ? latency : undefined;
 }
 

@@ -256,7 +256,7 @@ function tellResult(result: AutoResult, path: string, terminal: Terminal): void 
     ...notes.map((note) => `  ${note}.`),
     ...(search ? [`  ${verdictText(search)}`] : []),
     ...pairs([
-      ["winner", `${winner}${result.trainedOn ? ", trained on with all images" : ""}`],
+      ["winner", `${winner}${result.trainedOn ? ", trained on with all training images" : ""}`],
       ...(ensemble ? [["ensemble", ensembleText(ensemble)] as [string, string]] : []),
       ...(test
         ? [[

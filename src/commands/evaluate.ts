@@ -88,10 +88,10 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use.`,
   return command;
 }
 
-/** About test images that were drawn from a folder: the model may have been trained on some of them. */
-function shareWarnings({ notes }: Model, { shared, name }: Dataset, training: TrainedOn | undefined): string[] {
-  if (!shared) return [];
-  const before = training?.data.name === name ? training.data.shared : undefined;
+/** About test images that were drawn from the folder `spec`: the model may have been trained on some of them. */
+function shareWarnings({ notes }: Model, { shared, name }: Dataset, spec: string, training?: TrainedOn): string[] {
+  if (!shared || training && !isSame(spec, training.config.data)) return []; // the model never saw these
+  const before = training?.data.shared;
   if (before) {
     if (before.train === shared.train && before.test === shared.test) return [];
     const count = ({ train, test }: SharedOut): string => `${train} files to train on and ${test} to test on`;
@@ -102,10 +102,20 @@ function shareWarnings({ notes }: Model, { shared, name }: Dataset, training: Tr
       "images for testing may be ones that it was trained on, so the figures flatter",
     ];
   }
-  return notes.data !== name ? [] : [
-    `Nothing says which images of '${name}' the model was trained on: where files were added since, or the share was ` +
-    "another one, it knows some of those for testing, so the figures flatter",
+  return !training && notes.data !== name ? [] : [
+    `Nothing says how '${name}' was shared out when the model was trained: where files were added since, or the share ` +
+    "was another one, it knows some of those for testing, so the figures flatter",
   ];
+}
+
+/** Whether two paths lead to one place. */
+function isSame(one: string, other: string): boolean {
+  if (one === other) return true;
+  try {
+    return Deno.realPathSync(one) === Deno.realPathSync(other);
+  } catch { // one of them is gone, or may not be looked at
+    return false;
+  }
 }
 
 /** Runs the verb. @returns the exit code */
@@ -126,7 +136,7 @@ export async function runEvaluate(parsed: Parsed, [path]: readonly string[]): Pr
       testFraction: options.testFraction ?? training?.config.testFraction,
     }, terminal);
     warnOfClasses(model, data, terminal);
-    if (split === "test") shareWarnings(model, data, training).forEach((each) => terminal.warn(each));
+    if (split === "test") shareWarnings(model, data, spec, training).forEach((each) => terminal.warn(each));
     if (split === "test" && !partsOf(spec).includes("test")) {
       terminal.warn(
         `'${data.name}' has no test/, so its val/ images stand in: where they chose the best epoch, they flatter`,

@@ -151,9 +151,10 @@ function scansOf(bytes: Uint8Array): number {
     const marker = bytes[at + 1];
     if (marker === 0xd9) break;
     if (marker === 0xda) scans++;
-    // Stuffed bytes and restarts within a scan, and fill bytes, have no segment behind them.
-    const bare = marker === 0xff || marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8);
-    at = bytes.indexOf(0xff, bare ? at + 1 : at + 2 + Math.max(2, 256 * bytes[at + 2] + bytes[at + 3]));
+    // Only these have a segment behind them: not stuffed bytes and restarts within a scan, nor fill bytes, nor the end.
+    const segment = marker >= 0xc0 && marker < 0xff && !(marker >= 0xd0 && marker <= 0xd8);
+    const length = segment ? 256 * (bytes[at + 2] ?? 0) + (bytes[at + 3] ?? 0) : 0;
+    at = bytes.indexOf(0xff, segment ? at + 2 + Math.max(2, length) : at + 1);
   }
   return scans;
 }

@@ -19,7 +19,7 @@ export const FLIP_OPTION = {
   kind: "choice",
   choices: ["auto", "on", "off"],
   group: "Data",
-  help: "whether images are flipped at random; auto: as suits the data (not for digits)",
+  help: "whether images are flipped at random; auto: as suits the data (folders of images and CIFAR are, MNIST is not)",
 } as const;
 
 /** The options. */

@@ -128,6 +128,12 @@ Deno.test("images: cut and damaged files of every kind are refused in one senten
     [new TextEncoder().encode("\0\0\0\x18ftypheic\0\0\0\0"), /it is HEIC, AVIF or a video inside/],
   ];
   for (const [bytes, part] of cases) await assert.rejects(decodeImage(bytes, "f"), refused(part), String(part));
+  for (let end = scan; end < file.length; end++) { // whatever it ends in, there is an end to it
+    for (const rest of [[], [0xff], [0xff, 0xda], [0xff, 0xc4, 0]]) {
+      const cut = concat(file.subarray(0, end), Uint8Array.from(rest));
+      await decodeImage(cut, "f").catch((error) => assert.ok(refused(/cut off|damaged/)(error), String(error)));
+    }
+  }
   // A film behind the picture, as phones put it there: whatever bytes it has, they are no passes.
   const film = concat(file, ...Array(200).fill(Uint8Array.of(0xff, 0xda, 0, 12, 0xff, 0xd8)));
   assert.deepEqual(await decodeImage(film, "f"), await decodeImage(file, "f"));

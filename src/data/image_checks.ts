@@ -132,7 +132,7 @@ function leftOut(name: string, { loose, others, twins }: ImageList): string[] {
   return out;
 }
 
-/** About images that stand in two parts or classes. */
+/** About images that stand in two parts or classes, or twice in one. */
 function twice(name: string, { parts }: ImageList, copies: Copies): string[] {
   const partOf = new Map([...parts].flatMap(([part, files]) => files.map((file) => [file, part])));
   const apart = (what: string, of: (file: ImageFile) => unknown, harm = ""): string[] => {
@@ -147,7 +147,7 @@ function twice(name: string, { parts }: ImageList, copies: Copies): string[] {
     ...apart("part", (file) => partOf.get(file), ", which flatters tests"),
     ...apart("class", (file) => file.label),
     ...(again === 0 ? [] : [
-      `Images of '${name}' are copies of others in their class (${again}), which flatters what is held out: ` +
+      `Images of '${name}' are copies of others in their class (${again}), which flatters images that are held out of these: ` +
       some(within.map(([first, second]) => `'${first.name}' = '${second.name}'`)),
     ]),
   ];

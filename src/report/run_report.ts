@@ -167,7 +167,7 @@ export interface RunReportOptions {
 
 /**
  * The report on the run in `folder`, one HTML page that needs nothing else. That of a training includes the search that
- * found its cell where that can still be read.
+ * found its cell where that can still be read and had the same images.
  * @param folder a run folder, or its path
  * @throws {FailureError} for a search that has not finished, and for damaged files.
  * @throws {UsageError} where there is no run, or one of `auto`.

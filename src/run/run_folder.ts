@@ -236,6 +236,16 @@ export class RunFolder implements Disposable {
     writeAtomic(this.file(name), data);
   }
 
+  /** Removes a file of the run, where it is there. Throws FailureError. */
+  removeFile(name: string): void {
+    this.#expectLock();
+    try {
+      if (exists(this.file(name))) platform().files.remove(this.file(name));
+    } catch (error) {
+      throw fileError(error, "write", this.file(name));
+    }
+  }
+
   /** {@linkcode writeFile} of a value as indented JSON. */
   writeJson(name: string, value: unknown): void {
     this.writeFile(name, JSON.stringify(value, null, 2) + "\n");

@@ -32,7 +32,10 @@ export interface SearchOptions {
   readonly images?: number | null;
   /** Pixels of padding for random crops. A whole number from 0 to 64. Default 4. */
   readonly pad?: number;
-  /** Whether images are flipped at random; auto: as suits the data (not for digits). Default "auto". */
+  /**
+   * Whether images are flipped at random; auto: as suits the data (folders of images and CIFAR are, MNIST is not).
+   * Default "auto".
+   */
   readonly flip?: "auto" | "on" | "off";
   /** Search space, or the definition of one's own. Default "darts". */
   readonly space?: "darts" | "s1" | "s2" | "s3" | "s4" | "nas-bench-201" | SpaceDefinition;

@@ -58,7 +58,7 @@ export function studentT95(df: number): number {
 
 const meanOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
-/** Values that differ by less than this share of the largest are equal but for rounding. */
+/** Values that differ by less than this, or than this share of the largest, are equal but for rounding. */
 const ROUNDING = 1e-12;
 
 /** Sample variance over n: the square of the standard error; 0 where the values are equal but for rounding. */

@@ -305,11 +305,15 @@ function randomOf(path: string, value: unknown, trained: boolean): number {
   return value as number;
 }
 
+/** Defaults of options of a search that have others now: what identifies a configuration stays. */
+const FORMER: Readonly<Record<string, Value>> = { flip: "off" };
+
 /** The values that differ from the defaults: what identifies a configuration, also when options are added later. */
 export function ownValues(config: SearchConfig | TrainConfig, kind: "search" | "train"): Record<string, Value> {
   const [options, values]: [readonly Option[], Values] = kind === "search"
     ? [SEARCH_OPTIONS.options, SEARCH_OPTIONS.toRecord(config as SearchConfig)]
     : [TRAIN_OPTIONS.options, TRAIN_OPTIONS.toRecord(config as TrainConfig)];
-  const changed = options.filter(({ key, default: fallback }) => (values[key] ?? null) !== fallback);
+  const former = kind === "search" ? FORMER : {};
+  const changed = options.filter(({ key, default: now }) => (values[key] ?? null) !== (former[key] ?? now));
   return Object.fromEntries(changed.map(({ key }) => [key, values[key] ?? null]));
 }

@@ -40,7 +40,8 @@ function readKept(path: string, kept = new Map<string, Line>()): Map<string, Lin
 function merged(known: Line | undefined, line: Line): Line {
   const { epochs } = line, before = known?.epochs;
   if (!Array.isArray(epochs) || !Array.isArray(before)) return line;
-  return { ...line, epochs: epochs.map((each, i) => ({ ...each, cells: { ...before[i]?.cells, ...each?.cells } })) };
+  const cells = new Map(before.map((each) => [each?.epoch, each?.cells]));
+  return { ...line, epochs: epochs.map((each) => ({ ...each, cells: { ...cells.get(each?.epoch), ...each?.cells } })) };
 }
 
 /** The parts of a study's folder. */

@@ -29,7 +29,7 @@ export interface PredictOptions {
 
 /** {@linkcode PredictOptions}, and who is told of every image. */
 export interface EvaluateOptions extends PredictOptions {
-  /** Told of each image, in order: the network's logits, which are only there for the call, and the image's class. */
+  /** Told of each image, in order: the network's logits, only there for the call, its class, and its place in the set. */
   readonly onImage?: (logits: Float32Array, label: number, index: number) => void;
 }
 

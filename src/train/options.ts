@@ -33,7 +33,10 @@ export interface TrainOptions {
   readonly valImages?: number | null;
   /** Pixels of padding for random crops (default: as suits the data). A whole number from 0 to 64. */
   readonly pad?: number | null;
-  /** Whether images are flipped at random; auto: as suits the data (not for digits). Default "auto". */
+  /**
+   * Whether images are flipped at random; auto: as suits the data (folders of images and CIFAR are, MNIST is not).
+   * Default "auto".
+   */
   readonly flip?: "auto" | "on" | "off";
   /**
    * Side of the square that is blanked at random; 0 = none (default: as suits the data, 16 for CIFAR). A whole number

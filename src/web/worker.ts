@@ -162,5 +162,5 @@ async function listen({ data: wish }: MessageEvent<Wish>): Promise<void> {
 let last: Promise<void> = Promise.resolve();
 addEventListener("message", (event: MessageEvent<Wish>) => {
   if (event.data.kind === "stop") listen(event);
-  else last = last.then(() => listen(event));
+  else last = last.then(() => listen(event)).catch((error) => tell({ fault: String(error) }));
 });
