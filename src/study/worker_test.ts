@@ -163,6 +163,18 @@ Deno.test("worker: cells are trained with the reductions of their space, as rand
   assert.deepEqual(trained.map(({ reduceAt }) => reduceAt), [[0.5], [0.5]]);
 });
 
+Deno.test("worker: what was kept of the studies in docs/studies is theirs still, whatever options and defaults came since", () => {
+  const place = new URL("../../docs/studies/", import.meta.url).pathname;
+  for (const name of ["decide", "presets", "nas-bench-201", "noise"]) {
+    using folder = new Temporary();
+    const text = Deno.readTextFileSync(`${place}${name}.yaml`), kept = `${place}results/${name}.jsonl`;
+    folder.begin(text, kept);
+    const known = new Set(knownTasks(parseStudy(name, text), folder).tasks.map((task) => task.name));
+    const lines = Deno.readTextFileSync(kept).trim().split("\n").map((line) => JSON.parse(line).name as string);
+    assert.ok(lines.length > 0 && lines.every((line) => known.has(line)), name);
+  }
+});
+
 Deno.test("worker: a search that is under way may be measured with other images in the end", () => {
   const names = [128, 512].map((images) => {
     const study = parseStudy("x.yaml", `search: { perturbation-images: ${images} }`);
