@@ -13,7 +13,7 @@ export type { Action, IdartsError, Remedy, Text, Wording } from "./src/base/erro
 export type { TensorData, TensorEntry } from "./src/base/safetensors.ts";
 export type { Augment } from "./src/data/augment.ts";
 export type { Change, Crop, Jitter } from "./src/data/changes.ts";
-export type { ImageStream, SkippedFile, Split } from "./src/data/dataset.ts";
+export type { ImageStream, SharedOut, SkippedFile, Split } from "./src/data/dataset.ts";
 export type { FetchOptions, Remote } from "./src/data/fetch.ts";
 export type { FetchMnistOptions, MnistFile } from "./src/data/fetch_mnist.ts";
 export type { DataFormat, DataPlace, KnownData } from "./src/data/format.ts";

@@ -259,6 +259,16 @@ Deno.test("several splits hold no image out twice, and train on all others", asy
   assert.deepEqual([one.train.count, one.held.mean], [24, train.mean], "normalised as in training");
 });
 
+Deno.test("no copy of an image that is held out is trained on, and each is held out once", async () => {
+  const numbers = await numbered(24, 2), firsts = Int32Array.from({ length: 24 }, (_, i) => i % 4 < 2 ? i % 2 : i);
+  const folds = await splitsOf({ train: { ...numbers, firsts } }, 1); // all that are 0 or 1 modulo 4 are copies of 0 and 1
+  const contents = (data: Dataset): Set<number> => new Set(numbersOf(data).map((n) => firsts[n]));
+  for (const { train, held } of folds) assert.equal(contents(train).intersection(contents(held)).size, 0);
+  assert.equal(new Set(folds.flatMap(({ held }) => numbersOf(held))).size, 3 * folds[0].held.count);
+  const same = { ...numbers, firsts: Int32Array.from({ length: 24 }, (_, i) => i % 2) };
+  await assert.rejects(splitsOf({ train: same }, 1), /its images are copies of those that are held out: add different/);
+});
+
 Deno.test("parts of a streamed data set: streamed, or in memory and in order", async () => {
   const whole = await numbered(100, 2), { images, ...rest } = whole, wanted = Uint32Array.of(70, 3, 99, 12);
   let closed = 0;

@@ -6,7 +6,7 @@
 import { UsageError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { splitHalves } from "../data/split.ts";
+import { firstsOf, splitHalves } from "../data/split.ts";
 import { subsetInMemory, subsetOf } from "../data/subset.ts";
 import type { TrainData } from "../train/setup.ts";
 import { type TrivialResult, trivialResults } from "./trivial.ts";
@@ -35,7 +35,7 @@ function shuffled(count: number, seed: number, stream: string): Uint32Array {
 
 /**
  * Splits into training and held-out images, several where there are few; no image is held out twice.
- * @throws {UsageError} where there are too few images to hold any out.
+ * @throws {UsageError} where there are too few images to hold any out, or too few different ones.
  */
 export async function splitsOf({ train, val }: TrainData, seed: number): Promise<Fold[]> {
   if (train.count < LEAST_IMAGES) {
@@ -52,13 +52,20 @@ export async function splitsOf({ train, val }: TrainData, seed: number): Promise
   const splits = count < FEW_HELD ? SPLITS : 1, folds: Fold[] = [];
   let rest = Uint32Array.from({ length: train.count }, (_, i) => i);
   for (let i = 0; i < splits; i++) {
-    const labels = Int32Array.from(rest, (at) => train.labels[at]), { name, classes } = train;
-    const { train: kept, val: out } = splitHalves({ name, classes, labels }, seed + i, {
+    const labels = Int32Array.from(rest, (at) => train.labels[at]), { name, classes, firsts: all } = train;
+    const firsts = all && firstsOf(Array.from(rest), (at) => all[at]);
+    const { train: kept, val: out } = splitHalves({ name, classes, labels, firsts }, seed + i, {
       train: rest.length - count,
       val: count,
     });
-    const held = out.map((at) => rest[at]), apart = new Set(held);
-    const learnt = shuffled(train.count, seed + i, "auto/train").filter((at) => !apart.has(at));
+    const first = (at: number): number => all?.[at] ?? at;
+    const held = out.map((at) => rest[at]), apart = new Set(Array.from(held, first)); // and copies of them
+    const learnt = shuffled(train.count, seed + i, "auto/train").filter((at) => !apart.has(first(at)));
+    if (learnt.length === 0) {
+      throw new UsageError(
+        `Cannot compare networks on '${name}' as its images are copies of those that are held out: add different ones`,
+      );
+    }
     folds.push({
       train: await subsetOf(train, learnt, train.name),
       held: await subsetInMemory(train, held, `${train.name} (held out)`),

@@ -49,6 +49,8 @@ export interface Dataset {
   readonly stream?: ImageStream;
   /** Files that were left out, and why. */
   readonly skipped?: readonly SkippedFile[];
+  /** Of each image the first one with the same content; absent where nobody looked, or all differ. */
+  readonly firsts?: Int32Array;
   /** Of a folder whose test images were shared out: how many of its files are for what, damaged ones included. */
   readonly shared?: SharedOut;
 }

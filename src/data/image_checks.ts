@@ -147,7 +147,7 @@ function twice(name: string, { parts }: ImageList, copies: Copies): string[] {
     ...apart("part", (file) => partOf.get(file), ", which flatters tests"),
     ...apart("class", (file) => file.label),
     ...(again === 0 ? [] : [
-      `Images of '${name}' are copies of others in their class (${again}), which flatters images that are held out of these: ` +
+      `Images of '${name}' are copies of others in their class (${again}); they stay on one side of every split: ` +
       some(within.map(([first, second]) => `'${first.name}' = '${second.name}'`)),
     ]),
   ];

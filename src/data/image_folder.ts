@@ -14,6 +14,7 @@ import { checkClasses, type ImageFile, type ImageList, looksLikeImages, partsIn,
 import { FORMAT_NAMES } from "./image_format.ts";
 import { skippedSentence } from "./left_out.ts";
 import { checkLimit } from "./records.ts";
+import { firstsOf } from "./split.ts";
 import { channelStats, evenly, fingerprintOf, textFingerprint } from "./statistics.ts";
 
 /** Training images that the statistics and the number of channels are taken from, at most. */
@@ -187,7 +188,7 @@ async function load(
   size: number,
   { channels, classes }: { readonly channels: number; readonly classes: number },
   onProgress: OpenDataOptions["onProgress"],
-): Promise<Pick<Dataset, "images" | "labels" | "count" | "fingerprint">> {
+): Promise<Pick<Dataset, "images" | "labels" | "count" | "fingerprint"> & { readonly kept: readonly ImageFile[] }> {
   const bytes = channels * size * size, kept: ImageFile[] = [], good: number[] = [];
   let images = new Uint8Array(files.length * bytes);
   await decoder.all(
@@ -211,7 +212,7 @@ async function load(
   if (count < files.length) images = images.slice(0, bytes * count);
   const labels = Int32Array.from(kept, (f) => f.label);
   const fingerprint = await fingerprintOf([count, channels, size, size, classes], images, labels);
-  return { images, labels, count, fingerprint };
+  return { images, labels, count, fingerprint, kept };
 }
 
 /** Channels that images are taken in; undefined: 1 only if all that were looked at are grey. */
@@ -254,9 +255,11 @@ async function open(place: DataPlace, options: OpenDataOptions): Promise<Dataset
     const { channels, mean, std } = facts, classes = classNames.length, format = IMAGE_FOLDER.name;
     const common = { name, format, channels, mean, std, height: size, width: size, classes, classNames };
     const streamed = files.length * channels * size * size > memoryBudget;
-    const images = streamed
-      ? await stream(files, common, pool, patience, warn)
+    const { kept, ...images } = streamed
+      ? { ...await stream(files, common, pool, patience, warn), kept: files }
       : await load(decoder, place, files, size, common, options.onProgress);
+    const first = new Map((copies ?? []).flatMap((group) => group.map((file) => [file, group[0]])));
+    const firsts = firstsOf(kept, (file) => first.get(file) ?? file);
     if (pool.trouble !== undefined) warn?.(pool.trouble);
     const skipped = [...list.skipped, ...decoder.skipped];
     if (!streamed && split === "train" && limit === undefined) {
@@ -265,7 +268,7 @@ async function open(place: DataPlace, options: OpenDataOptions): Promise<Dataset
     const total = list.skipped.length + [...list.parts.values()].reduce((sum, part) => sum + part.length, 0);
     const sentence = skippedSentence(name, skipped, total);
     if (sentence !== undefined) warn?.(sentence);
-    return { ...common, ...images, skipped, ...(shared && { shared }) };
+    return { ...common, ...images, skipped, ...(firsts && { firsts }), ...(shared && { shared }) };
   } finally {
     decoder.close();
   }

@@ -7,6 +7,8 @@ import { DecodeMemory, MEMORY } from "./decode_memory.ts";
 import { DecodePool, DecodeThreads } from "./decode_threads.ts";
 import { prepareImage } from "./decode.ts";
 import { loadImage } from "./load.ts";
+import { splitHalves } from "./split.ts";
+import { subsetOf } from "./subset.ts";
 import type { GiveBack } from "./memory_budget.ts";
 import { classFiles as classes, concat, encodePng, pngChunk, sampleJpeg, samplePng, withFiles } from "./testing.ts";
 
@@ -176,12 +178,26 @@ Deno.test("images: copies of a file stay on one side, grey sets have one channel
     const { said } = await openAll(folder);
     assert.ok(
       said.some((s) =>
-        /^Images of '.*' are copies of others in their class \(20\), .* of these: '0\/0.png' = '0\/1.png'/.test(s)
+        /^Images of '.*' are copies of others in their class \(20\); they stay on one side of every split: '0\/0.png' = '0\/1.png'/
+          .test(s)
       ),
     );
     assert.deepEqual([train.count, test.count], [32, 8]);
     const first = (d: Dataset): Set<number> => new Set(Array.from({ length: d.count }, (_, i) => d.images[i * 256]));
     assert.equal(first(train).intersection(first(test)).size, 0);
+    for (const data of [train, (await openAll(folder, { memoryBudget: 0 })).data]) {
+      const half = splitHalves(data, 3, 0.5), part = await subsetOf(data, half.val, "val");
+      const seen = (list: Uint32Array): Set<number> => new Set(Array.from(list, (i) => train.images[i * 256]));
+      assert.deepEqual([half.train.length, half.val.length, seen(half.train).intersection(seen(half.val)).size], [
+        16,
+        16,
+        0,
+      ]);
+      assert.deepEqual(
+        [...part.firsts!],
+        Array.from(half.val, (i) => half.val.findIndex((j) => data.firsts![j] === data.firsts![i])),
+      );
+    }
     assert.equal((await openAll(folder, { colours: "rgb" })).data.channels, 3);
   });
 });

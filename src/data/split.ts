@@ -36,17 +36,41 @@ function quotas(total: number, sizes: readonly number[], room: readonly number[]
   return out;
 }
 
+/** Of each in a list the place of the first that is the same; undefined where all differ. */
+export function firstsOf<T>(list: readonly T[], what: (each: T) => unknown): Int32Array | undefined {
+  const places = new Map<unknown, number>();
+  const firsts = Int32Array.from(list, (each, i) => {
+    const key = what(each), known = places.get(key);
+    if (known === undefined) places.set(key, i);
+    return known ?? i;
+  });
+  return places.size < list.length ? firsts : undefined;
+}
+
 /**
- * Splits a data set in two disjoint, shuffled sets in which each class has its share. `split` is the fraction that
- * goes to `train` (the rest goes to `val`), or the two counts. Depends on the labels, seed and split only. Throws
- * UsageError where one of the sets would be empty or the images do not suffice.
+ * The first `most` of `order`, and the others; images of one content stay together, unless nothing else fits.
+ * @param firsts of each image, the first one of the same content
+ */
+function partOf(order: readonly number[], most: number, firsts: Int32Array | undefined): [number[], number[]] {
+  if (!firsts) return [order.slice(0, most), order.slice(most)];
+  const taken: number[] = [], left: number[] = [], groups = [...Map.groupBy(order, (index) => firsts[index]).values()];
+  for (const same of groups.toSorted((a, b) => b.length - a.length)) { // large ones first: then few do not fit
+    (taken.length + same.length <= most ? taken : left).push(...same);
+  }
+  return [[...taken, ...left.splice(0, most - taken.length)], left];
+}
+
+/**
+ * Splits a data set in two disjoint, shuffled sets in which each class has its share, and copies of an image within a class
+ * are in one of them. `split` is the fraction that goes to `train` (the rest goes to `val`), or the two counts. Depends on
+ * labels, copies, seed and split only. Throws UsageError where one of the sets would be empty or the images do not suffice.
  */
 export function splitHalves(
-  data: Pick<Dataset, "name" | "labels" | "classes">,
+  data: Pick<Dataset, "name" | "labels" | "classes" | "firsts">,
   seed: number,
   split: number | { readonly train: number; readonly val: number },
 ): Halves {
-  const { labels, classes, name } = data;
+  const { labels, classes, name, firsts } = data;
   const count = labels.length;
   if (typeof split === "number" && !(split > 0 && split < 1)) {
     throw new UsageError(
@@ -68,18 +92,14 @@ export function splitHalves(
   const sizes = members.map((list) => list.length);
   const trainQuota = quotas(train, sizes, sizes);
   const valQuota = quotas(val, sizes, sizes.map((n, c) => n - trainQuota[c]));
-  const first = new Uint32Array(train);
-  const second = new Uint32Array(val);
-  let a = 0, b = 0;
+  const first: number[] = [], second: number[] = [];
   for (let c = 0; c < classes; c++) {
-    const order = new Random(seed, "split/class", 0, c).permutation(sizes[c]);
-    for (let i = 0; i < trainQuota[c] + valQuota[c]; i++) {
-      const index = members[c][order[i]];
-      if (i < trainQuota[c]) first[a++] = index;
-      else second[b++] = index;
-    }
+    const order = Array.from(new Random(seed, "split/class", 0, c).permutation(sizes[c]), (i) => members[c][i]);
+    const [taken, left] = partOf(order, trainQuota[c], firsts);
+    first.push(...taken);
+    second.push(...partOf(left, valQuota[c], firsts)[0]);
   }
-  const mix = (list: Uint32Array, stream: string): Uint32Array =>
+  const mix = (list: readonly number[], stream: string): Uint32Array =>
     new Random(seed, stream).permutation(list.length).map((i) => list[i]);
   return { train: mix(first, "split/train"), val: mix(second, "split/val") };
 }

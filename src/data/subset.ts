@@ -5,6 +5,7 @@
  */
 import { UsageError } from "../base/errors.ts";
 import type { Dataset, ImageStream } from "./dataset.ts";
+import { firstsOf } from "./split.ts";
 import { textFingerprint } from "./statistics.ts";
 
 /** Images of a streamed data set that are asked for at once. */
@@ -38,9 +39,10 @@ export async function subsetInMemory(data: Dataset, indices: Uint32Array, name: 
 
 /** What a part has besides images. */
 async function part(data: Dataset, indices: Uint32Array, name: string): Promise<Dataset> {
-  const labels = Int32Array.from(indices, (i) => data.labels[i]);
+  const labels = Int32Array.from(indices, (i) => data.labels[i]), { firsts } = data;
   const fingerprint = await textFingerprint(`${data.fingerprint} ${indices.join()}`);
-  return { ...data, name, labels, count: indices.length, fingerprint };
+  const again = firsts && firstsOf(Array.from(indices), (index) => firsts[index]);
+  return { ...data, name, labels, count: indices.length, fingerprint, ...(firsts && { firsts: again }) };
 }
 
 function gather({ images, channels, height, width }: Dataset, indices: Uint32Array): Uint8Array {
