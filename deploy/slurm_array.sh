@@ -20,11 +20,12 @@ study="$1" folder="$2" data="$3"
 deno="${DENO:-deno}"
 mkdir -p "$folder"
 
-# Only this: read the study, its folder and the data; write the folder; know which task of the array it is, and the
-# machine's name (to see at once that another task of this machine has died).
+# Only this: read the study, its folder, the data and its own modules (to decode images in threads); write the folder; know
+# which task of the array it is and the machine's name (to see at once that another task of this machine has died); set
+# how many threads Mesa's software driver has.
 exec "$deno" run --no-prompt \
-  --allow-read="$study,$folder,$data" \
+  --allow-read="$study,$folder,$data,src" \
   --allow-write="$folder" \
-  --allow-env=SLURM_ARRAY_TASK_ID,SLURM_ARRAY_TASK_COUNT \
+  --allow-env=SLURM_ARRAY_TASK_ID,SLURM_ARRAY_TASK_COUNT,LP_NUM_THREADS \
   --allow-sys=hostname \
   cli.ts study run "$study" --out "$folder" ${IDARTS_STUDY_FLAGS:-}

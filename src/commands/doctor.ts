@@ -166,8 +166,11 @@ function permissionHints(gpu: Gpu): [string, string][] {
   const granted = (query: Deno.PermissionDescriptor): string =>
     Deno.permissions.querySync(query).state === "granted" ? "yes" : "no ";
   const rows: [string, string][] = [
-    ["--allow-read=<data>,<runs>", `${granted({ name: "read" })}  images, and runs to go on with`],
-    ["--allow-write=<runs>", `${granted({ name: "write" })}  run folders`],
+    [
+      "--allow-read=<data>,<runs>",
+      `${granted({ name: "read", path: "runs" })}  images, and runs (in runs/) to go on with`,
+    ],
+    ["--allow-write=<runs>", `${granted({ name: "write", path: "runs" })}  run folders (in runs/)`],
   ];
   if (gpu.software) {
     const threads = granted({ name: "env", variable: THREADS_VARIABLE });

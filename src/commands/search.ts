@@ -195,7 +195,7 @@ async function searchIn(job: SearchJob, data: Dataset, running: Running, live?: 
     onStart,
     onEpoch,
   });
-  const taken = time(), field = fieldTime(software ? taken.cpuSeconds : taken.seconds, software);
+  const taken = time(), field = resume ? null : fieldTime(software ? taken.cpuSeconds : taken.seconds, software);
   await finishSearch(folder, result, resume ? undefined : taken);
   terminal.progress(() => "writing the report ...");
   tell(job, result, terminal, { seconds: taken.seconds, field, report: await writeReport(folder) });
@@ -225,7 +225,7 @@ function tell(
   { config, folder }: SearchJob,
   result: SearchResult,
   terminal: Terminal,
-  { seconds, field, report }: { seconds: number; field: string; report: string },
+  { seconds, field, report }: { seconds: number; field: string | null; report: string },
 ): void {
   const epochs = readRecords(folder, EPOCH_SHAPE), chosen = config.discretizer, last = epochs.at(-1);
   const { genotype, text } = methodReport(result.report, chosen), file = (name: string): string => folder.file(name);
@@ -268,7 +268,12 @@ function tell(
     "",
     ...pairs([
       ["ended", `after epoch ${result.stopped.epoch} of ${config.epochs}: ${result.stopped.text}`],
-      ["time", `${duration(seconds)} in all (${field}), ${duration(mean)} a step (architecture and weights)`],
+      [
+        "time",
+        `${duration(seconds)} ${field ? `in all (${field})` : "since it was resumed"}, ${
+          duration(mean)
+        } a step (architecture and weights)`,
+      ],
       ["GPU memory", `${mebibytes(result.plan.bytes)} at most`],
       ["weights", `${count(weightCount(result.plan.variables))} in the supernet`],
       ["picture", file("cells.svg")],

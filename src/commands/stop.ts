@@ -36,8 +36,12 @@ export function tellStopped(terminal: Terminal, folder: string, step: number | u
   terminal.line(step === undefined ? message : `${message}; go on with: ${again}`);
 }
 
-/** Listens until disposed. @param onStop told of the first signal */
-export function listenForStop(onStop: () => void): Stop {
+/**
+ * Listens until disposed.
+ * @param onStop told of the first signal
+ * @param hangup what the end of the terminal means: a run goes on
+ */
+export function listenForStop(onStop: () => void, hangup: "goes on" | "stops" = "goes on"): Stop {
   const controller = new AbortController();
   let code = 1;
   const listeners = (Object.keys(CODES) as Signal[])
@@ -51,7 +55,7 @@ export function listenForStop(onStop: () => void): Stop {
       };
       return { signal: signal as Deno.Signal, listener };
     });
-  if (Deno.build.os !== "windows") listeners.push({ signal: "SIGHUP", listener: () => {} });
+  if (Deno.build.os !== "windows" && hangup === "goes on") listeners.push({ signal: "SIGHUP", listener: () => {} });
   for (const { signal, listener } of listeners) Deno.addSignalListener(signal, listener);
   return {
     signal: controller.signal,

@@ -228,7 +228,7 @@ async function trainIn(job: TrainJob, data: TrainData, running: Running, live?: 
   const taken = time(), { seconds } = taken, { parameters } = costOf(network);
   await finishTraining(folder, result, resume ? undefined : taken);
   terminal.progress(() => "writing the report ...");
-  tell(job, result, terminal, { seconds, report: await writeReport(folder), parameters });
+  tell(job, result, terminal, { seconds, resumed: resume, report: await writeReport(folder), parameters });
 }
 
 /** Shows where a training is. */
@@ -252,7 +252,7 @@ function tell(
   { config, folder }: TrainJob,
   { modelFile, model, best, test, plan }: TrainResult,
   terminal: Terminal,
-  { seconds, report, parameters }: { seconds: number; report: string; parameters: number },
+  { seconds, resumed, report, parameters }: { seconds: number; resumed: boolean; report: string; parameters: number },
 ): void {
   const epochs = readRecords(folder, EPOCH_SHAPE), file = (name: string): string => folder.file(name);
   terminal.event({
@@ -280,7 +280,7 @@ function tell(
           `${finePercent(test.accuracy)} of ${count(test.count)} images, loss ${test.loss.toFixed(4)}`,
         ]]
         : []) as [string, string][],
-      ["time", `${duration(seconds)} in all, ${duration(mean)} a step`],
+      ["time", `${duration(seconds)} ${resumed ? "since it was resumed" : "in all"}, ${duration(mean)} a step`],
       ["GPU memory", `${mebibytes(plan.bytes)} at most`],
       ["model", `${file(modelFile)} (${which})`],
       ["evidence", `${file(EVALUATION_FILE)}, ${file(METRICS_FILE)}`],

@@ -79,7 +79,7 @@ export async function runWatch(parsed: Parsed, [path]: readonly string[]): Promi
     );
   }
   const ended = Promise.withResolvers<void>();
-  using _stop = listenForStop(ended.resolve);
+  using _stop = listenForStop(ended.resolve, "stops");
   await using _server = openLive(folder, parsed.port, terminal, "--port");
   await ended.promise;
   return 0;

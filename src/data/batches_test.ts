@@ -269,6 +269,20 @@ Deno.test("split: disjoint, stratified, shuffled and the same each time", () => 
   assert.ok(inOrder < 0.8 * train.length, "classes are mixed");
 });
 
+Deno.test("split: copies stay together and are shared out like other images", () => {
+  const count = 800, labels = Int32Array.from({ length: count }, (_, i) => i % 2);
+  // 220 images of each class that are alone, and 60 that are there three times.
+  const firsts = Int32Array.from({ length: count }, (_, i) => i < 560 ? i : i < 440 ? i : 440 + (i - 440) % 120);
+  const distinct = (part: Uint32Array): number => new Set(Array.from(part, (i) => firsts[i])).size;
+  const { train, val } = splitHalves({ name: "x", labels, classes: 2, firsts }, 5, 0.5);
+  assert.deepEqual([train.length, val.length], [400, 400]);
+  assert.equal(
+    new Set(Array.from(train, (i) => firsts[i])).intersection(new Set(Array.from(val, (i) => firsts[i]))).size,
+    0,
+  );
+  for (const part of [train, val]) assert.ok(Math.abs(distinct(part) - 280) < 40, `${distinct(part)} of 560`);
+});
+
 Deno.test("split: what cannot be split is refused", () => {
   const data = { name: "x", labels: new Int32Array(4), classes: 2 };
   for (

@@ -268,7 +268,10 @@ async function open(place: DataPlace, options: OpenDataOptions): Promise<Dataset
     const total = list.skipped.length + [...list.parts.values()].reduce((sum, part) => sum + part.length, 0);
     const sentence = skippedSentence(name, skipped, total);
     if (sentence !== undefined) warn?.(sentence);
-    return { ...common, ...images, skipped, ...(firsts && { firsts }), ...(shared && { shared }) };
+    const opened = { ...common, ...images, skipped, ...(shared && { shared }) };
+    if (!firsts) return opened;
+    // Splits depend on them: a run does not go on with others.
+    return { ...opened, firsts, fingerprint: await textFingerprint(`${images.fingerprint} ${firsts.join()}`) };
   } finally {
     decoder.close();
   }

@@ -53,8 +53,11 @@ export function firstsOf<T>(list: readonly T[], what: (each: T) => unknown): Int
  */
 function partOf(order: readonly number[], most: number, firsts: Int32Array | undefined): [number[], number[]] {
   if (!firsts) return [order.slice(0, most), order.slice(most)];
-  const taken: number[] = [], left: number[] = [], groups = [...Map.groupBy(order, (index) => firsts[index]).values()];
-  for (const same of groups.toSorted((a, b) => b.length - a.length)) { // large ones first: then few do not fit
+  const taken: number[] = [], left: number[] = [], places = new Map(order.map((index, place) => [index, place]));
+  // The place of one of them decides, or many copies would come early.
+  const place = (same: readonly number[]): number => places.get(Math.min(...same))!;
+  const groups = [...Map.groupBy(order, (index) => firsts[index]).values()].toSorted((a, b) => place(a) - place(b));
+  for (const same of groups) {
     (taken.length + same.length <= most ? taken : left).push(...same);
   }
   return [[...taken, ...left.splice(0, most - taken.length)], left];

@@ -123,6 +123,9 @@ export async function checkKernels(
   return { kernels: notes.kernels(), done, all: all.length, leftOut: [...leftOut] };
 }
 
+/** Whether a failure of a case is one of its gradients. */
+const isBackward = (text: string): boolean => /^(gradient|backward) /.test(text);
+
 /** Runs a case in every form with every variant, stored in both ways. */
 async function runCase({ op, testCase }: Job, forms: readonly Form[], notes: Notes): Promise<void> {
   const images = testCase.inputs.some(({ layout }) => layout === "image");
@@ -130,12 +133,14 @@ async function runCase({ op, testCase }: Job, forms: readonly Form[], notes: Not
     const check = new CaseCheck(op, testCase, precision), tried = new TriedVariants();
     for (const { name, gpu } of forms) {
       for await (const { result: { forward, gradient, failures }, taken } of checkVariants(check, gpu, tried)) {
-        const wrong = failures.map((text) => `${testCase.name}, as ${precision}, kernels ${name}: ${text}`);
-        notes.add(`${op.name}: ${kindOf(taken.get(op.name) ?? ONE)}`, precision, forward, wrong);
+        const wrong = (of: "forward" | "backward"): string[] =>
+          failures.filter((text) => isBackward(text) === (of === "backward"))
+            .map((text) => `${testCase.name}, as ${precision}, kernels ${name}: ${text}`);
+        notes.add(`${op.name}: ${kindOf(taken.get(op.name) ?? ONE)}`, precision, forward, wrong("forward"));
         if (gradient === null) continue;
         const others = [...taken].filter(([other]) => other !== op.name);
         for (const [other, variant] of others.length > 0 ? others : [[`gradient of ${op.name}`, ONE]]) {
-          notes.add(`${other}: ${kindOf(variant)}`, precision, gradient, wrong);
+          notes.add(`${other}: ${kindOf(variant)}`, precision, gradient, wrong("backward"));
         }
       }
     }

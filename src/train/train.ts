@@ -87,7 +87,9 @@ export async function train(
 function trainBatchers(config: TrainConfig, { train, val }: TrainData): { steps: Batcher; validation?: Batcher } {
   const { batchSize: batch, seed } = config, { count, held } = validationOf(config, { train, val });
   const some = (set: Dataset, size: number): Uint32Array | undefined =>
-    size === set.count ? undefined : splitHalves(set, seed, { train: size, val: set.count - size }).train;
+    size === set.count
+      ? undefined // nothing is held out, so copies need not stay together
+      : splitHalves({ ...set, firsts: undefined }, seed, { train: size, val: set.count - size }).train;
   const total = Math.min(config.images ?? train.count, train.count);
   const halves = held && count > 0 ? splitHalves(train, seed, { train: total - count, val: count }) : undefined;
   const steps = new Batcher(train, {
