@@ -41,6 +41,19 @@ function writePng(name: string, index: number): Uint8Array {
   return png;
 }
 
+/** Writes digits of two classes as a folder of images. @param above the folder above that of its class, for each */
+function writeZerosAndOnes(count: number, above: (kept: number) => string): void {
+  for (let i = 0, kept = 0; kept < count; i++) {
+    if (testLabels[i] > 1) continue;
+    const folder = `${above(kept)}/${["zero", "one"][testLabels[i]]}`;
+    Deno.mkdirSync(path(folder), { recursive: true });
+    writePng(`${folder}/${kept++}.png`, i);
+  }
+}
+
+/** A network that is trained in a moment. */
+const SMALL = ["--init-channels", "4", "--cells", "3", "--batch-size", "8", "--auxiliary-weight", "0"];
+
 const VALUES: Readonly<Record<string, string | number>> = {
   "data": DIGITS,
   "init-channels": 4,
@@ -246,31 +259,14 @@ Deno.test("cli report: the same bytes again", async () => {
 
 Deno.test("cli: from images in folders by search and training to a prediction; the report shows all of it", async () => {
   const photos = path("photos"), run = path("found"), search = ["search", "--data", photos, "--image-size", "16"];
-  for (let i = 0, kept = 0; kept < 80; i++) {
-    if (testLabels[i] > 1) continue;
-    const folder = `${photos}/${["zero", "one"][testLabels[i]]}`;
-    Deno.mkdirSync(folder, { recursive: true });
-    writePng(`photos/${["zero", "one"][testLabels[i]]}/${kept++}.png`, i);
-  }
+  writeZerosAndOnes(80, () => "photos");
   const tiny = ["--space", "s3", "--cells", "3", "--init-channels", "2", "--batch-size", "8", "--epochs", "1"];
   const few = ["--eval-images", "8", "--probe-images", "8", "--statistics-images", "8", "--steps-per-epoch", "2"];
   const reads = { read: [TEMPORARY, new URL("src/", ROOT).pathname] };
   const searched = await works([...search, ...tiny, ...few, "--out", run], reads);
   assert.match(searched, new RegExp(`--allow-read=${photos},src,${run} .* cli.ts train ${run} --preset demo`));
   assert.ok(read("found/report.html").includes("How the search went"));
-  const size = [
-    "--init-channels",
-    "4",
-    "--cells",
-    "3",
-    "--batch-size",
-    "8",
-    "--epochs",
-    "3",
-    "--auxiliary-weight",
-    "0",
-  ];
-  const trained = await works(["train", run, ...size, "--lr", "0.1", "--drop-path", "0"], reads);
+  const trained = await works(["train", run, ...SMALL, "--epochs", "3", "--lr", "0.1", "--drop-path", "0"], reads);
   assert.match(trained, /photos: 64 images of 1x16x16, 2 classes/);
   const report = read("found/train/report.html");
   for (const part of ["How the search went", "Loss in training", "cli.ts search --data"]) {
@@ -292,14 +288,8 @@ Deno.test("cli: from images in folders by search and training to a prediction; t
 });
 
 Deno.test("cli train: val/ chooses the epoch; without test/ it is measured only where it has not chosen", async () => {
-  const parts = path("parts"), small = ["--init-channels", "4", "--cells", "3", "--batch-size", "8", "--epochs", "1"];
-  for (let i = 0, kept = 0; kept < 40; i++) {
-    if (testLabels[i] > 1) continue;
-    const folder = `parts/${kept < 24 ? "train" : "val"}/${["zero", "one"][testLabels[i]]}`;
-    Deno.mkdirSync(path(folder), { recursive: true });
-    writePng(`${folder}/${kept++}.png`, i);
-  }
-  const args = ["--data", parts, "--image-size", "16", "--auxiliary-weight", "0", ...small];
+  writeZerosAndOnes(40, (kept) => `parts/${kept < 24 ? "train" : "val"}`);
+  const args = ["--data", path("parts"), "--image-size", "16", ...SMALL, "--epochs", "1"];
   const reads = { read: [TEMPORARY, new URL("src/", ROOT).pathname] };
   const chosen = await works(["train", "DARTS_V1", ...args, "--out", path("chosen")], reads);
   assert.match(chosen, /validation +16 images of its own, to choose the best epoch by\n +test +no images/);
@@ -314,31 +304,26 @@ Deno.test("cli train: val/ chooses the epoch; without test/ it is measured only 
 });
 
 Deno.test("cli evaluate: says where test images that were drawn from a folder may be ones that were trained on", async () => {
-  for (let i = 0, kept = 0; kept < 40; i++) {
-    if (testLabels[i] > 1) continue;
-    const folder = `drawn/${["zero", "one"][testLabels[i]]}`;
-    Deno.mkdirSync(path(folder), { recursive: true });
-    writePng(`${folder}/${kept++}.png`, i);
-  }
+  writeZerosAndOnes(40, () => "drawn");
   const reads = { read: [TEMPORARY, new URL("src/", ROOT).pathname] };
   const said = async (model: string, ...flags: string[]): Promise<string> => {
     const { code, err } = await idarts(["evaluate", path(model), ...flags], { ...reads, write: [] });
     assert.equal(code, 0, err);
     return err;
   };
-  const small = [
-    "--init-channels",
-    "4",
-    "--cells",
-    "3",
-    "--batch-size",
-    "8",
+  const args = [
+    "--data",
+    path("drawn"),
+    "--image-size",
+    "16",
+    "--val-images",
+    "0",
+    "--test-fraction",
+    "0.3",
+    ...SMALL,
     "--epochs",
     "1",
-    "--auxiliary-weight",
-    "0",
   ];
-  const args = ["--data", path("drawn"), "--image-size", "16", "--val-images", "0", "--test-fraction", "0.3", ...small];
   await works(["train", "DARTS_V1", ...args, "--out", path("on-drawn")], reads);
   const { data: { shared } } = JSON.parse(read("on-drawn/config.json"));
   assert.deepEqual([shared.train + shared.test, shared.test], [40, 13]);

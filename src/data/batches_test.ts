@@ -283,6 +283,16 @@ Deno.test("split: copies stay together and are shared out like other images", ()
   for (const part of [train, val]) assert.ok(Math.abs(distinct(part) - 280) < 40, `${distinct(part)} of 560`);
 });
 
+Deno.test("split: a class may have very many images, and very many copies", () => {
+  const count = 300_000,
+    labels = new Int32Array(count),
+    firsts = Int32Array.from(labels, (_, i) => i < 150_000 ? 0 : i);
+  for (const data of [{ firsts }, {}]) {
+    const { train, val } = splitHalves({ name: "x", labels, classes: 1, ...data }, 0, 0.5);
+    assert.equal(new Set([...train, ...val]).size, count);
+  }
+});
+
 Deno.test("split: what cannot be split is refused", () => {
   const data = { name: "x", labels: new Int32Array(4), classes: 2 };
   for (

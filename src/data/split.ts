@@ -55,10 +55,11 @@ function partOf(order: readonly number[], most: number, firsts: Int32Array | und
   if (!firsts) return [order.slice(0, most), order.slice(most)];
   const taken: number[] = [], left: number[] = [], places = new Map(order.map((index, place) => [index, place]));
   // The place of one of them decides, or many copies would come early.
-  const place = (same: readonly number[]): number => places.get(Math.min(...same))!;
+  const place = (same: readonly number[]): number => places.get(same.reduce((a, b) => Math.min(a, b)))!;
   const groups = [...Map.groupBy(order, (index) => firsts[index]).values()].toSorted((a, b) => place(a) - place(b));
   for (const same of groups) {
-    (taken.length + same.length <= most ? taken : left).push(...same);
+    const part = taken.length + same.length <= most ? taken : left;
+    for (const index of same) part.push(index); // spread, too many of them would overflow the stack
   }
   return [[...taken, ...left.splice(0, most - taken.length)], left];
 }
@@ -99,8 +100,8 @@ export function splitHalves(
   for (let c = 0; c < classes; c++) {
     const order = Array.from(new Random(seed, "split/class", 0, c).permutation(sizes[c]), (i) => members[c][i]);
     const [taken, left] = partOf(order, trainQuota[c], firsts);
-    first.push(...taken);
-    second.push(...partOf(left, valQuota[c], firsts)[0]);
+    for (const index of taken) first.push(index);
+    for (const index of partOf(left, valQuota[c], firsts)[0]) second.push(index);
   }
   const mix = (list: readonly number[], stream: string): Uint32Array =>
     new Random(seed, stream).permutation(list.length).map((i) => list[i]);
