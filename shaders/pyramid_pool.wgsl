@@ -39,8 +39,9 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
     y[i] = 0.0;
     return;
   }
-  let mean = i % MEANS;
-  let plane = i / MEANS % C * N + i / (MEANS * C);
+  // Neighbours have the same mean of other planes: as much work each.
+  let mean = i / (N * C);
+  let plane = i % (N * C);
   var top = 0u;
   var left = 0u;
   var rows: u32 = H;
@@ -57,6 +58,6 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
   for (var r = 0u; r < rows; r++) {
     for (var c = 0u; c < columns; c++) { sum += load_x((plane * H + top + r) * 4 * Q + left + c); }
   }
-  y[i] = sum / f32(rows * columns);
+  y[(plane % N * C + plane / N) * MEANS + mean] = sum / f32(rows * columns);
 #endif
 }

@@ -2,47 +2,62 @@
  * The classifier's layer and its gradients.
  * @module
  */
-import { linear as source } from "./shader_texts.ts";
+import { linear as source, linearGrad as gradSource } from "./shader_texts.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
-import { type Bound, dispatch, input, type KernelPlan, type OpSpec, output } from "../graph/op.ts";
+import { as, type Bound, dispatch, input, type KernelPlan, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectInputs, expectShape } from "./expect.ts";
 import { grid } from "./launch.ts";
 
+const rowsOf = read(["vec4f", "f32"]);
 const shader = kernel("linear", source, {
-  buffers: {
-    a: read("f32"),
-    b: read("f32"),
-    bias: optional(read("f32")),
-    c: write("f32"),
-    s: optional(write("f32")),
-  },
+  buffers: { x: rowsOf, w: rowsOf, b: read("f32"), y: write("f32") },
   params: {
-    ...{ rows: "u32", columns: "u32", depth: "u32", ai: "u32", ak: "u32", bk: "u32", bj: "u32" },
-    ...{ blocks: "u32", count: "u32", gridX: "u32", padded: "u32", sumsPadded: "u32" },
+    ...{ rows: "u32", columns: "u32", depth: "u32" },
+    ...{ blocks: "u32", count: "u32", gridX: "u32", padded: "u32" },
+  },
+});
+const gradShader = kernel("linear_grad", gradSource, {
+  buffers: { a: read("f32"), b: rowsOf, c: write(["vec4f", "f32"]), s: optional(write("f32")) },
+  params: {
+    ...{ rows: "u32", columns: "u32", depth: "u32", ai: "u32", ak: "u32" },
+    ...{ count: "u32", gridX: "u32", padded: "u32", sumsPadded: "u32" },
   },
 });
 
-/** A matrix product: sizes, and strides of a(i, k) and b(k, j). */
+/** Rows and columns of results of an invocation. */
+const ROWS = 4, COLUMNS = 4;
+/** Invocations of a workgroup. */
+const SIZE = 8;
+
+/** Whether rows of so many elements are vec4s, and how many elements or vec4s they are. */
+function rowsAre(elements: number): { QUADS: boolean; element: "vec4f" | "f32"; length: number } {
+  const QUADS = elements % 4 === 0;
+  return { QUADS, element: QUADS ? "vec4f" : "f32", length: QUADS ? elements / 4 : elements };
+}
+
+/** A product a b of matrices with contiguous rows of b: sizes, and strides of a(i, k). */
 interface Product {
   readonly rows: number;
   readonly columns: number;
   readonly depth: number;
   readonly ai: number;
   readonly ak: number;
-  readonly bk: number;
-  readonly bj: number;
 }
 
-function kernels(product: Product, buffers: Bound<typeof shader.buffers>): KernelPlan {
-  const { rows, columns } = product, blocks = Math.ceil(columns / 4), count = Math.ceil(rows / 4) * blocks;
-  const padded = storageLength(dense([rows, columns])), sumsPadded = storageLength(dense([rows]));
-  const { workgroups, GRID_X: gridX } = grid(count, 16);
+/** @param s where the sums of the rows of a go */
+function product(
+  { rows, columns: elements, depth, ai, ak }: Product,
+  { a, b, c, s }: Bound<typeof gradShader.buffers>,
+): KernelPlan {
+  const { QUADS, element, length: columns } = rowsAre(elements), count = Math.ceil(rows / ROWS) * columns;
+  const padded = storageLength(dense([rows, elements])), sumsPadded = storageLength(dense([rows]));
+  const { workgroups, GRID_X: gridX } = grid(count, SIZE);
   return {
-    dispatches: [dispatch(shader, {
-      constants: { BIAS: buffers.bias !== undefined, ROW_SUMS: buffers.s !== undefined },
-      buffers,
-      params: { ...product, blocks, count, gridX, padded, sumsPadded },
+    dispatches: [dispatch(gradShader, {
+      constants: { QUADS, ROWS, SUMS: s !== undefined },
+      buffers: { a, b: as(element, b), c: as(element, c), s },
+      params: { rows, columns, depth, ai, ak, count, gridX, padded, sumsPadded },
       workgroups,
     })],
   };
@@ -62,10 +77,7 @@ export const linearInputGrad: OpSpec<null> = {
   },
   kernels({ inputs: [gy, w] }) {
     const [rows, depth] = gy.shape, columns = w.shape[1];
-    return kernels(
-      { rows, columns, depth, ai: depth, ak: 1, bk: columns, bj: 1 },
-      { a: input(0), b: input(1), c: output(0) },
-    );
+    return product({ rows, columns, depth, ai: depth, ak: 1 }, { a: input(0), b: input(1), c: output(0) });
   },
   testedBy: "linear",
   macs,
@@ -83,8 +95,8 @@ export const linearWeightGrad: OpSpec<null> = {
   },
   kernels({ inputs: [gy, x] }) {
     const [depth, rows] = gy.shape, columns = x.shape[1];
-    return kernels(
-      { rows, columns, depth, ai: 1, ak: rows, bk: columns, bj: 1 },
+    return product(
+      { rows, columns, depth, ai: 1, ak: rows },
       { a: input(0), b: input(1), c: output(0), s: output(1) },
     );
   },
@@ -105,11 +117,17 @@ export const linear: OpSpec<null> = {
     return [dense([n, o])];
   },
   kernels({ inputs: [x, w] }) {
-    const [rows, depth] = x.shape, columns = w.shape[0];
-    return kernels(
-      { rows, columns, depth, ai: depth, ak: 1, bk: 1, bj: depth },
-      { a: input(0), b: input(1), bias: input(2), c: output(0) },
-    );
+    const [rows, features] = x.shape, columns = w.shape[0], { QUADS, element, length: depth } = rowsAre(features);
+    const blocks = Math.ceil(columns / COLUMNS), count = Math.ceil(rows / ROWS) * blocks;
+    const { workgroups, GRID_X: gridX } = grid(count, SIZE), padded = storageLength(dense([rows, columns]));
+    return {
+      dispatches: [dispatch(shader, {
+        constants: { QUADS, ROWS, COLUMNS },
+        buffers: { x: as(element, input(0)), w: as(element, input(1)), b: input(2), y: output(0) },
+        params: { rows, columns, depth, blocks, count, gridX, padded },
+        workgroups,
+      })],
+    };
   },
   gradient({ graph, node, grads, needs }) {
     const [gy] = grads, [x, w] = node.inputs;
@@ -128,7 +146,7 @@ export const linear: OpSpec<null> = {
     return [y];
   },
   cases: () =>
-    [[5, 7, 3], [8, 16, 10], [1, 1, 1], [3, 33, 4], [1, 6, 9]].map(([n, f, o]) => ({
+    [[5, 7, 3], [8, 16, 10], [1, 1, 1], [3, 33, 4], [1, 6, 9], [6, 68, 5]].map(([n, f, o]) => ({
       name: `[${n}, ${f}] to ${o}`,
       inputs: [dense([n, f]), dense([o, f]), dense([o])],
       attrs: null,
