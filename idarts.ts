@@ -51,7 +51,7 @@ export { train, type TrainData } from "./src/train/train.ts";
 export type { TrainOptions } from "./src/train/options.ts";
 export { resolveTrainConfig, TRAIN_PRESETS, type TrainConfig } from "./src/train/config.ts";
 export type { TrainResult, TrainRunOptions } from "./src/train/records.ts";
-export { ensembleOf } from "./src/train/ensemble.ts";
+export { ensembleOf, mirroredOf } from "./src/train/ensemble.ts";
 export { evaluateModel, type Prediction, Predictor } from "./src/train/inference.ts";
 export type { ImageInput } from "./src/data/image_input.ts";
 export { decodeModel, encodeModel, loadModel, type Model, saveModel } from "./src/train/model_file.ts";

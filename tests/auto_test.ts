@@ -11,7 +11,7 @@ import { type Entry, LEDGER_FILE, readDecisions, readLedger } from "../src/auto/
 import type { AutoOptions } from "../src/auto/options.ts";
 import type { AutoEvent, FinalTraining } from "../src/auto/records.ts";
 import type { TrialPlan } from "../src/auto/trial.ts";
-import { mostMembers, type MostOf } from "../src/auto/winner.ts";
+import { mayMirror, mostMembers, type MostOf } from "../src/auto/winner.ts";
 import { FailureError, UsageError } from "../src/base/errors.ts";
 import { exists } from "../src/base/files.ts";
 import type { Dataset } from "../src/data/dataset.ts";
@@ -20,6 +20,7 @@ import { openGpu } from "../src/gpu/device.ts";
 import { RunFolder } from "../src/run/run_folder.ts";
 import { exportOnnx } from "../src/export/onnx.ts";
 import { evaluateModel } from "../src/train/inference.ts";
+import { mirroredOf } from "../src/train/ensemble.ts";
 import { encodeModel, loadModel } from "../src/train/model_file.ts";
 import { DATA, stripes } from "./auto_support.ts";
 
@@ -185,6 +186,35 @@ Deno.test("several networks answer together, to the same bits after a stop in th
   assert.deepEqual([{ latency: "25ms" }, { latency: "9ms" }].map(most), [2, 1]);
   const bytes = exportOnnx(model).length;
   assert.deepEqual([bytes + 40_000, bytes - 1].map((size) => most({ size: `${size / 1000}KB` })), [3, 2]);
+});
+
+Deno.test("the answer to the mirror image counts where images may be flipped and the network may cost that", async () => {
+  const options = { steps: 20, search: "off" } as const, single = fresh();
+  const first = await auto(options, DATA, { gpu, folder: single }), [{ candidate }] = first.leaderboard;
+  assert.equal(first.model.network.mirrored, undefined, "numbers alone do not say that they may be flipped");
+  const repeat = decisionsOf(single).map((entry) =>
+    entry.id === "final" ? { ...entry, plan: { ...entry.plan as TrialPlan, mirrored: true } } : entry
+  );
+  const { ensemble, model } = await auto(options, DATA, { gpu, repeat }), { latency, ...size } = ensemble!;
+  assert.deepEqual(size, { members: 1, mirrored: true, parameters: candidate.parameters, macs: 2 * candidate.macs });
+  assert.ok(latency! > 0);
+  assert.deepEqual(encodeModel(model), encodeModel(mirroredOf(first.model)));
+
+  const slow = { id: "latency/1 network, mirrored", plan: null, result: 0.03 }, bytes = exportOnnx(first.model).length;
+  const timed = repeat.map((entry) => entry.id.startsWith("latency/") ? { ...entry, result: 0.001 } : entry);
+  const limited = { time: "1h", search: "off" } as const;
+  const late = await auto({ ...limited, latency: "20ms" }, DATA, { gpu, repeat: [...timed, slow] });
+  const large = await auto({ ...limited, size: `${(bytes + 10) / 1000}KB` }, DATA, { gpu, repeat });
+  for (const [{ notes, model }, why] of [[late, "slower"], [large, "larger"]] as const) {
+    assert.deepEqual(encodeModel(model), modelOf(single));
+    assert.equal(notes.at(-1), `Mirror images do not count: the network would be ${why} than it may be`);
+  }
+
+  const set = await datasetOf(DATA.train), train = { ...set, format: "cifar" }; // images that may be flipped
+  assert.equal((await auto({ ...options, steps: 40 }, { train }, { gpu })).model.network.mirrored, true);
+  const may = (limits: AutoOptions, data: Dataset): boolean => mayMirror(resolveAutoConfig(limits), data, 1000);
+  assert.deepEqual([may({}, train), may({}, set), may({ mirror: "off" }, train)], [true, false, false]);
+  assert.deepEqual(["2000", "1999"].map((macs) => may({ macs }, train)), [true, false]);
 });
 
 Deno.test("there is a network as soon as one has gone through an epoch; one that failed is not tried again by who repeats", async () => {

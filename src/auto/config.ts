@@ -74,6 +74,16 @@ export const AUTO_OPTION_LIST = [
     help: "most networks, trained apart, that answer together where there is time to train each of them well",
   },
   {
+    key: "mirror",
+    kind: "choice",
+    choices: ["auto", "off"],
+    default: "auto",
+    group: "Candidates",
+    help:
+      "whether the answer to the mirror image of an image counts too, for twice the multiply-accumulates; auto: where " +
+      "images may be flipped and what the network may cost allows it",
+  },
+  {
     key: "seed",
     kind: "int",
     min: 0,

@@ -44,6 +44,11 @@ export interface AutoOptions {
    * from 1 to 16. Default 4.
    */
   readonly members?: number;
+  /**
+   * Whether the answer to the mirror image of an image counts too, for twice the multiply-accumulates; auto: where
+   * images may be flipped and what the network may cost allows it. Default "auto".
+   */
+  readonly mirror?: "auto" | "off";
   /** Of everything drawn at random. A whole number from 0 to 4503599627370496. Default 0. */
   readonly seed?: number;
 }

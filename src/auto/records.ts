@@ -92,7 +92,7 @@ export interface AutoOutcome {
   readonly winner: string;
   /** Whether it was trained on with all training images, and that was kept. */
   readonly trainedOn: boolean;
-  /** What the network is where it is an ensemble of the winner's; absent for a single one. */
+  /** What the network is where its answer is the mean of several; absent otherwise. */
   readonly ensemble?: Ensemble;
   /** Whether the search paid; null without a search. */
   readonly search: SearchVerdict | null;
@@ -108,10 +108,12 @@ export interface AutoOutcome {
   readonly notes: readonly string[];
 }
 
-/** Networks that were trained apart and whose answers are averaged, as one network. */
+/** Answers that are averaged, as one network: of networks that were trained apart, or to mirror images, too. */
 export interface Ensemble {
-  /** How many. */
+  /** How many networks. */
   readonly members: number;
+  /** Whether they answer to the mirror image of each image, too; absent: not. */
+  readonly mirrored?: boolean;
   /** All weights. */
   readonly parameters: number;
   /** Multiply-accumulates for one image. */
@@ -124,6 +126,8 @@ export interface Ensemble {
 export interface FinalPlan extends TrialPlan {
   /** Networks that are trained so, one after the other; 1 if left out. */
   readonly members?: number;
+  /** Whether the mirror image of each image is to be looked at, too, in the end; not if left out. */
+  readonly mirrored?: boolean;
 }
 
 /** What came of training the winner on: of one network, or of one member. */

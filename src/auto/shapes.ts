@@ -159,7 +159,9 @@ const ENTRIES: Readonly<Record<string, EntryShape>> = {
   "search/options": { plan: mapping({}), result: anything }, // the search checks them
   searched: { plan: listOf(candidate), result: anything },
   final: {
-    plan: nullable(mapping<FinalPlan>({ ...TRIAL_PLAN_FIELDS, members: optional(whole(1)) })),
+    plan: nullable(
+      mapping<FinalPlan>({ ...TRIAL_PLAN_FIELDS, members: optional(whole(1)), mirrored: optional(aBoolean) }),
+    ),
     result: optional(finalOutcome),
   },
   test: {
@@ -234,6 +236,7 @@ export const OUTCOME_SHAPE: Shape<AutoOutcome> = also(
     trainedOn: aBoolean,
     ensemble: optional(mapping<Ensemble>({
       members: whole(1),
+      mirrored: optional(aBoolean),
       parameters: whole(1),
       macs: whole(1),
       latency: optional(anAmount),

@@ -1,14 +1,15 @@
 /**
  * The training of an `auto` run's winner with all images: of one network or, where each would see every image very often,
- * of several that are trained apart and answer together. Not responsible for who wins.
+ * of several that are trained apart and answer together, to mirror images, too. Not responsible for who wins.
  * @module
  */
 import type { IdartsError } from "../base/errors.ts";
 import { joinPath } from "../base/files.ts";
 import { Random } from "../base/random.ts";
+import { type Dataset, defaultAugment } from "../data/dataset.ts";
 import { exportOnnx } from "../export/onnx.ts";
 import { costOf } from "../space/cost.ts";
-import { ensembleOf } from "../train/ensemble.ts";
+import { ensembleOf, mirroredOf } from "../train/ensemble.ts";
 import { loadModel, type Model } from "../train/model_file.ts";
 import type { Pace } from "../train/records.ts";
 import { LAST_MODEL } from "../train/train.ts";
@@ -64,6 +65,19 @@ export function mostMembers(
   return most;
 }
 
+/**
+ * Whether the answers to mirror images may count.
+ * @param macs multiply-accumulates for an image as it is
+ */
+export function mayMirror(
+  config: AutoConfig,
+  data: Pick<Dataset, "name" | "height" | "width" | "channels" | "format">,
+  macs: number,
+): boolean {
+  const { macs: most = Infinity } = limitsOf(config).size ?? {};
+  return config.mirror === "auto" && defaultAugment(data).flip && 2 * macs <= most;
+}
+
 /** Trains the winner on, or anew, with all images; what came before is kept where that made it worse. */
 export async function trainWinner(context: Context, winner: Runner, fold: Fold): Promise<TrainedWinner> {
   const { candidate, secondsPerStep, models: [before], standing } = winner, { ledger, budget, clocked } = context;
@@ -76,21 +90,34 @@ export async function trainWinner(context: Context, winner: Runner, fold: Fold):
       each = Math.floor(steps / members);
     const anew = members > 1 || each >= ANEW_FROM * standing.steps / winner.models.length;
     const trial = trialPlan(each, data.count, !anew, clocked ? secondsPerStep : undefined);
-    return members > 1 ? { ...trial, members } : trial;
+    const mirrored = mayMirror(context.config, data, members * candidate.macs);
+    return { ...trial, ...(members > 1 && { members }), ...(mirrored && { mirrored }) };
   });
   if (!plan) {
     ledger.note("There was no time to train the winner on");
     return { model: before, trainedOn: false };
   }
-  const training = new Training(context, winner, plan, fold), { members = 1 } = plan;
-  context.secondsPerImage *= members;
+  const training = new Training(context, winner, plan, fold), { members = 1, mirrored = false } = plan;
+  context.secondsPerImage *= members * (mirrored ? 2 : 1);
   while (training.models.length < members && await training.next());
   const { models, steps, told } = training;
   if (models.length === 0) return { model: before, trainedOn: false };
   if (!told) context.event({ event: "final", candidate, members: models.length, steps, kept: training.kept.at(-1)! });
   const count = await quickEnough(context, models, fold), kept = training.kept[count - 1];
   if (!kept) ledger.note("Training on made the winner worse: the network from before is kept");
-  return kept ? { model: ensembleOf(models.slice(0, count)), trainedOn: true } : { model: before, trainedOn: false };
+  if (!kept) return { model: before, trainedOn: false };
+  const model = ensembleOf(models.slice(0, count));
+  return { model: mirrored ? await mirroredWithin(context, model, fold) : model, trainedOn: true };
+}
+
+/** The network that looks at mirror images, too; as it is where that is slower or larger than it may be. */
+async function mirroredWithin(context: Context, model: Model, fold: Fold): Promise<Model> {
+  const { latency: longest = Infinity, bytes = Infinity } = limitsOf(context.config), mirrored = mirroredOf(model);
+  const seconds = longest < Infinity ? await answerLatency(context, mirrored, fold) ?? Infinity : 0;
+  const large = bytes < Infinity && exportOnnx(mirrored).length > bytes;
+  if (seconds <= longest && !large) return mirrored;
+  context.ledger.note(`Mirror images do not count: the network would be ${large ? "larger" : "slower"} than it may be`);
+  return model;
 }
 
 /** How many of the networks answer together within what an image may take: what one takes was within it. */
@@ -98,7 +125,7 @@ async function quickEnough(context: Context, models: readonly Model[], fold: Fol
   const { latency: longest } = limitsOf(context.config);
   let count = models.length;
   for (; longest !== undefined && count > 1; count--) {
-    const seconds = await ensembleLatency(context, ensembleOf(models.slice(0, count)), fold);
+    const seconds = await answerLatency(context, ensembleOf(models.slice(0, count)), fold);
     if (seconds !== undefined && seconds <= longest) break;
     const what = seconds === undefined ? "could not be timed" : "take longer than an image may";
     context.ledger.note(`${count} networks together ${what}: ${count - 1} ${count > 2 ? "answer" : "answers"}`);
@@ -106,9 +133,10 @@ async function quickEnough(context: Context, models: readonly Model[], fold: Fol
   return count;
 }
 
-/** Seconds in which an ensemble answers one image; undefined where that cannot be told. */
-async function ensembleLatency(context: Context, model: Model, { held }: Fold): Promise<number | undefined> {
-  const { ledger, userSignal, config } = context, id = `latency/${model.network.members} networks`;
+/** Seconds in which several answers to one image are there; undefined where that cannot be told. */
+async function answerLatency(context: Context, model: Model, { held }: Fold): Promise<number | undefined> {
+  const { ledger, userSignal, config } = context, { members = 1, mirrored } = model.network;
+  const id = `latency/${members} ${members > 1 ? "networks" : "network"}${mirrored ? ", mirrored" : ""}`;
   const measure = async (): Promise<number | Failed> => {
     try {
       return await measureLatency(model, held, await context.device(), userSignal);
@@ -128,12 +156,12 @@ async function ensembleLatency(context: Context, model: Model, { held }: Fold): 
   return typeof latency === "number" ? latency : undefined;
 }
 
-/** What an ensemble is and costs; undefined for a single network. */
+/** What a network is and costs whose answer is the mean of several; undefined for others. */
 export async function ensembleRecord(context: Context, model: Model, fold: Fold): Promise<Ensemble | undefined> {
-  const { members = 1 } = model.network;
-  if (members === 1) return undefined;
-  const { parameters, macs } = costOf(model.network), latency = await ensembleLatency(context, model, fold);
-  return { members, parameters, macs, ...(latency !== undefined && { latency }) };
+  const { members = 1, mirrored = false } = model.network;
+  if (members === 1 && !mirrored) return undefined;
+  const { parameters, macs } = costOf(model.network), latency = await answerLatency(context, model, fold);
+  return { members, ...(mirrored && { mirrored }), parameters, macs, ...(latency !== undefined && { latency }) };
 }
 
 /** The networks that are trained, one after the other. */

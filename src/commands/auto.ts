@@ -210,10 +210,12 @@ function costlyOf(leaderboard: AutoResult["leaderboard"]): StandingPart[] {
   return leaderboard.map(({ candidate, ...rest }) => ({ ...candidate, ...rest }));
 }
 
-/** What an ensemble is and costs. */
-function ensembleText({ members, parameters, macs, latency }: Ensemble): string {
+/** Which answers the mean is of, and what they cost. */
+function ensembleText({ members, mirrored, parameters, macs, latency }: Ensemble): string {
   const time = latency === undefined ? "" : `, ${latencyText(latency)}`;
-  return `of ${members} such networks: ${magnitude(parameters)} weights, ${magnitude(macs)} MACs${time}`;
+  const whose = members > 1 ? `of ${members} such networks` : "of this network";
+  return `${whose}${mirrored ? " to each image and its mirror image" : ""}: ${magnitude(parameters)} weights, ` +
+    `${magnitude(macs)} MACs${time}`;
 }
 
 /** Says what came out. */
@@ -257,7 +259,7 @@ function tellResult(result: AutoResult, path: string, terminal: Terminal): void 
     ...(search ? [`  ${verdictText(search)}`] : []),
     ...pairs([
       ["winner", `${winner}${result.trainedOn ? ", trained on with all training images" : ""}`],
-      ...(ensemble ? [["ensemble", ensembleText(ensemble)] as [string, string]] : []),
+      ...(ensemble ? [["answers", ensembleText(ensemble)] as [string, string]] : []),
       ...(test
         ? [[
           "test accuracy",

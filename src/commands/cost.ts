@@ -91,7 +91,7 @@ function networks(genotype: Genotype, own: NetworkConfig | undefined, options: O
       inputChannels: shape?.channels ?? inputChannels,
       height: shape?.height ?? height,
       width: shape?.width ?? width,
-      ...(own && { pooling: own.pooling, members: own.members }),
+      ...(own && { pooling: own.pooling, members: own.members, mirrored: own.mirrored }),
     };
     // What has one form only, and images that are too small for the ImageNet form, leave it away unless asked for.
     if (!asked && form === "imagenet" && (genotype.skeleton || Math.min(base.height, base.width) < 32)) return [];

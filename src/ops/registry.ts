@@ -22,6 +22,7 @@ import { gram } from "./gram.ts";
 import { linear, linearInputGrad, linearWeightGrad } from "./linear.ts";
 import { maxPool2x2, maxPool2x2Grad } from "./max_pool_2x2.ts";
 import { meanSquare } from "./mean_square.ts";
+import { mirror } from "./mirror.ts";
 import { mixed, mixedGradSums, mixedInputGrad, mixedWeightGrad } from "./mixed.ts";
 import { multiplyAdd } from "./multiply_add.ts";
 import { noise } from "./noise.ts";
@@ -107,4 +108,5 @@ export const OPERATIONS: readonly OpSpec[] = [
   windowMean,
   windowMeanGrad,
   multiplyAdd,
+  mirror,
 ];

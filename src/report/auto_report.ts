@@ -53,10 +53,12 @@ export interface PicturePart {
   readonly rightProbability: number;
 }
 
-/** Networks that answer together. */
+/** Answers whose mean counts. */
 export interface EnsemblePart {
-  /** How many. */
+  /** Of how many networks. */
   readonly members: number;
+  /** Whether they answer to the mirror image of each image, too. */
+  readonly mirrored?: boolean;
   /** Weights of them all. */
   readonly parameters: number;
   /** Multiply-accumulates of them all for one image. */
@@ -87,7 +89,7 @@ export interface AutoReportInput {
   readonly verdict?: string;
   /** Size of the network that came out. */
   readonly cost?: CostPart;
-  /** What that is where it is an ensemble of the winner's. */
+  /** What that is where its answer is the mean of several. */
   readonly ensemble?: EnsemblePart;
   /** The winner on the test images, and the interval of its accuracy. */
   readonly test?: EvaluationPart & SharePart;
@@ -137,12 +139,18 @@ function summary(
   return html`
     <p class="lead">
     In ${duration(seconds)} the best network for <bdi>${data.name}</bdi> (${size}) was
-    <bdi>${winner.name}</bdi>${ensemble &&
-      `, an ensemble of ${ensemble.members}: they were trained apart, and the mean of their logits counts`}. ${measured}${verdict &&
+    <bdi>${winner.name}</bdi>${ensemble && answersText(ensemble)}. ${measured}${verdict &&
       ` ${verdict}`}
     </p>
     ${notes.map((note) => html`<p class="note"><bdi>${note}</bdi></p>`)}
   `;
+}
+
+/** Which answers the mean is of, as the end of a sentence. */
+function answersText({ members, mirrored }: EnsemblePart): string {
+  const trained = members > 1 && "they were trained apart, and the mean of their logits counts";
+  const both = mirrored && "the mirror image of each image is looked at, too";
+  return `${members > 1 ? `, an ensemble of ${members}` : ""}: ${[trained, both].filter((part) => part).join("; ")}`;
 }
 
 function tiles({ leaderboard: [winner], ensemble, test, trivial, seconds }: AutoReportInput): Html {

@@ -41,7 +41,7 @@ export function partCosts(
 ): { name: string; parameters: number; macs: number; activationBytes: number }[] {
   const parts = new Map<string, { name: string; parameters: number; macs: number; activationBytes: number }>();
   for (const { name, parameters, macs, activationBytes } of layers) {
-    const part = /^(?:members\.\d+\/)?(cells\.\d+|[^./]+)/.exec(name)?.[1] ?? name;
+    const part = /^(?:members\.\d+\/)?(?:mirrored\/)?(cells\.\d+|[^./]+)/.exec(name)?.[1] ?? name;
     const sum = parts.get(part) ?? { name: part, parameters: 0, macs: 0, activationBytes: 0 };
     sum.parameters += parameters;
     sum.macs += macs;

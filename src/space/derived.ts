@@ -14,6 +14,7 @@ import { sum } from "../ops/add_n.ts";
 import { concat, zeros } from "../ops/concat.ts";
 import { conv2d } from "../ops/conv2d.ts";
 import { dropPath } from "../ops/drop_path.ts";
+import { mirror } from "../ops/mirror.ts";
 import { windowMean } from "../ops/window_mean.ts";
 import {
   buildDartsFeatures,
@@ -54,6 +55,8 @@ export interface NetworkConfig {
   readonly pooling?: Pooling;
   /** Networks of this kind whose logits are added up, each with weights of its own: an ensemble. Left out: 1. */
   readonly members?: number;
+  /** Whether the logits of an image and of its mirror image, by the same weights, are added up. Left out: false. */
+  readonly mirrored?: boolean;
 }
 
 /** What the names of a member's weights and statistics begin with. */
@@ -174,8 +177,8 @@ export function networkLabels(graph: Graph, batch: number): Tensor {
 }
 
 /**
- * Builds the network on `images` `[inputChannels, N, H, W]`; `training` is null for inference. An ensemble is built for
- * inference only: its members are trained apart.
+ * Builds the network on `images` `[inputChannels, N, H, W]`; `training` is null for inference. Ensembles, and networks
+ * that look at mirror images too, are built for inference only: members are trained apart, with images as they are.
  */
 export function buildNetwork(
   builder: Builder,
@@ -183,15 +186,19 @@ export function buildNetwork(
   images: Tensor,
   training: TrainingParts | null = null,
 ): BuiltNetwork {
-  const { members = 1 } = config;
-  if (members === 1) return buildMember(builder, config, images, training);
-  if (training) throw new RangeError(`Cannot train the ${members} members of an ensemble together`);
-  const { graph, variables } = builder,
-    logits = Array.from({ length: members }, (_, member) => {
-      const own = new Builder(graph, variables, builder.training, memberPrefix(member));
-      return graph.scope(`members.${member}`, () => buildMember(own, config, images, null).logits);
+  const { members = 1, mirrored = false } = config, { graph, variables } = builder;
+  if (members === 1 && !mirrored) return buildMember(builder, config, images, training);
+  if (training) throw new RangeError("Cannot train an ensemble as one, nor with mirror images beside each image");
+  const views = mirrored ? [images, graph.apply1(mirror, [images], null, "mirror")] : [images];
+  const logits = Array.from({ length: members }, (_, member) => {
+    const prefix = members > 1 ? memberPrefix(member) : "", own = new Builder(graph, variables, false, prefix);
+    return views.map((view, i) => {
+      const scope = [...(members > 1 ? [`members.${member}`] : []), ...(i > 0 ? ["mirrored"] : [])].join("/");
+      const build = (): Tensor => buildMember(own, config, view, null).logits;
+      return scope ? graph.scope(scope, build) : build();
     });
-  return { logits: sum(graph, logits, "members"), auxiliary: null };
+  });
+  return { logits: sum(graph, logits.flat(), members > 1 ? "members" : "views"), auxiliary: null };
 }
 
 function buildMember(

@@ -8,6 +8,7 @@ import { FailureError, UsageError } from "../base/errors.ts";
 import { readBytes, writeAtomic } from "../base/files.ts";
 import { showValue } from "../base/options.ts";
 import {
+  aBoolean,
   aText,
   checkShape,
   listOf,
@@ -102,8 +103,8 @@ export function buildInference(
 
 /** A network as text, cells and sizes: equal networks give equal texts. */
 export function networkTexts({ genotype, ...network }: NetworkConfig): { genotype: string; sizes: string } {
-  const { form, channels, cells, classes, inputChannels, height, width, pooling, members } = network;
-  const sizes: Sizes = { form, channels, cells, classes, inputChannels, height, width, pooling, members };
+  const { form, channels, cells, classes, inputChannels, height, width, pooling, members, mirrored } = network;
+  const sizes: Sizes = { form, channels, cells, classes, inputChannels, height, width, pooling, members, mirrored };
   return { genotype: JSON.stringify(genotype), sizes: JSON.stringify(sizes) };
 }
 
@@ -134,6 +135,7 @@ const SIZES_SHAPE: Shape<Sizes> = mapping<Sizes>({
   width: whole(1, LIMITS.width),
   pooling: optional(oneOf(...POOLINGS)),
   members: optional(whole(1, LIMITS.members)),
+  mirrored: optional(aBoolean),
 });
 
 interface Preprocessing extends Pick<Model, "mean" | "std"> {
@@ -182,11 +184,16 @@ function readMetadata(metadata: ReadonlyMap<string, string>, file: string): Omit
   }
   if (version === undefined) throw damaged(file, "its metadata must have 'version'");
   const sizes = field(metadata, "network", SIZES_SHAPE, file), anything = shape<unknown>("a value", () => true);
-  const { pooling, members, ...rest } = sizes, { classes, inputChannels } = rest;
+  const { pooling, members, mirrored, ...rest } = sizes, { classes, inputChannels } = rest;
   const genotype = checkGenotype(field(metadata, "genotype", anything, file), `the genotype in '${file}'`);
   const { mean, std } = field(metadata, "preprocessing", preprocessingShape(inputChannels), file);
   return {
-    network: { genotype, ...rest, ...(pooling && { pooling }), ...(members && { members }) },
+    network: {
+      ...{ genotype, ...rest },
+      ...(pooling && { pooling }),
+      ...(members && { members }),
+      ...(mirrored && { mirrored }),
+    },
     classNames: field(metadata, "classes", listOf(aText, classes), file),
     mean,
     std,

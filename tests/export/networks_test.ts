@@ -49,10 +49,10 @@ async function spread(net: Inference, normalized: Float64Array): Promise<void> {
   const most = data.reduce((m, v, i) => Math.max(m, Math.abs(v - means[i % classes])), 0),
     all = net.values.get(weights)!;
   const classifiers = weights.variables.filter(({ name }) => /^(members\.\d+\.)?classifier\.(weight|bias)$/.test(name));
-  const members = classifiers.length / 2;
+  const answers = net.graph.nodes.filter(({ op }) => op.name === "linear").length;
   for (const { name, offset, type } of classifiers) {
     const part = all.subarray(offset, offset + elementCount(type)), bias = name.endsWith("bias");
-    part.forEach((value, k) => part[k] = (value - (bias ? means[k] / members : 0)) / most);
+    part.forEach((value, k) => part[k] = (value - (bias ? means[k] / answers : 0)) / most);
   }
 }
 
@@ -187,11 +187,13 @@ Deno.test({
 });
 
 for (
-  const [what, genotype, pooling, members] of [
+  const [what, genotype, pooling, members, mirrored] of [
     ["NAS-Bench-201's kind", parseGenotype(NAS_BENCH, "cell"), "global"],
     ["iDARTS, two operations of one source in a node", IDARTS, "global"],
     ["iDARTS, pooled in parts of sizes that do not divide", IDARTS, "pyramid"],
     ["iDARTS, an ensemble of three", IDARTS, "pyramid", 3],
+    ["iDARTS, mirror images too", IDARTS, "pyramid", 1, true],
+    ["iDARTS, mirror images too of an ensemble of two", IDARTS, "pyramid", 2, true],
   ] as const
 ) {
   Deno.test({
@@ -208,6 +210,7 @@ for (
         width: 24,
         pooling,
         members,
+        mirrored,
       };
       const model = randomModel(net, info3.mean, info3.std), built = buildInference(model, 4);
       await compareSpread(built, describeModel(model), noise(built));
