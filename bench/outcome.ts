@@ -112,14 +112,15 @@ async function ours(set: string, data: string, time: string, seed: number, searc
   if (!outcome.test) throw new Error(`'${set}' has no test images to compare on`);
   const { winner, test, search: verdict, leaderboard, steps, ensemble } = outcome as Outcome;
   const network = leaderboard.find(({ candidate }) => candidate.name === winner)!.candidate;
-  const who = search === "off" ? WITHOUT_SEARCH : "auto", { parameters, macs, members } = ensemble ?? network;
-  const note = { winner, members, parameters, macs, steps, verdict };
+  const who = search === "off" ? WITHOUT_SEARCH : "auto", { parameters, macs, members, mirrored } = ensemble ?? network;
+  const note = { winner, members, mirrored, parameters, macs, steps, verdict };
   return { set, time, seed, who, accuracy: test.accuracy, seconds, note };
 }
 
-/** What a network costs, and of how many it is made where that is known. */
+/** What a network costs; of how many it is made, and whether it looks at mirror images, where that is known. */
 interface Size {
   readonly members?: number;
+  readonly mirrored?: boolean;
   readonly parameters: number;
   readonly macs: number;
 }

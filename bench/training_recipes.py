@@ -7,7 +7,8 @@ held out and answers. Test images are not looked at. One JSON line a training.
 
 A recipe has any of C (channels), batch, steps, lr, wd, ls, flip and pad (0: none), mixup, cutmix (share of the steps), cap
 (training images at the most), head (what the classifier sees: gap, gapmax, grid2, grid4, joined by +), half (1: the stem has
-stride 2), members (networks of so many steps each, the mean of whose logits counts). A set with a colon is a folder of IDX
+stride 2), members (networks of so many steps each, the mean of whose logits counts), mirror (1: the mean of the logits
+for the held-out images and for their mirror images counts; a line more says what is right of each, and by both). A set with a colon is a folder of IDX
 files and how many of its training images are taken; of the others 6,000 answer: /usr/share/datasets/fashion-mnist:2000,
 .cache/mnist:1000.
 """
@@ -89,7 +90,9 @@ def held_out(name, seed, cap):
     x = np.fromfile(f"{folder}/train.images", dtype=np.uint8).reshape(-1, *size)
     y = np.fromfile(f"{folder}/train.labels", dtype=np.int32).astype(np.int64)
     order, held = np.random.RandomState(100 + seed).permutation(len(x)), min(1500, len(x) // 4)
-    v, t = order[:held], order[held:][:cap]
+    v, contents = order[:held], [image.tobytes() for image in x]
+    asked = {contents[i] for i in v}
+    t = np.array([i for i in order[held:] if contents[i] not in asked])[:cap]  # no copy of what is held out
     return (x[t], y[t]), (x[v], y[v]), shape["classes"], name != "mnist-1000"
 
 
@@ -140,7 +143,14 @@ def train(name, seed, steps, recipe, member=0):
         optimizer.step()
     net.eval()
     with torch.no_grad():
-        return torch.cat([net(part.contiguous(memory_format=LAST)) for part in held.split(256)]), answers
+        logits_of = lambda images: torch.cat([net(part.contiguous(memory_format=LAST)) for part in images.split(256)])
+        seen = logits_of(held)
+        if not recipe.get("mirror"):
+            return seen, answers
+        other = logits_of(held.flip(3))
+        parts = {"seen": seen, "mirrored": other, "both": seen + other}
+        print(json.dumps({what: share_right(logits, answers) for what, logits in parts.items()}), flush=True)
+        return (seen + other) / 2, answers
 
 
 def share_right(logits, answers):

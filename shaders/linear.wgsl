@@ -1,9 +1,10 @@
 // y[n, o] = b[o] + sum over f of x[n, f] w[o, f]; ROWS x COLUMNS results per invocation. QUADS: rows of x and w are vec4s.
 // Params: rows and columns of y; `depth`, elements of a row of x and w (vec4s with QUADS); `blocks` of columns; `count` of
-// invocations that have work, gridX in a row of the grid; `padded`, length of y in storage. No loop is bounded by
-// parameters alone: lavapipe would make constants of them and compile the shader anew for every dispatch.
+// invocations that have work, gridX in a row of the grid; `padded`, length of y in storage. How often a loop
+// runs never follows from parameters alone: lavapipe would make constants of them, and compile the shader anew for every
+// dispatch.
 
-@compute @workgroup_size(8)
+@compute @workgroup_size(SIZE)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let t = gid.y * params.gridX + gid.x;
   if (t >= params.count) { return; }

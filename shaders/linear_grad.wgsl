@@ -1,10 +1,11 @@
 // c[i, j] = sum over k of a(i, k) b[k, j]; ROWS results of a column per invocation, or of four columns, where rows of b and
 // c are vec4s (QUADS). With SUMS also s[i] = sum over k of a(i, k).
 // Params: rows of c; `columns`, elements of a row of b and c (vec4s with QUADS); `depth` of the sums; ai and ak, strides of
-// a; `count` of invocations that have work, gridX in a row of the grid; lengths of c (in its elements) and of s in storage,
-// padded and sumsPadded. No loop is bounded by parameters alone (linear.wgsl says why).
+// a; `count` of invocations that have work, gridX in a row of the grid; numbers of c (where it has no
+// vec4s) and of s in storage, padded and sumsPadded. How often a loop runs never follows from parameters alone (linear.wgsl
+// says why).
 
-@compute @workgroup_size(8)
+@compute @workgroup_size(SIZE)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let t = gid.y * params.gridX + gid.x;
   if (t >= params.count) { return; }

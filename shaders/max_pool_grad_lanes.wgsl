@@ -17,7 +17,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
   let N = params.batch;
   let H = params.height;
   let W = params.width;
-  let HO = params.outHeight + lane / 8; // nothing is added: no loop may end at a parameter alone (docs/shaders.md)
+  let HO = params.outHeight + i32(wid.z); // nothing is added: a loop must not run as often as parameters alone say (docs/shaders.md)
   let P4 = params.pitch;
   let Q4 = params.outPitch;
   let ROW = params.rowLanes;

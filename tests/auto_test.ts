@@ -201,6 +201,7 @@ Deno.test("the answer to the mirror image counts where images may be flipped and
   assert.deepEqual(encodeModel(model), encodeModel(mirroredOf(first.model)));
 
   const slow = { id: "latency/1 network, mirrored", plan: null, result: 0.03 }, bytes = exportOnnx(first.model).length;
+  assert.ok(exportOnnx(model).length < 1.25 * bytes, "its weights are there once");
   const timed = repeat.map((entry) => entry.id.startsWith("latency/") ? { ...entry, result: 0.001 } : entry);
   const limited = { time: "1h", search: "off" } as const;
   const late = await auto({ ...limited, latency: "20ms" }, DATA, { gpu, repeat: [...timed, slow] });
@@ -212,9 +213,12 @@ Deno.test("the answer to the mirror image counts where images may be flipped and
 
   const set = await datasetOf(DATA.train), train = { ...set, format: "cifar" }; // images that may be flipped
   assert.equal((await auto({ ...options, steps: 40 }, { train }, { gpu })).model.network.mirrored, true);
-  const may = (limits: AutoOptions, data: Dataset): boolean => mayMirror(resolveAutoConfig(limits), data, 1000);
+  const may = (limits: AutoOptions, data: Dataset, members = 1): boolean =>
+    mayMirror(resolveAutoConfig(limits), data, { candidate, standing: { latency: 0.01 } }, members);
   assert.deepEqual([may({}, train), may({}, set), may({ mirror: "off" }, train)], [true, false, false]);
-  assert.deepEqual(["2000", "1999"].map((macs) => may({ macs }, train)), [true, false]);
+  const limits = [{ macs: `${2 * candidate.macs}` }, { macs: `${2 * candidate.macs - 1}` }, { latency: "20ms" }];
+  assert.deepEqual([...limits, { latency: "19ms" }].map((each) => may(each, train)), [true, false, true, false]);
+  assert.deepEqual([2, 3].map((members) => may({ latency: "40ms" }, train, members)), [true, false]);
 });
 
 Deno.test("there is a network as soon as one has gone through an epoch; one that failed is not tried again by who repeats", async () => {

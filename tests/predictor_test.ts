@@ -27,7 +27,7 @@ const gpu = await openGpu();
 const folder = Deno.makeTempDirSync({ prefix: "predictor-" });
 
 /** A model of `channels` x `height` x `width` after two steps. */
-async function modelOf(channels: number, height: number, width: number, seed = 0) {
+async function modelOf(channels: number, height: number, width: number, seed = 0, from?: Model) {
   const { images, labels } = halves(48, [channels, height, width]), classNames = ["above", "below"];
   const size = {
     cells: 3,
@@ -40,7 +40,7 @@ async function modelOf(channels: number, height: number, width: number, seed = 0
     seed,
   };
   const data: LabelledImages = { images, labels, classNames, channels, height, width, name: "halves" };
-  return { data, model: (await train(size, DARTS_V2, { train: data }, { gpu })).model };
+  return { data, model: (await train(size, DARTS_V2, { train: data }, { gpu, from })).model };
 }
 
 const { model, data } = await modelOf(3, 8, 8), size = 3 * 8 * 8;
@@ -141,8 +141,17 @@ Deno.test("predictor: a mirrored network says the mean of its logits for an imag
     assert.deepEqual([twice.parameters, twice.macs], [once.parameters, 2 * once.macs]);
     const [parts, known] = [twice, once].map(({ layers }) => partCosts(layers).map(({ name }) => name));
     assert.deepEqual(parts.filter((name) => !["mirror", "views", "members", ...known].includes(name)), []);
+    assert.equal(partCosts(twice.layers).reduce((sum, part) => sum + part.parameters, 0), twice.parameters);
     assert.throws(() => ensembleOf([mirrored, mirrored]), RangeError);
   }
+});
+
+Deno.test("training goes on from a network, not from one whose classifier is halved", async () => {
+  const { model: next } = await modelOf(3, 8, 8, 0, model);
+  assert.notDeepEqual(next.tensors, model.tensors);
+  await assert.rejects(modelOf(3, 8, 8, 0, mirroredOf(model)), (error: Error) => {
+    return error instanceof UsageError && error.message.includes("looks at mirror images");
+  });
 });
 
 Deno.test("predictor: a file, its bytes and its pixels are one image, prepared as data sets are", async () => {

@@ -312,7 +312,16 @@ Deno.test("report of auto: hostile names are harmless, and of an ensemble all me
   }
   for (const text of [magnitude(51_544), latencyText(0.0131)].map(tile)) assert(single.includes(text), text);
   assert.match(three, /plain 8x3<\/bdi>, an ensemble of 3: /);
-  assert.doesNotMatch(single, /ensemble/);
+  assert.doesNotMatch(single, /ensemble|mirror image/);
+  const answers = [{ ...ensemble, members: 1 }, ensemble].map((each) =>
+    autoReportHtml({ ...raced(), ensemble: { ...each, mirrored: true } })
+  );
+  const [one, all] = await Promise.all(answers), both = "the mirror image of each image is looked at, too\\.";
+  assert.match(one, new RegExp(`plain 8x3</bdi>: ${both}`));
+  assert.match(
+    all,
+    new RegExp(`an ensemble of 3: they were trained apart, and the mean of their logits counts; ${both}`),
+  );
 });
 
 Deno.test("report: charts hold the values that were measured", async () => {

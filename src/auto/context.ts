@@ -61,6 +61,9 @@ export class Context implements Disposable {
   readonly clocked: boolean;
   /** Seconds to measure an image, at the most. */
   secondsPerImage = 0;
+  /** Networks that answer together in the end, and whether mirror images are looked at, too, then: 2. */
+  members = 1;
+  views = 1;
   /** Held-out images of a split. */
   held = 0;
   /** Whether there is a network already, of one epoch at the least: only then the time can be over. */
@@ -144,9 +147,9 @@ export class Context implements Disposable {
 
   /** What the end takes: held-out images once more, test images, export, report. */
   reserve(): number {
-    const { data: { test }, secondsPerImage, budget } = this;
-    const testing = Math.min(1.3 * (test?.count ?? 0) * secondsPerImage, TEST_SHARE * budget.total);
-    return budget.overhead(END_SECONDS + testing + 1.3 * this.held * secondsPerImage);
+    const { data: { test }, views, budget } = this, seconds = 1.3 * this.members * this.secondsPerImage;
+    const testing = Math.min((test?.count ?? 0) * views * seconds, TEST_SHARE * budget.total);
+    return budget.overhead(END_SECONDS + testing + this.held * seconds);
   }
 
   /** How many test images there is time for. */
@@ -154,7 +157,8 @@ export class Context implements Disposable {
     const count = this.data.test?.count ?? 0;
     if (!this.clocked || this.secondsPerImage === 0) return count;
     const seconds = Math.max(this.budget.left() - END_SECONDS, TEST_SHARE / 2 * this.budget.total);
-    return Math.min(count, Math.max(50, Math.floor(seconds / this.secondsPerImage / 1.3)));
+    const { members, views, secondsPerImage } = this;
+    return Math.min(count, Math.max(50, Math.floor(seconds / (members * views * secondsPerImage) / 1.3)));
   }
 
   /** Lets the time run out when the end has to begin. @returns what stops that */

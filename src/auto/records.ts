@@ -108,9 +108,9 @@ export interface AutoOutcome {
   readonly notes: readonly string[];
 }
 
-/** Answers that are averaged, as one network: of networks that were trained apart, or to mirror images, too. */
+/** A network whose answer is a mean: over networks that were trained apart, over an image and its mirror image, or both. */
 export interface Ensemble {
-  /** How many networks. */
+  /** How many networks; 1 for one that answers to mirror images, too. */
   readonly members: number;
   /** Whether they answer to the mirror image of each image, too; absent: not. */
   readonly mirrored?: boolean;

@@ -1,6 +1,7 @@
 /**
  * The training of an `auto` run's winner with all images: of one network or, where each would see every image very often,
- * of several that are trained apart and answer together, to mirror images, too. Not responsible for who wins.
+ * of several that are trained apart and answer together. Either may answer to mirror images, too. Not responsible for who
+ * wins.
  * @module
  */
 import type { IdartsError } from "../base/errors.ts";
@@ -65,24 +66,25 @@ export function mostMembers(
   return most;
 }
 
-/**
- * Whether the answers to mirror images may count.
- * @param macs multiply-accumulates for an image as it is
- */
+/** Whether the answers of so many networks to mirror images may count. */
 export function mayMirror(
   config: AutoConfig,
   data: Pick<Dataset, "name" | "height" | "width" | "channels" | "format">,
-  macs: number,
+  { candidate: { macs }, standing: { latency = 0 } }: Pick<MostOf, "candidate" | "standing">,
+  members: number,
 ): boolean {
-  const { macs: most = Infinity } = limitsOf(config).size ?? {};
-  return config.mirror === "auto" && defaultAugment(data).flip && 2 * macs <= most;
+  const { size: { macs: most = Infinity } = {}, latency: longest = Infinity } = limitsOf(config);
+  const answers = 2 * members, within = answers * macs <= most && answers * latency <= longest;
+  return config.mirror === "auto" && defaultAugment(data).flip && within;
 }
 
 /** Trains the winner on, or anew, with all images; what came before is kept where that made it worse. */
 export async function trainWinner(context: Context, winner: Runner, fold: Fold): Promise<TrainedWinner> {
   const { candidate, secondsPerStep, models: [before], standing } = winner, { ledger, budget, clocked } = context;
   const { train: data } = context.data;
+  const may = (members: number): boolean => mayMirror(context.config, data, winner, members);
   const plan = ledger.plan("final", (): FinalPlan | null => {
+    context.views = may(1) ? 2 : 1;
     const left = budget.left() - context.reserve() - budget.overhead(TRIAL_SECONDS);
     const steps = Math.floor(left / budget.stepCost(secondsPerStep));
     if (steps < LEAST_STEPS) return null;
@@ -90,34 +92,46 @@ export async function trainWinner(context: Context, winner: Runner, fold: Fold):
       each = Math.floor(steps / members);
     const anew = members > 1 || each >= ANEW_FROM * standing.steps / winner.models.length;
     const trial = trialPlan(each, data.count, !anew, clocked ? secondsPerStep : undefined);
-    const mirrored = mayMirror(context.config, data, members * candidate.macs);
+    const mirrored = may(members);
     return { ...trial, ...(members > 1 && { members }), ...(mirrored && { mirrored }) };
   });
+  const end = (model: Model, trainedOn: boolean): TrainedWinner => {
+    ({ members: context.members = 1 } = model.network);
+    context.views = model.network.mirrored ? 2 : 1;
+    return { model, trainedOn };
+  };
   if (!plan) {
     ledger.note("There was no time to train the winner on");
-    return { model: before, trainedOn: false };
+    return end(before, false);
   }
   const training = new Training(context, winner, plan, fold), { members = 1, mirrored = false } = plan;
-  context.secondsPerImage *= members * (mirrored ? 2 : 1);
+  context.members = members;
+  context.views = mirrored ? 2 : 1;
   while (training.models.length < members && await training.next());
   const { models, steps, told } = training;
-  if (models.length === 0) return { model: before, trainedOn: false };
+  if (models.length === 0) return end(before, false);
   if (!told) context.event({ event: "final", candidate, members: models.length, steps, kept: training.kept.at(-1)! });
   const count = await quickEnough(context, models, fold), kept = training.kept[count - 1];
   if (!kept) ledger.note("Training on made the winner worse: the network from before is kept");
-  if (!kept) return { model: before, trainedOn: false };
+  if (!kept) return end(before, false);
   const model = ensembleOf(models.slice(0, count));
-  return { model: mirrored ? await mirroredWithin(context, model, fold) : model, trainedOn: true };
+  return end(mirrored ? await mirroredWithin(context, model, fold) : model, true);
 }
 
-/** The network that looks at mirror images, too; as it is where that is slower or larger than it may be. */
+/** The network that looks at mirror images, too; as it is where that is larger or slower than it may be. */
 async function mirroredWithin(context: Context, model: Model, fold: Fold): Promise<Model> {
-  const { latency: longest = Infinity, bytes = Infinity } = limitsOf(context.config), mirrored = mirroredOf(model);
-  const seconds = longest < Infinity ? await answerLatency(context, mirrored, fold) ?? Infinity : 0;
-  const large = bytes < Infinity && exportOnnx(mirrored).length > bytes;
-  if (seconds <= longest && !large) return mirrored;
-  context.ledger.note(`Mirror images do not count: the network would be ${large ? "larger" : "slower"} than it may be`);
-  return model;
+  const mirrored = mirroredOf(model), problem = await mirrorProblem(context, mirrored, fold);
+  if (problem) context.ledger.note(`Mirror images do not count: ${problem}`);
+  return problem ? model : mirrored;
+}
+
+async function mirrorProblem(context: Context, mirrored: Model, fold: Fold): Promise<string | undefined> {
+  const { latency: longest, bytes = Infinity } = limitsOf(context.config);
+  if (bytes < Infinity && exportOnnx(mirrored).length > bytes) return "the network would be larger than it may be";
+  if (longest === undefined) return undefined;
+  const seconds = await answerLatency(context, mirrored, fold);
+  if (seconds === undefined) return "what they take could not be timed";
+  return seconds > longest ? "the network would be slower than it may be" : undefined;
 }
 
 /** How many of the networks answer together within what an image may take: what one takes was within it. */

@@ -14,7 +14,7 @@ export function foldBatchNorms(graph: OnnxGraph): OnnxGraph {
   const constants = new Map(graph.constants.map((t) => [t.name, t])), users = new Map<string, number>();
   const uses = [...graph.nodes.flatMap((n) => n.inputs), ...graph.outputs.map((o) => o.name)];
   uses.forEach((name) => users.set(name, (users.get(name) ?? 0) + 1));
-  const gone = new Set<string>();
+  const gone = new Set<string>(), known = new Map<string, readonly [weight: string, bias: string]>();
   for (const norm of graph.nodes) {
     const conv = nodes.get(norm.inputs[0]);
     if (norm.operator !== "BatchNormalization" || conv?.operator !== "Conv" || users.get(conv.name) !== 1) continue;
@@ -25,21 +25,20 @@ export function foldBatchNorms(graph: OnnxGraph): OnnxGraph {
     const { float: epsilon } = norm.attributes.epsilon as { float: number };
     const factors = Float64Array.from(scale, (v, c) => v / Math.sqrt(variance[c] + epsilon));
     const perChannel = w.data.length / factors.length, old = bias === undefined ? undefined : floats(bias);
-    // A weight may serve several convolutions, so that each fold makes its own.
-    const folded = [
-      {
-        name: `${norm.name}.folded_weight`,
-        shape: w.shape,
-        data: floats(weight).map((v, i) => v * factors[Math.floor(i / perChannel)]),
-      },
-      {
-        name: `${norm.name}.folded_bias`,
-        shape: [factors.length],
-        data: shift.map((v, c) => v + ((old?.[c] ?? 0) - mean[c]) * factors[c]),
-      },
-    ];
-    folded.forEach((t) => constants.set(t.name, t));
-    nodes.set(norm.name, { ...conv, name: norm.name, inputs: [x, folded[0].name, folded[1].name] });
+    const added = shift.map((v, c) => v + ((old?.[c] ?? 0) - mean[c]) * factors[c]);
+    // A weight may serve several convolutions: those with equal norms (of a mirrored network) share what is folded.
+    const key = [weight, ...factors, ...added].join(),
+      names = known.get(key) ?? [
+        `${norm.name}.folded_weight`,
+        `${norm.name}.folded_bias`,
+      ] as const;
+    if (!known.has(key)) {
+      const data = floats(weight).map((v, i) => v * factors[Math.floor(i / perChannel)]);
+      constants.set(names[0], { name: names[0], shape: w.shape, data });
+      constants.set(names[1], { name: names[1], shape: [factors.length], data: added });
+      known.set(key, names);
+    }
+    nodes.set(norm.name, { ...conv, name: norm.name, inputs: [x, ...names] });
     gone.add(conv.name);
   }
   const left = graph.nodes.filter((n) => !gone.has(n.name)).map((n) => nodes.get(n.name)!);

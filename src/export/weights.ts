@@ -11,8 +11,8 @@ import { arenaValues, checkModelInfo, describeModel, type ExportOptions, modelMe
  * Bytes of a safetensors file: every weight by its name, the running statistics of batch norm `x` as
  * `x.running_mean` and `x.running_var`, and the metadata of an ONNX model whose caller normalises pixels.
  * Weights of 1x1 convolutions are `[out, in]`, of depthwise ones `[channels, K, K]`, of others `[out, in, K, K]`. Names of
- * an ensemble's begin with `members.0.`, `members.1.`, ...: its logits are the sum of theirs. Where the network's metadata
- * say `mirrored` they are the sum of those for the image and for its mirror image.
+ * an ensemble's begin with `members.0.`, `members.1.`, ...: its logits are the sum of theirs. Where the metadata
+ * say that the network is mirrored, the logits are the sum of those for the image and for its mirror image.
  * @throws {FailureError} when the model's tensors are not those of its network.
  */
 export function exportWeights(model: Model, options: ExportOptions = {}): Uint8Array<ArrayBuffer> {

@@ -4,6 +4,7 @@
  */
 import { linear as source, linearGrad as gradSource } from "./shader_texts.ts";
 import { kernel, optional, read, write } from "../gpu/kernel.ts";
+import type { GpuLimits } from "../gpu/device.ts";
 import { as, type Bound, dispatch, input, type KernelPlan, type OpSpec, output } from "../graph/op.ts";
 import { dense, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectDense, expectInputs, expectShape } from "./expect.ts";
@@ -27,8 +28,8 @@ const gradShader = kernel("linear_grad", gradSource, {
 
 /** Rows and columns of results of an invocation. */
 const ROWS = 4, COLUMNS = 4;
-/** Invocations of a workgroup. */
-const SIZE = 8;
+/** Invocations of a workgroup: what a CPU does at once, or few of a GPU's, as classifiers are small. */
+const sizeFor = ({ software }: GpuLimits): number => software ? 8 : 32;
 
 /** Whether rows of so many elements are vec4s, and how many elements or vec4s they are. */
 function rowsAre(elements: number): { QUADS: boolean; element: "vec4f" | "f32"; length: number } {
@@ -49,13 +50,14 @@ interface Product {
 function product(
   { rows, columns: elements, depth, ai, ak }: Product,
   { a, b, c, s }: Bound<typeof gradShader.buffers>,
+  limits: GpuLimits,
 ): KernelPlan {
   const { QUADS, element, length: columns } = rowsAre(elements), count = Math.ceil(rows / ROWS) * columns;
   const padded = storageLength(dense([rows, elements])), sumsPadded = storageLength(dense([rows]));
-  const { workgroups, GRID_X: gridX } = grid(count, SIZE);
+  const SIZE = sizeFor(limits), { workgroups, GRID_X: gridX } = grid(count, SIZE);
   return {
     dispatches: [dispatch(gradShader, {
-      constants: { QUADS, ROWS, SUMS: s !== undefined },
+      constants: { QUADS, ROWS, SIZE, SUMS: s !== undefined },
       buffers: { a, b: as(element, b), c: as(element, c), s },
       params: { rows, columns, depth, ai, ak, count, gridX, padded, sumsPadded },
       workgroups,
@@ -75,9 +77,9 @@ export const linearInputGrad: OpSpec<null> = {
     expectShape(inputs[1], "w", [o, f]);
     return [dense([n, f])];
   },
-  kernels({ inputs: [gy, w] }) {
+  kernels({ inputs: [gy, w], limits }) {
     const [rows, depth] = gy.shape, columns = w.shape[1];
-    return product({ rows, columns, depth, ai: depth, ak: 1 }, { a: input(0), b: input(1), c: output(0) });
+    return product({ rows, columns, depth, ai: depth, ak: 1 }, { a: input(0), b: input(1), c: output(0) }, limits);
   },
   testedBy: "linear",
   macs,
@@ -93,11 +95,12 @@ export const linearWeightGrad: OpSpec<null> = {
     expectShape(inputs[1], "x", [n, f]);
     return [dense([o, f]), dense([o])];
   },
-  kernels({ inputs: [gy, x] }) {
+  kernels({ inputs: [gy, x], limits }) {
     const [depth, rows] = gy.shape, columns = x.shape[1];
     return product(
       { rows, columns, depth, ai: 1, ak: rows },
       { a: input(0), b: input(1), c: output(0), s: output(1) },
+      limits,
     );
   },
   testedBy: "linear",
@@ -116,13 +119,15 @@ export const linear: OpSpec<null> = {
     expectShape(inputs[2], "b", [o]);
     return [dense([n, o])];
   },
-  kernels({ inputs: [x, w] }) {
+  kernels({ inputs: [x, w], limits }) {
     const [rows, features] = x.shape, columns = w.shape[0], { QUADS, element, length: depth } = rowsAre(features);
     const blocks = Math.ceil(columns / COLUMNS), count = Math.ceil(rows / ROWS) * blocks;
-    const { workgroups, GRID_X: gridX } = grid(count, SIZE), padded = storageLength(dense([rows, columns]));
+    const SIZE = sizeFor(limits),
+      { workgroups, GRID_X: gridX } = grid(count, SIZE),
+      padded = storageLength(dense([rows, columns]));
     return {
       dispatches: [dispatch(shader, {
-        constants: { QUADS, ROWS, COLUMNS },
+        constants: { QUADS, ROWS, COLUMNS, SIZE },
         buffers: { x: as(element, input(0)), w: as(element, input(1)), b: input(2), y: output(0) },
         params: { rows, columns, depth, blocks, count, gridX, padded },
         workgroups,

@@ -1984,10 +1984,11 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 /** `shaders/linear.wgsl` */
 export const linear: string = `// y[n, o] = b[o] + sum over f of x[n, f] w[o, f]; ROWS x COLUMNS results per invocation. QUADS: rows of x and w are vec4s.
 // Params: rows and columns of y; \`depth\`, elements of a row of x and w (vec4s with QUADS); \`blocks\` of columns; \`count\` of
-// invocations that have work, gridX in a row of the grid; \`padded\`, length of y in storage. No loop is bounded by
-// parameters alone: lavapipe would make constants of them and compile the shader anew for every dispatch.
+// invocations that have work, gridX in a row of the grid; \`padded\`, length of y in storage. How often a loop
+// runs never follows from parameters alone: lavapipe would make constants of them, and compile the shader anew for every
+// dispatch.
 
-@compute @workgroup_size(8)
+@compute @workgroup_size(SIZE)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let t = gid.y * params.gridX + gid.x;
   if (t >= params.count) { return; }
@@ -2038,10 +2039,11 @@ fn main(@builtin(global_invocation_id) gid: vec3u) {
 export const linearGrad: string = `// c[i, j] = sum over k of a(i, k) b[k, j]; ROWS results of a column per invocation, or of four columns, where rows of b and
 // c are vec4s (QUADS). With SUMS also s[i] = sum over k of a(i, k).
 // Params: rows of c; \`columns\`, elements of a row of b and c (vec4s with QUADS); \`depth\` of the sums; ai and ak, strides of
-// a; \`count\` of invocations that have work, gridX in a row of the grid; lengths of c (in its elements) and of s in storage,
-// padded and sumsPadded. No loop is bounded by parameters alone (linear.wgsl says why).
+// a; \`count\` of invocations that have work, gridX in a row of the grid; numbers of c (where it has no
+// vec4s) and of s in storage, padded and sumsPadded. How often a loop runs never follows from parameters alone (linear.wgsl
+// says why).
 
-@compute @workgroup_size(8)
+@compute @workgroup_size(SIZE)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
   let t = gid.y * params.gridX + gid.x;
   if (t >= params.count) { return; }
@@ -2480,7 +2482,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
   let N = params.batch;
   let H = params.height;
   let W = params.width;
-  let HO = params.outHeight + lane / 8; // nothing is added: no loop may end at a parameter alone (docs/shaders.md)
+  let HO = params.outHeight + i32(wid.z); // nothing is added: a loop must not run as often as parameters alone say (docs/shaders.md)
   let P4 = params.pitch;
   let Q4 = params.outPitch;
   let ROW = params.rowLanes;
@@ -3787,7 +3789,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) inde
   let N = params.batch;
   let H = params.height;
   let W = params.width;
-  let HO = params.outHeight + lane / 8; // nothing is added: no loop may end at a parameter alone (docs/shaders.md)
+  let HO = params.outHeight + i32(wid.z); // nothing is added: a loop must not run as often as parameters alone say (docs/shaders.md)
   let P4 = params.pitch;
   let Q4 = params.outPitch;
   let ROW = params.rowLanes;

@@ -146,7 +146,7 @@ function summary(
   `;
 }
 
-/** Which answers the mean is of, as the end of a sentence. */
+/** Which answers the mean is of: what follows the winner's name. */
 function answersText({ members, mirrored }: EnsemblePart): string {
   const trained = members > 1 && "they were trained apart, and the mean of their logits counts";
   const both = mirrored && "the mirror image of each image is looked at, too";

@@ -28,7 +28,7 @@ export interface LayerCost {
   readonly op: string;
   /** `[C, H, W]` or `[features]` of its result for one image. */
   readonly shape: readonly number[];
-  /** Weights that it reads. */
+  /** Weights that it reads, and no layer before it. */
   readonly parameters: number;
   /** Multiply-accumulates for one image. */
   readonly macs: number;
@@ -81,9 +81,13 @@ function count(network: NetworkConfig): { parameters: number; macs: number } {
  */
 export function costOf(network: NetworkConfig): NetworkCost {
   const { graph, variables, logits } = inferenceGraph(network);
+  const counted = new Set<unknown>(); // a mirrored network reads its weights twice
   const layers = graph.nodes.map((node): LayerCost => {
     const [{ type }] = node.outputs, shape = type.layout === "image" ? [type.shape[0], ...type.shape.slice(2)] : null;
-    const weights = node.inputs.flatMap(({ variable }) => variable?.arena === variables.weights ? [variable] : []);
+    const weights = node.inputs.flatMap(({ variable }) =>
+      variable?.arena === variables.weights && !counted.has(variable) ? [variable] : []
+    );
+    for (const variable of weights) counted.add(variable);
     return {
       name: node.label,
       op: node.op.name,

@@ -3,7 +3,7 @@
  * nothing of files, epochs or schedules.
  * @module
  */
-import { optionError } from "../base/errors.ts";
+import { optionError, UsageError } from "../base/errors.ts";
 import { Random } from "../base/random.ts";
 import type { MixedLabels } from "../data/cutmix.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -56,11 +56,16 @@ export class TrainEngine extends Engine<TrainPlan, "train_step", TrainMetric> {
 
   /**
    * Starts from a network that was trained before: its weights and running statistics, everything else as at first.
-   * @throws {UsageError} where this training has an auxiliary classifier, which the network lacks.
+   * @throws {UsageError} where this training has an auxiliary classifier, which the network lacks, and for a mirrored one.
    * @throws {FailureError} where its tensors are not those of the network.
    */
-  initialiseFrom(seed: number, { tensors }: Pick<Model, "tensors">): void {
+  initialiseFrom(seed: number, { tensors, network }: Pick<Model, "tensors" | "network">): void {
     const { arenas: { weights, running }, auxiliaryWeight, trains } = this.plan;
+    if (network.mirrored) {
+      throw new UsageError(
+        "Cannot train from a network that looks at mirror images, too: its classifier is halved, so take one from before",
+      );
+    }
     if (auxiliaryWeight > 0) {
       throw optionError({ key: "auxiliary-weight", must: "0 to start from a trained network", value: auxiliaryWeight });
     }

@@ -45,7 +45,7 @@ export function ensembleOf(models: readonly Model[]): Model {
 
 /**
  * The model that answers with the mean of its logits for an image and for its mirror image: twice the multiply-accumulates
- * and no more weights. It fits images of which either might have been there, as in trainings with flips.
+ * and no more weights. Use it for networks that were trained with flips.
  * @param model a network or an ensemble; one that does so already is returned as it is
  */
 export function mirroredOf(model: Model): Model {
