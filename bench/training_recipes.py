@@ -149,7 +149,8 @@ def train(name, seed, steps, recipe, member=0):
             return seen, answers
         other = logits_of(held.flip(3))
         parts = {"seen": seen, "mirrored": other, "both": seen + other}
-        print(json.dumps({what: share_right(logits, answers) for what, logits in parts.items()}), flush=True)
+        shares = {what: share_right(logits, answers) for what, logits in parts.items()}
+        print(json.dumps({"set": name, "seed": seed, "member": member, **shares}), flush=True)
         return (seen + other) / 2, answers
 
 
