@@ -201,7 +201,8 @@ Deno.test("a step waits for its own shaders only, and for none the second time",
 });
 
 Deno.test("perturbation: a removal is what alphas say that prefer none instead", async () => {
-  const config = tiny(), plan = planSearch(supernetConfig(config, DATA), config, gpu.limits);
+  // Weights that are equal but for their last bit may lead to other activations where these are rounded to bf16.
+  const config = tiny({ precision: "f32" }), plan = planSearch(supernetConfig(config, DATA), config, gpu.limits);
   const engine = await SearchEngine.create(gpu, plan), { space } = plan.config, width = space.primitives.length;
   try {
     engine.initialise(3, 1);
