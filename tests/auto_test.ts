@@ -14,6 +14,7 @@ import type { TrialPlan } from "../src/auto/trial.ts";
 import { mayMirror, mostMembers, type MostOf } from "../src/auto/winner.ts";
 import { FailureError, UsageError } from "../src/base/errors.ts";
 import { exists } from "../src/base/files.ts";
+import { openGenotype } from "../src/commands/sources.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { datasetOf, type LabelledImages } from "../src/data/labelled_images.ts";
 import { openGpu } from "../src/gpu/device.ts";
@@ -51,6 +52,7 @@ Deno.test("a network is found that has learnt, and what the folder holds is whol
     assert.ok(exists(`${path}/${name}`), name);
   }
   assert.ok(steps <= options.steps, `${steps} steps of ${options.steps}`);
+  assert.deepEqual(openGenotype(path).network, result.model.network, "what 'cost' counts");
 
   Deno.removeSync(`${path}/trials`, { recursive: true }); // of a run that has ended nothing is done again
   const again = await auto(options, DATA, { gpu, folder: path, onEvent });

@@ -20,7 +20,7 @@ import { wrapText } from "./terminal.ts";
 
 /** What a genotype may be named by, for help texts. */
 export const GENOTYPE_HELP: string =
-  "a genotype file (JSON, Python or NAS-Bench-201 text), the run folder of a search, or a " +
+  "a genotype file (JSON, Python or NAS-Bench-201 text), the run folder of a search or of 'auto', or a " +
   `published name (${Object.keys(PUBLISHED_GENOTYPES).join(", ")})`;
 
 /** The published cells and where they come from, a section for the end of a help text. */
@@ -110,6 +110,13 @@ function readGenotype(file: string): Genotype {
   return parseGenotype(readText(file, { maxBytes: MAX_GENOTYPE_BYTES }), `'${file}'`);
 }
 
+/** The network of a run of `auto`. @throws {FailureError} where it has none yet. */
+function modelOfAuto(path: string): { readonly file: string; readonly model: Model } {
+  const file = joinPath(path, AUTO_MODEL);
+  if (exists(file)) return { file, model: loadModel(file) };
+  throw new FailureError(`Cannot find a model in '${path}' as it has none yet: go on with 'auto' first`);
+}
+
 function genotypeOfFolder(path: string): GenotypeSource {
   const file = joinPath(path, "genotype.json"), name = baseName(path);
   if (!isRun(path)) {
@@ -119,6 +126,10 @@ function genotypeOfFolder(path: string): GenotypeSource {
     );
   }
   const folder = RunFolder.view(path);
+  if (runKind(folder) === "auto") {
+    const { model: { network } } = modelOfAuto(path);
+    return { genotype: network.genotype, name, search: null, network };
+  }
   if (runKind(folder) === "train") {
     const { genotype, name, search } = readTraining(folder), model = modelFile(folder);
     return { genotype, name, search, ...(exists(model) ? { network: loadModel(model).network } : {}) };
@@ -145,9 +156,8 @@ export function openModel(text: string): ModelSource {
   }
   if (!isFolder(text)) return { file: text, model: loadModel(text), training: trainingBeside(text) };
   if (isRun(text) && runKind(RunFolder.view(text)) === "auto") {
-    const file = joinPath(text, AUTO_MODEL);
-    if (exists(file)) return { file, model: loadModel(file), training: trainingBeside(file) };
-    throw new FailureError(`Cannot find a model in '${text}' as it has none yet: go on with 'auto' first`);
+    const { file, model } = modelOfAuto(text);
+    return { file, model, training: trainingBeside(file) };
   }
   const folder = openTraining(text), training = readTraining(folder), file = modelFile(folder);
   if (!exists(file)) {
