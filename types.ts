@@ -39,6 +39,8 @@ export type { Correlation, NodeStatistics, StatisticsPart } from "./src/discreti
 export type { ExportOptions, PixelScale } from "./src/export/model_info.ts";
 export type { ParamValues } from "./src/gpu/kernel.ts";
 export type { Tuning } from "./src/graph/tuning.ts";
+export type { WeightMatrix } from "./src/ops/muon.ts";
+export type { Span } from "./src/ops/sgd.ts";
 export type { CommandPart } from "./src/report/report_input.ts";
 export type { ReportedRuns, RunCommands, RunReportOptions } from "./src/report/run_report.ts";
 export type { Checkpoint } from "./src/run/checkpoint_file.ts";

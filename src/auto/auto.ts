@@ -46,7 +46,7 @@ import { type Fold, splitsOf, trivialOverSplits } from "./splits.ts";
 import { ranked, trivialVerdict, verdictOf } from "./standing.ts";
 import { answersOf } from "./trial.ts";
 import { isTrial, joinTrials } from "./trials.ts";
-import { MOST_IMAGES, type TrivialResult } from "./trivial.ts";
+import { learntWithin, type TrivialResult } from "./trivial.ts";
 import { ensembleRecord, type TrainedWinner, trainWinner } from "./winner.ts";
 
 export { AUTO_MODEL, AUTO_ONNX, type AutoRunOptions } from "./context.ts";
@@ -57,8 +57,8 @@ export type AutoData<D = Dataset> = TrainData<D>;
 
 /** Images that the network is most wrong about which are shown. */
 const WRONG_SHOWN = 12;
-/** Share of the time that trivial answers may take, the most seconds, and how many pixels a second are compared, about. */
-const TRIVIAL_SHARE = 0.04, TRIVIAL_SECONDS = 20, TRIVIAL_RATE = 1e8;
+/** Share of the time that trivial answers may take, and the most seconds. */
+const TRIVIAL_SHARE = 0.04, TRIVIAL_SECONDS = 20;
 
 /**
  * Finds the best small network for some images.
@@ -246,11 +246,10 @@ class Auto {
   async #trivial(folds: readonly Fold[]): Promise<readonly TrivialResult[]> {
     const { ledger, budget, config: { seed }, userSignal } = this.#context, told = ledger.knows("trivial");
     const results = await ledger.result("trivial", () => {
-      const [{ held: { channels, height, width } }] = folds, pixels = channels * height * width;
+      const [{ held }] = folds;
       const asked = folds.reduce((sum, { held }) => sum + held.count, 0);
       const seconds = Math.min(TRIVIAL_SECONDS, TRIVIAL_SHARE * budget.inSeconds(budget.total));
-      const most = Math.floor(seconds * TRIVIAL_RATE / asked / Math.min(pixels, 256 * channels));
-      return trivialOverSplits(folds, seed, Math.max(100, Math.min(MOST_IMAGES, most)), async () => {
+      return trivialOverSplits(folds, seed, learntWithin(seconds, held, asked), async () => {
         this.#context.tell("comparing with trivial answers");
         await new Promise((resolve) => setTimeout(resolve, 0)); // lets signals in
         userSignal?.throwIfAborted();

@@ -17,6 +17,7 @@ import {
   type Origin,
   PLAIN_RESIDUAL,
   searchedCandidates,
+  withChance,
 } from "./candidates.ts";
 import { ClockPace, samePace } from "./pace.ts";
 import type { Standing } from "./records.ts";
@@ -365,4 +366,14 @@ Deno.test("searched cells of the plain network's space get its sizes, others tho
   assert.deepEqual(names(0), ["searched a+b 8x3", "searched c 8x3"]);
   assert.deepEqual(names(1e15), ["searched a+b 48x9", "searched c 36x8"]);
   assert.deepEqual([28, 30, 4, 6].map((side) => halvesTwice({ height: side, width: 28 })), [true, false, true, false]);
+});
+
+Deno.test("only candidates that can learn something in their first trial are tried beside the first", async () => {
+  const data = await numbered(4, 2, 8), all = knownCandidates(6, { data, constraints: {}, affordable: () => 1e15 });
+  const [plain, , published] = all, steps = 300, batch = 2; // half of the images
+  const tried = (affordable: number): string[] => withChance(all, { data, affordable }).map(({ name }) => name);
+  assert.deepEqual(tried(0), [plain.name]);
+  assert.deepEqual(tried(1e15), all.map(({ name }) => name));
+  const enough = 3 * published.macs * steps * batch; // its separable convolutions take three times as long
+  assert.ok(tried(enough).includes(published.name) && !tried(enough - 1).includes(published.name));
 });

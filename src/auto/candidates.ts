@@ -102,6 +102,28 @@ function candidateOf(
 /** Steps, and passes over the images, that a candidate should be trained for at the least, or it is too large. */
 const LEAST_STEPS = 1500, LEAST_PASSES = 6;
 
+/** Steps that a candidate should have in its first trial, or it has no chance there. */
+const CHANCE_STEPS = 300;
+/** How much slower than dense convolutions the separable ones of DARTS' cells are, for each multiply-accumulate. */
+const SEPARABLE_SLOWER = 3;
+
+/** How much slower a multiply-accumulate of a network is than one of the plain network, about. */
+export function slownessOf({ origin, genotype: { skeleton } }: Pick<CandidateNetwork, "origin" | "genotype">): number {
+  return origin === "plain" || skeleton !== undefined ? 1 : SEPARABLE_SLOWER;
+}
+
+/**
+ * The first candidate, and those of the others that can learn enough in their first trial to win it.
+ * @param affordable multiply-accumulates of forward passes of a plain network that a trial pays for, about
+ */
+export function withChance(
+  candidates: readonly CandidateNetwork[],
+  { data, affordable }: { readonly data: Dataset; readonly affordable: number },
+): CandidateNetwork[] {
+  const most = affordable / CHANCE_STEPS / batchFor(data.count);
+  return candidates.filter((candidate, i) => i === 0 || slownessOf(candidate) * candidate.macs <= most);
+}
+
 /** What decides on sizes. */
 export interface SizeQuestion {
   /** The images. */

@@ -10,7 +10,14 @@ import type { Claims } from "../run/claims.ts";
 import { encodeModel, loadModel, type Model } from "../train/model_file.ts";
 import { LAST_MODEL } from "../train/train.ts";
 import { exportOnnx } from "../export/onnx.ts";
-import { type CandidateNetwork, knownCandidates, searchedCandidates, type SizeQuestion } from "./candidates.ts";
+import {
+  type CandidateNetwork,
+  knownCandidates,
+  searchedCandidates,
+  type SizeQuestion,
+  slownessOf,
+  withChance,
+} from "./candidates.ts";
 import { type Limits, limitsOf } from "./config.ts";
 import { type FoundCells, searchCells } from "./search_cells.ts";
 import { AUTO_MODEL, type Context } from "./context.ts";
@@ -24,8 +31,6 @@ import { type DoneTrial, isTrial, type PlannedTrial, trialId, Trials } from "./t
 
 /** Multiply-accumulates of forward passes, trained with, that a second pays for where nothing may be measured. */
 const NOMINAL_RATE = 8e9;
-/** How much slower than dense convolutions the separable ones of DARTS' cells are, for each multiply-accumulate. */
-const SEPARABLE_SLOWER = 3;
 /** Share of the budget that sees the winner's steps, about. */
 const WINNER_SHARE = 0.5;
 /** Seconds of a trial besides its steps. */
@@ -111,7 +116,7 @@ export class Race {
       "schedule",
       () => schedule(Math.max(0, budget.left() - this.#context.reserve()), budget, wanted, folds.length),
     );
-    const told = ledger.entries.some(({ id }) => id === "candidates"), known = await this.#known(plan, folds[0]);
+    const told = ledger.entries.some(({ id }) => id === "candidates"), known = await this.#known(plan, folds);
     if (!told) this.#context.event({ event: "plan", candidates: known, text: this.#planText(plan, known, folds) });
     return { schedule: plan, known, folds };
   }
@@ -145,11 +150,24 @@ export class Race {
   }
 
   /** Plain and published candidates whose sizes suit the budget. */
-  async #known({ known, search }: Schedule, { train }: Fold): Promise<readonly CandidateNetwork[]> {
-    const { budget, ledger } = this.#context, rate = await this.#rate();
+  async #known(
+    { known, searched, search, rung }: Schedule,
+    folds: readonly Fold[],
+  ): Promise<readonly CandidateNetwork[]> {
+    const { budget, ledger, clocked } = this.#context, [{ train }] = folds, rate = await this.#rate();
     return ledger.plan("candidates", () => {
       const left = budget.inSeconds(Math.max(0, budget.left() - this.#context.reserve() - search));
-      return knownCandidates(known, this.#question(train, left, rate));
+      const all = knownCandidates(known, this.#question(train, left, rate));
+      if (!clocked) return all;
+      const slice = budget.inSeconds(rung) / (known + searched) / folds.length,
+        tried = withChance(all, {
+          data: train,
+          affordable: slice * rate,
+        });
+      for (const { name } of all.filter((one) => !tried.includes(one))) {
+        ledger.note(`${name} was not tried: in its share of the time it would have learnt next to nothing`);
+      }
+      return tried;
     });
   }
 
@@ -169,8 +187,7 @@ export class Race {
     return {
       data,
       constraints: { size },
-      affordable: ({ origin, genotype: { skeleton } }) =>
-        WINNER_SHARE * seconds * rate / (origin === "plain" || skeleton !== undefined ? 1 : SEPARABLE_SLOWER),
+      affordable: (kind) => WINNER_SHARE * seconds * rate / slownessOf(kind),
     };
   }
 

@@ -88,6 +88,7 @@ function configOf(
     stepsPerEpoch,
     epochs,
     warmupEpochs: warmup,
+    optimizer: "muon",
     lr,
     cutmix,
     weightDecay: 5e-4,

@@ -20,8 +20,10 @@ export interface TrivialResult {
 
 /** Rows and columns that images are reduced to. */
 const SIDE = 16;
-/** Most images that neighbours and trees learn from. */
-export const MOST_IMAGES = 4000;
+/** Fewest and most images that neighbours and trees learn from. */
+const LEAST_IMAGES = 100, MOST_IMAGES = 4000;
+/** Seconds, about, to compare a pixel of two images, and to grow a tree for each pixel of each image. */
+const COMPARING = 1e-8, GROWING = 2e-8;
 /** Neighbours that vote. */
 const NEIGHBOURS = 5;
 /** Trees of a forest. */
@@ -33,6 +35,17 @@ interface Samples {
   readonly features: number;
   readonly labels: Int32Array;
   readonly classes: number;
+}
+
+/** How many images neighbours and trees can learn from in so many seconds, to answer `asked` ones. */
+export function learntWithin(
+  seconds: number,
+  { channels, height, width }: Pick<Dataset, "channels" | "height" | "width">,
+  asked: number,
+): number {
+  const features = channels * Math.min(SIDE, height) * Math.min(SIDE, width);
+  const most = Math.floor(seconds / features / (asked * COMPARING + TREES * GROWING));
+  return Math.max(LEAST_IMAGES, Math.min(MOST_IMAGES, most));
 }
 
 /** Means over blocks of pixels, at most 16x16 of each channel. */
@@ -109,41 +122,53 @@ function purity(counts: Float64Array): number {
 /**
  * An extremely randomised tree (Geurts, Ernst, Wehenkel 2006): of sqrt(features) features, each cut at random between
  * its extremes, the one that leaves the purest halves (Gini).
+ * @param open features that may tell members apart; what is the same for all of them is the same for parts of them
  */
-function growTree(samples: Samples, members: Uint32Array, random: Random): Tree {
+function growTree(samples: Samples, members: Uint32Array, open: Uint32Array, random: Random): Tree {
   const { pixels, features, labels, classes } = samples, counts = new Float64Array(classes);
   for (const i of members) counts[labels[i]]++;
   const first = labels[members[0]];
   if (counts[first] === members.length) return first;
-  let best: { feature: number; below: number } | undefined, most = 0;
-  for (let tries = Math.ceil(Math.sqrt(features)), looked = 0; tries > 0 && looked < features; looked++) {
-    const feature = random.below(features);
-    let low = 255, high = 0;
+  const left = open.slice(), low = new Float64Array(classes), high = new Float64Array(classes);
+  let best: { feature: number; below: number } | undefined, most = 0, count = left.length, looked = 0;
+  for (let tries = Math.ceil(Math.sqrt(features)); tries > 0 && looked < count;) {
+    // Those that were looked at come first, those that tell nothing apart last, behind `count`.
+    const at = looked + random.below(count - looked), feature = left[at];
+    let least = 255, greatest = 0;
     for (const i of members) {
       const v = pixels[i * features + feature];
-      if (v < low) low = v;
-      if (v > high) high = v;
+      if (v < least) least = v;
+      if (v > greatest) greatest = v;
     }
-    if (low === high) continue; // it tells nothing apart
+    if (least === greatest) {
+      left[at] = left[--count];
+      continue;
+    }
+    left[at] = left[looked];
+    left[looked++] = feature;
     tries--;
-    const below = low + 1 + random.below(high - low), left = new Float64Array(classes);
-    for (const i of members) if (pixels[i * features + feature] < below) left[labels[i]]++;
-    const score = purity(left) + purity(counts.map((n, c) => n - left[c]));
+    const below = least + 1 + random.below(greatest - least);
+    low.fill(0);
+    for (const i of members) if (pixels[i * features + feature] < below) low[labels[i]]++;
+    for (let c = 0; c < classes; c++) high[c] = counts[c] - low[c];
+    const score = purity(low) + purity(high);
     if (score > most) [best, most] = [{ feature, below }, score];
   }
   if (!best) return largest(counts);
   const { feature, below } = best, goesLow = (i: number) => pixels[i * features + feature] < below;
+  const stillOpen = left.subarray(0, count);
   return {
     ...best,
-    low: growTree(samples, members.filter(goesLow), random),
-    high: growTree(samples, members.filter((i) => !goesLow(i)), random),
+    low: growTree(samples, members.filter(goesLow), stillOpen, random),
+    high: growTree(samples, members.filter((i) => !goesLow(i)), stillOpen, random),
   };
 }
 
 /** The class that most trees say. */
 function forest(known: Samples, asked: Samples, seed: number): Int32Array {
   const all = Uint32Array.from(known.labels, (_, i) => i), { features, classes } = known;
-  const trees = Array.from({ length: TREES }, (_, t) => growTree(known, all, new Random(seed, "auto/forest", t)));
+  const open = Uint32Array.from({ length: features }, (_, f) => f);
+  const trees = Array.from({ length: TREES }, (_, t) => growTree(known, all, open, new Random(seed, "auto/forest", t)));
   return Int32Array.from(asked.labels, (_, n) => {
     const votes = new Uint32Array(classes);
     for (let tree of trees) {

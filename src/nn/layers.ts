@@ -66,8 +66,14 @@ export class Builder {
   ) {}
 
   /** The weight `name`, uniform in +-1/sqrt(fanIn) at the start. */
-  weight(name: string, shape: readonly number[], fanIn: number): Tensor {
-    return this.graph.variable(this.variables.weight(this.prefix + name, shape, { uniform: 1 / Math.sqrt(fanIn) }));
+  weight(name: string, shape: readonly number[], fanIn: number, isMatrix = false): Tensor {
+    const { graph, variables, prefix } = this, initializer = { uniform: 1 / Math.sqrt(fanIn) };
+    return graph.variable(variables.weight(prefix + name, shape, initializer, isMatrix));
+  }
+
+  /** The weights `[channels, inputs, size, size]` of a convolution, as those of {@linkcode weight}. */
+  kernel(name: string, channels: number, inputs: number, size: number): Tensor {
+    return this.weight(name, [channels, inputs, size, size], inputs * size * size, true);
   }
 
   /** Statistics `[2, C]` with which batch norm `name` normalises `z`. */
@@ -104,7 +110,7 @@ export class Builder {
 
   /** 3x3 convolution without bias, of x or of ReLU(x). */
   conv3x3(x: Tensor, name: string, channels: number, stride = 1, relu = false): Tensor {
-    const ci = x.type.shape[0], w = this.weight(name, [channels, ci, 3, 3], ci * 9);
+    const w = this.kernel(name, channels, x.type.shape[0], 3);
     return this.graph.apply1(conv2d, [x, w], { stride, padding: 1, relu }, name);
   }
 
@@ -116,7 +122,7 @@ export class Builder {
     options: { groups?: number; inputGroups?: number; relu?: boolean } = {},
   ): Tensor {
     const { groups = 1, inputGroups = 1, relu = false } = options, ci = x.type.shape[0] / inputGroups;
-    const w = this.weight(name, [channels, ci], ci);
+    const w = this.weight(name, [channels, ci], ci, true);
     return this.graph.apply1(pointwise, [x, w], { groups, inputGroups, relu }, name);
   }
 

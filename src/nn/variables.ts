@@ -7,7 +7,9 @@ import { Random } from "../base/random.ts";
 import { dense, elementCount, sameType } from "../graph/tensor_type.ts";
 import { Arena, type Variable } from "../graph/variables.ts";
 import { STATISTICS_UNIFORM_BYTES } from "../ops/mixed.ts";
+import type { WeightMatrix } from "../ops/muon.ts";
 import { WEIGHT_UNIFORM_BYTES } from "../ops/pointwise_product.ts";
+import type { Span } from "../ops/sgd.ts";
 
 /** How a weight starts. */
 export type Initializer =
@@ -27,6 +29,7 @@ export class NetworkVariables {
   readonly #initializers = new Map<Variable, Initializer>();
   readonly #norms: Map<string, { batch: Variable; running: Variable }>;
   readonly #elements = new Map<Variable, number>();
+  readonly #matrices = new Set<string>();
 
   /** With `base`: the same network and the same statistics, its weights in an arena that is like the one of `base`. */
   constructor(base?: NetworkVariables, weights: Arena = new Arena("weights", WEIGHT_UNIFORM_BYTES)) {
@@ -34,12 +37,16 @@ export class NetworkVariables {
     this.#norms = base ? base.#norms : new Map();
   }
 
-  /** Declares a weight, or finds it when the network is built again. */
-  weight(name: string, shape: readonly number[], initializer: Initializer): Variable {
+  /**
+   * Declares a weight, or finds it when the network is built again.
+   * @param isMatrix whether its rows map all inputs to an output each, as those of a convolution do
+   */
+  weight(name: string, shape: readonly number[], initializer: Initializer, isMatrix = false): Variable {
+    if (isMatrix) this.#matrices.add(name);
     return this.#known(name, shape) ?? this.#declared(this.weights.add(name, dense(shape)), [name], initializer);
   }
 
-  /** Declares a block of weights of `[rows, columns]` each, or finds it: see {@linkcode Arena.addBlock}. */
+  /** Declares a block of matrices of `[rows, columns]` each, or finds it: see {@linkcode Arena.addBlock}. */
   weightBlock(
     name: string,
     parts: readonly { readonly name: string; readonly rows: number }[],
@@ -47,6 +54,7 @@ export class NetworkVariables {
     initializer: Initializer,
   ): Variable {
     const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+    for (const part of parts) this.#matrices.add(part.name);
     return this.#known(name, [rows, columns]) ?? this.#declared(
       this.weights.addBlock(name, parts.map((part) => [part.name, dense([part.rows, columns])])),
       parts.map((part) => part.name),
@@ -79,6 +87,28 @@ export class NetworkVariables {
     this.#elements.set(batch, elements);
     this.#norms.set(name, { batch, running });
     return { batch, running };
+  }
+
+  /** Weights that are matrices, in order of their places in {@linkcode weights}. */
+  get matrices(): WeightMatrix[] {
+    const matrices = this.weights.variables.filter(({ name }) => this.#matrices.has(name));
+    return matrices.map(({ offset, type }) => {
+      const [rows] = type.shape;
+      return { first: offset, rows, columns: elementCount(type) / rows };
+    });
+  }
+
+  /** What is left of {@linkcode weights} without its {@linkcode matrices}: spans of units that hold none. */
+  get others(): Span[] {
+    const { units, length } = this.weights, spans: { first: number; end: number }[] = [], matrices = this.matrices;
+    const holds = ({ offset }: Variable): boolean => matrices.some(({ first }) => first === offset);
+    units.forEach((unit, i) => {
+      if (holds(unit)) return;
+      const first = unit.offset, end = units[i + 1]?.offset ?? length;
+      if (spans.at(-1)?.end === first) spans.at(-1)!.end = end;
+      else spans.push({ first, end });
+    });
+    return spans;
   }
 
   /** Initial weights in storage order; a pure function of the seed and the names. */

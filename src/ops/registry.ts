@@ -25,6 +25,7 @@ import { meanSquare } from "./mean_square.ts";
 import { mirror } from "./mirror.ts";
 import { mixed, mixedGradSums, mixedInputGrad, mixedWeightGrad } from "./mixed.ts";
 import { multiplyAdd } from "./multiply_add.ts";
+import { muon } from "./muon.ts";
 import { noise } from "./noise.ts";
 import { normalize, normalizeGrad } from "./normalize.ts";
 import { pointwise } from "./pointwise.ts";
@@ -95,6 +96,7 @@ export const OPERATIONS: readonly OpSpec[] = [
   crossEntropyGrad,
   squareSum,
   sgd,
+  muon,
   adam,
   combine,
   runningUpdate,

@@ -3,8 +3,8 @@
  * @module
  */
 import { sgd as source } from "./shader_texts.ts";
-import { kernel, optional, read, record, write } from "../gpu/kernel.ts";
-import { type Binding, dispatch, input, type OpSpec, output, uniformInput } from "../graph/op.ts";
+import { kernel, optional, read, record, table, write } from "../gpu/kernel.ts";
+import { type Binding, dispatch, input, type OpCase, type OpSpec, output, uniformInput } from "../graph/op.ts";
 import { dense, sameType, storageLength, type TensorType } from "../graph/tensor_type.ts";
 import { expectTensor } from "./expect.ts";
 import { boundHyper, HYPER_LENGTH, hyperRecord } from "./hyper.ts";
@@ -21,7 +21,16 @@ const shader = kernel("sgd", source, {
     hyper: hyperRecord,
     square: optional(record("sum")),
   },
+  params: { spans: table({ first: "u32", end: "u32" }) },
 });
+
+/** Consecutive elements of an arena. */
+export interface Span {
+  /** The first of them; a multiple of 4. */
+  readonly first: number;
+  /** The one behind the last; a multiple of 4. */
+  readonly end: number;
+}
 
 /** Attributes of {@linkcode sgd}. */
 export interface SgdAttributes {
@@ -31,6 +40,8 @@ export interface SgdAttributes {
   readonly weightDecay: number;
   /** Largest norm of the gradient; 0: no clipping. */
   readonly clip: number;
+  /** What it is done to; all of the arena if left out. */
+  readonly spans?: readonly Span[];
 }
 
 /** @throws {RangeError} unless `states` are dense f32 tensors of one type and `hyper` is `[8]`. */
@@ -45,12 +56,25 @@ export function expectArenas(states: readonly TensorType[], hyper: TensorType): 
   expectTensor(hyper, "hyper", [HYPER_LENGTH]);
 }
 
-/** Launch of an optimiser's kernel over a flat arena. */
-export function overArena(type: TensorType): {
+/** What gradients of such a squared norm are multiplied with, as `torch.nn.utils.clip_grad_norm_` does; 0: no clipping. */
+export function clipped(clip: number, square: number): number {
+  return clip > 0 ? Math.min(1, clip / (Math.sqrt(square) + 1e-6)) : 1;
+}
+
+/** Inputs of a test of an optimiser with one state: weights, gradients, momenta, a squared norm, and `hyper`. */
+export function arenaCase(length: number, square: number): Pick<OpCase, "inputs" | "fill"> {
+  const arena = dense([length]);
+  return {
+    inputs: [arena, arena, arena, dense([1]), dense([HYPER_LENGTH])],
+    fill: (index, e, normal) => index === 3 ? square : index === 4 ? (e ? 1e9 : 0.025) : normal,
+  };
+}
+
+/** Launch of an optimiser's kernel over so many vec4s, all of a flat arena. */
+export function overArena(type: TensorType, LENGTH: number = storageLength(type) / 4): {
   constants: Strands & { readonly LENGTH: number };
   workgroups: [number, number, number];
 } {
-  const LENGTH = storageLength(type) / 4;
   const { groups, ...strands } = manyWorkgroups(LENGTH);
   return { constants: { LENGTH, ...strands }, workgroups: [groups, 1, 1] };
 }
@@ -67,36 +91,41 @@ export const sgd: OpSpec<SgdAttributes> = {
     expectTensor(norm, "normSquared", [1]);
     return [params, momentum];
   },
-  kernels({ inputs: [params], attrs: { momentum, weightDecay, clip } }) {
-    const { constants, workgroups } = overArena(params);
+  kernels({ inputs: [params], attrs: { momentum, weightDecay, clip, spans } }) {
+    const rows = spans?.map(({ first, end }) => ({ first: first / 4, end: end / 4 })) ?? [];
+    const longest = spans && Math.max(...rows.map(({ first, end }) => end - first));
+    const { constants, workgroups: [x] } = overArena(params, longest);
     return {
       dispatches: [dispatch(shader, {
-        constants: { ...constants, MOMENTUM: momentum, DECAY: weightDecay, CLIP: clip },
+        constants: { ...constants, MOMENTUM: momentum, DECAY: weightDecay, CLIP: clip, SPANS: spans !== undefined },
         buffers: {
           ...{ param: output(0), grad: input(1), buffer: output(1), hyper: boundHyper(4) },
           ...(clip > 0 && { square: squareInput(3) }),
         },
-        workgroups,
+        params: { spans: rows },
+        workgroups: [x, Math.max(1, rows.length), 1],
       })],
     };
   },
   inPlace: () => ({ 0: 0, 1: 2 }),
-  reference([params, grads, buffer, square, hyper], _types, { momentum, weightDecay, clip }) {
-    const coef = clip > 0 ? Math.min(1, clip / (Math.sqrt(square[0]) + 1e-6)) : 1;
-    const next = buffer.map((b, i) => momentum * b + coef * grads[i] + weightDecay * params[i]);
-    return [params.map((p, i) => p - hyper[0] * next[i]), next];
+  reference([params, grads, buffer, square, hyper], _types, { momentum, weightDecay, clip, spans }) {
+    const coef = clipped(clip, square[0]), isIn = (i: number) => spans?.some(({ first, end }) => i >= first && i < end);
+    const next = buffer.map((b, i) => isIn(i) ?? true ? momentum * b + coef * grads[i] + weightDecay * params[i] : b);
+    return [params.map((p, i) => isIn(i) ?? true ? p - hyper[0] * next[i] : p), next];
   },
-  cases: () =>
-    [[1, 0, 25], [130, 5, 25], [4096, 5, 4], [70_001, 0.25, 1e4]].map(
-      ([length, clip, square]) => {
-        const arena = dense([length]);
-        return {
-          name: `${length} elements, clip ${clip}, squared norm ${square}`,
-          inputs: [arena, arena, arena, dense([1]), dense([8])],
-          attrs: { momentum: 0.9, weightDecay: 3e-4, clip },
-          fill: (index: number, e: number, normal: number) =>
-            index === 3 ? square : index === 4 ? (e ? 1e9 : 0.025) : normal,
-        };
+  cases: () => [
+    ...[[1, 0, 25], [130, 5, 25], [4096, 5, 4], [70_001, 0.25, 1e4]].map(([length, clip, square]) => ({
+      name: `${length} elements, clip ${clip}, squared norm ${square}`,
+      ...arenaCase(length, square),
+      attrs: { momentum: 0.9, weightDecay: 3e-4, clip },
+    })),
+    {
+      name: "three spans of 9,000 elements",
+      ...arenaCase(9000, 25),
+      attrs: {
+        ...{ momentum: 0.9, weightDecay: 3e-4, clip: 5 },
+        spans: [{ first: 64, end: 68 }, { first: 128, end: 8192 }, { first: 8960, end: 9000 }],
       },
-    ),
+    },
+  ],
 };

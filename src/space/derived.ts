@@ -281,7 +281,7 @@ function buildAuxiliary(builder: Builder, x: Tensor, classes: number, form: Netw
   const pooled = graph.apply1(windowMean, [x], { size, stride, relu: true }, "auxiliary.pool");
   const [narrow, wide] = AUXILIARY_CHANNELS;
   const first = builder.affineBatchNorm(builder.pointwise(pooled, "auxiliary.conv1", narrow), "auxiliary.bn1");
-  const weight = builder.weight("auxiliary.conv2", [wide, narrow, 2, 2], narrow * 4);
+  const weight = builder.kernel("auxiliary.conv2", wide, narrow, 2);
   let y = graph.apply1(conv2d, [first, weight], { stride: 1, padding: 0, relu: true }, "auxiliary.conv2");
   if (form === "cifar") y = builder.affineBatchNorm(y, "auxiliary.bn2");
   return builder.classifier(y, classes, { prefix: "auxiliary.", relu: true });

@@ -140,7 +140,7 @@ function plainLayer(
     case "convolution": {
       const { size } = layer;
       if (size === 1 && stride === 1) return builder.pointwise(x, path, edges * c, { relu: true });
-      const weight = builder.weight(path, [edges * c, c, size, size], c * size * size);
+      const weight = builder.kernel(path, edges * c, c, size);
       return builder.graph.apply1(conv2d, [x, weight], { stride, padding: (size - 1) / 2, relu: true }, path);
     }
     case "reduction":

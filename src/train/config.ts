@@ -9,6 +9,7 @@ import { defineOptions, type Layer, type OptionSet } from "../base/options.ts";
 import { MOST_PAD } from "../data/augment.ts";
 import { DATA_OPTION_LIST, FLIP_OPTION } from "../data/config.ts";
 import { TUNING_OPTION } from "../graph/tuning.ts";
+import { OPTIMIZERS } from "../nn/weight_step.ts";
 import { MEMORY_LIMIT_OPTION } from "../run/memory.ts";
 import { NETWORK_FORMS, POOLINGS } from "../space/derived.ts";
 import { budgetOf, SIZE_OPTION_LIST } from "../space/size_options.ts";
@@ -110,6 +111,14 @@ export const TRAIN_OPTION_LIST = [
     group: "Training",
     help: "same seed and adapter: same bits",
   },
+  {
+    key: "optimizer",
+    kind: "choice",
+    choices: OPTIMIZERS,
+    default: "sgd",
+    group: "Training",
+    help: "how weights are updated; muon: the convolutions' by Muon, whose rate is a fifth of lr, all others by SGD",
+  },
   { key: "lr", kind: "number", exclusiveMin: 0, default: 0.025, group: "Training", help: "learning rate of SGD" },
   {
     key: "lr-min",
@@ -144,7 +153,7 @@ export const TRAIN_OPTION_LIST = [
     group: "Training",
     help: "epochs in which the learning rate rises to its full value first",
   },
-  { key: "momentum", kind: "number", min: 0, max: 0.9999, default: 0.9, group: "Training", help: "momentum of SGD" },
+  { key: "momentum", kind: "number", min: 0, max: 0.9999, default: 0.9, group: "Training", help: "momentum" },
   { key: "weight-decay", kind: "number", min: 0, default: 3e-4, group: "Training", help: "weight decay" },
   {
     key: "precision",

@@ -83,6 +83,11 @@ export interface TrainOptions {
   readonly stepsPerEpoch?: number | null;
   /** Same seed and adapter: same bits. A whole number from 0 to 4503599627370496. Default 0. */
   readonly seed?: number;
+  /**
+   * How weights are updated; muon: the convolutions' by Muon, whose rate is a fifth of lr, all others by SGD. Default
+   * "sgd".
+   */
+  readonly optimizer?: "sgd" | "muon";
   /** Learning rate of SGD. A number above 0. Default 0.025. */
   readonly lr?: number;
   /** Learning rate at the end (schedules cosine and linear). A number from 0. Default 0. */
@@ -93,7 +98,7 @@ export interface TrainOptions {
   readonly lrDecay?: number;
   /** Epochs in which the learning rate rises to its full value first. A whole number from 0. Default 0. */
   readonly warmupEpochs?: number;
-  /** Momentum of SGD. A number from 0 to 0.9999. Default 0.9. */
+  /** Momentum. A number from 0 to 0.9999. Default 0.9. */
   readonly momentum?: number;
   /** Weight decay. A number from 0. Default 0.0003. */
   readonly weightDecay?: number;
