@@ -8,7 +8,8 @@ held out and answers. Test images are not looked at. One JSON line a training.
 A recipe has any of C (channels), batch, steps, lr, wd, ls, flip and pad (0: none), mixup, cutmix (share of the steps), cap
 (training images at the most), head (what the classifier sees: gap, gapmax, grid2, grid4, joined by +), half (1: the stem has
 stride 2), members (networks of so many steps each, the mean of whose logits counts), mirror (1: the mean of the logits
-for the held-out images and for their mirror images counts; a line more says what is right of each, and by both). A set with a colon is a folder of IDX
+for the held-out images and for their mirror images counts; a line more says what is right of each, and by both), muon (the
+convolutions' weights by Muon, with so many times the learning rate: 0.2 is what `auto` does). A set with a colon is a folder of IDX
 files and how many of its training images are taken; of the others 6,000 answer: /usr/share/datasets/fashion-mnist:2000,
 .cache/mnist:1000.
 """
@@ -34,6 +35,24 @@ class Block(nn.Module):
 
     def forward(self, x):
         return self.n2(self.c2(F.relu(self.n1(self.c1(F.relu(x)))))) + self.side(x)
+
+
+class Muon(torch.optim.SGD):
+    """SGD with Nesterov's momentum whose directions get singular values near 1: what src/ops/muon.ts does."""
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                state, decay = self.state[p], group["weight_decay"] / (1 - group["momentum"])
+                state["mean"] = state.get("mean", 0) * group["momentum"] + p.grad
+                x = (p.grad + group["momentum"] * state["mean"]).flatten(1)
+                x = x / (x.norm() + 1e-15)
+                for _ in range(5):
+                    a = x @ x.T
+                    x = (3.4445 * torch.eye(len(a)) - 4.7750 * a + 2.0315 * a @ a) @ x
+                length = max(1, x.shape[0] / x.shape[1]) ** 0.5
+                p.mul_(1 - group["lr"] * decay).sub_(x.view_as(p), alpha=group["lr"] * group["scale"] * length)
 
 
 class Head(nn.Module):
@@ -110,7 +129,12 @@ def train(name, seed, steps, recipe, member=0):
     black = torch.from_numpy((-mean / std).astype(np.float32))
     padded, order = F.pad(images - black, (pad,) * 4) + black, torch.empty(0, dtype=torch.long)
     weight_decay = recipe.get("wd", 5e-4)
-    optimizer = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=weight_decay)
+    kernels = [p for p in net.parameters() if p.dim() == 4 and recipe.get("muon")]
+    others = [p for p in net.parameters() if all(p is not one for one in kernels)]
+    settings = {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": weight_decay}
+    optimizers = [torch.optim.SGD(others, **settings)]
+    if kernels:
+        optimizers.append(Muon([{"params": kernels, "scale": recipe["muon"]}], **settings))
     for step in range(steps):
         if len(order) < batch:
             order = torch.cat([order, torch.randperm(len(images))])
@@ -132,15 +156,16 @@ def train(name, seed, steps, recipe, member=0):
             b[:, :, top:bottom, low:high] = b[turn][:, :, top:bottom, low:high]
             share, other = 1 - (bottom - top) * (high - low) / size / size, mixed[turn]
         done = step / steps
-        for group in optimizer.param_groups:
+        for group in [group for optimizer in optimizers for group in optimizer.param_groups]:
             group["lr"] = recipe.get("lr", 0.1) * max(done / 0.2 if done < 0.2 else (1 - done) / 0.8, 1e-3)
         out = net(b.contiguous(memory_format=LAST))
         loss = share * F.cross_entropy(out, mixed, label_smoothing=smooth)
         if share < 1:
             loss = loss + (1 - share) * F.cross_entropy(out, other, label_smoothing=smooth)
-        optimizer.zero_grad()
+        net.zero_grad()
         loss.backward()
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
     net.eval()
     with torch.no_grad():
         logits_of = lambda images: torch.cat([net(part.contiguous(memory_format=LAST)) for part in images.split(256)])

@@ -170,6 +170,16 @@ Deno.test("train: mixed images change what is learnt, and stay the same ones whe
   assert.equal(await lossOf(config, { folder: path }), losses[1]);
 });
 
+Deno.test("train: Muon moves weights otherwise than SGD, and to the same bits when it is resumed", async () => {
+  const lossOf = async (config: TrainConfig, run: TrainRunOptions = {}): Promise<number> =>
+    (await train(config, DARTS_V2, DATA, { gpu, ...run })).epochs.at(-1)!.trainLoss;
+  const config = tiny({ epochs: 2, optimizer: "muon", checkpointSteps: 1 }), loss = await lossOf(config);
+  assert.notEqual(loss, await lossOf(tiny({ epochs: 2 })));
+  const path = `${temporary()}/run`;
+  await interrupted(path, (options) => train(config, DARTS_V2, DATA, { gpu, ...options }), 1, 2);
+  assert.equal(await lossOf(config, { folder: path }), loss);
+});
+
 Deno.test("train: at the pace of a clock the schedule ends when it says so, resumed or not", async () => {
   const marks = [0.1, 0.5, 0.9, 1], config = tiny({ checkpointSteps: 1, valImages: 0 }), path = `${temporary()}/run`;
   const pace = (): Pace => ({ shares: [], next: (epoch) => marks[epoch] });
