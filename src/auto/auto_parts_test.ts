@@ -377,3 +377,16 @@ Deno.test("only candidates that can learn something in their first trial are tri
   const enough = 3 * published.macs * steps * batch; // its separable convolutions take three times as long
   assert.ok(tried(enough).includes(published.name) && !tried(enough - 1).includes(published.name));
 });
+
+Deno.test("of plain networks that see few images again, only the largest that can be trained well is tried", async () => {
+  const plainOf = async (count: number, images: number): Promise<string[]> => {
+    const data = await numbered(count, 2, 8), sizes = { data, constraints: {} };
+    const limited = { ...sizes, constraints: { size: { parameters: 190_000 } }, affordable: () => 1e15 };
+    const { macs } = knownCandidates(6, limited).find(({ name }) => name === "plain 16x3")!;
+    const known = knownCandidates(6, { ...sizes, affordable: () => images * macs });
+    return known.filter(({ origin }) => origin === "plain").map(({ name }) => name);
+  };
+  assert.deepEqual(await plainOf(5000, 29_000), ["plain 8x3"]);
+  assert.deepEqual(await plainOf(5000, 30_000), ["plain 16x3"]);
+  assert.deepEqual(await plainOf(400, 30_000), ["plain 16x3", "plain 8x3"]);
+});

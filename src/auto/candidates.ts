@@ -59,11 +59,14 @@ const PLAIN_CELL: CellGenotype = {
 /** The plain residual network for images whose sides NAS-Bench-201's skeleton cannot halve twice. */
 const PLAIN_ANY_SIZE: Genotype = { normal: PLAIN_CELL, reduce: PLAIN_CELL };
 
-/** Sizes of plain networks, and of other cells of their skeleton: channels and cells, smallest first. */
-const PLAIN_SIZES = [[8, 3], [16, 3], [16, 6], [32, 3], [32, 6], [48, 9]] as const;
+/** Channels, cells and, where that is known, images (with repetition) from which on a size is better than smaller ones. */
+type Size = readonly [channels: number, cells: number, images?: number];
 
-/** Sizes of networks of DARTS' cells, channels and cells, smallest first. */
-const CELL_SIZES = [[8, 3], [8, 5], [16, 5], [16, 8], [24, 8], [36, 8]] as const;
+/** Sizes of plain networks, and of other cells of their skeleton, smallest first. */
+const PLAIN_SIZES: readonly Size[] = [[8, 3], [16, 3, 30_000], [16, 6], [32, 3], [32, 6], [48, 9]];
+
+/** Sizes of networks of DARTS' cells, smallest first. */
+const CELL_SIZES: readonly Size[] = [[8, 3], [8, 5], [16, 5], [16, 8], [24, 8], [36, 8]];
 
 /** Published cells that are tried, the first one first. */
 const PUBLISHED = ["IDARTS", "DARTS_V2", "PC_DARTS_cifar"] as const;
@@ -76,7 +79,7 @@ export function halvesTwice({ height, width }: Pick<Dataset, "height" | "width">
 /** The candidate of a genotype at a size within the constraints, or undefined where none can be built. */
 function candidateOf(
   kind: { readonly name: string; readonly origin: Origin; readonly genotype: Genotype },
-  size: readonly [channels: number, cells: number],
+  size: Size,
   data: Dataset,
   constraints: Constraints,
 ): CandidateNetwork | undefined {
@@ -101,6 +104,11 @@ function candidateOf(
 
 /** Steps, and passes over the images, that a candidate should be trained for at the least, or it is too large. */
 const LEAST_STEPS = 1500, LEAST_PASSES = 6;
+/**
+ * Passes below which only the largest size that is worth it is tried: who learns fastest in a short trial is smaller, and
+ * is behind in the end (docs/results.md).
+ */
+const FEW_PASSES = 50;
 
 /** Steps that a candidate should have in its first trial, or it has no chance there. */
 const CHANCE_STEPS = 300;
@@ -134,18 +142,22 @@ export interface SizeQuestion {
   affordable(kind: Pick<CandidateNetwork, "origin" | "genotype">): number;
 }
 
-/** The sizes that are worth it: those that the budget can train well, the largest first; the smallest one always. */
+/** The sizes that are worth it: those that the budget can train well, the largest first; the smallest one if none is. */
 function worthwhile(
   kind: { readonly name: string; readonly origin: Origin; readonly genotype: Genotype },
-  sizes: readonly (readonly [number, number])[],
+  sizes: readonly Size[],
   { data, constraints, affordable }: SizeQuestion,
 ): CandidateNetwork[] {
-  const all = sizes.map((size) => candidateOf(kind, size, data, constraints)).filter((each) => each !== undefined);
-  const distinct = all.filter((each, i) => all.findIndex(({ name }) => name === each.name) === i);
-  const images = Math.max(LEAST_STEPS * batchFor(data.count), LEAST_PASSES * data.count);
-  const most = affordable(kind) / images;
-  const fitting = distinct.filter(({ macs }, i) => i === 0 || macs <= most);
-  return fitting.reverse();
+  const all = affordable(kind), batch = batchFor(data.count), passes = LEAST_PASSES * data.count;
+  const candidates = new Map<string, CandidateNetwork>();
+  for (const size of sizes) {
+    const candidate = candidateOf(kind, size, data, constraints), [, , images = LEAST_STEPS * batch] = size;
+    if (candidate && (candidates.size === 0 || candidate.macs * Math.max(images, passes) <= all)) {
+      candidates.set(candidate.name, candidate);
+    }
+  }
+  const fitting = [...candidates.values()].reverse();
+  return fitting.filter(({ macs }, i) => i === 0 || all >= FEW_PASSES * data.count * macs);
 }
 
 /**
