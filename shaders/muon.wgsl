@@ -10,9 +10,6 @@
 // row 4 i.
 
 const LINES = 8u; // vec4s of a row of 32
-const A1 = 3.4445;
-const A3 = -4.7750;
-const A5 = 2.0315;
 
 var<workgroup> gram: array<vec4f, 256>;
 var<workgroup> factor: array<vec4f, 256>;

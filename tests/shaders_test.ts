@@ -66,7 +66,8 @@ Deno.test("every case of every operation expands, and reads each name that it is
 
 Deno.test("the shaders of whole searches and trainings expand as well", () => {
   const sizes = { space: DARTS, classes: 3, inputChannels: 3, channels: 4, cells: 3, batch: 4, height: 12, width: 10 };
-  const optimizer = resolveSearchConfig({}), training = resolveTrainConfig({ initChannels: 8, cells: 3 });
+  const optimizer = resolveSearchConfig({}),
+    training = resolveTrainConfig({ initChannels: 8, cells: 3, optimizer: "muon" });
   const network = networkConfig(training, PC_DARTS_IMAGE, { classes: 3, channels: 3, height: 12, width: 10 });
   const problems: string[] = [];
   for (const limits of LIMITS) {

@@ -233,9 +233,9 @@ class Auto {
         throw this.#nothing();
       }
       this.#context.secondsPerImage = winner.secondsPerImage;
-      const better = trivialVerdict(winner.standing, trivial);
-      if (better) this.#context.ledger.note(better);
       const trained = await trainWinner(this.#context, winner, folds[0]);
+      const better = trivialVerdict(winner.standing, trivial, trained.steps * winner.models.length);
+      if (better) this.#context.ledger.note(better);
       stopClock();
       return await this.#finish(folds[0], trivial, winner, trained);
     } finally {
@@ -247,9 +247,8 @@ class Auto {
     const { ledger, budget, config: { seed }, userSignal } = this.#context, told = ledger.knows("trivial");
     const results = await ledger.result("trivial", () => {
       const [{ held }] = folds;
-      const asked = folds.reduce((sum, { held }) => sum + held.count, 0);
       const seconds = Math.min(TRIVIAL_SECONDS, TRIVIAL_SHARE * budget.inSeconds(budget.total));
-      return trivialOverSplits(folds, seed, learntWithin(seconds, held, asked), async () => {
+      return trivialOverSplits(folds, seed, learntWithin(seconds / folds.length, held), async () => {
         this.#context.tell("comparing with trivial answers");
         await new Promise((resolve) => setTimeout(resolve, 0)); // lets signals in
         userSignal?.throwIfAborted();
@@ -260,7 +259,7 @@ class Auto {
   }
 
   #nothing(): FailureError {
-    const [why] = this.#context.ledger.notes;
+    const { notes } = this.#context.ledger, why = notes.find((note) => note.includes(" is out: ")) ?? notes[0];
     return new FailureError(`Cannot find a network within ${this.#context.budgetText}${why ? `: ${why}` : ""}`, {
       remedies: ["allow more"],
     });

@@ -27,7 +27,7 @@ import { rungsFor, schedule, survivors } from "./schedule.ts";
 import { alphaRate } from "./search_cells.ts";
 import { fewerOf, splitsOf } from "./splits.ts";
 import { trialPlan } from "./trial.ts";
-import { type TrivialResult, trivialResults } from "./trivial.ts";
+import { learntWithin, type TrivialResult, trivialResults } from "./trivial.ts";
 import { membersFor } from "./winner.ts";
 
 Deno.test("times are read, and what is none is refused with the remedy", () => {
@@ -196,9 +196,10 @@ Deno.test("where a trivial answer is right more often than the winner, that is s
   const winner = { candidate: { name: "plain 8x3" }, accuracy: 0.5, steps: 70 } as Standing;
   const trivial = [["the largest class", 1], ["a forest", 3], ["neighbours", 2]] as const;
   const results = trivial.map(([name, correct]) => ({ name, correct, count: 4, seconds: 1 }));
-  const said = trivialVerdict(winner, results)!;
+  const said = trivialVerdict(winner, results, 280)!;
   assert.match(said, /^a forest was right about 75.0 % .* plain 8x3 about 50.0 % .* after 70 steps: /);
-  assert.deepEqual([[results[2]], []].map((some) => trivialVerdict(winner, some)), [undefined, undefined]);
+  assert.deepEqual([[results[2]], []].map((some) => trivialVerdict(winner, some, 0)), [undefined, undefined]);
+  assert.equal(trivialVerdict(winner, results, 281), undefined, "it has learnt much since");
 });
 
 Deno.test("a search moves its architecture as far in many steps as in few, within bounds", () => {
@@ -389,4 +390,22 @@ Deno.test("of plain networks that see few images again, only the largest that ca
   assert.deepEqual(await plainOf(5000, 29_000), ["plain 8x3"]);
   assert.deepEqual(await plainOf(5000, 30_000), ["plain 16x3"]);
   assert.deepEqual(await plainOf(400, 30_000), ["plain 16x3", "plain 8x3"]);
+});
+
+Deno.test("where fewer weights are allowed, channels of dense convolutions stay a multiple of eight where they can", async () => {
+  const data = await numbered(4, 2, 8);
+  const smallest = (parameters: number): string =>
+    knownCandidates(1, { data, constraints: { size: { parameters } }, affordable: () => 0 })[0].name;
+  const largest = (parameters: number): string =>
+    knownCandidates(1, { data, constraints: { size: { parameters } }, affordable: () => 1e15 })[0].name;
+  assert.deepEqual([largest(1e6), largest(100_000), smallest(100_000)], ["plain 24x9", "plain 8x9", "plain 8x3"]);
+  assert.match(smallest(20_000), /^plain [246]x3$/);
+});
+
+Deno.test("trivial answers learn from as many images as there is time for", () => {
+  const held = { channels: 3, height: 32, width: 32, count: 1000 };
+  const learnt = [0, 2, 4, 1e6].map((seconds) => learntWithin(seconds, held));
+  assert.deepEqual([learnt[0], learnt[3]], [100, 4000]);
+  assert.ok(learnt[1] > 100 && Math.abs(learnt[2] - 2 * learnt[1]) <= 1, learnt.join());
+  assert.ok(learntWithin(2, { ...held, count: 10_000 }) < learnt[1]);
 });

@@ -23,7 +23,7 @@ import { type FoundCells, searchCells } from "./search_cells.ts";
 import { AUTO_MODEL, type Context } from "./context.ts";
 import { TimeOver } from "./ledger.ts";
 import type { Failed, Standing, TrialResult } from "./records.ts";
-import { type Schedule, schedule, survivors } from "./schedule.ts";
+import { rungsFor, type Schedule, schedule, survivors } from "./schedule.ts";
 import { fewerOf, type Fold } from "./splits.ts";
 import { ranked, standingOf } from "./standing.ts";
 import { batchFor, hasModel, measureLatency, measureStep, trialFolder, type TrialPlan, trialPlan } from "./trial.ts";
@@ -140,12 +140,14 @@ export class Race {
   #planText({ rungs, searched }: Schedule, known: readonly CandidateNetwork[], folds: readonly Fold[]): string[] {
     const [{ train, held }] = folds, splits = folds.length > 1 ? `${folds.length} splits, each ` : "";
     const search = searched > 0 ? `, then a search on these images adds ${searched} at most` : ", without a search";
+    const going = known.length + searched, least = Math.min(rungs, rungsFor(going));
+    const halving = going < 2
+      ? "a short training to have one early; then it is trained"
+      : `${least} ${least === 1 ? "rung" : "rungs"} of halving at equal effort; the winner trains on`;
     return [
       `${splits}${train.count} images to train on, ${held.count} held out to compare by`,
       `${known.map(({ name }) => name).join(", ")}${search}`,
-      `${rungs} ${
-        rungs === 1 ? "rung" : "rungs"
-      } of halving at equal effort; the winner trains on with all training images`,
+      `${halving} with all training images`,
     ];
   }
 
@@ -159,11 +161,8 @@ export class Race {
       const left = budget.inSeconds(Math.max(0, budget.left() - this.#context.reserve() - search));
       const all = knownCandidates(known, this.#question(train, left, rate));
       if (!clocked) return all;
-      const slice = budget.inSeconds(rung) / (known + searched) / folds.length,
-        tried = withChance(all, {
-          data: train,
-          affordable: slice * rate,
-        });
+      const slice = budget.inSeconds(rung) / (known + searched) / folds.length - TRIAL_SECONDS;
+      const tried = withChance(all, { data: train, affordable: slice * rate });
       for (const { name } of all.filter((one) => !tried.includes(one))) {
         ledger.note(`${name} was not tried: in its share of the time it would have learnt next to nothing`);
       }

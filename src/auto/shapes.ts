@@ -83,6 +83,7 @@ const TRIAL_PLAN_FIELDS = {
   warmup: whole(),
   lr: anAmount,
   cutmix: optional(aShare),
+  optimizer: optional(oneOf("muon")),
   again: aBoolean,
 };
 const trialPlan = mapping<TrialPlan>(TRIAL_PLAN_FIELDS);

@@ -74,14 +74,21 @@ export function verdictOf(leaderboard: readonly Standing[]): SearchVerdict | nul
   return { ...names, rung, ...pairedDifference(answers(a), answers(b)) };
 }
 
-/** What is to be said where a trivial answer to the held-out images was right more often than the best network. */
+/** Times the steps of a comparison after which it tells nothing of a network any more. */
+const OTHER_BY_THEN = 4;
+
+/**
+ * What is to be said where a trivial answer to the held-out images was right more often than the best network.
+ * @param later steps that it was trained for after that, times the splits that `steps` are the sum over
+ */
 export function trivialVerdict(
   { candidate, accuracy, steps }: Standing,
   trivial: readonly TrivialResult[],
+  later: number,
 ): string | undefined {
   const share = ({ correct, count }: TrivialResult): number => correct / count;
   const [best] = trivial.toSorted((a, b) => share(b) - share(a)), percent = (x: number): string => (100 * x).toFixed(1);
-  if (!best || share(best) <= accuracy) return undefined;
+  if (!best || share(best) <= accuracy || later > OTHER_BY_THEN * steps) return undefined;
   return `${best.name} was right about ${percent(share(best))} % of the held-out images, ${candidate.name} about ${
     percent(accuracy)
   } % when it was chosen, after ${steps} ${

@@ -37,6 +37,8 @@ export interface TrialPlan {
   readonly lr: number;
   /** Share of the steps whose images are mixed; none if left out. */
   readonly cutmix?: number;
+  /** How weights are updated; SGD if left out, as in runs of earlier versions. */
+  readonly optimizer?: "muon";
   /** Whether it goes on from the weights of the trial before; otherwise it begins anew. */
   readonly again: boolean;
 }
@@ -70,12 +72,13 @@ export function trialPlan(steps: number, images: number, again: boolean, seconds
   const stepsPerEpoch = Math.max(1, Math.floor(steps / parts)), epochs = Math.max(1, Math.floor(steps / stepsPerEpoch));
   const batch = batchFor(images), warmup = Math.floor(epochs * WARMUP_SHARE);
   const mixes = steps * batch >= MANY_PASSES * images;
-  return { batch, stepsPerEpoch, epochs, warmup, lr: again ? 0.06 : 0.1, again, ...(mixes && { cutmix: CUTMIX }) };
+  const lr = again ? 0.06 : 0.1, optimizer = "muon";
+  return { batch, stepsPerEpoch, epochs, warmup, lr, optimizer, again, ...(mixes && { cutmix: CUTMIX }) };
 }
 
 /** The configuration of a training by a plan. */
 function configOf(
-  { batch, stepsPerEpoch, epochs, warmup, lr, cutmix = 0 }: TrialPlan,
+  { batch, stepsPerEpoch, epochs, warmup, lr, cutmix = 0, optimizer }: TrialPlan,
   candidate: CandidateNetwork,
   data: Dataset,
   seed: number,
@@ -88,7 +91,7 @@ function configOf(
     stepsPerEpoch,
     epochs,
     warmupEpochs: warmup,
-    optimizer: "muon",
+    optimizer: optimizer ?? "sgd",
     lr,
     cutmix,
     weightDecay: 5e-4,

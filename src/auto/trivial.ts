@@ -37,14 +37,13 @@ interface Samples {
   readonly classes: number;
 }
 
-/** How many images neighbours and trees can learn from in so many seconds, to answer `asked` ones. */
+/** How many images neighbours and trees can learn from in so many seconds, about, to answer those that are held out. */
 export function learntWithin(
   seconds: number,
-  { channels, height, width }: Pick<Dataset, "channels" | "height" | "width">,
-  asked: number,
+  { channels, height, width, count }: Pick<Dataset, "channels" | "height" | "width" | "count">,
 ): number {
   const features = channels * Math.min(SIDE, height) * Math.min(SIDE, width);
-  const most = Math.floor(seconds / features / (asked * COMPARING + TREES * GROWING));
+  const most = Math.floor(seconds / features / (count * COMPARING + TREES * GROWING));
   return Math.max(LEAST_IMAGES, Math.min(MOST_IMAGES, most));
 }
 
@@ -132,7 +131,7 @@ function growTree(samples: Samples, members: Uint32Array, open: Uint32Array, ran
   const left = open.slice(), low = new Float64Array(classes), high = new Float64Array(classes);
   let best: { feature: number; below: number } | undefined, most = 0, count = left.length, looked = 0;
   for (let tries = Math.ceil(Math.sqrt(features)); tries > 0 && looked < count;) {
-    // Those that were looked at come first, those that tell nothing apart last, behind `count`.
+    // Those that were looked at come first; one that tells nothing apart gives its place to the last.
     const at = looked + random.below(count - looked), feature = left[at];
     let least = 255, greatest = 0;
     for (const i of members) {

@@ -39,6 +39,8 @@ export interface TrainedWinner {
   readonly model: Model;
   /** Whether it was trained with all images; false where the network from before is kept. */
   readonly trainedOn: boolean;
+  /** Steps that it was trained for with all images; of several networks, of each, about. */
+  readonly steps: number;
 }
 
 /** How many networks so many steps are best spent on. @param most that there may be */
@@ -95,27 +97,27 @@ export async function trainWinner(context: Context, winner: Runner, fold: Fold):
     const mirrored = may(members);
     return { ...trial, ...(members > 1 && { members }), ...(mirrored && { mirrored }) };
   });
-  const end = (model: Model, trainedOn: boolean): TrainedWinner => {
+  const end = (model: Model, steps = 0): TrainedWinner => {
     ({ members: context.members = 1 } = model.network);
     context.views = model.network.mirrored ? 2 : 1;
-    return { model, trainedOn };
+    return { model, trainedOn: steps > 0, steps };
   };
   if (!plan) {
     ledger.note("There was no time to train the winner on");
-    return end(before, false);
+    return end(before);
   }
   const training = new Training(context, winner, plan, fold), { members = 1, mirrored = false } = plan;
   context.members = members;
   context.views = mirrored ? 2 : 1;
   while (training.models.length < members && await training.next());
   const { models, steps, told } = training;
-  if (models.length === 0) return end(before, false);
+  if (models.length === 0) return end(before);
   if (!told) context.event({ event: "final", candidate, members: models.length, steps, kept: training.kept.at(-1)! });
   const count = await quickEnough(context, models, fold), kept = training.kept[count - 1];
   if (!kept) ledger.note("Training on made the winner worse: the network from before is kept");
-  if (!kept) return end(before, false);
+  if (!kept) return end(before);
   const model = ensembleOf(models.slice(0, count));
-  return end(mirrored ? await mirroredWithin(context, model, fold) : model, true);
+  return end(mirrored ? await mirroredWithin(context, model, fold) : model, steps / models.length);
 }
 
 /** The network that looks at mirror images, too; as it is where that is larger or slower than it may be. */

@@ -39,7 +39,7 @@ export class NetworkVariables {
 
   /**
    * Declares a weight, or finds it when the network is built again.
-   * @param isMatrix whether its rows map all inputs to an output each, as those of a convolution do
+   * @param isMatrix whether its rows make an output each of many inputs, as those of a convolution do that is not depthwise
    */
   weight(name: string, shape: readonly number[], initializer: Initializer, isMatrix = false): Variable {
     if (isMatrix) this.#matrices.add(name);

@@ -32,9 +32,9 @@ export interface MuonAttributes extends Omit<SgdAttributes, "spans"> {
 /** Rows whose directions are made orthogonal together, at the most: their products are 32 x 32. */
 const MOST_ROWS = 32;
 /** Iterations of Newton and Schulz, and their coefficients, which bring values from 0.05 to 1 to 0.7 to 1.2. */
-const STEPS = 5, COEFFICIENTS = [3.4445, -4.7750, 2.0315] as const;
-/** Most groups of a dispatch: their table has to fit into a uniform buffer. */
-const MOST_GROUPS = 2048;
+const STEPS = 5, COEFFICIENTS = { A1: 3.4445, A3: -4.775, A5: 2.0315 } as const;
+/** Most groups of a dispatch, as their table has to fit into a uniform buffer; it has a multiple of so many rows. */
+const MOST_GROUPS = 2048, TABLE_ROWS = 64;
 
 const shader = kernel("muon", source, {
   buffers: {
@@ -57,7 +57,7 @@ function groupsOf({ first, rows, columns }: WeightMatrix): (WeightMatrix & { rea
 
 /** X <- (a + b X X' + c (X X')^2) X, from M / |M|: rows of `m`, `[rows, columns]`, that are nearly orthogonal. */
 function orthogonal(m: Float64Array, rows: number, columns: number): Float64Array {
-  const [a, b, c] = COEFFICIENTS, length = Math.hypot(...m) || 1;
+  const { A1: a, A3: b, A5: c } = COEFFICIENTS, length = Math.hypot(...m) || 1;
   let x = m.map((v) => v / length);
   for (let step = 0; step < STEPS; step++) {
     const product = (left: Float64Array, at: (k: number, j: number) => number, inner: number, width: number) =>
@@ -74,11 +74,20 @@ function orthogonal(m: Float64Array, rows: number, columns: number): Float64Arra
   return x;
 }
 
+/** Inputs of a test in which gradients and momenta are zeros from element 128 on. */
+function zeros(): ReturnType<typeof arenaCase> {
+  const { inputs, fill } = arenaCase(512, 25);
+  return {
+    inputs,
+    fill: (index, e, normal, u) => (index === 1 || index === 2) && e >= 128 ? 0 : fill!(index, e, normal, u),
+  };
+}
+
 /**
  * `(params, grads, momentum [L], normSquared [1], hyper [8]) -> params, momentum`, in place, as {@linkcode sgd} but for
  * the direction: B = momentum * B + G, and the weights move by `weightLr * scale * sqrt(max(1, rows / columns))` times what
- * is nearest to G + momentum * B of the matrices with orthogonal rows, about. Of more than 32 rows each 32 are for
- * themselves.
+ * is nearest to G + momentum * B of the matrices with orthogonal rows, about. More than 32 rows are taken apart into equal
+ * groups, each for itself.
  */
 export const muon: OpSpec<MuonAttributes> = {
   name: "muon",
@@ -91,14 +100,16 @@ export const muon: OpSpec<MuonAttributes> = {
     const all = matrices.flatMap(groupsOf), count = Math.ceil(all.length / MOST_GROUPS);
     return {
       dispatches: Array.from({ length: count }, (_, i) => {
-        const groups = all.slice(i * MOST_GROUPS, (i + 1) * MOST_GROUPS);
+        const groups = all.slice(i * MOST_GROUPS, (i + 1) * MOST_GROUPS), rest = -groups.length % TABLE_ROWS;
+        // Networks of other numbers of matrices have the same shader.
+        const none = Array(rest < 0 ? rest + TABLE_ROWS : 0).fill({ first: 0, rows: 0, columns: 0, all: 0 });
         return dispatch(shader, {
-          constants: { MOMENTUM: momentum, DECAY: weightDecay, CLIP: clip, SCALE: scale, STEPS },
+          constants: { MOMENTUM: momentum, DECAY: weightDecay, CLIP: clip, SCALE: scale, STEPS, ...COEFFICIENTS },
           buffers: {
             ...{ param: output(0), grad: input(1), buffer: output(1), hyper: boundHyper(4) },
             ...(clip > 0 && { square: squareInput(3) }),
           },
-          params: { groups },
+          params: { groups: [...groups, ...none] },
           workgroups: [groups.length, 1, 1],
         });
       }),
@@ -131,6 +142,28 @@ export const muon: OpSpec<MuonAttributes> = {
           { first: 256, rows: 10, columns: 72 },
           { first: 1024, rows: 16, columns: 90 },
         ],
+      },
+    },
+    {
+      name: "matrices of a row, of a column, and of zeros",
+      tolerance: 5e-3, // rounding grows where there are more rows than columns
+      ...zeros(),
+      attrs: {
+        ...{ momentum: 0.9, weightDecay: 5e-3, clip: 0, scale: 8 },
+        matrices: [
+          { first: 0, rows: 1, columns: 9 },
+          { first: 64, rows: 5, columns: 1 },
+          { first: 128, rows: 8, columns: 24 },
+        ],
+      },
+    },
+    {
+      name: "more groups than a dispatch has",
+      tolerance: 5e-3, // rounding grows where small matrices are nearly singular
+      ...arenaCase(4 * (MOST_GROUPS + 3), 25),
+      attrs: {
+        ...{ momentum: 0.9, weightDecay: 5e-3, clip: 5, scale: 8 },
+        matrices: Array.from({ length: MOST_GROUPS + 3 }, (_, i) => ({ first: 4 * i, rows: 2, columns: 2 })),
       },
     },
     {

@@ -56,6 +56,9 @@ export function expectArenas(states: readonly TensorType[], hyper: TensorType): 
   expectTensor(hyper, "hyper", [HYPER_LENGTH]);
 }
 
+/** Most spans: their table has to fit into a uniform buffer. */
+const MOST_SPANS = 4096;
+
 /** What gradients of such a squared norm are multiplied with, as `torch.nn.utils.clip_grad_norm_` does; 0: no clipping. */
 export function clipped(clip: number, square: number): number {
   return clip > 0 ? Math.min(1, clip / (Math.sqrt(square) + 1e-6)) : 1;
@@ -94,6 +97,9 @@ export const sgd: OpSpec<SgdAttributes> = {
   kernels({ inputs: [params], attrs: { momentum, weightDecay, clip, spans } }) {
     const rows = spans?.map(({ first, end }) => ({ first: first / 4, end: end / 4 })) ?? [];
     const longest = spans && Math.max(...rows.map(({ first, end }) => end - first));
+    if (rows.length > MOST_SPANS) {
+      throw new RangeError(`there must be ${MOST_SPANS} spans at most: there are ${rows.length}`);
+    }
     const { constants, workgroups: [x] } = overArena(params, longest);
     return {
       dispatches: [dispatch(shader, {

@@ -117,7 +117,8 @@ export const TRAIN_OPTION_LIST = [
     choices: OPTIMIZERS,
     default: "sgd",
     group: "Training",
-    help: "how weights are updated; muon: the convolutions' by Muon, whose rate is a fifth of lr, all others by SGD",
+    help:
+      "how weights are updated; muon: those of convolutions but depthwise ones by Muon, at a fifth of lr, others by SGD",
   },
   { key: "lr", kind: "number", exclusiveMin: 0, default: 0.025, group: "Training", help: "learning rate of SGD" },
   {

@@ -84,8 +84,8 @@ export interface TrainOptions {
   /** Same seed and adapter: same bits. A whole number from 0 to 4503599627370496. Default 0. */
   readonly seed?: number;
   /**
-   * How weights are updated; muon: the convolutions' by Muon, whose rate is a fifth of lr, all others by SGD. Default
-   * "sgd".
+   * How weights are updated; muon: those of convolutions but depthwise ones by Muon, at a fifth of lr, others by SGD.
+   * Default "sgd".
    */
   readonly optimizer?: "sgd" | "muon";
   /** Learning rate of SGD. A number above 0. Default 0.025. */
