@@ -7,9 +7,8 @@
 import { muon as source } from "./shader_texts.ts";
 import { kernel, optional, read, record, table, write } from "../gpu/kernel.ts";
 import { dispatch, input, type OpSpec, output } from "../graph/op.ts";
-import { expectTensor } from "./expect.ts";
 import { boundHyper, hyperRecord } from "./hyper.ts";
-import { arenaCase, clipped, expectArenas, type SgdAttributes, squareInput } from "./sgd.ts";
+import { arenaCase, clipped, sgd, type SgdAttributes, squareInput } from "./sgd.ts";
 
 /** A matrix in an arena, row by row without gaps. */
 export interface WeightMatrix {
@@ -91,18 +90,14 @@ function zeros(): ReturnType<typeof arenaCase> {
  */
 export const muon: OpSpec<MuonAttributes> = {
   name: "muon",
-  infer([params, grads, momentum, norm, hyper]) {
-    expectArenas([params, grads, momentum], hyper);
-    expectTensor(norm, "normSquared", [1]);
-    return [params, momentum];
-  },
+  infer: sgd.infer,
   kernels({ attrs: { momentum, weightDecay, clip, scale, matrices } }) {
     const all = matrices.flatMap(groupsOf), count = Math.ceil(all.length / MOST_GROUPS);
     return {
       dispatches: Array.from({ length: count }, (_, i) => {
-        const groups = all.slice(i * MOST_GROUPS, (i + 1) * MOST_GROUPS), rest = -groups.length % TABLE_ROWS;
-        // Networks of other numbers of matrices have the same shader.
-        const none = Array(rest < 0 ? rest + TABLE_ROWS : 0).fill({ first: 0, rows: 0, columns: 0, all: 0 });
+        const groups = all.slice(i * MOST_GROUPS, (i + 1) * MOST_GROUPS);
+        const table = TABLE_ROWS * Math.ceil(groups.length / TABLE_ROWS); // others' numbers of matrices have the same shader
+        const none = Array(table - groups.length).fill({ first: 0, rows: 0, columns: 0, all: 0 });
         return dispatch(shader, {
           constants: { MOMENTUM: momentum, DECAY: weightDecay, CLIP: clip, SCALE: scale, STEPS, ...COEFFICIENTS },
           buffers: {
@@ -115,7 +110,7 @@ export const muon: OpSpec<MuonAttributes> = {
       }),
     };
   },
-  inPlace: () => ({ 0: 0, 1: 2 }),
+  inPlace: sgd.inPlace,
   reference([params, grads, buffer, square, hyper], _types, { momentum, weightDecay, clip, scale, matrices }) {
     const coef = clipped(clip, square[0]), weights = params.slice(), next = buffer.slice();
     for (const { first, rows, columns, all } of matrices.flatMap(groupsOf)) {
